@@ -1,0 +1,1 @@
+//! What a set of Gloo objects means, as pure functions.

@@ -1,0 +1,1 @@
+//! Test beds, load and measurements.

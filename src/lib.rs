@@ -1,0 +1,1 @@
+//! Keeps Gloo canary rollouts equal to a git repository.

@@ -1,0 +1,2 @@
+//! The `coalmine` binary.
+fn main() {}
