@@ -1,1 +1,6 @@
 //! Keeps Gloo canary rollouts equal to a git repository.
+//!
+//! Data flows in one direction: source, values, render, diff, preflight, plan, apply, health, report.
+
+pub mod inventory;
+pub mod source;

@@ -1,0 +1,88 @@
+//! Which objects are ours: their identity, and the labels that are the only book we keep.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+/// The field manager of every server-side apply.
+pub const FIELD_MANAGER: &str = "coalmine";
+/// Label that says which tool manages the object; the value is [`FIELD_MANAGER`].
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Label that names the daemon's instance, so that two daemons can share a cluster.
+pub const INSTANCE: &str = "coalmine.dev/instance";
+/// Label that names the service an object belongs to.
+pub const SERVICE: &str = "coalmine.dev/service";
+/// Annotation with the git revision the object was last rendered from.
+pub const REVISION: &str = "coalmine.dev/revision";
+
+/// What identifies an object in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId {
+    /// For example `apps/v1`.
+    pub api_version: String,
+    /// For example `Deployment`.
+    pub kind: String,
+    /// Absent for cluster-scoped objects.
+    pub namespace: Option<String>,
+    /// The object's name.
+    pub name: String,
+}
+
+impl fmt::Display for ObjectId {
+    /// `Kind namespace/name`, or `Kind name` for cluster-scoped objects.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
+            None => write!(f, "{} {}", self.kind, self.name),
+        }
+    }
+}
+
+/// One Kubernetes object as we would write it. Its four identifying fields are known to be there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    id: ObjectId,
+    object: Value,
+}
+
+impl Manifest {
+    /// Takes an object apart far enough to name it; `None` when `apiVersion`, `kind` or
+    /// `metadata.name` is missing.
+    pub fn new(object: Value) -> Option<Self> {
+        let text = |pointer: &str| object.pointer(pointer)?.as_str().map(str::to_owned);
+        let id = ObjectId {
+            api_version: text("/apiVersion")?,
+            kind: text("/kind")?,
+            namespace: text("/metadata/namespace"),
+            name: text("/metadata/name")?,
+        };
+        Some(Self { id, object })
+    }
+
+    /// The object's identity.
+    pub fn id(&self) -> &ObjectId {
+        &self.id
+    }
+
+    /// The whole object.
+    pub fn object(&self) -> &Value {
+        &self.object
+    }
+
+    /// Marks the object as ours: the three labels and the revision annotation.
+    pub fn mark(&mut self, instance: &str, service: &str, revision: &str) {
+        let mut set = |field: &str, key: &str, value: &str| {
+            let entry = self.object["metadata"][field].as_object_mut();
+            if let Some(map) = entry {
+                map.insert(key.into(), value.into());
+            } else {
+                let map = Map::from_iter([(key.to_owned(), value.into())]);
+                self.object["metadata"][field] = map.into();
+            }
+        };
+        set("labels", MANAGED_BY, FIELD_MANAGER);
+        set("labels", INSTANCE, instance);
+        set("labels", SERVICE, service);
+        set("annotations", REVISION, revision);
+    }
+}

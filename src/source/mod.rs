@@ -1,0 +1,5 @@
+//! Where the desired state comes from: one commit of a git repository, or a folder.
+
+mod tree;
+
+pub use tree::Tree;
