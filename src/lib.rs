@@ -2,5 +2,6 @@
 //!
 //! Data flows in one direction: source, values, render, diff, preflight, plan, apply, health, report.
 
+pub mod cli;
 pub mod inventory;
 pub mod source;

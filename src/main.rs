@@ -1,2 +1,7 @@
 //! The `coalmine` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    coalmine::cli::main()
+}
