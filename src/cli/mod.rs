@@ -3,6 +3,8 @@
 //! Exit codes: 0 when all is well, 1 for any error (a wrong command line too), and 2 is left to
 //! `diff`, for "there are differences".
 
+mod fetch;
+
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -17,11 +19,16 @@ struct CommandLine {
 }
 
 #[derive(clap::Subcommand)]
-enum Command {}
+enum Command {
+    #[command(hide = true)]
+    Fetch(fetch::Fetch),
+}
 
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
-        match self {}
+        match self {
+            Command::Fetch(fetch) => Ok(fetch.run()),
+        }
     }
 }
 

@@ -1,0 +1,139 @@
+//! The fetch as a process of its own: how the daemon starts it, and what it does.
+//!
+//! The request goes in as one JSON line on stdin, the report comes back as one JSON line on stdout;
+//! nothing about the repository or its credentials is an argument that others could read. Stdin
+//! stays open for as long as the daemon waits: when the daemon dies, the child reads the end of it
+//! and goes too.
+
+use std::io::{BufRead, Read, Write};
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+
+use super::config::SourceConfig;
+use super::credentials::Credentials;
+use super::error::SourceError;
+use super::revision::Revision;
+
+/// The most that is read of a child's stdout and of its stderr, in bytes.
+const LONGEST_OUTPUT: u64 = 1 << 20;
+
+/// What the child is asked to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Request {
+    pub(super) repository: String,
+    pub(super) branch: String,
+    pub(super) path: String,
+    pub(super) directory: PathBuf,
+    pub(super) credentials: Credentials,
+    /// Read every file of the revision, even if the branch has not moved.
+    pub(super) verify: bool,
+}
+
+impl Request {
+    /// The child's home: no configuration of a person's git or ssh is read.
+    pub(super) fn home(&self) -> PathBuf {
+        self.directory.join("home")
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Report {
+    Fetched(Revision),
+    Failed(SourceError),
+}
+
+/// Runs one fetch in a child, which is killed when the deadline passes or this future is dropped.
+pub(super) async fn fetch(config: &SourceConfig, verify: bool) -> Result<Revision, SourceError> {
+    let request = Request {
+        repository: config.repository.clone(),
+        branch: config.branch.clone(),
+        path: config.path.clone(),
+        directory: config.directory.clone(),
+        credentials: config.credentials.clone(),
+        verify,
+    };
+    let broken =
+        |detail: String| SourceError::Child { repository: config.repository.clone(), detail };
+    let mut child = Command::new(&config.program)
+        .arg("fetch")
+        .env("HOME", request.home())
+        .env_remove("XDG_CONFIG_HOME")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| {
+            broken(format!("{} cannot be started: {error}", config.program.display()))
+        })?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let conversation = async {
+        let mut stdin = stdin.ok_or(std::io::ErrorKind::BrokenPipe)?;
+        let mut line = serde_json::to_vec(&request)?;
+        line.push(b'\n');
+        stdin.write_all(&line).await?;
+        let (report, complaint) = tokio::try_join!(all(stdout), all(stderr))?;
+        let status = child.wait().await?;
+        Ok::<_, std::io::Error>((report, complaint, status))
+    };
+    match tokio::time::timeout(config.deadline, conversation).await {
+        Ok(Ok((report, complaint, status))) => match serde_json::from_slice(&report) {
+            Ok(Report::Fetched(revision)) => Ok(revision),
+            Ok(Report::Failed(error)) => Err(error),
+            Err(_) => {
+                let complaint = String::from_utf8_lossy(&complaint);
+                let last = complaint.trim().lines().last().unwrap_or("it said nothing");
+                Err(broken(format!("the child ended with {status}: {last}")))
+            }
+        },
+        Ok(Err(error)) => Err(broken(format!("talking to the child failed: {error}"))),
+        Err(_) => {
+            child.kill().await.map_err(|error| broken(format!("it cannot be ended: {error}")))?;
+            let (repository, deadline) = (config.repository.clone(), config.deadline);
+            Err(SourceError::Deadline { repository, deadline })
+        }
+    }
+}
+
+async fn all(pipe: Option<impl AsyncReadExt + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let pipe = pipe.ok_or(std::io::ErrorKind::BrokenPipe)?;
+    pipe.take(LONGEST_OUTPUT).read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}
+
+/// The child's side, the whole of the hidden `fetch` command: reads one request from stdin, fetches,
+/// and reports on stdout.
+pub fn serve() -> ExitCode {
+    let mut line = String::new();
+    let request = std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(anyhow::Error::from)
+        .and_then(|_| Ok(serde_json::from_str::<Request>(&line)?));
+    let request = match request {
+        Ok(request) => request,
+        Err(error) => {
+            eprintln!("`fetch` is started by the daemon, with its request on stdin: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    std::thread::spawn(|| {
+        // Nobody is left to report to once stdin ends, whether that is read as an end or an error.
+        let _ = std::io::stdin().lock().read_to_end(&mut Vec::new());
+        std::process::exit(1);
+    });
+    let report = match super::clone::fetch(&request) {
+        Ok(revision) => Report::Fetched(revision),
+        Err(error) => Report::Failed(error),
+    };
+    let written = serde_json::to_string(&report)
+        .map_err(std::io::Error::from)
+        .and_then(|line| writeln!(std::io::stdout(), "{line}"));
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,139 @@
+//! The bare clone on disk and its one fetch. Runs in the child: every call here may block for ever.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+
+use git2::Repository;
+
+use super::blobs;
+use super::child::Request;
+use super::contact::Contact;
+use super::error::SourceError;
+use super::revision::Revision;
+
+/// The clone's folder inside the state directory.
+pub(super) const CLONE: &str = "clone.git";
+/// Where a clone grows before it takes the damaged one's place.
+const GROWING: &str = "clone.new";
+/// libgit2 does not repack: a clone of this many packs is made anew.
+const MOST_PACKS: usize = 500;
+
+/// Fetches the branch and returns its newest commit, in a clone that is made anew when it is missing
+/// or damaged. Until the new one is complete the old one stays.
+pub(super) fn fetch(request: &Request) -> Result<Revision, SourceError> {
+    let directory = &request.directory;
+    let disk = |error: std::io::Error| SourceError::Disk {
+        path: directory.clone(),
+        detail: error.to_string(),
+    };
+    fs::create_dir_all(directory).map_err(disk)?;
+    let lock = File::create(directory.join("lock")).map_err(disk)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(SourceError::Busy { directory: directory.clone() });
+        }
+        Err(TryLockError::Error(error)) => return Err(disk(error)),
+    }
+    let clone = directory.join(CLONE);
+    match packs(&clone) {
+        Some(count) if count < MOST_PACKS => match update(request, &clone) {
+            Ok(revision) => return Ok(revision),
+            Err(Failure::Final(error)) => return Err(error),
+            Err(Failure::Clone(_)) => {}
+        },
+        _ => {}
+    }
+    let growing = directory.join(GROWING);
+    remove(&growing).map_err(disk)?;
+    Repository::init_bare(&growing).map_err(|error| SourceError::Disk {
+        path: growing.clone(),
+        detail: error.message().to_owned(),
+    })?;
+    let revision =
+        update(&Request { verify: true, ..request.clone() }, &growing).map_err(|failure| {
+            match failure {
+                Failure::Final(error) => error,
+                Failure::Clone(detail) => {
+                    SourceError::Git { repository: request.repository.clone(), detail }
+                }
+            }
+        })?;
+    remove(&clone).map_err(disk)?;
+    fs::rename(&growing, &clone).map_err(disk)?;
+    Ok(revision)
+}
+
+/// How many packs a clone has, none when there is no clone. A fetch that was killed leaves its
+/// unfinished pack behind; those are removed here.
+fn packs(clone: &Path) -> Option<usize> {
+    let mut count = 0;
+    for entry in fs::read_dir(clone.join("objects/pack")).ok()? {
+        let path = entry.ok()?.path();
+        if path.file_name()?.to_string_lossy().starts_with("pack_git2_") {
+            fs::remove_file(path).ok()?;
+        } else if path.extension().is_some_and(|extension| extension == "pack") {
+            count += 1;
+        }
+    }
+    Some(count)
+}
+
+fn remove(folder: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Why an update failed: for good, or perhaps because the clone is damaged.
+pub(super) enum Failure {
+    /// What the caller is told.
+    Final(SourceError),
+    /// What libgit2 said; a new clone may help.
+    Clone(String),
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Damaged { detail, .. } => Self::Clone(detail),
+            error => Self::Final(error),
+        }
+    }
+}
+
+fn update(request: &Request, clone: &Path) -> Result<Revision, Failure> {
+    let damaged = |error: git2::Error| Failure::Clone(error.message().to_owned());
+    let repository = Repository::open_bare(clone).map_err(damaged)?;
+    let name = format!("refs/heads/{}", request.branch);
+    let before = repository.refname_to_id(&name).ok();
+    let advertised = Contact::new(request)?.fetch(&repository, &name)?;
+    if !advertised.contains(&name) {
+        return Err(Failure::Final(without_branch(request, advertised)));
+    }
+    let id = repository.refname_to_id(&name).map_err(damaged)?;
+    let commit = repository.find_commit(id).map_err(damaged)?;
+    if request.verify || before != Some(id) {
+        let read = blobs::read(clone, &id.to_string(), &request.path);
+        // Only whether the objects are readable matters here: a refusal is told by whoever wants the
+        // tree.
+        if let Err(error @ SourceError::Damaged { .. }) = read {
+            return Err(error.into());
+        }
+    }
+    Ok(Revision::of(&commit))
+}
+
+fn without_branch(request: &Request, advertised: Vec<String>) -> SourceError {
+    let existing: Vec<_> = advertised
+        .iter()
+        .filter_map(|name| name.strip_prefix("refs/heads/"))
+        .map(str::to_owned)
+        .collect();
+    let (repository, branch) = (request.repository.clone(), request.branch.clone());
+    if existing.is_empty() {
+        return SourceError::RepositoryEmpty { repository, branch };
+    }
+    SourceError::BranchMissing { repository, branch, existing }
+}

@@ -1,0 +1,112 @@
+//! What a source needs to know, checked before anything is tried.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use super::credentials::Credentials;
+use super::error::SourceError;
+use super::location;
+
+/// Which branch of which repository to follow, and how.
+#[derive(Clone, Debug)]
+pub struct SourceConfig {
+    /// `https://`, `http://`, `ssh://`, `git@host:path`, `git://`, `file://` or a path.
+    pub repository: String,
+    /// The branch, without `refs/heads/`.
+    pub branch: String,
+    /// The folder inside the repository; `.` for all of it.
+    pub path: String,
+    /// Where the clone is kept. Made when missing; only one process may use it at a time.
+    pub directory: PathBuf,
+    /// How long one fetch may take before it is killed.
+    pub deadline: Duration,
+    /// Who we are to the server.
+    pub credentials: Credentials,
+    /// The program whose hidden `fetch` command does the work: this program itself, so
+    /// `std::env::current_exe()`; tests name the built binary.
+    pub program: PathBuf,
+}
+
+impl SourceConfig {
+    /// The bare clone.
+    pub(super) fn clone_directory(&self) -> PathBuf {
+        self.directory.join(super::clone::CLONE)
+    }
+
+    /// The same configuration with its path normalised, or why it cannot work.
+    pub(super) fn validated(mut self) -> Result<Self, SourceError> {
+        let transport = location::transport(&self.repository)?;
+        self.credentials.fit(&self.repository, transport)?;
+        if !git2::Reference::is_valid_name(&format!("refs/heads/{}", self.branch)) {
+            return Err(SourceError::Configuration {
+                detail: format!("`{}` is not a branch name; check --branch", self.branch),
+            });
+        }
+        self.path = inside(&self.path)?;
+        Ok(self)
+    }
+}
+
+/// `./rollouts/` as `rollouts`, and the root as the empty string.
+fn inside(path: &str) -> Result<String, SourceError> {
+    let mut names = Vec::new();
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(name) => names.push(name.to_string_lossy()),
+            Component::CurDir | Component::RootDir => {}
+            Component::ParentDir | Component::Prefix(_) => {
+                return Err(SourceError::Configuration {
+                    detail: format!(
+                        "the path `{path}` leaves the repository; give --path a folder inside it"
+                    ),
+                });
+            }
+        }
+    }
+    Ok(names.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> SourceConfig {
+        SourceConfig {
+            repository: "https://git.example.com/rollouts.git".to_owned(),
+            branch: "main".to_owned(),
+            path: ".".to_owned(),
+            directory: PathBuf::from("state"),
+            deadline: Duration::from_secs(1),
+            credentials: Credentials::default(),
+            program: PathBuf::from("coalmine"),
+        }
+    }
+
+    #[test]
+    fn a_path_is_normalised_to_names_inside_the_repository() {
+        for (given, expected) in
+            [(".", ""), ("", ""), ("/", ""), ("./rollouts/", "rollouts"), ("a//b/./c", "a/b/c")]
+        {
+            let config = SourceConfig { path: given.to_owned(), ..config() };
+            assert_eq!(config.validated().unwrap().path, expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_leaves_the_repository_is_refused() {
+        let config = SourceConfig { path: "a/../../b".to_owned(), ..config() };
+        assert_eq!(
+            config.validated().unwrap_err().to_string(),
+            "the path `a/../../b` leaves the repository; give --path a folder inside it"
+        );
+    }
+
+    #[test]
+    fn a_branch_name_that_git_forbids_is_refused() {
+        for branch in ["", "a..b", "feature/*", "a b", "-\u{7}"] {
+            let config = SourceConfig { branch: branch.to_owned(), ..config() };
+            let error = config.validated().unwrap_err().to_string();
+            assert_eq!(error, format!("`{branch}` is not a branch name; check --branch"));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! One conversation with the server, and what its failures mean.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use git2::{
+    AutotagOption, ErrorClass, ErrorCode, FetchOptions, ProxyOptions, RemoteCallbacks,
+    RemoteRedirect, Repository,
+};
+
+use super::child::Request;
+use super::clone::Failure;
+use super::credentials::{Answers, unusable};
+use super::error::SourceError;
+use super::host_key::{ShownKey, names_host};
+use super::location::{Transport, local_path, ssh_host, transport};
+
+/// How servers say that a repository is not there, in small letters.
+const ABSENT: [&str; 5] =
+    ["404", "not found", "not exported", "does not exist", "not appear to be a git"];
+
+/// One conversation with the server.
+pub(super) struct Contact<'a> {
+    request: &'a Request,
+    transport: Transport,
+    answers: Answers,
+    key: ShownKey,
+    known_hosts: Option<(PathBuf, String)>,
+}
+
+impl<'a> Contact<'a> {
+    pub(super) fn new(request: &'a Request) -> Result<Self, SourceError> {
+        let transport = transport(&request.repository)?;
+        let known_hosts = match (&request.credentials.known_hosts_file, transport) {
+            (Some(path), Transport::Ssh) => Some((path.clone(), trust(path, &request.home())?)),
+            _ => None,
+        };
+        let answers = Answers::new(&request.credentials)?;
+        Ok(Self { request, transport, answers, key: ShownKey::default(), known_hosts })
+    }
+
+    /// Fetches one branch, overwriting whatever the clone had, and returns the names that the server
+    /// has. A branch that it does not have is no error to libgit2.
+    pub(super) fn fetch(
+        mut self,
+        repository: &Repository,
+        name: &str,
+    ) -> Result<Vec<String>, Failure> {
+        let mut remote = repository
+            .remote_anonymous(&self.request.repository)
+            .map_err(|error| Failure::Clone(error.message().to_owned()))?;
+        let (answers, key) = (&mut self.answers, &self.key);
+        let mut callbacks = RemoteCallbacks::new();
+        callbacks.credentials(|_, username, allowed| answers.answer(username, allowed));
+        callbacks.certificate_check(|certificate, _| Ok(key.note(certificate)));
+        let mut proxy = ProxyOptions::new();
+        proxy.auto();
+        let mut options = FetchOptions::new();
+        options.remote_callbacks(callbacks).proxy_options(proxy);
+        options.download_tags(AutotagOption::None).update_fetchhead(false);
+        // A redirect must not lead a token to another server.
+        if self.request.credentials.token_file.is_some() {
+            options.follow_redirects(RemoteRedirect::None);
+        }
+        let fetched = remote.fetch(&[format!("+{name}:{name}")], Some(&mut options), None);
+        drop(options);
+        fetched.map_err(|error| self.failure(&error))?;
+        let heads = remote.list().map_err(|error| self.failure(&error))?;
+        Ok(heads.iter().map(|head| head.name().to_owned()).collect())
+    }
+
+    /// What libgit2's error means to a person.
+    fn failure(&self, error: &git2::Error) -> Failure {
+        let repository = self.request.repository.clone();
+        let detail = error.message().trim().to_owned();
+        let text = detail.to_lowercase();
+        let local = self.transport == Transport::Local;
+        // libgit2 has several errors for a folder that is no repository, down to "unsupported protocol".
+        if local && let Err(error) = Repository::open(local_path(&repository)) {
+            let detail = error.message().to_owned();
+            return Failure::Final(SourceError::RepositoryMissing { repository, detail });
+        }
+        let connection = matches!(
+            error.class(),
+            ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Os
+        );
+        Failure::Final(match (error.class(), error.code()) {
+            (_, ErrorCode::Auth) => SourceError::Authentication { repository, detail },
+            (ErrorClass::Ssh, ErrorCode::Certificate) => self.host_key(),
+            (ErrorClass::Ssl, _) | (_, ErrorCode::Certificate) => {
+                SourceError::Certificate { repository, detail }
+            }
+            _ if connection && !local && ABSENT.iter().any(|word| text.contains(word)) => {
+                SourceError::RepositoryMissing { repository, detail }
+            }
+            _ if connection && !local => SourceError::Unreachable { repository, detail },
+            (ErrorClass::Invalid | ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh, _) => {
+                SourceError::Git { repository, detail }
+            }
+            // What is left is about objects, packs, references and their files: most likely ours.
+            _ => return Failure::Clone(detail),
+        })
+    }
+
+    fn host_key(&self) -> SourceError {
+        let (host, port) = ssh_host(&self.request.repository);
+        let (known_hosts, text) = self.known_hosts.clone().unwrap_or_default();
+        SourceError::HostKey {
+            changed: names_host(&text, &host, port),
+            host: if port == 22 { host } else { format!("{host}:{port}") },
+            fingerprint: self.key.fingerprint().unwrap_or_else(|| "no key".to_owned()),
+            known_hosts,
+        }
+    }
+}
+
+/// Puts known hosts where libgit2 looks for it: in the home directory, which is the child's own.
+/// Returns its text.
+fn trust(known_hosts: &Path, home: &Path) -> Result<String, SourceError> {
+    let text = fs::read_to_string(known_hosts)
+        .map_err(|error| unusable(known_hosts, error.to_string()))?;
+    let folder = home.join(".ssh");
+    fs::create_dir_all(&folder)
+        .and_then(|()| fs::write(folder.join("known_hosts"), &text))
+        .map_err(|error| SourceError::Disk { path: folder, detail: error.to_string() })?;
+    Ok(text)
+}

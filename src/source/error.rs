@@ -1,0 +1,287 @@
+//! What can go wrong on the way from a repository to its files.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How many branches or folders a message lists.
+const LISTED: usize = 10;
+
+/// Why there is no new revision, or no tree. Each message says what to do next.
+///
+/// It travels from the fetching child to the daemon as JSON, so every variant is plain data.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum SourceError {
+    /// Flags that cannot work together, found before anything is tried.
+    #[error("{detail}")]
+    Configuration {
+        /// What does not fit, and what to change.
+        detail: String,
+    },
+    /// A token, key or known hosts file that cannot be used.
+    #[error("credential file {}: {detail}", path.display())]
+    CredentialFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// No repository there, or none that these credentials may see: servers often do not say which.
+    #[error(
+        "git repository {repository} does not exist, or these credentials may not see it ({detail}); \
+         check --repo and who may read it"
+    )]
+    RepositoryMissing {
+        /// Its address.
+        repository: String,
+        /// What the server said.
+        detail: String,
+    },
+    /// A repository without a single branch.
+    #[error("git repository {repository} is empty; push branch `{branch}` to it")]
+    RepositoryEmpty {
+        /// Its address.
+        repository: String,
+        /// The branch that is followed.
+        branch: String,
+    },
+    /// A repository without the branch that is followed.
+    #[error(
+        "git repository {repository} has no branch `{branch}`{}; it has {}; push the branch or change --branch",
+        nearest(branch, existing),
+        listed(existing)
+    )]
+    BranchMissing {
+        /// Its address.
+        repository: String,
+        /// The branch that is followed.
+        branch: String,
+        /// The branches that exist.
+        existing: Vec<String>,
+    },
+    /// The server does not accept us.
+    #[error("git repository {repository} refused us: {detail}")]
+    Authentication {
+        /// Its address.
+        repository: String,
+        /// What was tried, and what to change.
+        detail: String,
+    },
+    /// An ssh server whose key the known hosts file does not have, or has differently.
+    #[error(
+        "host key of {host} {}: the server shows {fingerprint}; nothing was sent to it. Compare the \
+         fingerprint with the server's owner before you change {}",
+        if *changed { "has changed" } else { "is unknown" }, known_hosts.display()
+    )]
+    HostKey {
+        /// The server, with its port unless that is 22.
+        host: String,
+        /// Key type and SHA256 fingerprint, as ssh shows it.
+        fingerprint: String,
+        /// The file that was consulted.
+        known_hosts: PathBuf,
+        /// Whether the file has another key for this very host.
+        changed: bool,
+    },
+    /// A TLS certificate that does not verify.
+    #[error(
+        "the TLS certificate of git repository {repository} is not trusted ({detail}); install the \
+         authority that signed it, or name its file in SSL_CERT_FILE"
+    )]
+    Certificate {
+        /// Its address.
+        repository: String,
+        /// What the TLS library said.
+        detail: String,
+    },
+    /// The server hangs, or is too slow.
+    #[error(
+        "git repository {repository} did not finish answering within {deadline:?}, so the fetch was \
+         ended; the next poll tries again. Check the server and the network on the way to it"
+    )]
+    Deadline {
+        /// Its address.
+        repository: String,
+        /// How long it had.
+        deadline: Duration,
+    },
+    /// No connection, or one that broke.
+    #[error(
+        "git repository {repository} cannot be reached ({detail}); the next poll tries again. Check the \
+         host's name, the network and the server"
+    )]
+    Unreachable {
+        /// Its address.
+        repository: String,
+        /// What the connection ended with.
+        detail: String,
+    },
+    /// The configured folder is not in the revision.
+    #[error(
+        "revision {revision} has no folder `{path}`{}; beside it there is {}; push it or change --path",
+        nearest(path, existing),
+        listed(existing)
+    )]
+    PathMissing {
+        /// The short commit id, or the folder that was given.
+        revision: String,
+        /// The folder that was asked for.
+        path: String,
+        /// The folders where it was looked for.
+        existing: Vec<String>,
+    },
+    /// Something in the tree that is never read.
+    #[error("`{path}` {refusal}")]
+    Refused {
+        /// Where, from the root of the repository or of the file system.
+        path: String,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The clone on disk cannot be read.
+    #[error(
+        "the clone {} is damaged ({detail}); the next fetch makes it anew", directory.display()
+    )]
+    Damaged {
+        /// The clone.
+        directory: PathBuf,
+        /// What libgit2 said.
+        detail: String,
+    },
+    /// Another process works on the same state directory.
+    #[error(
+        "another coalmine uses {}; give every daemon its own --state-dir", directory.display()
+    )]
+    Busy {
+        /// The state directory.
+        directory: PathBuf,
+    },
+    /// The disk under the state directory, or a folder that is read directly.
+    #[error("{}: {detail}", path.display())]
+    Disk {
+        /// What was being read or written.
+        path: PathBuf,
+        /// What the operating system said.
+        detail: String,
+    },
+    /// The fetching child did not do its part.
+    #[error("the fetch of git repository {repository} broke off: {detail}")]
+    Child {
+        /// The repository's address.
+        repository: String,
+        /// How it ended.
+        detail: String,
+    },
+    /// Anything else that libgit2 reports.
+    #[error("the fetch of git repository {repository} failed: {detail}")]
+    Git {
+        /// The repository's address.
+        repository: String,
+        /// What libgit2 said.
+        detail: String,
+    },
+}
+
+/// Why a tree is not read although it is there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum Refusal {
+    /// A symbolic link could point anywhere.
+    #[error("is a symbolic link, which is never followed; put the file itself there")]
+    Symlink,
+    /// A submodule's content is another repository's.
+    #[error("is a submodule, which is never fetched; put its files there")]
+    Submodule,
+    /// A pipe, a socket or a device.
+    #[error("is neither a file nor a folder; remove it")]
+    Special,
+    /// A name that is not UTF-8.
+    #[error("has a name that is not UTF-8; rename it")]
+    Name,
+    /// One file is too large.
+    #[error(
+        "has {size} bytes, more than the {limit} that one file may have; move it out of the path"
+    )]
+    TooLarge {
+        /// The file's size in bytes.
+        size: u64,
+        /// The most one file may have.
+        limit: u64,
+    },
+    /// Too many files and folders.
+    #[error("is one too many: at most {limit} files and folders are read; narrow --path")]
+    TooMany {
+        /// The most there may be.
+        limit: usize,
+    },
+    /// All files together are too large.
+    #[error("brings the files to more than {limit} bytes in total; narrow --path")]
+    TotalTooLarge {
+        /// The most all files may have, in bytes.
+        limit: u64,
+    },
+}
+
+/// `, did you mean ...` when one name is close.
+fn nearest(wanted: &str, existing: &[String]) -> String {
+    existing
+        .iter()
+        .map(|name| (strsim::normalized_damerau_levenshtein(wanted, name), name))
+        .filter(|(likeness, _)| *likeness >= 0.6)
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .map(|(_, name)| format!(" (did you mean `{name}`?)"))
+        .unwrap_or_default()
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        return "nothing".to_owned();
+    }
+    let shown: Vec<_> = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(LISTED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn without_branch(branch: &str, existing: &[&str]) -> String {
+        SourceError::BranchMissing {
+            repository: "file:///srv/a.git".to_owned(),
+            branch: branch.to_owned(),
+            existing: existing.iter().map(ToString::to_string).collect(),
+        }
+        .to_string()
+    }
+
+    #[test]
+    fn a_missing_branch_names_the_nearest_and_those_that_exist() {
+        assert_eq!(
+            without_branch("mian", &["develop", "main"]),
+            "git repository file:///srv/a.git has no branch `mian` (did you mean `main`?); it has `develop`, \
+             `main`; push the branch or change --branch"
+        );
+    }
+
+    #[test]
+    fn a_branch_like_no_other_gets_no_guess_and_a_long_list_is_cut() {
+        let names: Vec<_> = (10..30).map(|number| format!("release-{number}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let message = without_branch("main", &names);
+        assert!(message.contains("has no branch `main`; it has `release-10`"), "{message}");
+        assert!(message.contains("`release-19` and 10 more;"), "{message}");
+    }
+
+    #[test]
+    fn an_error_survives_the_way_from_the_child() {
+        let error = SourceError::Refused {
+            path: "services/big.yaml".to_owned(),
+            refusal: Refusal::TooLarge { size: 2, limit: 1 },
+        };
+        let line = serde_json::to_string(&error).unwrap();
+        assert_eq!(serde_json::from_str::<SourceError>(&line).unwrap(), error);
+    }
+}

@@ -1,0 +1,422 @@
+//! Fetching, with the real child process, from real repositories and from servers that misbehave.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use coalmine::source::{Credentials, Revision, Source, SourceConfig, SourceError};
+use git2::{Oid, Repository, Signature};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_coalmine");
+/// Far more than any of these fetches takes: whoever meets it hangs.
+const AMPLE: Duration = Duration::from_secs(30);
+
+/// A repository to fetch from and a state directory, both gone at the end of the test.
+struct Fixture {
+    folder: tempfile::TempDir,
+    origin: Repository,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = Repository::init_bare(folder.path().join("origin.git")).unwrap();
+        Self { folder, origin }
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    fn clone_directory(&self) -> PathBuf {
+        self.state().join("clone.git")
+    }
+
+    /// Points `branch` at a new commit of one file, on top of `parent`.
+    fn commit(&self, branch: &str, content: &str, parent: Option<&str>) -> String {
+        let blob = self.origin.blob(content.as_bytes()).unwrap();
+        let mut services = self.origin.treebuilder(None).unwrap();
+        services.insert("echo.yaml", blob, 0o100_644).unwrap();
+        let mut root = self.origin.treebuilder(None).unwrap();
+        root.insert("services", services.write().unwrap(), 0o040_000).unwrap();
+        let tree = self.origin.find_tree(root.write().unwrap()).unwrap();
+        let time = git2::Time::new(1_700_000_000, 0);
+        let author = Signature::new("Ada", "ada@example.com", &time).unwrap();
+        let parent = parent.map(|id| self.origin.find_commit(Oid::from_str(id).unwrap()).unwrap());
+        let parents: Vec<_> = parent.iter().collect();
+        let message = format!("say {content}\n\nbecause");
+        let id = self.origin.commit(None, &author, &author, &message, &tree, &parents).unwrap();
+        self.origin.reference(&format!("refs/heads/{branch}"), id, true, "test").unwrap();
+        id.to_string()
+    }
+
+    fn config(&self) -> SourceConfig {
+        SourceConfig {
+            repository: format!("file://{}", self.origin.path().display()),
+            branch: "main".to_owned(),
+            path: ".".to_owned(),
+            directory: self.state(),
+            deadline: AMPLE,
+            credentials: Credentials::default(),
+            program: PathBuf::from(PROGRAM),
+        }
+    }
+
+    fn source(&self) -> Source {
+        Source::new(self.config()).unwrap()
+    }
+
+    fn source_at(&self, repository: &str) -> Source {
+        Source::new(SourceConfig { repository: repository.to_owned(), ..self.config() }).unwrap()
+    }
+}
+
+fn content(source: &Source, revision: &Revision) -> String {
+    let tree = source.tree(revision).unwrap();
+    assert_eq!(tree.files.len(), 1);
+    String::from_utf8(tree.files["services/echo.yaml"].clone()).unwrap()
+}
+
+/// The files of the object store, to see what a fetch wrote.
+fn objects(clone: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![clone.join("objects")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn the_newest_commit_is_fetched_and_its_files_are_read() {
+    let fixture = Fixture::new();
+    let first = fixture.commit("main", "one", None);
+    let source = fixture.source();
+    let revision = source.fetch().await.unwrap();
+    assert_eq!(revision.id, first);
+    assert_eq!(revision.short(), &first[..7]);
+    assert_eq!((revision.author.as_str(), revision.subject.as_str()), ("Ada", "say one"));
+    assert_eq!(revision.committed.as_second(), 1_700_000_000);
+    assert_eq!(content(&source, &revision), "one");
+
+    let second = fixture.commit("main", "two", Some(&first));
+    let next = source.fetch().await.unwrap();
+    assert_eq!(next.id, second);
+    assert_eq!(content(&source, &next), "two");
+    assert_eq!(content(&source, &revision), "one", "an earlier revision stays readable");
+}
+
+#[tokio::test]
+async fn a_fetch_without_news_downloads_nothing() {
+    let fixture = Fixture::new();
+    fixture.commit("main", "one", None);
+    let source = fixture.source();
+    let revision = source.fetch().await.unwrap();
+    let before = objects(&fixture.clone_directory());
+    assert_eq!(source.fetch().await.unwrap(), revision);
+    assert_eq!(objects(&fixture.clone_directory()), before);
+}
+
+#[tokio::test]
+async fn a_plain_path_is_a_repository_too() {
+    let fixture = Fixture::new();
+    let id = fixture.commit("main", "one", None);
+    let source = fixture.source_at(fixture.origin.path().to_str().unwrap());
+    assert_eq!(source.fetch().await.unwrap().id, id);
+}
+
+#[tokio::test]
+async fn rewritten_history_is_followed() {
+    let fixture = Fixture::new();
+    let first = fixture.commit("main", "one", None);
+    fixture.commit("main", "two", Some(&first));
+    let source = fixture.source();
+    source.fetch().await.unwrap();
+    let other = fixture.commit("main", "other", Some(&first));
+    let revision = source.fetch().await.unwrap();
+    assert_eq!(revision.id, other);
+    assert_eq!(content(&source, &revision), "other");
+}
+
+#[tokio::test]
+async fn a_path_that_the_revision_lacks_fails_only_when_the_tree_is_read() {
+    let fixture = Fixture::new();
+    fixture.commit("main", "one", None);
+    let config = SourceConfig { path: "service".to_owned(), ..fixture.config() };
+    let source = Source::new(config).unwrap();
+    let revision = source.fetch().await.unwrap();
+    let error = source.tree(&revision).unwrap_err().to_string();
+    assert!(error.contains("has no folder `service` (did you mean `services`?)"), "{error}");
+    assert!(error.contains(revision.short()), "{error}");
+}
+
+#[tokio::test]
+async fn a_repository_that_does_not_exist_is_said_not_to() {
+    let fixture = Fixture::new();
+    let missing = fixture.folder.path().join("missing.git");
+    for repository in [format!("file://{}", missing.display()), missing.display().to_string()] {
+        let error = fixture.source_at(&repository).fetch().await.unwrap_err();
+        assert!(matches!(error, SourceError::RepositoryMissing { .. }), "{error:?}");
+        let expected = format!("git repository {repository} does not exist");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+    let folder = fixture.folder.path().display().to_string();
+    let error = fixture.source_at(&folder).fetch().await.unwrap_err();
+    assert!(matches!(error, SourceError::RepositoryMissing { .. }), "no repository: {error:?}");
+}
+
+#[tokio::test]
+async fn an_empty_repository_is_told_from_one_without_the_branch() {
+    let fixture = Fixture::new();
+    let source = fixture.source();
+    let error = source.fetch().await.unwrap_err();
+    assert!(matches!(error, SourceError::RepositoryEmpty { .. }), "{error:?}");
+    assert!(error.to_string().ends_with("is empty; push branch `main` to it"), "{error}");
+
+    fixture.commit("mian", "one", None);
+    fixture.commit("develop", "one", None);
+    let error = source.fetch().await.unwrap_err().to_string();
+    assert!(
+        error.ends_with(
+            "has no branch `main` (did you mean `mian`?); it has `develop`, `mian`; push the branch or \
+             change --branch"
+        ),
+        "{error}"
+    );
+
+    let id = fixture.commit("main", "one", None);
+    assert_eq!(source.fetch().await.unwrap().id, id, "and once it is there it is fetched");
+}
+
+#[tokio::test]
+async fn a_branch_that_is_deleted_later_is_missing_again() {
+    let fixture = Fixture::new();
+    let first = fixture.commit("main", "one", None);
+    fixture.commit("other", "two", Some(&first));
+    let source = fixture.source();
+    let revision = source.fetch().await.unwrap();
+    fixture.origin.find_reference("refs/heads/main").unwrap().delete().unwrap();
+    let error = source.fetch().await.unwrap_err();
+    assert!(matches!(error, SourceError::BranchMissing { .. }), "{error:?}");
+    assert_eq!(content(&source, &revision), "one", "what was fetched stays readable");
+}
+
+#[tokio::test]
+async fn a_damaged_clone_is_made_anew_by_the_same_fetch() {
+    let fixture = Fixture::new();
+    let id = fixture.commit("main", "one", None);
+    fixture.source().fetch().await.unwrap();
+    let clone = fixture.clone_directory();
+    let damages: [(&str, &dyn Fn()); 4] = [
+        ("no objects", &|| fs::remove_dir_all(clone.join("objects")).unwrap()),
+        ("no head", &|| fs::remove_file(clone.join("HEAD")).unwrap()),
+        ("a lock left behind", &|| {
+            fs::remove_file(clone.join("refs/heads/main")).unwrap();
+            fs::write(clone.join("refs/heads/main.lock"), "").unwrap();
+        }),
+        ("garbled objects", &|| {
+            for file in objects(&clone) {
+                let length = fs::metadata(&file).unwrap().len();
+                fs::remove_file(&file).unwrap();
+                fs::write(&file, vec![0x55; usize::try_from(length).unwrap()]).unwrap();
+            }
+        }),
+    ];
+    for (name, damage) in damages {
+        damage();
+        let source = fixture.source();
+        let revision = source.fetch().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(revision.id, id, "{name}");
+        assert_eq!(content(&source, &revision), "one", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn damage_that_shows_when_the_tree_is_read_is_repaired_by_the_next_fetch() {
+    let fixture = Fixture::new();
+    fixture.commit("main", "one", None);
+    let source = fixture.source();
+    let revision = source.fetch().await.unwrap();
+    fs::remove_dir_all(fixture.clone_directory().join("objects/pack")).unwrap();
+    let error = source.tree(&revision).unwrap_err();
+    assert!(matches!(error, SourceError::Damaged { .. }), "{error:?}");
+    source.fetch().await.unwrap();
+    assert_eq!(content(&source, &revision), "one");
+}
+
+#[tokio::test]
+async fn what_a_killed_fetch_left_behind_is_removed() {
+    let fixture = Fixture::new();
+    fixture.commit("main", "one", None);
+    let source = fixture.source();
+    source.fetch().await.unwrap();
+    let leftover = fixture.clone_directory().join("objects/pack/pack_git2_a1b2c3");
+    fs::write(&leftover, "half a pack").unwrap();
+    source.fetch().await.unwrap();
+    assert!(!leftover.exists());
+}
+
+#[tokio::test]
+async fn two_daemons_on_one_state_directory_do_not_disturb_each_other() {
+    let fixture = Fixture::new();
+    fixture.commit("main", "one", None);
+    fs::create_dir_all(fixture.state()).unwrap();
+    let lock = fs::File::create(fixture.state().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let error = fixture.source().fetch().await.unwrap_err();
+    assert!(matches!(error, SourceError::Busy { .. }), "{error:?}");
+    assert!(error.to_string().ends_with("give every daemon its own --state-dir"), "{error}");
+    lock.unlock().unwrap();
+    fixture.source().fetch().await.unwrap();
+}
+
+/// A git server that accepts and never says a word, with its address.
+fn silent_server() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("git://{}/rollouts.git", listener.local_addr().unwrap());
+    (listener, address)
+}
+
+/// Returns once the other side is gone; panics if it is still there after a while.
+fn wait_for_end(mut connection: TcpStream) {
+    connection.set_read_timeout(Some(AMPLE)).unwrap();
+    let ended = connection.read_to_end(&mut Vec::new());
+    let reset = |kind| kind == std::io::ErrorKind::ConnectionReset;
+    assert!(ended.as_ref().map_or_else(|error| reset(error.kind()), |_| true), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_ends_the_child_at_the_deadline() {
+    let fixture = Fixture::new();
+    let (server, repository) = silent_server();
+    let deadline = Duration::from_millis(300);
+    let config = SourceConfig { repository: repository.clone(), deadline, ..fixture.config() };
+    let error = Source::new(config).unwrap().fetch().await.unwrap_err();
+    assert_eq!(error, SourceError::Deadline { repository: repository.clone(), deadline });
+    let expected = format!("git repository {repository} did not finish answering within 300ms");
+    assert!(error.to_string().starts_with(&expected), "{error}");
+    wait_for_end(server.accept().unwrap().0);
+}
+
+#[tokio::test]
+async fn a_fetch_that_nobody_waits_for_any_more_ends_the_child() {
+    let fixture = Fixture::new();
+    let (server, repository) = silent_server();
+    let source = fixture.source_at(&repository);
+    let fetching = tokio::spawn(async move { source.fetch().await });
+    let connection = tokio::task::spawn_blocking(move || server.accept().unwrap().0).await.unwrap();
+    fetching.abort();
+    assert!(fetching.await.unwrap_err().is_cancelled());
+    tokio::task::spawn_blocking(|| wait_for_end(connection)).await.unwrap();
+}
+
+#[test]
+fn the_child_ends_with_the_daemon_that_started_it() {
+    let fixture = Fixture::new();
+    let (server, repository) = silent_server();
+    let mut child = Command::new(PROGRAM)
+        .arg("fetch")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let request = serde_json::json!({
+        "repository": repository, "branch": "main", "path": "", "directory": fixture.state(),
+        "credentials": {}, "verify": false,
+    });
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{request}").unwrap();
+    let (connection, _) = server.accept().unwrap();
+    assert!(child.try_wait().unwrap().is_none(), "it waits for the server");
+    drop(stdin);
+    wait_for_end(connection);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn the_hidden_command_explains_itself_to_a_person() {
+    let output = Command::new(PROGRAM).arg("fetch").stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.starts_with("`fetch` is started by the daemon"), "{message}");
+    let help = Command::new(PROGRAM).arg("--help").output().unwrap();
+    assert!(!String::from_utf8(help.stdout).unwrap().contains("fetch"));
+}
+
+/// A web server that gives every request the same answer.
+fn web_server(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/rollouts.git", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut request = BufReader::new(connection.try_clone().unwrap()).lines();
+            while request.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            // The client may have gone already; then there is nobody to answer.
+            let _ =
+                write!(connection, "{answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_token_says_which_flag_is_missing() {
+    let fixture = Fixture::new();
+    let server = web_server("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"git\"");
+    let error = fixture.source_at(&server).fetch().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "git repository {server} refused us: it asks for a token; name its file with --git-token-file"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_web_server_without_the_repository_says_that_it_is_missing() {
+    let fixture = Fixture::new();
+    let server = web_server("HTTP/1.1 404 Not Found");
+    let error = fixture.source_at(&server).fetch().await.unwrap_err();
+    assert!(matches!(error, SourceError::RepositoryMissing { .. }), "{error:?}");
+    assert!(error.to_string().contains("404"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_or_breaks_is_unreachable() {
+    let fixture = Fixture::new();
+    let (listener, down) = silent_server();
+    drop(listener);
+    let error = fixture.source_at(&down).fetch().await.unwrap_err();
+    assert!(matches!(error, SourceError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains("the next poll tries again"), "{error}");
+
+    let breaking = web_server("HTTP/1.1 503 Service Unavailable");
+    let error = fixture.source_at(&breaking).fetch().await.unwrap_err();
+    assert!(matches!(error, SourceError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains("503"), "{error}");
+}
+
+#[tokio::test]
+async fn a_child_that_cannot_do_its_part_is_reported_with_its_last_words() {
+    let fixture = Fixture::new();
+    let program = |program: &str| {
+        Source::new(SourceConfig { program: PathBuf::from(program), ..fixture.config() }).unwrap()
+    };
+    let error = program("/no/such/program").fetch().await.unwrap_err().to_string();
+    assert!(error.contains("/no/such/program cannot be started"), "{error}");
+
+    let script = fixture.folder.path().join("broken");
+    fs::write(&script, "#!/bin/sh\nread request\necho noise\necho out of memory >&2\nexit 3\n")
+        .unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let error = program(script.to_str().unwrap()).fetch().await.unwrap_err().to_string();
+    assert!(error.ends_with("the child ended with exit status: 3: out of memory"), "{error}");
+}
