@@ -4,4 +4,8 @@
 
 pub mod cli;
 pub mod inventory;
+pub mod phase;
+pub mod problem;
+pub mod render;
 pub mod source;
+pub mod values;

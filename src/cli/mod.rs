@@ -4,6 +4,8 @@
 //! `diff`, for "there are differences".
 
 mod fetch;
+mod render;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -20,6 +22,8 @@ struct CommandLine {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Validate(validate::Validate),
+    Render(render::Render),
     #[command(hide = true)]
     Fetch(fetch::Fetch),
 }
@@ -27,6 +31,8 @@ enum Command {
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Command::Validate(validate) => validate.run(),
+            Command::Render(render) => render.run(),
             Command::Fetch(fetch) => Ok(fetch.run()),
         }
     }

@@ -1,0 +1,296 @@
+//! Which requests a route takes: paths, methods, query parameters, headers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::names::ServiceName;
+use super::reader::{Entry, Problems};
+use crate::problem::Problem;
+
+/// One of a service's paths and the conditions beside it.
+///
+/// Paths are ordered as their routes are: exact ones first, then regular expressions, then
+/// prefixes, the longer before the shorter, and the one with more conditions before the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PathMatch {
+    /// The path.
+    pub path: Path,
+    /// The methods; every one when empty.
+    pub methods: BTreeSet<String>,
+    /// Conditions on query parameters, by their names.
+    pub query_parameters: BTreeMap<String, ValueMatch>,
+    /// Gloo route options of this path, over those of `routes.options`.
+    pub options: Map<String, Value>,
+}
+
+/// A path, or a family of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Path {
+    /// This path only.
+    Exact(String),
+    /// Every path that the regular expression matches as a whole.
+    Regex(String),
+    /// Every path that starts with this text.
+    Prefix(String),
+}
+
+/// What a header or query parameter has to be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ValueMatch {
+    /// This text.
+    Exact(String),
+    /// Something that the regular expression matches as a whole.
+    Regex(String),
+    /// Anything, as long as it is there.
+    Present,
+}
+
+/// What a header has to be, or must not be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HeaderMatch {
+    /// The condition.
+    pub value: ValueMatch,
+    /// Whether the condition must not hold. A request without the header never matches an
+    /// inverted value, and always matches an inverted `present` (gloo-conformance case
+    /// 09-matcher-headers).
+    pub invert: bool,
+}
+
+impl Path {
+    /// The text of the path, whatever it means.
+    pub fn text(&self) -> &str {
+        let (Self::Exact(text) | Self::Regex(text) | Self::Prefix(text)) = self;
+        text
+    }
+
+    /// Gloo's name for this kind of path, which is the values' name too.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Exact(_) => "exact",
+            Self::Regex(_) => "regex",
+            Self::Prefix(_) => "prefix",
+        }
+    }
+}
+
+impl PathMatch {
+    /// The default: every path below `/<service>`.
+    pub(super) fn of_service(name: &ServiceName) -> Self {
+        Self {
+            path: Path::Prefix(format!("/{name}")),
+            methods: BTreeSet::new(),
+            query_parameters: BTreeMap::new(),
+            options: Map::new(),
+        }
+    }
+
+    /// Whether some request is claimed by both on equal terms, so that only chance decides.
+    pub(super) fn collides(&self, other: &Self) -> bool {
+        self.path == other.path
+            && self.query_parameters == other.query_parameters
+            && (self.methods.is_empty()
+                || other.methods.is_empty()
+                || !self.methods.is_disjoint(&other.methods))
+    }
+
+    /// The order of the routes in a table: see [`PathMatch`].
+    pub(super) fn precedence(&self) -> impl Ord + use<> {
+        use std::cmp::Reverse;
+        let kind = match self.path {
+            Path::Exact(_) => 0,
+            Path::Regex(_) => 1,
+            Path::Prefix(_) => 2,
+        };
+        let conditions = self.query_parameters.len() + usize::from(!self.methods.is_empty());
+        let text = self.path.text();
+        let tie = (self.methods.clone(), self.query_parameters.clone());
+        (kind, Reverse(text.len()), text.to_owned(), Reverse(conditions), tie)
+    }
+}
+
+/// Reads `routes.paths`, in the order of their routes.
+pub(super) fn read_paths(entry: &Entry, problems: &mut Problems) -> Option<Vec<PathMatch>> {
+    let items = entry.list(problems)?;
+    if items.is_empty() {
+        problems.push(entry.problem("the list is empty").help("leave it out for `/<service>`"));
+    }
+    let mut paths: Vec<PathMatch> = Vec::new();
+    for item in &items {
+        let Some(path) = read_path_match(item, problems) else { continue };
+        if paths.iter().any(|earlier| earlier.collides(&path)) {
+            let message = format!("the {} path is listed twice", path.path.kind());
+            problems.push(item.problem(message).help("keep one of the two"));
+        }
+        paths.push(path);
+    }
+    paths.sort_by_key(PathMatch::precedence);
+    Some(paths)
+}
+
+fn read_path_match(entry: &Entry, problems: &mut Problems) -> Option<PathMatch> {
+    let mut fields = entry.fields(problems)?;
+    let kinds = ["prefix", "exact", "regex"];
+    let given: Vec<_> = kinds.map(|kind| (kind, fields.take(kind))).into_iter().collect();
+    let given: Vec<_> =
+        given.into_iter().filter_map(|(kind, entry)| Some((kind, entry?))).collect();
+    let path = match given.as_slice() {
+        [(kind, path)] => read_path(kind, path, problems),
+        _ => {
+            let message = "expected exactly one of prefix, exact and regex";
+            problems.push(entry.problem(message).help("for example `- prefix: /echo`"));
+            None
+        }
+    };
+    let methods = fields.take("methods").map(|entry| read_methods(&entry, problems));
+    let query = fields.take("queryParameters").map(|entry| read_query(&entry, problems));
+    let options = fields.take("options").and_then(|entry| entry.object(problems));
+    fields.finish(problems);
+    Some(PathMatch {
+        path: path?,
+        methods: methods.unwrap_or_default(),
+        query_parameters: query.unwrap_or_default(),
+        options: options.unwrap_or_default(),
+    })
+}
+
+fn read_path(kind: &str, entry: &Entry, problems: &mut Problems) -> Option<Path> {
+    let text = entry.text(problems)?;
+    if kind == "regex" {
+        return check_regex(entry, &text, problems).then_some(Path::Regex(text));
+    }
+    if let Err(message) = check_path(&text) {
+        let problem = entry.problem(message);
+        problems.push(problem.help("Gloo refuses such a path, and with it others' routes"));
+        return None;
+    }
+    Some(if kind == "exact" { Path::Exact(text) } else { Path::Prefix(text) })
+}
+
+/// What Gloo asks of a path (gloo-conformance case 09-matcher-invalid).
+fn check_path(path: &str) -> Result<(), String> {
+    if !path.starts_with('/') {
+        return Err(format!("a path starts with `/`, found {path:?}"));
+    }
+    let parts = ["//", "/./", "/../", "%2f", "%2F"];
+    if let Some(part) = parts.into_iter().find(|part| path.contains(part)) {
+        return Err(format!("a path does not contain `{part}`, found {path:?}"));
+    }
+    if let Some(end) = ["/.", "/.."].into_iter().find(|end| path.ends_with(end)) {
+        return Err(format!("a path does not end with `{end}`, found {path:?}"));
+    }
+    let escapes = path.split('%').skip(1).all(|rest| {
+        let mut digits = rest.bytes().take(2);
+        digits.len() == 2 && digits.all(|digit| digit.is_ascii_hexdigit())
+    });
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/:@._~!$&'()*+,;=-%".contains(&byte);
+    if escapes && path.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(format!("a path holds no spaces, `?`, `#` or other such characters, found {path:?}"))
+}
+
+fn check_regex(entry: &Entry, text: &str, problems: &mut Problems) -> bool {
+    // Gloo's RE2 and this parser agree on what they take, look-around and back references
+    // excluded in both (gloo-conformance case 09-matcher-invalid).
+    let Err(error) = regex::Regex::new(text) else { return true };
+    let reason = error.to_string();
+    let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    problems.push(entry.problem(format!("not a regular expression: {reason}")));
+    false
+}
+
+fn read_methods(entry: &Entry, problems: &mut Problems) -> BTreeSet<String> {
+    let mut methods = BTreeSet::new();
+    for item in entry.list(problems).unwrap_or_default() {
+        let Some(method) = item.text(problems) else { continue };
+        if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            let help = format!("write `{}`", method.to_uppercase());
+            let problem = item.expected("a method in upper-case letters");
+            problems.push(if method.is_empty() { problem } else { problem.help(help) });
+        }
+        methods.insert(method);
+    }
+    methods
+}
+
+fn read_query(entry: &Entry, problems: &mut Problems) -> BTreeMap<String, ValueMatch> {
+    let mut parameters = BTreeMap::new();
+    for (name, entry) in entry.entries(problems).unwrap_or_default() {
+        if let Some(HeaderMatch { value, invert }) = read_value_match(&entry, problems) {
+            if invert {
+                problems.push(entry.problem("Gloo cannot invert a query parameter"));
+            }
+            parameters.insert(name, value);
+        }
+    }
+    parameters
+}
+
+/// Reads `routes.canary.headers`.
+pub(super) fn read_headers(
+    entry: &Entry,
+    problems: &mut Problems,
+) -> BTreeMap<String, HeaderMatch> {
+    let mut headers = BTreeMap::new();
+    for (name, entry) in entry.entries(problems).unwrap_or_default() {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:".contains(&byte);
+        if name.is_empty() || !name.bytes().all(token) {
+            let message = format!("{name:?} is not a header's name");
+            problems.push(Problem::new(&entry.key_at, &entry.path, message));
+        }
+        if let Some(header) = read_value_match(&entry, problems) {
+            headers.insert(name, header);
+        }
+    }
+    headers
+}
+
+fn read_value_match(entry: &Entry, problems: &mut Problems) -> Option<HeaderMatch> {
+    const FORMS: &str = "write text, `{regex: ...}` or `{present: true}`";
+    if entry.node.is_null() {
+        problems.push(entry.expected("text or a mapping").help(FORMS));
+        return None;
+    }
+    if entry.node.scalar().is_some() {
+        let value = exact(entry, problems)?;
+        return Some(HeaderMatch { value, invert: false });
+    }
+    let mut fields = entry.fields(problems)?;
+    let value = fields.take("value").map(|entry| exact(&entry, problems));
+    let regex = fields.take("regex").map(|entry| {
+        let text = entry.text(problems)?;
+        check_regex(&entry, &text, problems).then_some(ValueMatch::Regex(text))
+    });
+    let present = fields.take("present").map(|entry| match entry.boolean(problems)? {
+        true => Some(ValueMatch::Present),
+        false => {
+            let problem = entry.problem("`present` can only be true");
+            problems.push(problem.help("write `{present: true, invert: true}` for absent"));
+            None
+        }
+    });
+    let invert = fields.take("invert").and_then(|entry| entry.boolean(problems));
+    fields.finish(problems);
+    let mut given = [value, regex, present].into_iter().flatten();
+    match (given.next(), given.next()) {
+        (Some(value), None) => Some(HeaderMatch { value: value?, invert: invert == Some(true) }),
+        _ => {
+            let message = "expected exactly one of value, regex and present";
+            problems.push(entry.problem(message).help(FORMS));
+            None
+        }
+    }
+}
+
+/// An exact value. Gloo takes an empty one for "is present" (gloo-conformance case
+/// 09-matcher-headers), which nobody means who writes it.
+fn exact(entry: &Entry, problems: &mut Problems) -> Option<ValueMatch> {
+    let text = entry.text(problems)?;
+    if text.is_empty() {
+        let problem = entry.problem("an empty value matches every request that has it");
+        problems.push(problem.help("write `{present: true}` if that is meant"));
+        return None;
+    }
+    Some(ValueMatch::Exact(text))
+}

@@ -1,0 +1,157 @@
+//! The values: what the files of a repository ask for, checked and typed.
+//!
+//! Reading goes on after a mistake, so that every problem of a file is reported at once. A
+//! problem in a service's file is that service's alone.
+
+mod conflicts;
+mod deployment;
+mod matching;
+mod names;
+mod platform;
+mod reader;
+mod routes;
+mod service;
+mod settings;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+pub use deployment::{DEFAULT_PORT, Deployment, Probe, Probes, UpstreamRef, Workload};
+pub use matching::{HeaderMatch, Path, PathMatch, ValueMatch};
+pub use names::{ServiceName, Version, Weight};
+pub use platform::Platform;
+pub use routes::{Binding, Canary, Fallback, Routes, Split};
+pub use service::{PORT_NAME, Service, TargetPort};
+pub use settings::{Policy, Settings, Timing};
+
+use crate::problem::{Location, Problem};
+use crate::source::Tree;
+use settings::SettingsFile;
+use yaml::Node;
+
+/// The file with the repository's settings.
+const SETTINGS_FILE: &str = "coalmine.yaml";
+
+/// A service, or everything that is wrong with it.
+pub type Outcome = Result<Service, Vec<Problem>>;
+
+/// What a repository asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repository {
+    /// The settings of `coalmine.yaml`, or their defaults.
+    pub settings: Settings,
+    /// The objects of `platform/`.
+    pub platform: Platform,
+    /// The services of `services/`, by name. The name of a service with problems is its file's
+    /// stem as it is.
+    pub services: BTreeMap<ServiceName, Outcome>,
+    /// Problems of the repository as a whole: while there is one, nothing of the revision is to
+    /// be applied, because what the services would become is not known.
+    pub problems: Vec<Problem>,
+}
+
+impl Repository {
+    /// Reads the files of one revision. It never fails: what is wrong is in the result.
+    pub fn parse(tree: &Tree) -> Self {
+        let mut problems = Vec::new();
+        let settings = match tree.files.get(SETTINGS_FILE) {
+            Some(content) => settings::read(&SETTINGS_FILE.into(), content, &mut problems),
+            None => Some(SettingsFile::default()),
+        };
+        // Services are not read over unknown defaults: what is missing in them may stand there.
+        let readable = settings.is_some();
+        let SettingsFile { settings, defaults } = settings.unwrap_or_default();
+
+        let (mut platform, mut seen) = (Platform::default(), BTreeMap::new());
+        let mut files: BTreeMap<&str, Vec<(&String, &Vec<u8>)>> = BTreeMap::new();
+        for (path, content) in &tree.files {
+            match (folder(path), stem(path)) {
+                ("platform", Some(_)) => platform.read(&path.as_str().into(), content, &mut seen),
+                ("services", Some(stem)) => files.entry(stem).or_default().push((path, content)),
+                _ => {}
+            }
+        }
+        if files.is_empty()
+            && platform == Platform::default()
+            && !tree.files.contains_key(SETTINGS_FILE)
+        {
+            problems.push(nothing_here());
+        }
+        let mut services = BTreeMap::new();
+        for (stem, files) in files.iter().filter(|_| readable) {
+            let outcome = match files.as_slice() {
+                [(path, content)] => {
+                    read_service(stem, path, content, defaults.as_ref(), &problems)
+                }
+                files => {
+                    Err(files.iter().map(|(path, _)| shared_name(stem, path, files)).collect())
+                }
+            };
+            services.insert(ServiceName::unchecked(stem), outcome);
+        }
+        conflicts::refuse(&mut services);
+        Self { settings, platform, services, problems }
+    }
+}
+
+fn folder(path: &str) -> &str {
+    path.split_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// The name of a YAML file without its ending; `None` for other files.
+fn stem(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"))
+}
+
+fn read_service(
+    stem: &str,
+    path: &str,
+    content: &[u8],
+    defaults: Option<&Rc<Node>>,
+    reported: &[Problem],
+) -> Outcome {
+    let file: Arc<str> = path.into();
+    let start = Location::start_of(&file);
+    let name = ServiceName::new(stem).map_err(|message| {
+        vec![Problem::new(&start, "", message).help("rename the file: its name is the service's")]
+    })?;
+    let (documents, mut problems) = yaml::documents(&file, content).map_err(|it| vec![it])?;
+    let root = match documents.as_slice() {
+        [root] if !root.is_null() => root,
+        [] | [_] => return Err(vec![service::empty_file(&start)]),
+        [_, second, ..] => {
+            let problem = Problem::new(&second.at, "", "a second document (`---`) in the file");
+            return Err(vec![problem.help("one file per service: move it to a file of its own")]);
+        }
+    };
+    match service::read(&name, root, defaults) {
+        Ok(service) if problems.is_empty() => Ok(service),
+        Ok(_) => Err(problems),
+        Err(more) => {
+            // What is wrong with the defaults themselves is reported once, for the repository.
+            let is_new = |problem: &Problem| !reported.iter().any(|known| known.at == problem.at);
+            problems.extend(more.into_iter().filter(is_new));
+            problems.sort_by_key(|problem| (problem.at.line, problem.at.column));
+            Err(problems)
+        }
+    }
+}
+
+/// A name leads to one service, and in the cluster `coalmine.dev/service` is all that tells
+/// services apart.
+fn shared_name(stem: &str, path: &str, files: &[(&String, &Vec<u8>)]) -> Problem {
+    let others: Vec<&str> =
+        files.iter().map(|(other, _)| other.as_str()).filter(|other| *other != path).collect();
+    let message = format!("the service {stem} is described in {} too", others.join(", "));
+    Problem::new(&Location::start_of(&path.into()), "", message)
+        .help("rename or remove one of the files: a file's name is its service's")
+}
+
+fn nothing_here() -> Problem {
+    let at = Location::start_of(&SETTINGS_FILE.into());
+    Problem::new(&at, "", "neither coalmine.yaml nor platform/ nor services/ is here")
+        .help("is the path right? services are files like services/echo.yaml")
+}

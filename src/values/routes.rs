@@ -1,0 +1,326 @@
+//! Who gets a service's requests.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use super::deployment::Workload;
+use super::matching::{self, HeaderMatch, PathMatch};
+use super::names::{ServiceName, Version, Weight, check_label_value};
+use super::reader::{Entry, Fields, Problems};
+use super::yaml::Node;
+use crate::problem::Problem;
+
+/// What stands below `routes`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Routes {
+    /// What puts the routes into the gateway.
+    pub binding: Binding,
+    /// The paths, at least one, in the order of their routes.
+    pub paths: Vec<PathMatch>,
+    /// Gloo route options for every route.
+    pub options: Map<String, Value>,
+    /// The version that gets what the canary does not.
+    pub primary: Version,
+    /// The version that is being tried.
+    pub canary: Option<Canary>,
+    /// How a route tells the versions apart.
+    pub split: Split,
+    /// What happens to a version's share while it has no ready pod. It matters to
+    /// [`Split::Subset`] only: an Upstream of its own without pods answers 503.
+    pub fallback: Fallback,
+}
+
+/// What puts a service's routes into the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// The label of a RouteTable, for a VirtualService of the platform to select.
+    ApiGroup(String),
+    /// The domains of a VirtualService of the service's own.
+    Domains(Vec<String>),
+}
+
+/// The version that is being tried, and how much of the traffic it gets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Canary {
+    /// The version, another one than the primary.
+    pub version: Version,
+    /// Requests that carry all of these go to the canary; none do when empty.
+    pub headers: BTreeMap<String, HeaderMatch>,
+    /// The canary's share of the other requests.
+    pub weight: Weight,
+    /// The share of the primary's requests that the canary gets a copy of.
+    pub shadow: Weight,
+}
+
+/// How a route tells a service's versions apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Split {
+    /// One Upstream; a version is its subset by the pod label `version`.
+    #[default]
+    Subset,
+    /// An Upstream per version.
+    Upstream,
+}
+
+/// What happens to a version's share while it has no ready pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fallback {
+    /// Any other pod of the service answers.
+    #[default]
+    Any,
+    /// The gateway answers 503.
+    None,
+}
+
+/// Reads `routes`. Without `versions`, which could not be read, nothing is said about the
+/// versions that are named here.
+pub(super) fn read(
+    name: &ServiceName,
+    entry: &Entry,
+    versions: Option<&BTreeMap<Version, Workload>>,
+    problems: &mut Problems,
+) -> Option<Routes> {
+    let mut fields = entry.fields(problems)?;
+    let binding = read_binding(&mut fields, problems);
+    let paths = fields.take("paths").map(|entry| matching::read_paths(&entry, problems));
+    let options = fields.take("options").map(|entry| entry.object(problems));
+    let primary = read_primary(&mut fields, versions, problems);
+    let canary_entry = fields.take("canary");
+    let canary =
+        canary_entry.as_ref().map(|entry| read_canary(entry, primary.as_ref(), versions, problems));
+    let (split, fallback) = read_split(&mut fields, versions, problems);
+    fields.finish(problems);
+
+    let routes = Routes {
+        binding: binding?,
+        paths: paths.unwrap_or_else(|| Some(vec![PathMatch::of_service(name)]))?,
+        options: options.unwrap_or_else(|| Some(Map::new()))?,
+        primary: primary?,
+        canary: canary.map_or(Some(None), |canary| canary.map(Some))?,
+        split,
+        fallback,
+    };
+    if let Some(entry) = canary_entry {
+        refuse_two_shadows(&routes, &entry, problems);
+    }
+    Some(routes)
+}
+
+fn read_binding(fields: &mut Fields, problems: &mut Problems) -> Option<Binding> {
+    const HELP: &str = "`apiGroup` joins the platform's VirtualService, \
+                        `domains` makes one of the service's own: write one of the two";
+    match (fields.take("apiGroup"), fields.take("domains")) {
+        (Some(entry), None) => {
+            let group = entry.text(problems)?;
+            match check_label_value(&group) {
+                Ok(()) => Some(Binding::ApiGroup(group)),
+                Err(message) => {
+                    problems.push(entry.problem(message));
+                    None
+                }
+            }
+        }
+        (None, Some(entry)) => read_domains(&entry, problems),
+        (Some(_), Some(domains)) => {
+            let message = "`domains` and `apiGroup` exclude each other";
+            let problem = Problem::new(&domains.key_at, &domains.path, message);
+            problems.push(problem.help(HELP));
+            None
+        }
+        (None, None) => {
+            let entry = &fields.entry;
+            let message = "`apiGroup` or `domains` is required";
+            problems.push(Problem::new(&entry.key_at, &entry.path, message).help(HELP));
+            None
+        }
+    }
+}
+
+fn read_domains(entry: &Entry, problems: &mut Problems) -> Option<Binding> {
+    let items = entry.list(problems)?;
+    if items.is_empty() {
+        let problem = entry.problem("the list is empty");
+        problems.push(problem.help("Gloo takes that for `*`: write `[\"*\"]` if it is meant"));
+    }
+    let mut domains: Vec<String> = Vec::new();
+    for item in &items {
+        let Some(domain) = item.text(problems) else { continue };
+        // Hosts are compared without regard to case (gloo-conformance case 12-domains).
+        if domains.iter().any(|earlier| earlier.eq_ignore_ascii_case(&domain)) {
+            problems.push(item.problem("the domain is listed twice").help("keep one of the two"));
+        } else if let Err(message) = check_domain(&domain) {
+            let problem = item.problem(message);
+            problems.push(problem.help("for example `echo.example.com`, `*.example.com` or `*`"));
+        }
+        domains.push(domain);
+    }
+    Some(Binding::Domains(domains))
+}
+
+/// A domain as Envoy takes it: a `*` only alone, or at one end.
+fn check_domain(domain: &str) -> Result<(), String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    let rest = domain.strip_prefix('*').or_else(|| domain.strip_suffix('*')).unwrap_or(domain);
+    if domain.is_empty() || !rest.bytes().all(allowed) {
+        return Err(format!("expected a domain, found {domain:?}"));
+    }
+    Ok(())
+}
+
+fn read_primary(
+    fields: &mut Fields,
+    versions: Option<&BTreeMap<Version, Workload>>,
+    problems: &mut Problems,
+) -> Option<Version> {
+    const HELP: &str = "say who gets the requests: `primary: {version: v1}`";
+    let Some(entry) = fields.take("primary") else {
+        problems.push(fields.missing("primary", HELP));
+        return None;
+    };
+    let mut fields = entry.fields(problems)?;
+    let version = read_version(&mut fields, HELP, versions, problems);
+    fields.finish(problems);
+    version.map(|(version, _)| version)
+}
+
+fn read_version(
+    fields: &mut Fields,
+    help: &str,
+    versions: Option<&BTreeMap<Version, Workload>>,
+    problems: &mut Problems,
+) -> Option<(Version, Entry)> {
+    let Some(entry) = fields.take("version") else {
+        problems.push(fields.missing("version", help));
+        return None;
+    };
+    let text = entry.text(problems)?;
+    let Some(versions) = versions else {
+        return Some((Version::new(&text).ok()?, entry));
+    };
+    match versions.keys().find(|version| version.as_str() == text) {
+        Some(version) => Some((version.clone(), entry)),
+        None => {
+            let listed: Vec<_> = versions.keys().map(Version::as_str).collect();
+            let message = format!("{text:?} is not in `deployment`");
+            problems.push(entry.problem(message).help(format!(
+                "listed there: {}; add `{text}: {{}}` or route to one of these",
+                listed.join(", ")
+            )));
+            None
+        }
+    }
+}
+
+fn read_canary(
+    entry: &Entry,
+    primary: Option<&Version>,
+    versions: Option<&BTreeMap<Version, Workload>>,
+    problems: &mut Problems,
+) -> Option<Canary> {
+    let mut fields = entry.fields(problems)?;
+    let version = read_version(
+        &mut fields,
+        "say who is being tried: `canary: {version: v2}`",
+        versions,
+        problems,
+    );
+    if let Some((version, entry)) = &version
+        && primary == Some(version)
+    {
+        let problem = entry.problem(format!("{version} is the primary version already"));
+        problems.push(problem.help("name another version, or remove `canary`"));
+    }
+    let headers = fields.take("headers").map(|entry| matching::read_headers(&entry, problems));
+    let mut weight = |fields: &mut Fields, name| match fields.take(name) {
+        Some(entry) => read_weight(&entry, problems),
+        None => Some(Weight::ZERO),
+    };
+    let (share, shadow) = (weight(&mut fields, "weight"), weight(&mut fields, "shadow"));
+    fields.finish(problems);
+    Some(Canary {
+        version: version?.0,
+        headers: headers.unwrap_or_default(),
+        weight: share?,
+        shadow: shadow?,
+    })
+}
+
+/// A whole number of percent.
+pub(super) fn read_weight(entry: &Entry, problems: &mut Problems) -> Option<Weight> {
+    entry.whole(0..=100, problems).and_then(Weight::new)
+}
+
+fn read_split(
+    fields: &mut Fields,
+    versions: Option<&BTreeMap<Version, Workload>>,
+    problems: &mut Problems,
+) -> (Split, Fallback) {
+    let mut split = Split::default();
+    if let Some(entry) = fields.take("split") {
+        match entry.text(problems).as_deref() {
+            Some("subset") => {}
+            Some("upstream") => split = Split::Upstream,
+            Some(_) => problems.push(entry.expected("subset or upstream")),
+            None => {}
+        }
+    }
+    let mut fallback = Fallback::default();
+    if let Some(entry) = fields.take("fallback") {
+        match entry.text(problems).as_deref() {
+            Some("any") if split == Split::Upstream => {
+                let problem = entry.problem("`fallback: any` needs `split: subset`");
+                problems.push(problem.help(
+                    "an Upstream of one version has no other pods to fall back to: \
+                     remove the key, or split by subset",
+                ));
+            }
+            Some("any") | None => {}
+            Some("none") => fallback = Fallback::None,
+            Some(_) => problems.push(entry.expected("any or none")),
+        }
+    }
+    let by_upstream = versions
+        .into_iter()
+        .flatten()
+        .find(|(_, workload)| matches!(workload, Workload::Upstream(_)));
+    if let Some((version, _)) = by_upstream
+        && split == Split::Subset
+    {
+        let entry = &fields.entry;
+        let message = format!("{version} is an Upstream of its own, which has no subset of ours");
+        let problem = Problem::new(&entry.key_at, format!("{}.split", entry.path), message);
+        problems.push(problem.help("write `split: upstream`"));
+    }
+    (split, fallback)
+}
+
+/// A route mirrors to one upstream only.
+fn refuse_two_shadows(routes: &Routes, canary: &Entry, problems: &mut Problems) {
+    let shadowed = routes.canary.as_ref().is_some_and(|canary| canary.shadow > Weight::ZERO);
+    let paths = routes.paths.iter().map(|path| &path.options);
+    if shadowed && paths.chain([&routes.options]).any(|options| options.contains_key("shadowing")) {
+        let message = "`shadow` and the route option `shadowing` exclude each other";
+        let help = "Gloo mirrors a route to one upstream only: keep one of the two";
+        problems.push(canary.problem(message).help(help));
+    }
+}
+
+/// The default routes of a service that names no canary: a default canary only completes one.
+pub(super) fn without_canary(defaults: &Rc<Node>) -> Rc<Node> {
+    defaults.only(|key| key != "canary")
+}
+
+/// The service's own routes over the defaults. Of `apiGroup` and `domains` the service's own
+/// one stands alone.
+pub(super) fn with_defaults(own: &Rc<Node>, defaults: &Rc<Node>) -> Rc<Node> {
+    let has = |name: &str| own.get(name).is_some_and(|node| !node.is_null());
+    let fitting = defaults.only(|key| match key {
+        "canary" => has("canary"),
+        "apiGroup" => !has("domains"),
+        "domains" => !has("apiGroup"),
+        _ => true,
+    });
+    Node::merge(&fitting, own)
+}

@@ -1,0 +1,281 @@
+//! One service's values.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::deployment::{self, DEFAULT_PORT, Workload};
+use super::names::{ServiceName, Version, Weight};
+use super::reader::{Entry, Fields, Problems};
+use super::routes::{self, Routes};
+use super::yaml::{Data, Node, Scalar};
+use crate::problem::{Location, Problem};
+
+/// A service as its file and the repository's defaults describe it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// The file's stem.
+    pub name: ServiceName,
+    /// Where its objects live; the service's name by default.
+    pub namespace: String,
+    /// The file it was read from, relative to the tree.
+    pub file: String,
+    /// Its versions, at least one.
+    pub versions: BTreeMap<Version, Workload>,
+    /// The port of its Kubernetes Service; 80 by default.
+    pub port: u16,
+    /// Where its Kubernetes Service sends to.
+    pub target_port: TargetPort,
+    /// Who gets its requests.
+    pub routes: Routes,
+    /// Whether objects that exist without our labels are taken over.
+    pub adopt: bool,
+    /// Whether its objects stay when its file goes.
+    pub keep: bool,
+}
+
+/// Where a Service sends to: a port of the pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetPort {
+    /// By number.
+    Number(u16),
+    /// By the name of a container port.
+    Name(String),
+}
+
+/// The name of the container port that a version listens on.
+pub const PORT_NAME: &str = "http";
+
+impl Service {
+    /// `<service>-<version>`: the name of the version's Deployment, and of its Upstream where
+    /// it has its own.
+    pub fn version_name(&self, version: &Version) -> String {
+        format!("{}-{version}", self.name)
+    }
+
+    /// The versions that a route names, whatever their share: those that must be ready before
+    /// the routes are written.
+    pub fn routed_versions(&self) -> Vec<&Version> {
+        let canary = self.routes.canary.as_ref().map(|canary| &canary.version);
+        [&self.routes.primary].into_iter().chain(canary).collect()
+    }
+
+    /// What is legal here but probably not meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(canary) = &self.routes.canary
+            && canary.headers.is_empty()
+            && canary.weight == Weight::ZERO
+            && canary.shadow == Weight::ZERO
+        {
+            warnings.push(format!(
+                "routes.canary: {} gets no requests: it has no headers, weight or shadow",
+                canary.version
+            ));
+        }
+        for version in self.routed_versions() {
+            if let Some(Workload::Deployed(deployment)) = self.versions.get(version)
+                && deployment.replicas == Some(0)
+            {
+                warnings.push(format!(
+                    "deployment.{version}.replicas: 0, but a route names {version}: \
+                     the routes wait for a ready pod"
+                ));
+            }
+        }
+        warnings
+    }
+}
+
+/// Reads a service's file over the defaults.
+pub(super) fn read(
+    name: &ServiceName,
+    root: &Rc<Node>,
+    defaults: Option<&Rc<Node>>,
+) -> Result<Service, Problems> {
+    let mut problems = Problems::new();
+    let own = Entry::root(root.clone());
+    let nested = nested_deployment(&own);
+    let entry = Entry::root(with_defaults(root, defaults));
+    let Some(mut fields) = entry.fields(&mut problems) else { return Err(problems) };
+
+    let namespace = match fields.take("namespace") {
+        Some(entry) => deployment::read_label(&entry, "a namespace", &mut problems),
+        None => Some(name.to_string()),
+    };
+    let namespace = namespace.unwrap_or_else(|| name.to_string());
+    let versions = match (fields.take_even_null("deployment"), nested) {
+        (_, Some(problem)) => {
+            problems.push(problem);
+            None
+        }
+        (Some(entry), None) => read_versions(name, &namespace, &entry, &mut problems),
+        (None, None) => {
+            problems.push(missing_deployment(&fields));
+            None
+        }
+    };
+    let (port, target_port) = read_ports(&mut fields, &mut problems);
+    let routes = match fields.take("routes") {
+        Some(entry) => routes::read(name, &entry, versions.as_ref(), &mut problems),
+        None => {
+            problems.push(fields.missing("routes", ROUTES));
+            None
+        }
+    };
+    let mut flag = |fields: &mut Fields, key| fields.take(key)?.boolean(&mut problems);
+    let (adopt, keep) = (flag(&mut fields, "adopt"), flag(&mut fields, "keep"));
+    fields.finish(&mut problems);
+
+    match (versions, routes) {
+        (Some(versions), Some(routes)) if problems.is_empty() => Ok(Service {
+            target_port: target_port.unwrap_or_else(|| default_target_port(&versions)),
+            name: name.clone(),
+            namespace,
+            file: root.at.file.to_string(),
+            versions,
+            port: port.unwrap_or(80),
+            routes,
+            adopt: adopt.unwrap_or(false),
+            keep: keep.unwrap_or(false),
+        }),
+        _ => Err(problems),
+    }
+}
+
+const VERSIONS: &str = "name the versions to run, for example `deployment: {v1: {}}`";
+const ROUTES: &str = "for example `routes: {apiGroup: example, primary: {version: v1}}`";
+
+/// The problem of a file in which nothing stands.
+pub(super) fn empty_file(at: &Location) -> Problem {
+    Problem::new(at, "deployment", "the key is required, and the file is empty").help(format!(
+        "{VERSIONS}, and who gets the requests, {ROUTES}; to remove the service remove its file"
+    ))
+}
+
+fn missing_deployment(fields: &Fields) -> Problem {
+    fields.missing("deployment", VERSIONS)
+}
+
+/// The slip `deployment: {deployment: {v1: {}}}`, which would run a version called `deployment`.
+fn nested_deployment(root: &Entry) -> Option<Problem> {
+    let outer = below(root, "deployment")?;
+    let inner = below(&outer, "deployment")?;
+    let Data::Mapping(entries) = &inner.node.data else { return None };
+    let names: Vec<_> = entries.iter().map(|(key, _)| key.name.as_str()).collect();
+    if names.is_empty() || names.iter().any(|name| deployment::is_setting(name)) {
+        return None;
+    }
+    let versions: Vec<_> = names.iter().take(3).map(|name| format!("{name}: {{}}")).collect();
+    let message = "`deployment` is nested once too often";
+    Some(Problem::new(&inner.key_at, &inner.path, message).help(format!(
+        "write the versions directly below the first one: `deployment: {{{}}}`",
+        versions.join(", ")
+    )))
+}
+
+fn below(entry: &Entry, name: &str) -> Option<Entry> {
+    let entries = entry.entries(&mut Problems::new())?;
+    entries.into_iter().find(|(key, _)| key == name).map(|(_, entry)| entry)
+}
+
+fn read_versions(
+    name: &ServiceName,
+    namespace: &str,
+    entry: &Entry,
+    problems: &mut Problems,
+) -> Option<BTreeMap<Version, Workload>> {
+    let entries = entry.entries(problems)?;
+    if entries.is_empty() {
+        problems.push(entry.problem("no version is listed").help(VERSIONS));
+        return None;
+    }
+    let mut versions = BTreeMap::new();
+    let mut complete = true;
+    for (key, entry) in entries {
+        let version = Version::new(&key).and_then(|version| {
+            version.check_with(name)?;
+            Ok(version)
+        });
+        let workload = deployment::read(&entry, namespace, problems);
+        match version {
+            // A version with mistakes still counts as listed, so that `routes` may name it.
+            Ok(version) => drop(versions.insert(version, workload.unwrap_or(Workload::External))),
+            Err(message) => {
+                complete = false;
+                problems.push(Problem::new(&entry.key_at, &entry.path, message));
+            }
+        }
+    }
+    complete.then_some(versions)
+}
+
+fn read_ports(fields: &mut Fields, problems: &mut Problems) -> (Option<u16>, Option<TargetPort>) {
+    let Some(mut fields) = fields.take("service").and_then(|entry| entry.fields(problems)) else {
+        return (None, None);
+    };
+    let port = fields.take("port").and_then(|entry| deployment::read_port(&entry, problems));
+    let target = fields.take("targetPort").and_then(|entry| match entry.node.scalar() {
+        Some(Scalar::Text(_)) => {
+            deployment::read_label(&entry, "a port's name", problems).map(TargetPort::Name)
+        }
+        _ => deployment::read_port(&entry, problems).map(TargetPort::Number),
+    });
+    fields.finish(problems);
+    (port, target)
+}
+
+/// The container's port: its number while all versions agree on it, else its name, which every
+/// pod resolves for itself.
+fn default_target_port(versions: &BTreeMap<Version, Workload>) -> TargetPort {
+    let mut ports: Vec<u16> = versions
+        .values()
+        .filter_map(|workload| match workload {
+            Workload::Deployed(deployment) => Some(deployment.container_port()),
+            Workload::External | Workload::Upstream(_) => None,
+        })
+        .collect();
+    ports.dedup();
+    match ports.as_slice() {
+        [] => TargetPort::Number(DEFAULT_PORT),
+        [port] => TargetPort::Number(*port),
+        _ => TargetPort::Name(PORT_NAME.to_owned()),
+    }
+}
+
+/// The service's own values over the defaults, key by key.
+fn with_defaults(own: &Rc<Node>, defaults: Option<&Rc<Node>>) -> Rc<Node> {
+    let (Some(defaults), Data::Mapping(entries)) = (defaults, &own.data) else {
+        return own.clone();
+    };
+    let mut entries = entries.clone();
+    for (key, node) in &mut entries {
+        let Some(defaults) = defaults.get(&key.name) else { continue };
+        *node = match key.name.as_str() {
+            "deployment" => with_version_defaults(node, defaults),
+            "routes" => routes::with_defaults(node, defaults),
+            "service" => Node::merge(defaults, node),
+            _ => continue,
+        };
+    }
+    if let Data::Mapping(defaults) = &defaults.data {
+        for (key, node) in defaults.iter().filter(|(key, _)| own.get(&key.name).is_none()) {
+            match key.name.as_str() {
+                "routes" => entries.push((key.clone(), routes::without_canary(node))),
+                "service" => entries.push((key.clone(), node.clone())),
+                _ => {}
+            }
+        }
+    }
+    Rc::new(Node { at: own.at.clone(), data: Data::Mapping(entries) })
+}
+
+fn with_version_defaults(deployment: &Rc<Node>, defaults: &Rc<Node>) -> Rc<Node> {
+    let Data::Mapping(versions) = &deployment.data else { return deployment.clone() };
+    let merged = versions.iter().map(|(key, node)| {
+        let external = node.get("external").is_some_and(|external| !external.is_null());
+        let node = if external { node.clone() } else { Node::merge(defaults, node) };
+        (key.clone(), node)
+    });
+    let data = Data::Mapping(merged.collect());
+    Rc::new(Node { at: deployment.at.clone(), data })
+}

@@ -1,0 +1,201 @@
+//! What `coalmine.yaml` says for the whole repository.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::deployment;
+use super::names::{ServiceName, Weight};
+use super::reader::{Entry, Fields, Problems};
+use super::routes::read_weight;
+use super::service;
+use super::yaml::{self, Node};
+
+/// The repository's settings. What a flag of the command line says wins over them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// `gloo.namespace`: where Gloo writes its verdicts from; `gloo-system`.
+    pub gloo_namespace: String,
+    /// How long things may take.
+    pub timing: Timing,
+    /// What one commit may do.
+    pub policy: Policy,
+    /// `prune.limit`: the most objects that one revision may remove; no limit when absent.
+    pub prune_limit: Option<u32>,
+}
+
+/// How long things may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// The longest wait for readiness or a verdict before a service is stalled; 5 minutes.
+    pub deadline: Duration,
+    /// The time from Gloo's verdict until every proxy routes by it; 3 seconds.
+    pub settle: Duration,
+}
+
+/// What one commit may do to a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// `policy.maxStep`: the biggest change of the canary's weight; any when absent.
+    pub max_step: Option<Weight>,
+    /// `policy.requireHeaderPhase`: whether a canary is tried with headers before it gets weight.
+    pub require_header_phase: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            gloo_namespace: "gloo-system".into(),
+            timing: Timing { deadline: Duration::from_secs(300), settle: Duration::from_secs(3) },
+            policy: Policy::default(),
+            prune_limit: None,
+        }
+    }
+}
+
+/// The settings file as it was read: its settings, and the defaults it gives to services.
+#[derive(Default)]
+pub(super) struct SettingsFile {
+    pub(super) settings: Settings,
+    pub(super) defaults: Option<Rc<Node>>,
+}
+
+/// Reads `coalmine.yaml`; `None` when it is so broken that the services' defaults are unknown.
+pub(super) fn read(
+    file: &Arc<str>,
+    content: &[u8],
+    problems: &mut Problems,
+) -> Option<SettingsFile> {
+    let documents = match yaml::documents(file, content) {
+        Ok((documents, more)) => {
+            problems.extend(more);
+            documents
+        }
+        Err(problem) => {
+            problems.push(problem);
+            return None;
+        }
+    };
+    let root = match documents.as_slice() {
+        [] => return Some(SettingsFile::default()),
+        [root] => root.clone(),
+        [_, second, ..] => {
+            let problem = Entry::root(second.clone()).problem("a second document (`---`)");
+            problems.push(problem.help("keep all settings in one"));
+            return None;
+        }
+    };
+    let mut fields = Entry::root(root).fields(problems)?;
+    let defaults = fields.take("defaults");
+    let settings = read_settings(&mut fields, problems);
+    fields.finish(problems);
+    if let Some(defaults) = &defaults {
+        check_defaults(defaults, problems);
+    }
+    Some(SettingsFile { settings, defaults: defaults.map(|entry| entry.node) })
+}
+
+fn read_settings(fields: &mut Fields, problems: &mut Problems) -> Settings {
+    let mut settings = Settings::default();
+    section(fields, "gloo", problems, |fields, problems| {
+        if let Some(entry) = fields.take("namespace")
+            && let Some(namespace) = deployment::read_label(&entry, "a namespace", problems)
+        {
+            settings.gloo_namespace = namespace;
+        }
+    });
+    section(fields, "timing", problems, |fields, problems| {
+        if let Some(entry) = fields.take("deadline") {
+            settings.timing.deadline = read_duration(&entry, problems).unwrap_or_default();
+            if settings.timing.deadline.is_zero() {
+                problems.push(entry.expected("more than nothing"));
+            }
+        }
+        if let Some(entry) = fields.take("settle") {
+            settings.timing.settle = read_duration(&entry, problems).unwrap_or_default();
+        }
+    });
+    section(fields, "policy", problems, |fields, problems| {
+        settings.policy = Policy {
+            max_step: fields.take("maxStep").and_then(|entry| read_step(&entry, problems)),
+            require_header_phase: fields
+                .take("requireHeaderPhase")
+                .and_then(|entry| entry.boolean(problems))
+                .unwrap_or_default(),
+        };
+    });
+    section(fields, "prune", problems, |fields, problems| {
+        settings.prune_limit =
+            fields.take("limit").and_then(|entry| entry.whole(0..=u32::MAX, problems));
+    });
+    settings
+}
+
+fn section(
+    fields: &mut Fields,
+    name: &'static str,
+    problems: &mut Problems,
+    read: impl FnOnce(&mut Fields, &mut Problems),
+) {
+    let Some(mut section) = fields.take(name).and_then(|entry| entry.fields(problems)) else {
+        return;
+    };
+    read(&mut section, problems);
+    section.finish(problems);
+}
+
+fn read_step(entry: &Entry, problems: &mut Problems) -> Option<Weight> {
+    let step = read_weight(entry, problems)?;
+    if step == Weight::ZERO {
+        problems.push(entry.problem("a step of 0 allows no change").help("from 1 to 100"));
+        return None;
+    }
+    Some(step)
+}
+
+fn read_duration(entry: &Entry, problems: &mut Problems) -> Option<Duration> {
+    let text = entry.text(problems)?;
+    let duration = text.parse::<SignedDuration>().ok().and_then(|parsed| parsed.try_into().ok());
+    if duration.is_none() {
+        problems.push(entry.expected("a duration").help("for example 5m, 3s or 1m 30s"));
+    }
+    duration
+}
+
+/// Reads the defaults as a service would, to find their own mistakes once and not in every
+/// service: a service that says nothing but what it must.
+fn check_defaults(defaults: &Entry, problems: &mut Problems) {
+    let Some(mut fields) = defaults.fields(problems) else { return };
+    let canary = fields.take("routes").is_some_and(|routes| routes.node.get("canary").is_some());
+    fields.take("deployment");
+    fields.take("service");
+    fields.finish(problems);
+
+    let canary = if canary { ", canary: {version: v2}" } else { "" };
+    let bound = defaults
+        .node
+        .get("routes")
+        .is_some_and(|routes| routes.get("apiGroup").is_some() || routes.get("domains").is_some());
+    let group = if bound { "" } else { "apiGroup: any, " };
+    let least = format!(
+        "deployment: {{v1: {{}}, v2: {{}}}}\nroutes: {{{group}primary: {{version: v1}}{canary}}}\n"
+    );
+    let Ok((documents, _)) = yaml::documents(&"services/any.yaml".into(), least.as_bytes()) else {
+        return;
+    };
+    let (Ok(name), Some(root)) = (ServiceName::new("any"), documents.first()) else { return };
+    let Err(found) = service::read(&name, root, Some(&defaults.node)) else { return };
+    for mut problem in found {
+        if problem.at.file != defaults.at.file {
+            continue;
+        }
+        problem.key = format!("defaults.{}", problem.key)
+            .replace("defaults.deployment.v1", "defaults.deployment")
+            .replace("defaults.deployment.v2", "defaults.deployment");
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+}

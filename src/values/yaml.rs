@@ -1,0 +1,421 @@
+//! YAML read into a tree that knows where everything stands.
+//!
+//! The tree keeps scalars as they are written: what `1.10` means is decided by who asks, because
+//! as a version it is text and as a weight a (wrong) number.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde_json::{Map, Number, Value};
+use serde_yaml::granit_parser::{
+    ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options,
+};
+
+use crate::problem::{Location, Problem};
+
+/// No file of a repository is larger than this, in bytes.
+const MAX_FILE: usize = 1 << 20;
+/// No file holds more nodes than this once its aliases are replaced: an alias bomb ends here.
+const MAX_NODES: usize = 100_000;
+/// Nothing is nested more deeply than this, aliases replaced.
+const MAX_DEPTH: usize = 64;
+
+/// One YAML node and its place.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) at: Location,
+    pub(super) data: Data,
+}
+
+/// What a node is.
+#[derive(Clone, Debug)]
+pub(super) enum Data {
+    /// The text as written; `plain` when it stands without quotes, so that it may be a number.
+    Scalar {
+        text: String,
+        plain: bool,
+    },
+    Sequence(Vec<Rc<Node>>),
+    Mapping(Vec<(Key, Rc<Node>)>),
+}
+
+/// A key of a mapping and its place.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    pub(super) at: Location,
+    pub(super) name: String,
+}
+
+/// What a scalar means by YAML 1.2's core schema.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(&'a str),
+}
+
+impl Node {
+    /// What the scalar means; `None` for a sequence or a mapping.
+    pub(super) fn scalar(&self) -> Option<Scalar<'_>> {
+        match &self.data {
+            Data::Scalar { text, plain: true } => Some(resolve(text)),
+            Data::Scalar { text, plain: false } => Some(Scalar::Text(text)),
+            Data::Sequence(_) | Data::Mapping(_) => None,
+        }
+    }
+
+    /// Whether nothing is written here, or `null`.
+    pub(super) fn is_null(&self) -> bool {
+        self.scalar() == Some(Scalar::Null)
+    }
+
+    /// The value of a key of this mapping.
+    pub(super) fn get(&self, name: &str) -> Option<&Rc<Node>> {
+        let Data::Mapping(entries) = &self.data else { return None };
+        entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
+    }
+
+    /// What `own` says over what `defaults` say: mappings key by key, anything else as a whole.
+    /// Nothing (`null`) leaves the default.
+    pub(super) fn merge(defaults: &Rc<Node>, own: &Rc<Node>) -> Rc<Node> {
+        if own.is_null() {
+            return defaults.clone();
+        }
+        let (Data::Mapping(below), Data::Mapping(above)) = (&defaults.data, &own.data) else {
+            return own.clone();
+        };
+        let mut merged = above.clone();
+        for (key, node) in below {
+            match merged.iter_mut().find(|(own, _)| own.name == key.name) {
+                Some((_, own)) => *own = Node::merge(node, own),
+                None => merged.push((key.clone(), node.clone())),
+            }
+        }
+        Rc::new(Node { at: own.at.clone(), data: Data::Mapping(merged) })
+    }
+
+    /// The mapping with some of its keys; anything else as it is.
+    pub(super) fn only(self: &Rc<Node>, keep: impl Fn(&str) -> bool) -> Rc<Node> {
+        let Data::Mapping(entries) = &self.data else { return self.clone() };
+        let kept = entries.iter().filter(|(key, _)| keep(&key.name)).cloned().collect();
+        Rc::new(Node { at: self.at.clone(), data: Data::Mapping(kept) })
+    }
+
+    /// The same as JSON, for what is passed through to Kubernetes and Gloo.
+    pub(super) fn to_json(&self) -> Value {
+        match &self.data {
+            Data::Scalar { .. } => match self.scalar() {
+                None | Some(Scalar::Null) => Value::Null,
+                Some(Scalar::Bool(value)) => value.into(),
+                Some(Scalar::Number(number)) => number.into(),
+                Some(Scalar::Text(text)) => text.into(),
+            },
+            Data::Sequence(items) => items.iter().map(|item| item.to_json()).collect(),
+            Data::Mapping(entries) => entries
+                .iter()
+                .map(|(key, node)| (key.name.clone(), node.to_json()))
+                .collect::<Map<_, _>>()
+                .into(),
+        }
+    }
+
+    /// How a message names what was found.
+    pub(super) fn describe(&self) -> String {
+        match &self.data {
+            Data::Sequence(_) => "a list".into(),
+            Data::Mapping(_) => "a mapping".into(),
+            Data::Scalar { text, plain } if text.chars().count() > 40 => {
+                let cut: String = text.chars().take(40).collect();
+                describe_scalar(&format!("{cut}…"), *plain)
+            }
+            Data::Scalar { text, plain } => describe_scalar(text, *plain),
+        }
+    }
+}
+
+fn describe_scalar(text: &str, plain: bool) -> String {
+    match (plain, resolve(text)) {
+        (true, Scalar::Null) => "nothing".into(),
+        (true, Scalar::Bool(_) | Scalar::Number(_)) => text.into(),
+        _ => format!("the text {text:?}"),
+    }
+}
+
+fn resolve(text: &str) -> Scalar<'_> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Scalar::Null,
+        "true" | "True" | "TRUE" => Scalar::Bool(true),
+        "false" | "False" | "FALSE" => Scalar::Bool(false),
+        _ => number(text).map_or(Scalar::Text(text), Scalar::Number),
+    }
+}
+
+/// A number, when every reader takes it for the same number. `010` is ten to YAML 1.2 and eight
+/// to kubectl, `.inf` has no JSON: such things stay text, and who expects a number says so.
+fn number(text: &str) -> Option<Number> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if let Some(digits) = text.strip_prefix("0x") {
+        return u64::from_str_radix(digits, 16).ok().map(Number::from);
+    }
+    if let Some(digits) = text.strip_prefix("0o") {
+        return u64::from_str_radix(digits, 8).ok().map(Number::from);
+    }
+    let zero_led = unsigned.len() > 1 && unsigned.starts_with('0');
+    if zero_led && unsigned.as_bytes()[1].is_ascii_digit() {
+        return None;
+    }
+    let numeric = |byte: u8| byte.is_ascii_digit() || b".eE+-".contains(&byte);
+    if !unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.')
+        || !unsigned.bytes().all(numeric)
+    {
+        return None;
+    }
+    let text = text.strip_prefix('+').unwrap_or(text);
+    if let Ok(whole) = text.parse::<i64>() {
+        return Some(whole.into());
+    }
+    if let Ok(whole) = text.parse::<u64>() {
+        return Some(whole.into());
+    }
+    Number::from_f64(text.parse().ok()?)
+}
+
+/// The documents of a file, and what is wrong with it that can be reported beside them.
+///
+/// An error means that the file as a whole cannot be read.
+pub(super) fn documents(
+    file: &Arc<str>,
+    bytes: &[u8],
+) -> Result<(Vec<Rc<Node>>, Vec<Problem>), Problem> {
+    let text = readable(file, bytes)?;
+    let limits = options! {
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
+        emit_comments: false,
+    };
+    let mut builder = Builder::new(file);
+    for event in Parser::new_from_str_with_options(text, limits) {
+        let (event, span) = event.map_err(|error| unreadable(file, &error))?;
+        builder.take(event, &span)?;
+    }
+    Ok((builder.documents, builder.problems))
+}
+
+fn readable<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, Problem> {
+    if bytes.len() > MAX_FILE {
+        let message = format!("the file has {} bytes, the most is {MAX_FILE}", bytes.len());
+        return Err(Problem::new(&Location::start_of(file), "", message)
+            .help("values are short: is this the right file?"));
+    }
+    str::from_utf8(bytes).map_err(|error| {
+        let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let line = good.matches('\n').count() + 1;
+        let column = good.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let at = Location { file: file.clone(), line, column, length: 1 };
+        Problem::new(&at, "", "the file is not UTF-8 text").help("save it as UTF-8")
+    })
+}
+
+fn unreadable(file: &Arc<str>, error: &ScanError) -> Problem {
+    let marker = error.marker();
+    let at =
+        Location { file: file.clone(), line: marker.line(), column: marker.col() + 1, length: 1 };
+    let problem = Problem::new(&at, "", format!("not valid YAML: {}", error.info()));
+    match error.kind() {
+        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation => {
+            problem.help("indent with spaces")
+        }
+        ErrorKind::UnknownAnchor => problem.help("an alias `*name` needs its `&name` before it"),
+        _ => problem.help("check the indentation and the quotes here and on the line before"),
+    }
+}
+
+/// A finished node, how many nodes it stands for and how deeply they are nested, aliases replaced.
+#[derive(Clone)]
+struct Finished {
+    node: Rc<Node>,
+    size: usize,
+    height: usize,
+}
+
+/// A collection that is not finished yet.
+struct Open {
+    at: Location,
+    data: Data,
+    anchor: usize,
+    size: usize,
+    height: usize,
+    /// The key that waits for its value, and the keys so far.
+    key: Option<Key>,
+    names: HashSet<String>,
+}
+
+struct Builder<'a> {
+    file: &'a Arc<str>,
+    documents: Vec<Rc<Node>>,
+    problems: Vec<Problem>,
+    open: Vec<Open>,
+    anchored: HashMap<usize, Finished>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(file: &'a Arc<str>) -> Self {
+        let (documents, problems, open) = (Vec::new(), Vec::new(), Vec::new());
+        Self { file, documents, problems, open, anchored: HashMap::new() }
+    }
+
+    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Problem> {
+        let at = self.location(span);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let is_text = tag.as_ref().is_some_and(|tag| is_core(tag, "str"));
+                if tag.is_some() && !is_text {
+                    self.refuse_tag(&at);
+                }
+                let plain = style == ScalarStyle::Plain && !is_text;
+                let data = Data::Scalar { text: text.into_owned(), plain };
+                self.finish(Node { at, data }, 1, 0, anchor)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                let known = tag.is_none_or(|tag| is_core(&tag, "seq"));
+                self.begin(at, Data::Sequence(Vec::new()), anchor, known)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                let known = tag.is_none_or(|tag| is_core(&tag, "map"));
+                self.begin(at, Data::Mapping(Vec::new()), anchor, known)
+            }
+            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
+                Some(Open { at, data, anchor, size, height, .. }) => {
+                    self.finish(Node { at, data }, size, height + 1, anchor)
+                }
+                None => Ok(()),
+            },
+            Event::Alias(anchor) => match self.anchored.get(&anchor).cloned() {
+                Some(repeated) => self.place(repeated, &at),
+                None => Err(Problem::new(&at, "", "an alias stands inside what it repeats")
+                    .help("write the repeated part out")),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        at: Location,
+        data: Data,
+        anchor: usize,
+        known_tag: bool,
+    ) -> Result<(), Problem> {
+        if !known_tag {
+            self.refuse_tag(&at);
+        }
+        if self.open.len() >= MAX_DEPTH {
+            return Err(too_much(&at));
+        }
+        let names = HashSet::new();
+        self.open.push(Open { at, data, anchor, size: 1, height: 0, key: None, names });
+        Ok(())
+    }
+
+    fn finish(
+        &mut self,
+        node: Node,
+        size: usize,
+        height: usize,
+        anchor: usize,
+    ) -> Result<(), Problem> {
+        let at = node.at.clone();
+        let finished = Finished { node: Rc::new(node), size, height };
+        if anchor != 0 {
+            self.anchored.insert(anchor, finished.clone());
+        }
+        self.place(finished, &at)
+    }
+
+    /// Puts a finished node where it belongs: into the innermost open collection.
+    fn place(&mut self, finished: Finished, at: &Location) -> Result<(), Problem> {
+        let Finished { node, size, height } = finished;
+        let depth = self.open.len() + height;
+        let Some(parent) = self.open.last_mut() else {
+            self.documents.push(node);
+            return Ok(());
+        };
+        parent.size += size;
+        parent.height = parent.height.max(height);
+        if parent.size > MAX_NODES || depth > MAX_DEPTH {
+            return Err(too_much(at));
+        }
+        match &mut parent.data {
+            Data::Sequence(items) => items.push(node),
+            Data::Mapping(entries) => match parent.key.take() {
+                None => parent.key = Some(key(&node, at, &mut self.problems)),
+                Some(key) if parent.names.insert(key.name.clone()) => entries.push((key, node)),
+                Some(key) => {
+                    let first = entries.iter().find(|(earlier, _)| earlier.name == key.name);
+                    let line = first.map_or(0, |(earlier, _)| earlier.at.line);
+                    self.refuse_duplicate(&key, line);
+                }
+            },
+            Data::Scalar { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn refuse_duplicate(&mut self, key: &Key, first: usize) {
+        let above = self.open.iter().filter_map(|open| open.key.as_ref());
+        let names: Vec<&str> = above.chain([key]).map(|key| key.name.as_str()).collect();
+        let message = format!("the key stands twice, first on line {first}");
+        let problem = Problem::new(&key.at, names.join("."), message);
+        self.problems.push(problem.help("keep one of the two"));
+    }
+
+    fn refuse_tag(&mut self, at: &Location) {
+        let problem = Problem::new(at, "", "YAML tags are not read here");
+        self.problems.push(problem.help("leave the `!tag` away"));
+    }
+
+    fn location(&self, span: &Span) -> Location {
+        let one_line = span.end.line() == span.start.line();
+        let length = if one_line { span.end.col().saturating_sub(span.start.col()) } else { 1 };
+        Location {
+            file: self.file.clone(),
+            line: span.start.line(),
+            column: span.start.col() + 1,
+            length: length.max(1),
+        }
+    }
+}
+
+fn is_core(tag: &Tag, name: &str) -> bool {
+    tag.is_yaml_core_schema() && tag.suffix() == name
+}
+
+fn key(node: &Node, at: &Location, problems: &mut Vec<Problem>) -> Key {
+    let (name, wrong) = match &node.data {
+        Data::Scalar { text, plain: true } if text.is_empty() => {
+            (String::new(), Some(("a key is missing here", "write `key: value`")))
+        }
+        Data::Scalar { text, plain: true } if text == "<<" => (
+            text.clone(),
+            Some(("merge keys (`<<`) are not read here", "what services share: coalmine.yaml")),
+        ),
+        Data::Scalar { text, .. } => (text.clone(), None),
+        Data::Sequence(_) | Data::Mapping(_) => {
+            (String::new(), Some(("a key must be text", "write `key: value`; quote a leading `{`")))
+        }
+    };
+    if let Some((message, help)) = wrong {
+        problems.push(Problem::new(at, "", message).help(help));
+    }
+    Key { at: at.clone(), name }
+}
+
+fn too_much(at: &Location) -> Problem {
+    let message = format!(
+        "the file is too large once its aliases are replaced: \
+         more than {MAX_NODES} values, or more than {MAX_DEPTH} levels"
+    );
+    Problem::new(at, "", message).help("write it with fewer aliases (`*name`) and levels")
+}
