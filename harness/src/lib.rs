@@ -1,1 +1,6 @@
 //! Test beds, load and measurements.
+
+pub mod distribution;
+pub mod load;
+pub mod repository;
+pub mod sample;
