@@ -2,10 +2,18 @@
 //!
 //! Data flows in one direction: source, values, render, diff, preflight, plan, apply, health, report.
 
+pub mod apply;
 pub mod cli;
+pub mod cluster;
+pub mod daemon;
+pub mod diff;
+pub mod health;
 pub mod inventory;
 pub mod phase;
+pub mod plan;
 pub mod problem;
+pub mod reconcile;
 pub mod render;
+pub mod report;
 pub mod source;
 pub mod values;

@@ -3,8 +3,10 @@
 //! Exit codes: 0 when all is well, 1 for any error (a wrong command line too), and 2 is left to
 //! `diff`, for "there are differences".
 
+mod diff;
 mod fetch;
 mod render;
+mod run;
 mod validate;
 
 use std::process::ExitCode;
@@ -22,6 +24,8 @@ struct CommandLine {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Run(Box<run::Run>),
+    Diff(diff::Diff),
     Validate(validate::Validate),
     Render(render::Render),
     #[command(hide = true)]
@@ -31,6 +35,8 @@ enum Command {
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Command::Run(run) => run.run(),
+            Command::Diff(diff) => diff.run(),
             Command::Validate(validate) => validate.run(),
             Command::Render(render) => render.run(),
             Command::Fetch(fetch) => Ok(fetch.run()),

@@ -27,7 +27,7 @@ pub struct Settings {
 }
 
 /// How long things may take.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// The longest wait for readiness or a verdict before a service is stalled; 5 minutes.
     pub deadline: Duration,

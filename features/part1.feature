@@ -1,0 +1,104 @@
+Feature: One service, two phases
+  A team brings out v2 of echo on a domain of its own. First only requests with a header reach v2,
+  then a growing share of all requests does, then v1 goes. Each step is one push.
+
+  Background:
+    Given coalmine follows an empty repository
+    And the platform team pushes "platform/namespaces.yaml":
+      """
+      apiVersion: v1
+      kind: Namespace
+      metadata: {name: echo}
+      """
+
+  Scenario: echo goes from v1 to v2
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}}
+      routes:
+        domains: ["*"]
+        paths: [{prefix: /}]
+        primary: {version: v1}
+      """
+    Then echo is Stable
+    And every request to "/" is answered by echo-v1
+    And every request to "/any/path" is answered by echo-v1
+
+    Given constant load on "/"
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        domains: ["*"]
+        paths: [{prefix: /}]
+        primary: {version: v1}
+      """
+    Then echo is Deployed
+    And the Deployment echo/echo-v2 is available
+    And every request to "/" is answered by echo-v1
+
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        domains: ["*"]
+        paths: [{prefix: /}]
+        primary: {version: v1}
+        canary: {version: v2, headers: {stage: canary}}
+      """
+    Then echo is CanaryTest
+    And every request to "/" is answered by echo-v1
+    And every request to "/" with the header "stage: canary" is answered by echo-v2
+    And every request to "/" with the header "stage: Canary" is answered by echo-v1
+
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        domains: ["*"]
+        paths: [{prefix: /}]
+        primary: {version: v1}
+        canary: {version: v2, weight: 0, headers: {stage: canary}}
+      """
+    Then echo is CanaryTest
+    And every request to "/" is answered by echo-v1
+
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        domains: ["*"]
+        paths: [{prefix: /}]
+        primary: {version: v1}
+        canary: {version: v2, weight: 50, headers: {stage: canary}}
+      """
+    Then echo is Shifting
+    And the requests to "/" are answered by:
+      | echo-v1 | 50 |
+      | echo-v2 | 50 |
+    And every request to "/" with the header "stage: canary" is answered by echo-v2
+
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        domains: ["*"]
+        paths: [{prefix: /}]
+        primary: {version: v1}
+        canary: {version: v2, weight: 100, headers: {stage: canary}}
+      """
+    Then echo is Shifted
+    And every request to "/" is answered by echo-v2
+
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v2: {}}
+      routes:
+        domains: ["*"]
+        paths: [{prefix: /}]
+        primary: {version: v2}
+      """
+    Then echo is Stable
+    And every request to "/" is answered by echo-v2
+    And the Deployment echo/echo-v1 is gone
+    And no request of the load has failed

@@ -1,0 +1,344 @@
+//! Carries out a plan: the one place that writes to the cluster.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::StreamExt;
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::{Cluster, ClusterError};
+use crate::health::{self, Health, Verdict};
+use crate::inventory::{Manifest, ObjectId};
+use crate::plan::{Backend, Step, is_judged_by_gloo};
+use crate::values::Timing;
+
+/// How long a wait goes without an event before it looks again by itself.
+const RECHECK: Duration = Duration::from_secs(2);
+
+/// Why the steps did not come to their end.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// A newer revision of this service wants something else.
+    #[error("superseded by a newer revision")]
+    Superseded,
+    /// A wait passed its deadline, or something failed that waiting does not mend.
+    #[error("{0}")]
+    Stalled(String),
+    /// The API server did not do what we asked.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
+/// Executes the steps of one service.
+pub struct Executor<'a> {
+    /// Where to.
+    pub cluster: &'a Cluster,
+    /// The namespace Gloo runs in and under which it writes its status.
+    pub gloo_namespace: &'a str,
+    /// Deadline and settle time.
+    pub timing: Timing,
+    /// Ends any wait; a write in flight is finished first.
+    pub superseded: &'a CancellationToken,
+    /// Whether routes with a warning are good enough. For the platform's own VirtualServices they
+    /// are: the warning is about some team's routes, and stays with that team.
+    pub tolerates_warnings: bool,
+    /// Told what is being waited for.
+    pub progress: &'a (dyn Fn(&str) + Sync),
+}
+
+/// What an object is waited for.
+#[derive(Clone, Copy)]
+enum Condition<'a> {
+    /// The Deployment is available with its newest spec.
+    RolledOut(&'a str),
+    /// The Endpoints hold every ready pod of this label selector.
+    HasEndpoints(&'a str),
+    /// The object is there.
+    Exists,
+    /// Gloo's verdict is Accepted.
+    Accepted,
+    /// Gloo's verdict is Accepted or Warning.
+    Served,
+    /// Gloo has given a verdict, whichever.
+    Judged,
+}
+
+impl Executor<'_> {
+    /// Runs the steps in order. `live` is the state the plan was made from.
+    ///
+    /// # Errors
+    /// Ends at the first step that does not reach its condition; what was done stays done, and a
+    /// plan made from the new live state goes on from there.
+    pub async fn run(&self, steps: &[Step], live: &BTreeMap<ObjectId, Value>) -> Result<(), Ended> {
+        for step in steps {
+            if self.superseded.is_cancelled() {
+                return Err(Ended::Superseded);
+            }
+            match step {
+                Step::Apply(manifests) => self.apply(manifests).await?,
+                Step::AwaitBackends(backends) => {
+                    for backend in backends {
+                        self.await_backend(backend).await?;
+                    }
+                }
+                Step::AwaitVerdict(ids) => {
+                    for id in ids {
+                        self.wait(id, self.good_enough()).await?;
+                    }
+                }
+                Step::Route(manifests) => self.route(manifests, live).await?,
+                Step::Settle => self.settle().await?,
+                Step::Delete(ids) => self.delete(ids, live).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn good_enough(&self) -> Condition<'static> {
+        if self.tolerates_warnings { Condition::Served } else { Condition::Accepted }
+    }
+
+    async fn apply(&self, manifests: &[Manifest]) -> Result<(), Ended> {
+        for manifest in manifests {
+            tracing::info!(object = %manifest.id(), "apply");
+            let stored = if is_judged_by_gloo(manifest.id()) {
+                self.cluster.apply(&self.unjudged(manifest), false).await?
+            } else {
+                self.cluster.apply(manifest, false).await?
+            };
+            tracing::debug!(object = %manifest.id(), version = %stored["metadata"]["resourceVersion"], "stored");
+        }
+        Ok(())
+    }
+
+    async fn delete(
+        &self,
+        ids: &[ObjectId],
+        live: &BTreeMap<ObjectId, Value>,
+    ) -> Result<(), Ended> {
+        for id in ids {
+            tracing::info!(object = %id, "delete");
+            let uid = live.get(id).and_then(|object| object.pointer("/metadata/uid")?.as_str());
+            self.cluster.delete(id, uid.map(str::to_owned)).await?;
+        }
+        Ok(())
+    }
+
+    /// The manifest with the status Pending, so that the next verdict is about this very spec
+    /// (gloo.md, "Verdict freshness": Gloo's status carries no generation).
+    fn unjudged(&self, manifest: &Manifest) -> Manifest {
+        let mut object = manifest.object().clone();
+        let state = Map::from_iter([(self.gloo_namespace.to_owned(), json!({"state": "Pending"}))]);
+        object["status"] = json!({ "statuses": state });
+        Manifest::new(object).expect("a manifest with a status is still a manifest")
+    }
+
+    async fn await_backend(&self, backend: &Backend) -> Result<(), Ended> {
+        match backend {
+            Backend::Upstream(id) => self.wait(id, Condition::Exists).await,
+            Backend::Pods { service, selector, deployment } => {
+                if let Some(deployment) = deployment {
+                    self.wait(deployment, Condition::RolledOut(selector)).await?;
+                }
+                let endpoints = ObjectId { kind: "Endpoints".into(), ..service.clone() };
+                self.wait(&endpoints, Condition::HasEndpoints(selector)).await
+            }
+        }
+    }
+
+    /// Writes the routes and puts the previous ones back when Gloo likes the new ones less.
+    async fn route(
+        &self,
+        manifests: &[Manifest],
+        live: &BTreeMap<ObjectId, Value>,
+    ) -> Result<(), Ended> {
+        self.apply(manifests).await?;
+        for manifest in manifests {
+            let id = manifest.id();
+            self.wait(id, Condition::Judged).await?;
+            let before =
+                live.get(id).and_then(|object| health::verdict(object, self.gloo_namespace));
+            let Some(verdict) = self.lasting_verdict(id).await? else { continue };
+            if is_worse(before.as_ref(), &verdict) {
+                self.put_back(manifests, live).await?;
+                let (word, reason) = words(&verdict);
+                return Err(Ended::Stalled(format!(
+                    "{id}: Gloo says {word}: {reason}; the previous routes are back in force, correct the values and push again"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The verdict after the settle time, unless it is Accepted at once: objects that arrive
+    /// together can draw a warning about each other that is gone a moment later.
+    async fn lasting_verdict(&self, id: &ObjectId) -> Result<Option<Verdict>, Ended> {
+        let patience = Executor {
+            timing: Timing { deadline: self.timing.settle, ..self.timing },
+            progress: &|_| (),
+            ..*self
+        };
+        match patience.wait(id, self.good_enough()).await {
+            Err(Ended::Stalled(_)) => {
+                let object = self.cluster.get(id).await?;
+                Ok(object.and_then(|object| health::verdict(&object, self.gloo_namespace)))
+            }
+            Ok(()) => Ok(Some(Verdict::Accepted)),
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn put_back(
+        &self,
+        manifests: &[Manifest],
+        live: &BTreeMap<ObjectId, Value>,
+    ) -> Result<(), Ended> {
+        for manifest in manifests {
+            let id = manifest.id();
+            tracing::warn!(object = %id, "put back the previous routes");
+            match live.get(id).and_then(previous) {
+                Some(previous) => self.apply(&[previous]).await?,
+                None => self.cluster.delete(id, None).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle(&self) -> Result<(), Ended> {
+        (self.progress)("routes are settling before old objects are deleted");
+        tokio::select! {
+            () = self.superseded.cancelled() => Err(Ended::Superseded),
+            () = sleep(self.timing.settle) => Ok(()),
+        }
+    }
+
+    /// Follows the object until the condition holds, the deadline passes or a newer revision comes.
+    async fn wait(&self, id: &ObjectId, condition: Condition<'_>) -> Result<(), Ended> {
+        let deadline = Instant::now() + self.timing.deadline;
+        let mut states = self.cluster.states(id).await?;
+        let mut state = None;
+        loop {
+            let look_again = deadline.min(Instant::now() + RECHECK);
+            tokio::select! {
+                biased;
+                () = self.superseded.cancelled() => return Err(Ended::Superseded),
+                next = timeout_at(look_again, states.next()) => {
+                    if let Ok(Some(newer)) = next {
+                        state = Some(newer);
+                    }
+                }
+            }
+            let judged = match &state {
+                Some(object) => self.judge(condition, object.as_ref()).await?,
+                None => Health::Waiting("the API server has not shown it yet".into()),
+            };
+            match judged {
+                Health::Ready => return Ok(()),
+                Health::Failed(reason) => return Err(Ended::Stalled(format!("{id}: {reason}"))),
+                Health::Waiting(reason) if Instant::now() >= deadline => {
+                    let waited = self.timing.deadline.as_secs_f32();
+                    return Err(Ended::Stalled(format!("{id}: {reason} (waited {waited} s)")));
+                }
+                Health::Waiting(reason) => (self.progress)(&format!("{id}: {reason}")),
+            }
+        }
+    }
+
+    async fn judge(
+        &self,
+        condition: Condition<'_>,
+        object: Option<&Value>,
+    ) -> Result<Health, Ended> {
+        let absent = || Health::Waiting("it does not exist".into());
+        let verdict = || health::verdict(object?, self.gloo_namespace);
+        Ok(match condition {
+            Condition::RolledOut(selector) => {
+                let health = object.map_or_else(absent, health::deployment);
+                self.with_pod_trouble(health, object, selector).await?
+            }
+            Condition::HasEndpoints(selector) => {
+                let pods = match object {
+                    Some(endpoints) => self.pods(endpoints, selector).await?,
+                    None => Vec::new(),
+                };
+                let ready = pods.iter().filter(|pod| health::pod_is_ready(pod));
+                let names = ready.filter_map(|pod| pod.pointer("/metadata/name")?.as_str());
+                health::endpoints(object, &names.map(str::to_owned).collect())
+            }
+            Condition::Exists => object.map_or_else(absent, |_| Health::Ready),
+            Condition::Judged | Condition::Served | Condition::Accepted => match verdict() {
+                None => Health::Waiting(format!(
+                    "Gloo has given no verdict on it yet (does Gloo run in namespace {}?)",
+                    self.gloo_namespace
+                )),
+                Some(Verdict::Accepted) => Health::Ready,
+                Some(_) if matches!(condition, Condition::Judged) => Health::Ready,
+                Some(Verdict::Warning(_)) if matches!(condition, Condition::Served) => {
+                    Health::Ready
+                }
+                Some(verdict) => {
+                    let (word, reason) = words(&verdict);
+                    Health::Waiting(format!("Gloo says {word}: {reason}"))
+                }
+            },
+        })
+    }
+
+    /// Says which pod keeps a Deployment from being ready, and why.
+    async fn with_pod_trouble(
+        &self,
+        health: Health,
+        deployment: Option<&Value>,
+        selector: &str,
+    ) -> Result<Health, Ended> {
+        let (Some(deployment), Health::Waiting(reason) | Health::Failed(reason)) =
+            (deployment, &health)
+        else {
+            return Ok(health);
+        };
+        let pods = self.pods(deployment, selector).await?;
+        let Some(trouble) = pods.iter().find_map(health::pod_trouble) else { return Ok(health) };
+        let reason = format!("{reason}: {trouble}");
+        Ok(if matches!(health, Health::Failed(_)) {
+            Health::Failed(reason)
+        } else {
+            Health::Waiting(reason)
+        })
+    }
+
+    /// The pods of this selector in the namespace of `beside`.
+    async fn pods(&self, beside: &Value, selector: &str) -> Result<Vec<Value>, ClusterError> {
+        let namespace = beside.pointer("/metadata/namespace").and_then(Value::as_str);
+        let pods = self.cluster.list("v1", "Pod", namespace, selector).await?;
+        Ok(pods.into_iter().map(|(_, pod)| pod).collect())
+    }
+}
+
+/// A live object as a manifest that restores its labels, annotations and spec.
+fn previous(live: &Value) -> Option<Manifest> {
+    let metadata: Map<String, Value> = ["name", "namespace", "labels", "annotations"]
+        .into_iter()
+        .filter_map(|field| Some((field.to_owned(), live["metadata"].get(field)?.clone())))
+        .collect();
+    Manifest::new(json!({"apiVersion": live["apiVersion"], "kind": live["kind"],
+        "metadata": metadata, "spec": live["spec"]}))
+}
+
+/// Routes that are new may draw a warning (a VirtualService that selects no table yet does, case
+/// 02-selectors); routes that were fine before may not.
+fn is_worse(before: Option<&Verdict>, now: &Verdict) -> bool {
+    match before {
+        Some(before) => now.rank() > before.rank(),
+        None => matches!(now, Verdict::Rejected(_)),
+    }
+}
+
+fn words(verdict: &Verdict) -> (&'static str, &str) {
+    match verdict {
+        Verdict::Accepted => ("Accepted", ""),
+        Verdict::Warning(reason) => ("Warning", reason),
+        Verdict::Rejected(reason) => ("Rejected", reason),
+    }
+}

@@ -1,0 +1,187 @@
+//! `coalmine run`: the daemon.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::SignedDuration;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::daemon::{self, Options};
+use crate::render::DEFAULT_INSTANCE;
+use crate::source::{Credentials, SourceConfig};
+
+/// Keep the cluster equal to a git repository
+///
+/// The cluster is the one KUBECONFIG names, else the one this runs in.
+#[derive(clap::Args)]
+pub(super) struct Run {
+    /// The repository: https://, ssh://, git@host:path, git://, file:// or a path
+    #[arg(long, value_name = "URL")]
+    repo: String,
+    /// The branch to follow
+    #[arg(long, default_value = "main")]
+    branch: String,
+    /// The folder inside the repository that holds coalmine.yaml, platform/ and services/
+    #[arg(long, default_value = ".")]
+    path: String,
+    /// Pause between two polls of the repository, spread by 10 %
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    interval: Duration,
+    /// Pause between two looks at a service in which nothing changed
+    #[arg(long, default_value = "10m", value_parser = duration)]
+    schedule: Duration,
+    /// Apply the newest commit, wait until it is healthy, tell how each service came out, and end:
+    /// with 0 when all is applied and healthy, else with 1
+    #[arg(long)]
+    once: bool,
+    /// Where the status is served; `none` to serve none
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDRESS")]
+    listen: Listen,
+    /// Label value that tells this daemon's objects from those of another one in the same cluster
+    #[arg(long, default_value = DEFAULT_INSTANCE)]
+    instance: String,
+    /// Where the clone is kept [default: $XDG_STATE_HOME/coalmine or ~/.local/state/coalmine]
+    #[arg(long, value_name = "DIRECTORY")]
+    state_dir: Option<PathBuf>,
+    /// How long one fetch may take
+    #[arg(long, default_value = "1m", value_parser = duration)]
+    fetch_deadline: Duration,
+    /// User name for https, and for ssh when the address has none
+    #[arg(long, value_name = "NAME")]
+    git_username: Option<String>,
+    /// https: file whose only line is the token
+    #[arg(long, value_name = "FILE")]
+    git_token_file: Option<PathBuf>,
+    /// ssh: private key without a passphrase
+    #[arg(long, value_name = "FILE")]
+    git_ssh_key_file: Option<PathBuf>,
+    /// ssh: the servers' keys; without it no ssh server is talked to
+    #[arg(long, value_name = "FILE")]
+    git_known_hosts_file: Option<PathBuf>,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone)]
+struct Listen(Option<SocketAddr>);
+
+impl std::str::FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let address = text.parse().map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:8081")?;
+        Ok(Self(Some(address)))
+    }
+}
+
+impl Run {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        self.start_log();
+        let source = self.source()?;
+        let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+        runtime.block_on(async {
+            if self.once {
+                return once(source, &self.instance).await;
+            }
+            let options = Options {
+                source,
+                interval: self.interval,
+                schedule: self.schedule,
+                listen: self.listen.0,
+                instance: self.instance,
+            };
+            daemon::run(options, asked_to_stop()?).await?;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+
+    fn start_log(&self) {
+        let filter = EnvFilter::try_from_default_env()
+            .unwrap_or_else(|_| EnvFilter::new("warn,coalmine=info"));
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        match self.log_format {
+            LogFormat::Text => log.with_target(false).init(),
+            LogFormat::Json => log.json().init(),
+        }
+    }
+
+    fn source(&self) -> anyhow::Result<SourceConfig> {
+        let directory = match &self.state_dir {
+            Some(directory) => directory.clone(),
+            None => state_directory()?.join(&self.instance),
+        };
+        Ok(SourceConfig {
+            repository: self.repo.clone(),
+            branch: self.branch.clone(),
+            path: self.path.clone(),
+            directory,
+            deadline: self.fetch_deadline,
+            credentials: Credentials {
+                username: self.git_username.clone(),
+                token_file: self.git_token_file.clone(),
+                ssh_key_file: self.git_ssh_key_file.clone(),
+                known_hosts_file: self.git_known_hosts_file.clone(),
+            },
+            program: std::env::current_exe().context("cannot find the own program")?,
+        })
+    }
+}
+
+/// Prints one line per service.
+async fn once(source: SourceConfig, instance: &str) -> anyhow::Result<ExitCode> {
+    let outcomes = daemon::once(source, instance).await?;
+    let mut all_is_well = true;
+    for outcome in &outcomes {
+        match &outcome.trouble {
+            None => anstream::println!("{}: ready", outcome.service),
+            Some(trouble) => {
+                all_is_well = false;
+                anstream::println!("{}: failed: {}", outcome.service, trouble.replace('\n', "; "));
+            }
+        }
+    }
+    Ok(if all_is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Resolves at SIGINT or SIGTERM.
+fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+fn state_directory() -> anyhow::Result<PathBuf> {
+    let absolute =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let base = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    Ok(base.context("neither XDG_STATE_HOME nor HOME is set; say --state-dir")?.join("coalmine"))
+}
+
+/// `1s`, `5m`, `1h30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: SignedDuration =
+        text.parse().map_err(|_| "expected a duration such as 30s, 5m or 1h30m".to_owned())?;
+    match Duration::try_from(parsed) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("expected a duration longer than zero".to_owned()),
+    }
+}

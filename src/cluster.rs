@@ -1,0 +1,299 @@
+//! The cluster as it is: reading, server-side apply and deletion. The only file that talks to the
+//! API server about objects.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use kube::api::{
+    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
+    ValidationDirective,
+};
+use kube::core::GroupVersionKind;
+use kube::discovery::{ApiResource, Scope, pinned_kind};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, ResourceExt};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::inventory::{FIELD_MANAGER, INSTANCE, Manifest, ObjectId};
+
+/// The kinds a service consists of; an object of these with our label that nothing desires is
+/// pruned.
+pub const SERVICE_KINDS: [(&str, &str); 5] = [
+    ("gateway.solo.io/v1", "VirtualService"),
+    ("gateway.solo.io/v1", "RouteTable"),
+    ("gloo.solo.io/v1", "Upstream"),
+    ("v1", "Service"),
+    ("apps/v1", "Deployment"),
+];
+
+/// Why the API server did not do what we asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No answer at all, or an answer that asks to come back later.
+    #[error(
+        "cannot reach the API server: {0}; check KUBECONFIG and that the cluster is up, the next attempt follows by itself"
+    )]
+    Unreachable(String),
+    /// The kind is not installed.
+    #[error(
+        "the cluster does not serve {api_version} {kind}; install the CustomResourceDefinitions of Gloo (its Helm chart brings them), then the next attempt succeeds"
+    )]
+    KindNotServed {
+        /// For example `gateway.solo.io/v1`.
+        api_version: String,
+        /// For example `RouteTable`.
+        kind: String,
+    },
+    /// The object's namespace is missing.
+    #[error(
+        "{id}: namespace {namespace} does not exist; add a Namespace to platform/ or create it"
+    )]
+    NamespaceMissing {
+        /// The object that was to be written.
+        id: ObjectId,
+        /// The missing namespace.
+        namespace: String,
+    },
+    /// RBAC says no.
+    #[error("{id}: not allowed: {message}; extend the daemon's Role")]
+    Forbidden {
+        /// The object.
+        id: ObjectId,
+        /// The API server's words.
+        message: String,
+    },
+    /// The API server refused the object's content.
+    #[error("{id}: refused by the API server: {message}")]
+    Refused {
+        /// The object.
+        id: ObjectId,
+        /// The API server's words.
+        message: String,
+    },
+}
+
+/// A handle on one cluster; cloning is cheap.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    kinds: Arc<Mutex<Kinds>>,
+}
+
+/// What the API server said about each API version and kind.
+type Kinds = BTreeMap<(String, String), (ApiResource, Scope)>;
+
+impl Cluster {
+    /// Uses KUBECONFIG when it is set, the in-cluster configuration otherwise.
+    ///
+    /// # Errors
+    /// When neither describes a cluster. The API server need not answer yet.
+    pub async fn connect() -> anyhow::Result<Self> {
+        let config = kube::Config::infer()
+            .await
+            .map_err(|error| anyhow::anyhow!("no cluster configuration: {error}; set KUBECONFIG to a kubeconfig file, or run inside a cluster"))?;
+        let client = Client::try_from(config)?;
+        Ok(Self { client, kinds: Arc::default() })
+    }
+
+    /// The underlying client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Waits for nothing: asks the API server whether it answers.
+    pub async fn ping(&self) -> Result<(), ClusterError> {
+        match self.client.apiserver_version().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(ClusterError::Unreachable(describe(&error))),
+        }
+    }
+
+    /// The object as it is, or `None`.
+    pub async fn get(&self, id: &ObjectId) -> Result<Option<Value>, ClusterError> {
+        let api = self.api(id).await?;
+        let found = api.get_opt(&id.name).await.map_err(|error| translate(id, error))?;
+        Ok(found.map(|object| to_value(&object)))
+    }
+
+    /// Server-side apply with force and strict field validation; returns the object as stored.
+    ///
+    /// A dry run changes nothing and returns what would be stored.
+    pub async fn apply(&self, manifest: &Manifest, dry_run: bool) -> Result<Value, ClusterError> {
+        let id = manifest.id();
+        let parameters = PatchParams {
+            dry_run,
+            force: true,
+            field_manager: Some(FIELD_MANAGER.into()),
+            field_validation: Some(ValidationDirective::Strict),
+        };
+        let api = self.api(id).await?;
+        let stored = api
+            .patch(&id.name, &parameters, &Patch::Apply(manifest.object()))
+            .await
+            .map_err(|error| translate(id, error))?;
+        Ok(to_value(&stored))
+    }
+
+    /// Deletes the object this uid names, in the background; already gone is fine.
+    pub async fn delete(&self, id: &ObjectId, uid: Option<String>) -> Result<(), ClusterError> {
+        let api = self.api(id).await?;
+        let preconditions = uid.map(|uid| Preconditions { uid: Some(uid), resource_version: None });
+        let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
+        match api.delete(&id.name, &parameters).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
+                Ok(())
+            }
+            Err(error) => Err(translate(id, error)),
+        }
+    }
+
+    /// Every object of a service's kinds that carries our instance label.
+    pub async fn inventory(
+        &self,
+        instance: &str,
+    ) -> Result<BTreeMap<ObjectId, Value>, ClusterError> {
+        let selector = format!("{INSTANCE}={instance}");
+        let mut found = BTreeMap::new();
+        for (api_version, kind) in SERVICE_KINDS {
+            found.extend(self.list(api_version, kind, None, &selector).await?);
+        }
+        Ok(found)
+    }
+
+    /// Objects of one kind by label selector (empty: all), in one namespace or in all.
+    pub async fn list(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Vec<(ObjectId, Value)>, ClusterError> {
+        let anything = ObjectId {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            namespace: namespace.map(str::to_owned),
+            name: "*".into(),
+        };
+        let api = match namespace {
+            Some(_) => self.api(&anything).await?,
+            None => Api::all_with(self.client.clone(), &self.resource(&anything).await?.0),
+        };
+        let listed = api
+            .list(&ListParams::default().labels(selector))
+            .await
+            .map_err(|error| translate(&anything, error))?;
+        Ok(listed
+            .into_iter()
+            .map(|mut object| {
+                object.types = Some(kube::core::TypeMeta {
+                    api_version: api_version.into(),
+                    kind: kind.into(),
+                });
+                let id = ObjectId {
+                    namespace: object.namespace(),
+                    name: object.name_any(),
+                    ..anything.clone()
+                };
+                (id, to_value(&object))
+            })
+            .collect())
+    }
+
+    /// The states of one object from now on, `None` while it does not exist. A broken watch is taken
+    /// up again with back-off; the stream does not end by itself.
+    pub async fn states(
+        &self,
+        id: &ObjectId,
+    ) -> Result<BoxStream<'static, Option<Value>>, ClusterError> {
+        let api = self.api(id).await?;
+        let object = id.clone();
+        let states = watcher::watch_object(api, &id.name).default_backoff();
+        let states = states.filter_map(move |event| {
+            let state = match event {
+                Ok(state) => Some(state.as_ref().map(to_value)),
+                Err(error) => {
+                    tracing::debug!(%object, %error, "watch interrupted");
+                    None
+                }
+            };
+            std::future::ready(state)
+        });
+        Ok(states.boxed())
+    }
+
+    async fn api(&self, id: &ObjectId) -> Result<Api<DynamicObject>, ClusterError> {
+        let (resource, scope) = self.resource(id).await?;
+        let client = self.client.clone();
+        Ok(match (&id.namespace, scope) {
+            (Some(namespace), Scope::Namespaced) => {
+                Api::namespaced_with(client, namespace, &resource)
+            }
+            (None, Scope::Namespaced) => Api::default_namespaced_with(client, &resource),
+            (_, Scope::Cluster) => Api::all_with(client, &resource),
+        })
+    }
+
+    /// Asks the API server once per kind how its resource is called.
+    async fn resource(&self, id: &ObjectId) -> Result<(ApiResource, Scope), ClusterError> {
+        let key = (id.api_version.clone(), id.kind.clone());
+        let mut kinds = self.kinds.lock().await;
+        if let Some(known) = kinds.get(&key) {
+            return Ok(known.clone());
+        }
+        let (group, version) = id.api_version.split_once('/').unwrap_or(("", &id.api_version));
+        let gvk = GroupVersionKind::gvk(group, version, &id.kind);
+        let not_served = || ClusterError::KindNotServed {
+            api_version: id.api_version.clone(),
+            kind: id.kind.clone(),
+        };
+        match pinned_kind(&self.client, &gvk).await {
+            Ok((resource, capabilities)) => {
+                let entry = (resource, capabilities.scope);
+                kinds.insert(key, entry.clone());
+                Ok(entry)
+            }
+            Err(kube::Error::Discovery(_)) => Err(not_served()),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Err(not_served()),
+            Err(error) => Err(translate(id, error)),
+        }
+    }
+}
+
+/// The object as plain JSON, without the bookkeeping nobody decides on.
+fn to_value(object: &DynamicObject) -> Value {
+    serde_json::to_value(object).expect("an object that came as JSON can be written as JSON")
+}
+
+fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
+    let kube::Error::Api(status) = &error else {
+        return ClusterError::Unreachable(describe(&error));
+    };
+    let message = status.message.clone();
+    match status.code {
+        401 | 403 => ClusterError::Forbidden { id: id.clone(), message },
+        404 if status.details.as_ref().is_some_and(|details| details.kind == "namespaces") => {
+            let namespace = id.namespace.clone().unwrap_or_default();
+            ClusterError::NamespaceMissing { id: id.clone(), namespace }
+        }
+        429 | 500.. => ClusterError::Unreachable(message),
+        _ => ClusterError::Refused { id: id.clone(), message },
+    }
+}
+
+/// The innermost cause says most: `connection refused` rather than `ServiceError`.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut words = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !words.iter().any(|known| known.contains(&text)) {
+            words.push(text);
+        }
+        source = cause.source();
+    }
+    words.last().cloned().unwrap_or_default()
+}

@@ -1,0 +1,184 @@
+//! A new revision: which services want something else now.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::Daemon;
+use super::worker::{Surroundings, Wanted, Worker};
+use crate::inventory::SERVICE;
+use crate::problem::Problem;
+use crate::reconcile::{Conduct, Job, PLATFORM, Reconciler};
+use crate::render::Owner;
+use crate::report::State;
+use crate::source::{Revision, Source};
+use crate::values::{Repository, Service, Settings};
+
+impl Daemon {
+    /// Hands each service of the revision to its worker.
+    ///
+    /// # Errors
+    /// When the revision as a whole cannot be taken up: its tree cannot be read, `coalmine.yaml` is
+    /// broken, the API server does not answer, or every service would go. Nothing is changed then.
+    pub(super) async fn take_up(
+        &mut self,
+        source: &Source,
+        revision: &Revision,
+    ) -> anyhow::Result<()> {
+        self.board.source(|report| report.revision = Some(revision.id.clone()));
+        let repository = Repository::parse(&source.tree(revision)?);
+        let work = Work::of(&repository, &self.reconciler, &revision.id).await?;
+        self.source_is_fine();
+        tracing::info!(
+            revision = revision.short(),
+            author = revision.author,
+            subject = revision.subject,
+            services = repository.services.len(),
+            "new revision"
+        );
+        self.workers.retain(|_, worker| !worker.has_ended());
+        for (name, problems) in &work.invalid {
+            self.invalid(name, problems, &revision.id);
+        }
+        for job in work.jobs {
+            let service = repository.services.iter().find_map(|(name, service)| {
+                service.as_ref().ok().filter(|_| name.as_str() == job.service)
+            });
+            self.want(job, service, &work.conduct, &revision.id);
+        }
+        Ok(())
+    }
+
+    /// The last fetch went well.
+    pub(super) fn source_is_fine(&self) {
+        self.board.source(|source| {
+            if source.error.take().is_some() {
+                tracing::info!("the source is fine again");
+            }
+        });
+    }
+
+    fn invalid(&self, name: &str, problems: &[Problem], revision: &str) {
+        for problem in problems {
+            tracing::error!(service = name, "{problem}");
+        }
+        self.board.invalid(name, joined(problems), revision);
+    }
+
+    fn want(
+        &mut self,
+        job: Job,
+        service: Option<&Service>,
+        conduct: &Arc<Conduct>,
+        revision: &str,
+    ) {
+        let name = job.service.clone();
+        let wanted =
+            Wanted { job: Arc::new(job), conduct: conduct.clone(), revision: revision.to_owned() };
+        let worker = self.workers.get(&name);
+        let is_new = worker.is_none_or(|worker| worker.wants_something_else_than(&wanted));
+        self.board.valid(&name);
+        self.board.service(&name, |report| {
+            report.attempted_revision = revision.to_owned();
+            if is_new {
+                report.state = State::Progressing;
+                report.reason.clear();
+            }
+            if let Some(service) = service {
+                report.describe(service);
+            }
+        });
+        if let Some(worker) = worker {
+            worker.want(wanted);
+            return;
+        }
+        let surroundings = Surroundings {
+            reconciler: self.reconciler.clone(),
+            board: self.board.clone(),
+            schedule: self.schedule,
+            stop: self.stop.clone(),
+        };
+        self.workers.insert(name, Worker::start(surroundings, wanted));
+    }
+}
+
+/// What one revision means for the cluster.
+pub(super) struct Work {
+    /// The platform, every valid service, and every service to take away.
+    pub(super) jobs: Vec<Job>,
+    /// Services whose values have errors.
+    pub(super) invalid: Vec<(String, Vec<Problem>)>,
+    pub(super) conduct: Arc<Conduct>,
+}
+
+impl Work {
+    /// Derives the work, and makes the namespaces that services need before they can be tried.
+    pub(super) async fn of(
+        repository: &Repository,
+        reconciler: &Reconciler,
+        revision: &str,
+    ) -> anyhow::Result<Self> {
+        if !repository.problems.is_empty() {
+            bail!("revision {revision} is not taken up: {}", joined(&repository.problems));
+        }
+        let owner =
+            Owner { instance: reconciler.instance.to_string(), revision: revision.to_owned() };
+        let conduct = Arc::new(conduct(&repository.settings));
+        let gone = gone(repository, reconciler, revision).await?;
+        let mut work = Self { jobs: Vec::new(), invalid: Vec::new(), conduct };
+        if repository.platform.problems.is_empty() {
+            let platform = Job::for_platform(&repository.platform, &owner);
+            let namespaces = platform.only_namespaces();
+            let at_once = CancellationToken::new();
+            reconciler
+                .reconcile(&namespaces, &work.conduct, &at_once, &|_| ())
+                .await
+                .context("namespaces of platform/")?;
+            work.jobs.push(platform);
+        } else {
+            work.invalid.push((PLATFORM.into(), repository.platform.problems.clone()));
+        }
+        for (name, service) in &repository.services {
+            match service {
+                Ok(service) => {
+                    work.jobs.push(Job::for_service(service, &owner));
+                }
+                Err(problems) => work.invalid.push((name.to_string(), problems.clone())),
+            }
+        }
+        work.jobs.extend(gone.iter().map(|name| Job::farewell(name)));
+        Ok(work)
+    }
+}
+
+/// Services that have objects in the cluster and no file any more.
+async fn gone(
+    repository: &Repository,
+    reconciler: &Reconciler,
+    revision: &str,
+) -> anyhow::Result<BTreeSet<String>> {
+    let inventory = reconciler.cluster.inventory(&reconciler.instance).await?;
+    let label = |object: &Value| object["metadata"]["labels"][SERVICE].as_str().map(str::to_owned);
+    let mut gone: BTreeSet<String> = inventory.values().filter_map(label).collect();
+    gone.remove(PLATFORM);
+    let known = gone.len();
+    gone.retain(|name| !repository.services.keys().any(|service| service.as_str() == name));
+    if known > 0 && repository.services.is_empty() {
+        bail!(
+            "revision {revision} has no services at all and {known} are in the cluster; \
+             nothing is deleted, check --path and --branch"
+        );
+    }
+    Ok(gone)
+}
+
+fn conduct(settings: &Settings) -> Conduct {
+    Conduct { timing: settings.timing, gloo_namespace: settings.gloo_namespace.clone() }
+}
+
+fn joined(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,193 @@
+//! One worker per service: it brings the service to what is wanted, looks after it on a schedule,
+//! and drops what it waits for when something newer is wanted.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::apply::Ended;
+use crate::reconcile::{Conduct, Job, Reconciler};
+use crate::report::{Board, State};
+
+/// The first pause after a failed attempt; each further one is twice as long.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+
+/// What is wanted of a service, and since which revision.
+#[derive(Clone)]
+pub(super) struct Wanted {
+    pub(super) job: Arc<Job>,
+    pub(super) conduct: Arc<Conduct>,
+    pub(super) revision: String,
+}
+
+impl Wanted {
+    /// True when only the revision differs.
+    fn asks_the_same(&self, other: &Self) -> bool {
+        self.conduct == other.conduct && self.job.asks_the_same(&other.job)
+    }
+}
+
+/// A handle on a service's worker.
+pub(super) struct Worker {
+    wanted: watch::Sender<Wanted>,
+    task: JoinHandle<()>,
+}
+
+/// What a worker works with.
+pub(super) struct Surroundings {
+    pub(super) reconciler: Reconciler,
+    pub(super) board: Arc<Board>,
+    pub(super) schedule: Duration,
+    pub(super) stop: CancellationToken,
+}
+
+impl Worker {
+    pub(super) fn start(surroundings: Surroundings, wanted: Wanted) -> Self {
+        let (sender, receiver) = watch::channel(wanted);
+        Self { wanted: sender, task: tokio::spawn(surroundings.work(receiver)) }
+    }
+
+    /// Hands over what is wanted now.
+    pub(super) fn want(&self, wanted: Wanted) {
+        // A worker ends by itself only after its service is gone, and is replaced then.
+        self.wanted.send_replace(wanted);
+    }
+
+    /// True when this is not just a newer revision of the same.
+    pub(super) fn wants_something_else_than(&self, wanted: &Wanted) -> bool {
+        !self.wanted.borrow().asks_the_same(wanted)
+    }
+
+    /// True once the worker has nothing left to do for ever.
+    pub(super) fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Waits for the task's end.
+    pub(super) async fn ended(self) {
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "a worker failed");
+        }
+    }
+}
+
+impl Surroundings {
+    async fn work(self, mut wanted: watch::Receiver<Wanted>) {
+        let mut retry = FIRST_RETRY;
+        loop {
+            let now = wanted.borrow_and_update().clone();
+            let name = now.job.service.clone();
+            let mut in_force = None;
+            let pause = match self.attempt(&now, &mut wanted).await {
+                Err(Ended::Superseded) if self.stop.is_cancelled() => return,
+                Err(Ended::Superseded) => continue,
+                Ok(()) if now.job.is_farewell() => {
+                    tracing::info!(service = name, "gone");
+                    self.board.remove(&name);
+                    return;
+                }
+                Ok(()) => {
+                    retry = FIRST_RETRY;
+                    self.ready(&now, &wanted.borrow());
+                    in_force = Some(now);
+                    self.schedule
+                }
+                Err(ended) => {
+                    self.stalled(&name, &ended.to_string());
+                    retry = (retry * 2).min(self.schedule);
+                    retry
+                }
+            };
+            if !self.rest(pause, &mut wanted, in_force.as_mut()).await {
+                return;
+            }
+        }
+    }
+
+    /// One attempt, cut short at its next wait when something else is wanted or the daemon stops.
+    async fn attempt(
+        &self,
+        now: &Wanted,
+        wanted: &mut watch::Receiver<Wanted>,
+    ) -> Result<(), Ended> {
+        let superseded = self.stop.child_token();
+        let name = &now.job.service;
+        let progress = |reason: &str| {
+            self.board.service(name, |report| {
+                if report.reason != reason && report.state == State::Progressing {
+                    tracing::info!(service = name, "waiting: {reason}");
+                    report.reason = reason.to_owned();
+                }
+            });
+        };
+        let mut run =
+            pin!(self.reconciler.reconcile(&now.job, &now.conduct, &superseded, &progress));
+        loop {
+            tokio::select! {
+                ended = &mut run => return ended,
+                Ok(()) = wanted.changed(), if !superseded.is_cancelled() => {
+                    if !wanted.borrow_and_update().asks_the_same(now) {
+                        superseded.cancel();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sleeps until it is time to look again. A revision that asks for nothing new only moves the
+    /// recorded revision. False when the daemon stops.
+    async fn rest(
+        &self,
+        pause: Duration,
+        wanted: &mut watch::Receiver<Wanted>,
+        mut in_force: Option<&mut Wanted>,
+    ) -> bool {
+        let mut pause = pin!(tokio::time::sleep(pause));
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return false,
+                () = &mut pause => return true,
+                changed = wanted.changed() => {
+                    let newest = wanted.borrow_and_update().clone();
+                    match in_force.as_deref_mut() {
+                        Some(before) if changed.is_ok() && before.asks_the_same(&newest) => {
+                            self.ready(before, &newest);
+                            *before = newest;
+                        }
+                        _ => {
+                            wanted.mark_changed();
+                            return changed.is_ok();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// `newest` may be a later revision that asks for the same.
+    fn ready(&self, now: &Wanted, newest: &Wanted) {
+        let revision = if newest.asks_the_same(now) { &newest.revision } else { &now.revision };
+        self.board.service(&now.job.service, |report| {
+            if report.state != State::Ready || report.revision.as_ref() != Some(revision) {
+                tracing::info!(service = now.job.service, revision, "ready");
+            }
+            report.state = State::Ready;
+            report.reason.clear();
+            report.revision = Some(revision.clone());
+        });
+    }
+
+    fn stalled(&self, name: &str, reason: &str) {
+        self.board.service(name, |report| {
+            if report.state != State::Stalled || report.reason != reason {
+                tracing::warn!(service = name, "stalled: {reason}");
+            }
+            report.state = State::Stalled;
+            report.reason = reason.to_owned();
+        });
+    }
+}

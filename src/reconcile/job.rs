@@ -1,0 +1,114 @@
+//! From a service's values to the work that they mean.
+
+use serde_json::Value;
+
+use crate::diff;
+use crate::inventory::{Manifest, ObjectId};
+use crate::plan::{Backend, Desired, is_route};
+use crate::render::{Owner, Rendered, render};
+use crate::values::{Platform, Service, Version, Workload};
+
+/// What is to be done about one service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// The service's name; [`PLATFORM`] for the objects in `platform/`.
+    pub service: String,
+    /// What it should be; empty for a service whose file is gone.
+    pub desired: Desired,
+    /// Whether objects that exist without our label may be taken over.
+    pub adopt: bool,
+}
+
+/// The name under which the objects in `platform/` are kept.
+pub const PLATFORM: &str = "platform";
+
+impl Job {
+    /// The work that a service's values mean.
+    pub fn for_service(service: &Service, owner: &Owner) -> Self {
+        let Rendered { deployments, service: kubernetes_service, upstreams, routes } =
+            render(service, owner);
+        let routed = service.routed_versions();
+        let backend = |version: &Version| backend(service, version);
+        let (routed, unrouted): (Vec<_>, Vec<_>) =
+            service.versions.keys().partition(|version| routed.contains(version));
+        Self {
+            service: service.name.to_string(),
+            desired: Desired {
+                routed: routed.into_iter().map(backend).collect(),
+                unrouted: unrouted.into_iter().map(backend).collect(),
+                workloads: deployments.into_iter().chain(kubernetes_service).collect(),
+                upstreams,
+                routes,
+            },
+            adopt: service.adopt,
+        }
+    }
+
+    /// The work that the objects in `platform/` mean. Namespaces come first.
+    pub fn for_platform(platform: &Platform, owner: &Owner) -> Self {
+        let mut desired = Desired::default();
+        for manifest in &platform.manifests {
+            let mut manifest = manifest.clone();
+            manifest.mark(&owner.instance, PLATFORM, &owner.revision);
+            match manifest.id() {
+                id if is_route(id) => desired.routes.push(manifest),
+                id if id.kind == "Upstream" => desired.upstreams.push(manifest),
+                _ => desired.workloads.push(manifest),
+            }
+        }
+        desired.workloads.sort_by_key(|manifest| manifest.id().kind != "Namespace");
+        Self { service: PLATFORM.into(), desired, adopt: false }
+    }
+
+    /// Of the platform's work, the part that must be there before any service can be tried.
+    pub fn only_namespaces(&self) -> Self {
+        let namespaces = self.desired.workloads.iter().filter(|m| m.id().kind == "Namespace");
+        let desired = Desired { workloads: namespaces.cloned().collect(), ..Desired::default() };
+        Self { desired, ..self.clone() }
+    }
+
+    /// The work of taking a service away.
+    pub fn farewell(service: &str) -> Self {
+        Self { service: service.into(), desired: Desired::default(), adopt: false }
+    }
+
+    /// True for the work of taking a service away.
+    pub fn is_farewell(&self) -> bool {
+        self.desired == Desired::default()
+    }
+
+    /// True when the other asks for the same objects, whichever revisions they come from.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let objects = |job: &Self| -> Vec<(ObjectId, Value)> {
+            let manifests = job.desired.manifests();
+            manifests.map(|m: &Manifest| (m.id().clone(), diff::comparable(m.object()))).collect()
+        };
+        self.service == other.service
+            && self.adopt == other.adopt
+            && self.desired.routed == other.desired.routed
+            && objects(self) == objects(other)
+    }
+}
+
+fn backend(service: &Service, version: &Version) -> Backend {
+    let own = |api_version: &str, kind: &str, name: String| ObjectId {
+        api_version: api_version.into(),
+        kind: kind.into(),
+        namespace: Some(service.namespace.clone()),
+        name,
+    };
+    match &service.versions[version] {
+        Workload::Upstream(upstream) => Backend::Upstream(ObjectId {
+            api_version: "gloo.solo.io/v1".into(),
+            kind: "Upstream".into(),
+            namespace: Some(upstream.namespace.clone()),
+            name: upstream.name.clone(),
+        }),
+        workload => Backend::Pods {
+            service: own("v1", "Service", service.name.to_string()),
+            selector: format!("app={},version={version}", service.name),
+            deployment: matches!(workload, Workload::Deployed(_))
+                .then(|| own("apps/v1", "Deployment", service.version_name(version))),
+        },
+    }
+}

@@ -1,0 +1,149 @@
+//! One service from what is live to what is desired: the only place where the pure decisions and the
+//! cluster meet.
+
+mod job;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::apply::{Ended, Executor};
+use crate::cluster::{Cluster, ClusterError, SERVICE_KINDS};
+use crate::diff;
+use crate::inventory::{INSTANCE, Manifest, ObjectId, SERVICE};
+use crate::plan::{Findings, plan};
+use crate::values::Timing;
+
+pub use job::{Job, PLATFORM};
+
+/// What all services of one daemon share.
+#[derive(Clone)]
+pub struct Reconciler {
+    /// Where to.
+    pub cluster: Cluster,
+    /// The daemon's instance, the value of the instance label.
+    pub instance: Arc<str>,
+}
+
+/// What the repository says about how rollouts are carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conduct {
+    /// Deadline and settle time.
+    pub timing: Timing,
+    /// The namespace of Gloo itself.
+    pub gloo_namespace: String,
+}
+
+/// A service's state in the cluster against its desired state.
+pub struct Review {
+    /// Everything that exists of the service.
+    pub live: BTreeMap<ObjectId, Value>,
+    /// Desired objects as the API server would store them.
+    pub stored: BTreeMap<ObjectId, Value>,
+    /// What has to be done.
+    pub findings: Findings,
+}
+
+impl Reconciler {
+    /// Brings one service to its desired state and waits until it is healthy there.
+    ///
+    /// # Errors
+    /// [`Ended`]; whatever was done until then is safe to go on from with another call.
+    pub async fn reconcile(
+        &self,
+        job: &Job,
+        conduct: &Conduct,
+        superseded: &CancellationToken,
+        progress: &(dyn Fn(&str) + Sync),
+    ) -> Result<(), Ended> {
+        let review = self.review(job).await?;
+        let steps = plan(&job.desired, &review.findings);
+        let executor = Executor {
+            cluster: &self.cluster,
+            gloo_namespace: &conduct.gloo_namespace,
+            timing: conduct.timing,
+            superseded,
+            tolerates_warnings: job.service == PLATFORM,
+            progress,
+        };
+        executor.run(&steps, &review.live).await
+    }
+
+    /// Compares by a server-side dry run; changes nothing.
+    ///
+    /// # Errors
+    /// [`Ended::Stalled`] when an object belongs to somebody else, [`Ended::Cluster`] when the API
+    /// server refuses an object: then nothing of the service may be written.
+    pub async fn review(&self, job: &Job) -> Result<Review, Ended> {
+        let mut live = self.live(&job.service).await?;
+        for manifest in job.desired.manifests() {
+            if !live.contains_key(manifest.id())
+                && let Some(object) = self.cluster.get(manifest.id()).await?
+            {
+                if let Some(reason) = self.objection(job, manifest.id(), &object) {
+                    return Err(Ended::Stalled(reason));
+                }
+                live.insert(manifest.id().clone(), object);
+            }
+        }
+        let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
+        let surplus = live.keys().filter(|id| !desired.contains(id)).cloned().collect();
+        let mut findings = Findings { surplus, ..Findings::default() };
+        let mut stored = BTreeMap::new();
+        for manifest in job.desired.manifests() {
+            let id = manifest.id();
+            // The API server cannot try an object in a namespace that is yet to be made.
+            let result = if awaits_namespace(job, &live, id) {
+                manifest.object().clone()
+            } else {
+                self.cluster.apply(manifest, true).await?
+            };
+            if diff::changes(live.get(id), &result) {
+                findings.changed.insert(id.clone());
+            }
+            stored.insert(id.clone(), result);
+        }
+        Ok(Review { live, stored, findings })
+    }
+
+    async fn live(&self, service: &str) -> Result<BTreeMap<ObjectId, Value>, ClusterError> {
+        let selector = format!("{INSTANCE}={},{SERVICE}={service}", self.instance);
+        let mut live = BTreeMap::new();
+        for (api_version, kind) in SERVICE_KINDS {
+            live.extend(self.cluster.list(api_version, kind, None, &selector).await?);
+        }
+        Ok(live)
+    }
+
+    /// Why the object may not be written: one without our labels is somebody else's, and stays theirs.
+    fn objection(&self, job: &Job, id: &ObjectId, object: &Value) -> Option<String> {
+        let label = |name: &str| object["metadata"]["labels"][name].as_str();
+        match (label(INSTANCE), label(SERVICE)) {
+            (Some(instance), Some(service)) if instance == &*self.instance => {
+                (service != job.service).then(|| {
+                    format!(
+                        "{id} belongs to the service {service}; give one of the two another name"
+                    )
+                })
+            }
+            _ if job.adopt || id.kind == "Namespace" => None,
+            (Some(instance), _) => Some(format!(
+                "{id} belongs to the coalmine instance {instance}; remove it there first"
+            )),
+            (None, _) => Some(format!(
+                "{id} exists and was not made by coalmine; delete it, or say `adopt: true` in the service's values to take it over"
+            )),
+        }
+    }
+}
+
+/// True when the job itself is yet to make the namespace that this object lives in.
+fn awaits_namespace(job: &Job, live: &BTreeMap<ObjectId, Value>, id: &ObjectId) -> bool {
+    job.desired.manifests().map(Manifest::id).any(|other| {
+        other.kind == "Namespace"
+            && Some(&other.name) == id.namespace.as_ref()
+            && !live.contains_key(other)
+    })
+}
