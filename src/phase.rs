@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::values::{Canary, Service, Weight};
+use crate::values::{Canary, Policy, Service, Version, Weight};
 
 /// Where a service's rollout stands, in the order of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,5 +99,184 @@ fn advances(before: &Service, after: &Service) -> bool {
         (Some(promoted), None) => new.as_str() == promoted,
         (Some(one), Some(other)) if one != other => false,
         _ => old == new && progress(before) < progress(after),
+    }
+}
+
+/// Whether a policy lets a service change so. The way back is always open.
+///
+/// # Errors
+/// Says which version gets too much of the traffic too early, and what to commit instead.
+pub fn permit(policy: &Policy, before: &Service, after: &Service) -> Result<(), String> {
+    if Change::between(before, after) == Some(Change::Rollback) {
+        return Ok(());
+    }
+    for version in after.routed_versions() {
+        let (old, new) = (share(before, version), share(after, version));
+        let rise = new.percent().saturating_sub(old.percent());
+        if let Some(most) = policy.max_step.filter(|most| rise > most.percent()) {
+            return Err(format!(
+                "the share of {version} rises by {rise} from {old} to {new}, and policy.maxStep is \
+                 {most}: take smaller steps"
+            ));
+        }
+        if policy.require_header_phase && rise > 0 && old == Weight::ZERO && !tried(before, version)
+        {
+            return Err(format!(
+                "{version} gets {new} percent without a header phase, and policy.requireHeaderPhase \
+                 is set: commit it as canary with headers and weight 0 first"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The part of the traffic without headers that a version gets.
+fn share(service: &Service, version: &Version) -> Weight {
+    let weight = service.routes.canary.as_ref().map_or(Weight::ZERO, |canary| canary.weight);
+    match &service.routes.canary {
+        Some(canary) if canary.version == *version => weight,
+        _ if service.routes.primary == *version => weight.rest(),
+        _ => Weight::ZERO,
+    }
+}
+
+fn tried(service: &Service, version: &Version) -> bool {
+    let canary = service.routes.canary.as_ref();
+    canary.is_some_and(|canary| canary.version == *version && !canary.headers.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::values::tests::properties::valid_values;
+    use crate::values::tests::service;
+
+    /// A service with these versions, the first one primary, and this canary.
+    fn state(versions: &[&str], canary: &str) -> Service {
+        let deployment: Vec<_> =
+            versions.iter().map(|version| format!("{version}: {{}}")).collect();
+        let canary = if canary.is_empty() { "" } else { &format!(", canary: {{{canary}}}") };
+        service(&format!(
+            "deployment: {{{}}}\nroutes: {{apiGroup: a, primary: {{version: {}}}{canary}}}\n",
+            deployment.join(", "),
+            versions[0]
+        ))
+    }
+
+    const HEADERS: &str = "headers: {stage: canary}";
+
+    /// The six steps of a rollout, with half of the traffic in the middle.
+    fn rollout() -> [Service; 6] {
+        [
+            state(&["v1"], ""),
+            state(&["v1", "v2"], ""),
+            state(&["v1", "v2"], &format!("version: v2, {HEADERS}")),
+            state(&["v1", "v2"], &format!("version: v2, {HEADERS}, weight: 50")),
+            state(&["v1", "v2"], &format!("version: v2, {HEADERS}, weight: 100")),
+            state(&["v2"], ""),
+        ]
+    }
+
+    #[test]
+    fn the_phases_of_a_rollout_follow_from_its_values() {
+        use Phase::{CanaryTest, Deployed, Shifted, Shifting, Stable};
+        let phases = rollout().map(|service| Phase::of(&service));
+        assert_eq!(phases, [Stable, Deployed, CanaryTest, Shifting, Shifted, Stable]);
+    }
+
+    #[test]
+    fn a_canary_that_gets_no_requests_is_only_deployed() {
+        assert_eq!(Phase::of(&state(&["v1", "v2"], "version: v2")), Phase::Deployed);
+        assert_eq!(Phase::of(&state(&["v1", "v2"], "version: v2, shadow: 5")), Phase::Deployed);
+    }
+
+    #[test]
+    fn every_step_of_a_rollout_is_an_advance_and_its_reverse_a_rollback() {
+        for step in rollout().windows(2) {
+            assert_eq!(Change::between(&step[0], &step[1]), Some(Change::Advance));
+            assert_eq!(Change::between(&step[1], &step[0]), Some(Change::Rollback));
+        }
+    }
+
+    #[test]
+    fn phases_may_be_skipped() {
+        let [stable, deployed, test, _, shifted, done] = rollout();
+        assert_eq!(Change::between(&stable, &shifted), Some(Change::Advance));
+        assert_eq!(Change::between(&test, &done), Some(Change::Advance));
+        assert_eq!(Change::between(&deployed, &done), Some(Change::Jump));
+    }
+
+    #[test]
+    fn more_weight_is_an_advance_and_less_a_rollback() {
+        let at = |weight: u8| state(&["v1", "v2"], &format!("version: v2, weight: {weight}"));
+        assert_eq!(Change::between(&at(10), &at(20)), Some(Change::Advance));
+        assert_eq!(Change::between(&at(20), &at(10)), Some(Change::Rollback));
+        assert_eq!(Change::between(&at(20), &at(20)), None);
+    }
+
+    #[test]
+    fn another_canary_in_the_middle_is_a_jump() {
+        let v2 = state(&["v1", "v2", "v3"], "version: v2, weight: 10");
+        let v3 = state(&["v1", "v2", "v3"], "version: v3, weight: 10");
+        assert_eq!(Change::between(&v2, &v3), Some(Change::Jump));
+    }
+
+    #[test]
+    fn a_canary_of_the_next_rollout_does_not_hide_the_promotion_before() {
+        let shifted = state(&["v1", "v2"], "version: v2, weight: 100");
+        let next = state(&["v2", "v3"], "version: v3");
+        assert_eq!(Change::between(&shifted, &next), Some(Change::Jump));
+    }
+
+    #[test]
+    fn a_policy_bounds_the_step_up_and_never_the_way_back() {
+        let policy = Policy { max_step: Weight::new(50), require_header_phase: false };
+        let [stable, _, test, half, shifted, done] = rollout();
+        assert_eq!(permit(&policy, &test, &half), Ok(()));
+        assert_eq!(permit(&policy, &shifted, &done), Ok(()));
+        assert_eq!(permit(&policy, &shifted, &test), Ok(()));
+        assert_eq!(
+            permit(&policy, &stable, &shifted).unwrap_err(),
+            "the share of v2 rises by 100 from 0 to 100, and policy.maxStep is 50: \
+             take smaller steps"
+        );
+        assert!(permit(&policy, &stable, &done).is_err());
+    }
+
+    #[test]
+    fn a_policy_can_ask_for_the_header_phase() {
+        let policy = Policy { max_step: None, require_header_phase: true };
+        let [_, deployed, test, half, ..] = rollout();
+        assert_eq!(permit(&policy, &deployed, &test), Ok(()));
+        assert_eq!(permit(&policy, &test, &half), Ok(()));
+        assert_eq!(
+            permit(&policy, &deployed, &half).unwrap_err(),
+            "v2 gets 50 percent without a header phase, and policy.requireHeaderPhase is set: \
+             commit it as canary with headers and weight 0 first"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_way_back_of_an_advance_is_a_rollback(one in valid_values(), other in valid_values()) {
+            let [one, other] =
+                [one, other].map(|values| service(&serde_yaml::to_string(&values).unwrap()));
+            let back = Change::between(&other, &one);
+            prop_assert_eq!(Change::between(&one, &one), None);
+            match Change::between(&one, &other) {
+                Some(Change::Advance) => prop_assert_eq!(back, Some(Change::Rollback)),
+                Some(Change::Rollback) => prop_assert_eq!(back, Some(Change::Advance)),
+                same => prop_assert_eq!(back, same),
+            }
+        }
+
+        #[test]
+        fn without_a_policy_everything_is_permitted(one in valid_values(), other in valid_values()) {
+            let [one, other] =
+                [one, other].map(|values| service(&serde_yaml::to_string(&values).unwrap()));
+            prop_assert_eq!(permit(&Policy::default(), &one, &other), Ok(()));
+        }
     }
 }

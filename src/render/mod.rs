@@ -75,3 +75,6 @@ fn kubernetes_service(service: &Service) -> Option<Value> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,35 +1,40 @@
 //! What two services must not both have.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::Outcome;
+use super::binding::Binding;
 use super::deployment::Workload;
 use super::matching::PathMatch;
 use super::names::{ServiceName, Weight};
-use super::routes::{Binding, Split};
+use super::node::{Data, Node};
+use super::routes::Split;
 use super::service::Service;
 use crate::problem::{Location, Problem};
 
-/// Finds what more than one service claims, and makes it an error of each of them.
-pub(super) fn refuse(services: &mut BTreeMap<ServiceName, Outcome>) {
-    let mut found: BTreeMap<ServiceName, Vec<Problem>> = BTreeMap::new();
-    let good: Vec<&Service> =
-        services.values().filter_map(|outcome| outcome.as_ref().ok()).collect();
-    for claims in [objects, domains, paths] {
-        let mut claimed: BTreeMap<String, Vec<(usize, Claim)>> = BTreeMap::new();
-        for (index, service) in good.iter().enumerate() {
-            for claim in claims(service) {
-                claimed.entry(claim.what.clone()).or_default().push((index, claim));
-            }
+/// Finds what more than one service claims, and makes it an error of each of them. `roots` are
+/// the services' files, to say where.
+pub(super) fn refuse(
+    services: &mut BTreeMap<ServiceName, Outcome>,
+    roots: &BTreeMap<ServiceName, Rc<Node>>,
+) {
+    let good: Vec<_> = services.values().filter_map(|outcome| outcome.as_ref().ok()).collect();
+    let mut claimed: BTreeMap<String, Vec<(&Service, Claim)>> = BTreeMap::new();
+    for service in good {
+        for claim in objects(service).into_iter().chain(domains(service)).chain(paths(service)) {
+            claimed.entry(claim.what.clone()).or_default().push((service, claim));
         }
-        for rivals in claimed.values().filter(|rivals| rivals.len() > 1) {
-            for (index, claim) in rivals {
-                let other =
-                    rivals.iter().find(|(other, rival)| other != index && claim.meets(rival));
-                if let Some((other, _)) = other {
-                    let problem = claim.problem(good[*index], good[*other]);
-                    found.entry(good[*index].name.clone()).or_default().push(problem);
-                }
+    }
+    let mut found: BTreeMap<ServiceName, Vec<Problem>> = BTreeMap::new();
+    for rivals in claimed.values() {
+        for (service, claim) in rivals {
+            let rival = rivals
+                .iter()
+                .find(|(other, rival)| other.name != service.name && claim.meets(rival));
+            if let (Some((other, _)), Some(root)) = (rival, roots.get(&service.name)) {
+                let problem = claim.problem(root, &other.file);
+                found.entry(service.name.clone()).or_default().push(problem);
             }
         }
     }
@@ -43,7 +48,7 @@ struct Claim {
     what: String,
     key: &'static str,
     help: &'static str,
-    /// The place of a path in the service's list, with what it matches.
+    /// What it matches, if it is a path.
     path: Option<PathMatch>,
 }
 
@@ -55,10 +60,28 @@ impl Claim {
         }
     }
 
-    fn problem(&self, service: &Service, other: &Service) -> Problem {
-        let at = Location::start_of(&service.file.as_str().into());
-        Problem::new(&at, self.key, format!("{} claims {} too", other.file, self.what))
+    fn problem(&self, root: &Rc<Node>, other: &str) -> Problem {
+        Problem::new(&self.place(root), self.key, format!("{other} claims {} too", self.what))
             .help(self.help)
+    }
+
+    /// The nearest place in the file: the path itself, or the last of the keys that is there.
+    fn place(&self, root: &Rc<Node>) -> Location {
+        let (mut at, mut node) = (&root.at, Some(root));
+        for key in self.key.split('.') {
+            let Some((place, below)) = node.and_then(|node| node.entry(key)) else { break };
+            (at, node) = (&place.at, Some(below));
+        }
+        let items = match node.map(|node| &node.data) {
+            Some(Data::Sequence(items)) => items.as_slice(),
+            _ => &[],
+        };
+        let claimed = self.path.as_ref().map(|path| &path.path);
+        let item = items.iter().filter_map(|item| item.get(claimed?.kind())).find(|item| {
+            matches!((&item.data, claimed),
+                (Data::Scalar { text, .. }, Some(path)) if text == path.text())
+        });
+        item.map_or(at, |item| &item.at).clone()
     }
 }
 
@@ -68,7 +91,7 @@ fn objects(service: &Service) -> Vec<Claim> {
     let namespace = &service.namespace;
     let claim = |kind: &str, name: &str| Claim {
         what: format!("the {kind} {namespace}/{name}"),
-        key: "",
+        key: "deployment",
         help: "rename one of the services or versions, or give one another `namespace`",
         path: None,
     };
@@ -106,7 +129,7 @@ fn domains(service: &Service) -> Vec<Claim> {
 fn paths(service: &Service) -> Vec<Claim> {
     let Binding::ApiGroup(group) = &service.routes.binding else { return Vec::new() };
     let claim = |path: &PathMatch| Claim {
-        what: format!("the {} {:?} in apiGroup {group}", path.path.kind(), path.path.text()),
+        what: format!("the {} path {:?} in apiGroup {group}", path.path.kind(), path.path.text()),
         key: "routes.paths",
         help: "give one of the two another path, other methods or another apiGroup",
         path: Some(path.clone()),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::names::check_label;
+use super::node::{Data, Scalar};
+use super::patch;
 use super::reader::{Entry, Fields, Problems};
-use super::yaml::{Data, Scalar};
 use crate::inventory;
 use crate::problem::Problem;
 
@@ -161,7 +162,9 @@ fn read_deployment(mut fields: Fields, problems: &mut Problems) -> Deployment {
     let image = text(&mut fields, "image");
     let service_account_name = text(&mut fields, "serviceAccountName");
     let deployment = Deployment {
-        replicas: fields.take("replicas").and_then(|entry| entry.whole(0..=u32::MAX, problems)),
+        replicas: fields
+            .take("replicas")
+            .and_then(|entry| entry.whole(0..=u32::MAX, "the number of pods", problems)),
         image,
         args: fields.take("args").and_then(|entry| entry.texts(problems)),
         env: fields.take("env").map(|entry| read_env(&entry, problems)).unwrap_or_default(),
@@ -177,7 +180,7 @@ fn read_deployment(mut fields: Fields, problems: &mut Problems) -> Deployment {
         labels: read_own_map(fields.take("labels"), problems),
         annotations: read_own_map(fields.take("annotations"), problems),
         service_account_name,
-        patch: fields.take("patch").and_then(|entry| read_patch(&entry, problems)),
+        patch: fields.take("patch").and_then(|entry| patch::read(&entry, problems)),
     };
     fields.finish(problems);
     deployment
@@ -185,7 +188,7 @@ fn read_deployment(mut fields: Fields, problems: &mut Problems) -> Deployment {
 
 /// A port number.
 pub(super) fn read_port(entry: &Entry, problems: &mut Problems) -> Option<u16> {
-    entry.whole(1..=65535, problems).and_then(|port| port.try_into().ok())
+    entry.whole(1..=65535, "a TCP port", problems).and_then(|port| port.try_into().ok())
 }
 
 /// A DNS label, for example a namespace.
@@ -202,27 +205,50 @@ pub(super) fn read_label(entry: &Entry, what: &str, problems: &mut Problems) -> 
 
 /// The environment: a mapping of names to values or sources, or Kubernetes' own list.
 fn read_env(entry: &Entry, problems: &mut Problems) -> Vec<Value> {
-    if let Value::Array(list) = entry.node.to_json() {
-        let named = |item: &Value| item["name"].is_string();
-        if !list.iter().all(named) {
-            problems.push(entry.problem("every item needs a `name`").help("or write a mapping"));
-        }
-        return list;
+    if matches!(entry.node.data, Data::Sequence(_)) {
+        let items = entry.list(problems).unwrap_or_default();
+        return items.iter().filter_map(|item| read_variable(item, problems)).collect();
+    }
+    if !entry.node.is_mapping() {
+        problems.push(entry.expected("a mapping of names to values, or a list"));
+        return Vec::new();
     }
     // By name: a mapping has no order, and what is rendered must not depend on the file's.
     let variables: BTreeMap<_, _> =
         entry.entries(problems).unwrap_or_default().into_iter().collect();
     variables
         .into_iter()
-        .filter_map(|(name, entry)| match entry.node.to_json() {
-            Value::Object(source) => {
-                let mut variable = Map::from_iter([("name".to_owned(), name.into())]);
-                variable.extend(source);
-                Some(variable.into())
+        .filter_map(|(name, entry)| {
+            let mut variable = Map::from_iter([("name".to_owned(), name.into())]);
+            if entry.node.is_mapping() {
+                variable.extend(entry.object(problems)?);
+            } else {
+                variable.insert("value".into(), entry.text(problems)?.into());
             }
-            _ => Some(json!({"name": name, "value": entry.text(problems)?})),
+            Some(variable.into())
         })
         .collect()
+}
+
+/// An item of Kubernetes' list: its `value` is text here too, unquoted numbers included.
+fn read_variable(entry: &Entry, problems: &mut Problems) -> Option<Value> {
+    let mut variable = entry.object(problems)?;
+    let (mut name, mut value) = (None, None);
+    for (key, entry) in entry.entries(problems)? {
+        match key.as_str() {
+            "name" => name = entry.text(problems),
+            "value" => value = entry.text(problems),
+            _ => {}
+        }
+    }
+    if !variable.contains_key("name") {
+        problems.push(entry.problem("the key `name` is required").help("or write a mapping"));
+    }
+    variable.insert("name".into(), name?.into());
+    if let Some(value) = value {
+        variable.insert("value".into(), value.into());
+    }
+    Some(variable.into())
 }
 
 fn read_pull_policy(entry: &Entry, problems: &mut Problems) -> Option<String> {
@@ -258,58 +284,7 @@ fn read_own_map(entry: Option<Entry>, problems: &mut Problems) -> BTreeMap<Strin
     entry.text_map(problems).unwrap_or_default()
 }
 
-fn is_reserved(key: &str) -> bool {
+/// Whether a label or annotation is one of ours.
+pub(super) fn is_reserved(key: &str) -> bool {
     ["app", "version", inventory::MANAGED_BY].contains(&key) || key.starts_with("coalmine.dev/")
-}
-
-/// What a patch leaves alone, because the other objects and the inventory hold on to it.
-const IDENTITY: [&[&str]; 8] = [
-    &["apiVersion"],
-    &["kind"],
-    &["metadata", "name"],
-    &["metadata", "namespace"],
-    &["metadata", "labels"],
-    &["metadata", "annotations"],
-    &["spec", "selector"],
-    &["spec", "template", "metadata", "labels"],
-];
-
-fn read_patch(entry: &Entry, problems: &mut Problems) -> Option<Map<String, Value>> {
-    let patch = entry.object(problems)?;
-    let before = problems.len();
-    for path in IDENTITY {
-        refuse_patched(entry, path, problems);
-    }
-    (problems.len() == before).then_some(patch)
-}
-
-/// Follows a path into a patch and notes a problem where the patch would change what is there.
-fn refuse_patched(entry: &Entry, path: &[&str], problems: &mut Problems) {
-    // `null` and anything else that is no mapping removes all that stands below.
-    let below = match &entry.node.data {
-        Data::Mapping(_) => entry.entries(problems).unwrap_or_default(),
-        _ => return refuse(entry, problems),
-    };
-    let shared_map = entry.path.ends_with(".labels") || entry.path.ends_with(".annotations");
-    match path.split_first() {
-        None if shared_map => {
-            let reserved = below.iter().filter(|(key, _)| is_reserved(key));
-            reserved.for_each(|(_, entry)| refuse(entry, problems));
-        }
-        None => refuse(entry, problems),
-        Some((first, rest)) => {
-            if let Some((_, entry)) = below.iter().find(|(key, _)| key == first) {
-                refuse_patched(entry, rest, problems);
-            }
-        }
-    }
-}
-
-fn refuse(entry: &Entry, problems: &mut Problems) {
-    let message = "a patch does not change an object's identity";
-    let problem = Problem::new(&entry.key_at, &entry.path, message)
-        .help("names, namespace, selector and coalmine's labels come from the values");
-    if !problems.contains(&problem) {
-        problems.push(problem);
-    }
 }

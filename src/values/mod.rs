@@ -3,33 +3,39 @@
 //! Reading goes on after a mistake, so that every problem of a file is reported at once. A
 //! problem in a service's file is that service's alone.
 
+mod binding;
 mod conflicts;
 mod deployment;
 mod matching;
 mod names;
+mod node;
+mod patch;
 mod platform;
 mod reader;
 mod routes;
 mod service;
 mod settings;
+#[cfg(test)]
+pub(crate) mod tests;
 mod yaml;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub use binding::Binding;
 pub use deployment::{DEFAULT_PORT, Deployment, Probe, Probes, UpstreamRef, Workload};
 pub use matching::{HeaderMatch, Path, PathMatch, ValueMatch};
 pub use names::{ServiceName, Version, Weight};
 pub use platform::Platform;
-pub use routes::{Binding, Canary, Fallback, Routes, Split};
+pub use routes::{Canary, Fallback, Routes, Split};
 pub use service::{PORT_NAME, Service, TargetPort};
 pub use settings::{Policy, Settings, Timing};
 
 use crate::problem::{Location, Problem};
 use crate::source::Tree;
+use node::Node;
 use settings::SettingsFile;
-use yaml::Node;
 
 /// The file with the repository's settings.
 const SETTINGS_FILE: &str = "coalmine.yaml";
@@ -48,7 +54,8 @@ pub struct Repository {
     /// stem as it is.
     pub services: BTreeMap<ServiceName, Outcome>,
     /// Problems of the repository as a whole: while there is one, nothing of the revision is to
-    /// be applied, because what the services would become is not known.
+    /// be applied, because what the services would become is not known. Then a service's own list
+    /// of problems can be empty, where all of them are in `coalmine.yaml`.
     pub problems: Vec<Problem>,
 }
 
@@ -79,19 +86,24 @@ impl Repository {
         {
             problems.push(nothing_here());
         }
-        let mut services = BTreeMap::new();
+        let (mut services, mut roots) = (BTreeMap::new(), BTreeMap::new());
         for (stem, files) in files.iter().filter(|_| readable) {
+            let name = ServiceName::unchecked(stem);
             let outcome = match files.as_slice() {
-                [(path, content)] => {
-                    read_service(stem, path, content, defaults.as_ref(), &problems)
-                }
+                [(path, content)] => read_file(path, content).and_then(|(root, problems)| {
+                    roots.insert(name.clone(), root.clone());
+                    read_service(stem, &root, defaults.as_ref(), problems)
+                }),
                 files => {
                     Err(files.iter().map(|(path, _)| shared_name(stem, path, files)).collect())
                 }
             };
-            services.insert(ServiceName::unchecked(stem), outcome);
+            // What is wrong with the defaults themselves is reported once, for the repository.
+            let is_new = |problem: &Problem| !problems.iter().any(|known| known.at == problem.at);
+            let outcome = outcome.map_err(|found| found.into_iter().filter(is_new).collect());
+            services.insert(name, outcome);
         }
-        conflicts::refuse(&mut services);
+        conflicts::refuse(&mut services, &roots);
         Self { settings, platform, services, problems }
     }
 }
@@ -100,40 +112,41 @@ fn folder(path: &str) -> &str {
     path.split_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// The name of a YAML file without its ending; `None` for other files.
+/// The name of a YAML file without its ending; `None` for other and for hidden files.
 fn stem(path: &str) -> Option<&str> {
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = path.rsplit('/').next().filter(|name| !name.starts_with('.'))?;
     name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"))
+}
+
+/// The one document of a service's file, and what is wrong with it so far.
+fn read_file(path: &str, content: &[u8]) -> Result<(Rc<Node>, Vec<Problem>), Vec<Problem>> {
+    let file: Arc<str> = path.into();
+    let (documents, problems) = yaml::documents(&file, content).map_err(|problem| vec![problem])?;
+    match documents.as_slice() {
+        [root] if !root.is_null() => Ok((root.clone(), problems)),
+        [] | [_] => Err(vec![service::empty_file(&Location::start_of(&file))]),
+        [_, second, ..] => {
+            let problem = Problem::new(&second.at, "", "a second document (`---`) in the file");
+            Err(vec![problem.help("one file per service: move it to a file of its own")])
+        }
+    }
 }
 
 fn read_service(
     stem: &str,
-    path: &str,
-    content: &[u8],
+    root: &Rc<Node>,
     defaults: Option<&Rc<Node>>,
-    reported: &[Problem],
+    mut problems: Vec<Problem>,
 ) -> Outcome {
-    let file: Arc<str> = path.into();
-    let start = Location::start_of(&file);
     let name = ServiceName::new(stem).map_err(|message| {
-        vec![Problem::new(&start, "", message).help("rename the file: its name is the service's")]
+        let problem = Problem::new(&Location::start_of(&root.at.file), "", message);
+        vec![problem.help("rename the file: its name is the service's")]
     })?;
-    let (documents, mut problems) = yaml::documents(&file, content).map_err(|it| vec![it])?;
-    let root = match documents.as_slice() {
-        [root] if !root.is_null() => root,
-        [] | [_] => return Err(vec![service::empty_file(&start)]),
-        [_, second, ..] => {
-            let problem = Problem::new(&second.at, "", "a second document (`---`) in the file");
-            return Err(vec![problem.help("one file per service: move it to a file of its own")]);
-        }
-    };
     match service::read(&name, root, defaults) {
         Ok(service) if problems.is_empty() => Ok(service),
         Ok(_) => Err(problems),
         Err(more) => {
-            // What is wrong with the defaults themselves is reported once, for the repository.
-            let is_new = |problem: &Problem| !reported.iter().any(|known| known.at == problem.at);
-            problems.extend(more.into_iter().filter(is_new));
+            problems.extend(more);
             problems.sort_by_key(|problem| (problem.at.line, problem.at.column));
             Err(problems)
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::yaml::{Data, Node, Scalar};
+use super::node::{Data, Node, Scalar};
 use crate::problem::{Location, Problem};
 
 /// What a reading function does: `None` says that a problem was noted.
@@ -71,8 +71,13 @@ impl Entry {
         None
     }
 
-    /// A whole number within a range.
-    pub(super) fn whole(&self, range: RangeInclusive<u32>, problems: &mut Problems) -> Option<u32> {
+    /// A whole number within a range; `help` says what it is.
+    pub(super) fn whole(
+        &self,
+        range: RangeInclusive<u32>,
+        help: &str,
+        problems: &mut Problems,
+    ) -> Option<u32> {
         let found = match self.node.scalar() {
             Some(Scalar::Number(number)) => {
                 number.as_u64().and_then(|number| number.try_into().ok())
@@ -89,16 +94,19 @@ impl Entry {
         };
         problems.push(match &self.node.data {
             Data::Scalar { text, plain: false } if text.parse::<f64>().is_ok() => {
-                problem.help("leave the quotes away")
+                problem.help(format!("leave the quotes away: `{text}`"))
             }
-            _ => problem,
+            _ => problem.help(help),
         });
         None
     }
 
-    /// A mapping that is passed through as JSON.
+    /// A mapping that is passed through as JSON, its keys sorted: what is rendered from it must
+    /// not depend on the file's order.
     pub(super) fn object(&self, problems: &mut Problems) -> Option<Map<String, Value>> {
-        match self.node.to_json() {
+        let mut json = self.node.to_json();
+        json.sort_all_objects();
+        match json {
             Value::Object(object) => Some(object),
             _ => {
                 problems.push(self.expected("a mapping"));
@@ -155,6 +163,15 @@ impl Entry {
         read.into_iter().collect()
     }
 
+    /// As [`Entry::fields`], with a next step for who writes something else.
+    pub(super) fn fields_like(&self, help: &str, problems: &mut Problems) -> Option<Fields> {
+        if self.node.scalar().is_some() && !self.node.is_null() {
+            problems.push(self.expected("a mapping").help(help));
+            return None;
+        }
+        self.fields(problems)
+    }
+
     /// A mapping with known keys. Nothing is an empty one.
     pub(super) fn fields(&self, problems: &mut Problems) -> Option<Fields> {
         let entries = self.entries(problems)?;
@@ -191,7 +208,8 @@ impl Fields {
     }
 
     /// Reports every key that nobody asked for.
-    pub(super) fn finish(self, problems: &mut Problems) {
+    pub(super) fn finish(mut self, problems: &mut Problems) {
+        self.known.sort_unstable();
         for (name, entry) in &self.entries {
             let problem = Problem::new(&entry.key_at, &entry.path, "unknown key");
             problems.push(problem.help(match nearest(name, &self.known) {

@@ -5,11 +5,13 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use super::binding::{self, Binding};
 use super::deployment::Workload;
 use super::matching::{self, HeaderMatch, PathMatch};
-use super::names::{ServiceName, Version, Weight, check_label_value};
+use super::names::{ServiceName, Version, Weight};
+use super::node::Node;
 use super::reader::{Entry, Fields, Problems};
-use super::yaml::Node;
+use super::service;
 use crate::problem::Problem;
 
 /// What stands below `routes`.
@@ -30,15 +32,6 @@ pub struct Routes {
     /// What happens to a version's share while it has no ready pod. It matters to
     /// [`Split::Subset`] only: an Upstream of its own without pods answers 503.
     pub fallback: Fallback,
-}
-
-/// What puts a service's routes into the gateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Binding {
-    /// The label of a RouteTable, for a VirtualService of the platform to select.
-    ApiGroup(String),
-    /// The domains of a VirtualService of the service's own.
-    Domains(Vec<String>),
 }
 
 /// The version that is being tried, and how much of the traffic it gets.
@@ -82,8 +75,8 @@ pub(super) fn read(
     versions: Option<&BTreeMap<Version, Workload>>,
     problems: &mut Problems,
 ) -> Option<Routes> {
-    let mut fields = entry.fields(problems)?;
-    let binding = read_binding(&mut fields, problems);
+    let mut fields = entry.fields_like(service::ROUTES, problems)?;
+    let binding = binding::read(&mut fields, problems);
     let paths = fields.take("paths").map(|entry| matching::read_paths(&entry, problems));
     let options = fields.take("options").map(|entry| entry.object(problems));
     let primary = read_primary(&mut fields, versions, problems);
@@ -108,67 +101,6 @@ pub(super) fn read(
     Some(routes)
 }
 
-fn read_binding(fields: &mut Fields, problems: &mut Problems) -> Option<Binding> {
-    const HELP: &str = "`apiGroup` joins the platform's VirtualService, \
-                        `domains` makes one of the service's own: write one of the two";
-    match (fields.take("apiGroup"), fields.take("domains")) {
-        (Some(entry), None) => {
-            let group = entry.text(problems)?;
-            match check_label_value(&group) {
-                Ok(()) => Some(Binding::ApiGroup(group)),
-                Err(message) => {
-                    problems.push(entry.problem(message));
-                    None
-                }
-            }
-        }
-        (None, Some(entry)) => read_domains(&entry, problems),
-        (Some(_), Some(domains)) => {
-            let message = "`domains` and `apiGroup` exclude each other";
-            let problem = Problem::new(&domains.key_at, &domains.path, message);
-            problems.push(problem.help(HELP));
-            None
-        }
-        (None, None) => {
-            let entry = &fields.entry;
-            let message = "`apiGroup` or `domains` is required";
-            problems.push(Problem::new(&entry.key_at, &entry.path, message).help(HELP));
-            None
-        }
-    }
-}
-
-fn read_domains(entry: &Entry, problems: &mut Problems) -> Option<Binding> {
-    let items = entry.list(problems)?;
-    if items.is_empty() {
-        let problem = entry.problem("the list is empty");
-        problems.push(problem.help("Gloo takes that for `*`: write `[\"*\"]` if it is meant"));
-    }
-    let mut domains: Vec<String> = Vec::new();
-    for item in &items {
-        let Some(domain) = item.text(problems) else { continue };
-        // Hosts are compared without regard to case (gloo-conformance case 12-domains).
-        if domains.iter().any(|earlier| earlier.eq_ignore_ascii_case(&domain)) {
-            problems.push(item.problem("the domain is listed twice").help("keep one of the two"));
-        } else if let Err(message) = check_domain(&domain) {
-            let problem = item.problem(message);
-            problems.push(problem.help("for example `echo.example.com`, `*.example.com` or `*`"));
-        }
-        domains.push(domain);
-    }
-    Some(Binding::Domains(domains))
-}
-
-/// A domain as Envoy takes it: a `*` only alone, or at one end.
-fn check_domain(domain: &str) -> Result<(), String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    let rest = domain.strip_prefix('*').or_else(|| domain.strip_suffix('*')).unwrap_or(domain);
-    if domain.is_empty() || !rest.bytes().all(allowed) {
-        return Err(format!("expected a domain, found {domain:?}"));
-    }
-    Ok(())
-}
-
 fn read_primary(
     fields: &mut Fields,
     versions: Option<&BTreeMap<Version, Workload>>,
@@ -179,7 +111,7 @@ fn read_primary(
         problems.push(fields.missing("primary", HELP));
         return None;
     };
-    let mut fields = entry.fields(problems)?;
+    let mut fields = entry.fields_like(HELP, problems)?;
     let version = read_version(&mut fields, HELP, versions, problems);
     fields.finish(problems);
     version.map(|(version, _)| version)
@@ -219,13 +151,9 @@ fn read_canary(
     versions: Option<&BTreeMap<Version, Workload>>,
     problems: &mut Problems,
 ) -> Option<Canary> {
-    let mut fields = entry.fields(problems)?;
-    let version = read_version(
-        &mut fields,
-        "say who is being tried: `canary: {version: v2}`",
-        versions,
-        problems,
-    );
+    const HELP: &str = "say who is being tried: `canary: {version: v2}`";
+    let mut fields = entry.fields_like(HELP, problems)?;
+    let version = read_version(&mut fields, HELP, versions, problems);
     if let Some((version, entry)) = &version
         && primary == Some(version)
     {
@@ -233,11 +161,12 @@ fn read_canary(
         problems.push(problem.help("name another version, or remove `canary`"));
     }
     let headers = fields.take("headers").map(|entry| matching::read_headers(&entry, problems));
-    let mut weight = |fields: &mut Fields, name| match fields.take(name) {
-        Some(entry) => read_weight(&entry, problems),
+    let mut weight = |fields: &mut Fields, name, help| match fields.take(name) {
+        Some(entry) => read_weight(&entry, help, problems),
         None => Some(Weight::ZERO),
     };
-    let (share, shadow) = (weight(&mut fields, "weight"), weight(&mut fields, "shadow"));
+    let share = weight(&mut fields, "weight", "the canary's percentage, the primary gets the rest");
+    let shadow = weight(&mut fields, "shadow", "the percentage of requests that are mirrored");
     fields.finish(problems);
     Some(Canary {
         version: version?.0,
@@ -247,9 +176,8 @@ fn read_canary(
     })
 }
 
-/// A whole number of percent.
-pub(super) fn read_weight(entry: &Entry, problems: &mut Problems) -> Option<Weight> {
-    entry.whole(0..=100, problems).and_then(Weight::new)
+fn read_weight(entry: &Entry, help: &str, problems: &mut Problems) -> Option<Weight> {
+    entry.whole(0..=100, help, problems).and_then(Weight::new)
 }
 
 fn read_split(

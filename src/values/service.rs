@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use super::deployment::{self, DEFAULT_PORT, Workload};
 use super::names::{ServiceName, Version, Weight};
+use super::node::{Data, Node, Scalar};
 use super::reader::{Entry, Fields, Problems};
 use super::routes::{self, Routes};
-use super::yaml::{Data, Node, Scalar};
 use crate::problem::{Location, Problem};
 
 /// A service as its file and the repository's defaults describe it.
@@ -96,7 +96,7 @@ pub(super) fn read(
     let own = Entry::root(root.clone());
     let nested = nested_deployment(&own);
     let entry = Entry::root(with_defaults(root, defaults));
-    let Some(mut fields) = entry.fields(&mut problems) else { return Err(problems) };
+    let Some(mut fields) = entry.fields_like(FILE, &mut problems) else { return Err(problems) };
 
     let namespace = match fields.take("namespace") {
         Some(entry) => deployment::read_label(&entry, "a namespace", &mut problems),
@@ -142,8 +142,9 @@ pub(super) fn read(
     }
 }
 
+const FILE: &str = "a service's file starts with the keys `deployment:` and `routes:`";
 const VERSIONS: &str = "name the versions to run, for example `deployment: {v1: {}}`";
-const ROUTES: &str = "for example `routes: {apiGroup: example, primary: {version: v1}}`";
+pub(super) const ROUTES: &str = "for example `routes: {apiGroup: example, primary: {version: v1}}`";
 
 /// The problem of a file in which nothing stands.
 pub(super) fn empty_file(at: &Location) -> Problem {

@@ -8,10 +8,10 @@ use jiff::SignedDuration;
 
 use super::deployment;
 use super::names::{ServiceName, Weight};
+use super::node::Node;
 use super::reader::{Entry, Fields, Problems};
-use super::routes::read_weight;
 use super::service;
-use super::yaml::{self, Node};
+use super::yaml;
 
 /// The repository's settings. What a flag of the command line says wins over them.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,14 +107,18 @@ fn read_settings(fields: &mut Fields, problems: &mut Problems) -> Settings {
         }
     });
     section(fields, "timing", problems, |fields, problems| {
-        if let Some(entry) = fields.take("deadline") {
-            settings.timing.deadline = read_duration(&entry, problems).unwrap_or_default();
-            if settings.timing.deadline.is_zero() {
+        if let Some(entry) = fields.take("deadline")
+            && let Some(deadline) = read_duration(&entry, problems)
+        {
+            settings.timing.deadline = deadline;
+            if deadline.is_zero() {
                 problems.push(entry.expected("more than nothing"));
             }
         }
-        if let Some(entry) = fields.take("settle") {
-            settings.timing.settle = read_duration(&entry, problems).unwrap_or_default();
+        if let Some(entry) = fields.take("settle")
+            && let Some(settle) = read_duration(&entry, problems)
+        {
+            settings.timing.settle = settle;
         }
     });
     section(fields, "policy", problems, |fields, problems| {
@@ -127,8 +131,9 @@ fn read_settings(fields: &mut Fields, problems: &mut Problems) -> Settings {
         };
     });
     section(fields, "prune", problems, |fields, problems| {
+        let help = "how many objects one revision may remove";
         settings.prune_limit =
-            fields.take("limit").and_then(|entry| entry.whole(0..=u32::MAX, problems));
+            fields.take("limit").and_then(|entry| entry.whole(0..=u32::MAX, help, problems));
     });
     settings
 }
@@ -147,12 +152,8 @@ fn section(
 }
 
 fn read_step(entry: &Entry, problems: &mut Problems) -> Option<Weight> {
-    let step = read_weight(entry, problems)?;
-    if step == Weight::ZERO {
-        problems.push(entry.problem("a step of 0 allows no change").help("from 1 to 100"));
-        return None;
-    }
-    Some(step)
+    let help = "the biggest change of a weight, in percent";
+    entry.whole(1..=100, help, problems).and_then(Weight::new)
 }
 
 fn read_duration(entry: &Entry, problems: &mut Problems) -> Option<Duration> {
@@ -198,4 +199,5 @@ fn check_defaults(defaults: &Entry, problems: &mut Problems) {
             problems.push(problem);
         }
     }
+    problems.sort_by_key(|problem| (problem.at.line, problem.at.column));
 }

@@ -1,17 +1,14 @@
-//! YAML read into a tree that knows where everything stands.
-//!
-//! The tree keeps scalars as they are written: what `1.10` means is decided by who asks, because
-//! as a version it is text and as a weight a (wrong) number.
+//! Reads YAML into located nodes, within bounds that no file escapes.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use serde_json::{Map, Number, Value};
 use serde_yaml::granit_parser::{
     ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options,
 };
 
+use super::node::{Data, Key, Node};
 use crate::problem::{Location, Problem};
 
 /// No file of a repository is larger than this, in bytes.
@@ -20,167 +17,6 @@ const MAX_FILE: usize = 1 << 20;
 const MAX_NODES: usize = 100_000;
 /// Nothing is nested more deeply than this, aliases replaced.
 const MAX_DEPTH: usize = 64;
-
-/// One YAML node and its place.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) at: Location,
-    pub(super) data: Data,
-}
-
-/// What a node is.
-#[derive(Clone, Debug)]
-pub(super) enum Data {
-    /// The text as written; `plain` when it stands without quotes, so that it may be a number.
-    Scalar {
-        text: String,
-        plain: bool,
-    },
-    Sequence(Vec<Rc<Node>>),
-    Mapping(Vec<(Key, Rc<Node>)>),
-}
-
-/// A key of a mapping and its place.
-#[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) at: Location,
-    pub(super) name: String,
-}
-
-/// What a scalar means by YAML 1.2's core schema.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Scalar<'a> {
-    Null,
-    Bool(bool),
-    Number(Number),
-    Text(&'a str),
-}
-
-impl Node {
-    /// What the scalar means; `None` for a sequence or a mapping.
-    pub(super) fn scalar(&self) -> Option<Scalar<'_>> {
-        match &self.data {
-            Data::Scalar { text, plain: true } => Some(resolve(text)),
-            Data::Scalar { text, plain: false } => Some(Scalar::Text(text)),
-            Data::Sequence(_) | Data::Mapping(_) => None,
-        }
-    }
-
-    /// Whether nothing is written here, or `null`.
-    pub(super) fn is_null(&self) -> bool {
-        self.scalar() == Some(Scalar::Null)
-    }
-
-    /// The value of a key of this mapping.
-    pub(super) fn get(&self, name: &str) -> Option<&Rc<Node>> {
-        let Data::Mapping(entries) = &self.data else { return None };
-        entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
-    }
-
-    /// What `own` says over what `defaults` say: mappings key by key, anything else as a whole.
-    /// Nothing (`null`) leaves the default.
-    pub(super) fn merge(defaults: &Rc<Node>, own: &Rc<Node>) -> Rc<Node> {
-        if own.is_null() {
-            return defaults.clone();
-        }
-        let (Data::Mapping(below), Data::Mapping(above)) = (&defaults.data, &own.data) else {
-            return own.clone();
-        };
-        let mut merged = above.clone();
-        for (key, node) in below {
-            match merged.iter_mut().find(|(own, _)| own.name == key.name) {
-                Some((_, own)) => *own = Node::merge(node, own),
-                None => merged.push((key.clone(), node.clone())),
-            }
-        }
-        Rc::new(Node { at: own.at.clone(), data: Data::Mapping(merged) })
-    }
-
-    /// The mapping with some of its keys; anything else as it is.
-    pub(super) fn only(self: &Rc<Node>, keep: impl Fn(&str) -> bool) -> Rc<Node> {
-        let Data::Mapping(entries) = &self.data else { return self.clone() };
-        let kept = entries.iter().filter(|(key, _)| keep(&key.name)).cloned().collect();
-        Rc::new(Node { at: self.at.clone(), data: Data::Mapping(kept) })
-    }
-
-    /// The same as JSON, for what is passed through to Kubernetes and Gloo.
-    pub(super) fn to_json(&self) -> Value {
-        match &self.data {
-            Data::Scalar { .. } => match self.scalar() {
-                None | Some(Scalar::Null) => Value::Null,
-                Some(Scalar::Bool(value)) => value.into(),
-                Some(Scalar::Number(number)) => number.into(),
-                Some(Scalar::Text(text)) => text.into(),
-            },
-            Data::Sequence(items) => items.iter().map(|item| item.to_json()).collect(),
-            Data::Mapping(entries) => entries
-                .iter()
-                .map(|(key, node)| (key.name.clone(), node.to_json()))
-                .collect::<Map<_, _>>()
-                .into(),
-        }
-    }
-
-    /// How a message names what was found.
-    pub(super) fn describe(&self) -> String {
-        match &self.data {
-            Data::Sequence(_) => "a list".into(),
-            Data::Mapping(_) => "a mapping".into(),
-            Data::Scalar { text, plain } if text.chars().count() > 40 => {
-                let cut: String = text.chars().take(40).collect();
-                describe_scalar(&format!("{cut}…"), *plain)
-            }
-            Data::Scalar { text, plain } => describe_scalar(text, *plain),
-        }
-    }
-}
-
-fn describe_scalar(text: &str, plain: bool) -> String {
-    match (plain, resolve(text)) {
-        (true, Scalar::Null) => "nothing".into(),
-        (true, Scalar::Bool(_) | Scalar::Number(_)) => text.into(),
-        _ => format!("the text {text:?}"),
-    }
-}
-
-fn resolve(text: &str) -> Scalar<'_> {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => Scalar::Null,
-        "true" | "True" | "TRUE" => Scalar::Bool(true),
-        "false" | "False" | "FALSE" => Scalar::Bool(false),
-        _ => number(text).map_or(Scalar::Text(text), Scalar::Number),
-    }
-}
-
-/// A number, when every reader takes it for the same number. `010` is ten to YAML 1.2 and eight
-/// to kubectl, `.inf` has no JSON: such things stay text, and who expects a number says so.
-fn number(text: &str) -> Option<Number> {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if let Some(digits) = text.strip_prefix("0x") {
-        return u64::from_str_radix(digits, 16).ok().map(Number::from);
-    }
-    if let Some(digits) = text.strip_prefix("0o") {
-        return u64::from_str_radix(digits, 8).ok().map(Number::from);
-    }
-    let zero_led = unsigned.len() > 1 && unsigned.starts_with('0');
-    if zero_led && unsigned.as_bytes()[1].is_ascii_digit() {
-        return None;
-    }
-    let numeric = |byte: u8| byte.is_ascii_digit() || b".eE+-".contains(&byte);
-    if !unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.')
-        || !unsigned.bytes().all(numeric)
-    {
-        return None;
-    }
-    let text = text.strip_prefix('+').unwrap_or(text);
-    if let Ok(whole) = text.parse::<i64>() {
-        return Some(whole.into());
-    }
-    if let Ok(whole) = text.parse::<u64>() {
-        return Some(whole.into());
-    }
-    Number::from_f64(text.parse().ok()?)
-}
 
 /// The documents of a file, and what is wrong with it that can be reported beside them.
 ///
@@ -247,8 +83,8 @@ struct Open {
     anchor: usize,
     size: usize,
     height: usize,
-    /// The key that waits for its value, and the keys so far.
-    key: Option<Key>,
+    /// The key that waits for its value (`None` in it when it is none), and the keys so far.
+    key: Option<Option<Key>>,
     names: HashSet<String>,
 }
 
@@ -350,9 +186,18 @@ impl<'a> Builder<'a> {
         match &mut parent.data {
             Data::Sequence(items) => items.push(node),
             Data::Mapping(entries) => match parent.key.take() {
-                None => parent.key = Some(key(&node, at, &mut self.problems)),
-                Some(key) if parent.names.insert(key.name.clone()) => entries.push((key, node)),
-                Some(key) => {
+                None => match key(&node, at) {
+                    Ok(key) => parent.key = Some(Some(key)),
+                    Err(problem) => {
+                        parent.key = Some(None);
+                        self.problems.push(problem);
+                    }
+                },
+                Some(None) => {}
+                Some(Some(key)) if parent.names.insert(key.name.clone()) => {
+                    entries.push((key, node));
+                }
+                Some(Some(key)) => {
                     let first = entries.iter().find(|(earlier, _)| earlier.name == key.name);
                     let line = first.map_or(0, |(earlier, _)| earlier.at.line);
                     self.refuse_duplicate(&key, line);
@@ -364,7 +209,7 @@ impl<'a> Builder<'a> {
     }
 
     fn refuse_duplicate(&mut self, key: &Key, first: usize) {
-        let above = self.open.iter().filter_map(|open| open.key.as_ref());
+        let above = self.open.iter().filter_map(|open| open.key.as_ref()?.as_ref());
         let names: Vec<&str> = above.chain([key]).map(|key| key.name.as_str()).collect();
         let message = format!("the key stands twice, first on line {first}");
         let problem = Problem::new(&key.at, names.join("."), message);
@@ -392,24 +237,21 @@ fn is_core(tag: &Tag, name: &str) -> bool {
     tag.is_yaml_core_schema() && tag.suffix() == name
 }
 
-fn key(node: &Node, at: &Location, problems: &mut Vec<Problem>) -> Key {
-    let (name, wrong) = match &node.data {
-        Data::Scalar { text, plain: true } if text.is_empty() => {
-            (String::new(), Some(("a key is missing here", "write `key: value`")))
+/// The key that a node is, or the problem with it.
+fn key(node: &Node, at: &Location) -> Result<Key, Problem> {
+    let (message, help) = match &node.data {
+        Data::Scalar { text, plain: true } if ["", "~"].contains(&text.as_str()) => {
+            ("a key is missing here", "write `key: value`")
         }
-        Data::Scalar { text, plain: true } if text == "<<" => (
-            text.clone(),
-            Some(("merge keys (`<<`) are not read here", "what services share: coalmine.yaml")),
-        ),
-        Data::Scalar { text, .. } => (text.clone(), None),
+        Data::Scalar { text, plain: true } if text == "<<" => {
+            ("merge keys (`<<`) are not read here", "what services share stands in coalmine.yaml")
+        }
+        Data::Scalar { text, .. } => return Ok(Key { at: at.clone(), name: text.clone() }),
         Data::Sequence(_) | Data::Mapping(_) => {
-            (String::new(), Some(("a key must be text", "write `key: value`; quote a leading `{`")))
+            ("a key must be text", "write `key: value`; quote a text that starts with `{` or `[`")
         }
     };
-    if let Some((message, help)) = wrong {
-        problems.push(Problem::new(at, "", message).help(help));
-    }
-    Key { at: at.clone(), name }
+    Err(Problem::new(at, "", message).help(help))
 }
 
 fn too_much(at: &Location) -> Problem {

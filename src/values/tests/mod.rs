@@ -1,0 +1,42 @@
+//! The values as a whole: files in, services or messages out.
+
+mod defaults;
+mod mistakes;
+pub(crate) mod properties;
+mod repository;
+mod unreadable;
+
+use super::{Outcome, Repository, Service};
+use crate::problem::Problem;
+use crate::source::Tree;
+
+/// The repository with these files.
+fn repository(files: &[(&str, &str)]) -> Repository {
+    let files = files.iter().map(|(path, content)| ((*path).into(), (*content).into())).collect();
+    Repository::parse(&Tree { revision: "local".into(), files })
+}
+
+/// What becomes of a values file on its own.
+fn outcome(values: impl Into<Vec<u8>>) -> Outcome {
+    let files = [("services/echo.yaml".to_owned(), values.into())].into();
+    let mut repository = Repository::parse(&Tree { revision: "local".into(), files });
+    assert_eq!(repository.problems, []);
+    repository.services.pop_first().expect("the file is a service").1
+}
+
+/// The service `echo` of a good values file.
+#[track_caller]
+pub(crate) fn service(values: &str) -> Service {
+    outcome(values).unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+/// Asserts that a values file is refused with these messages.
+#[track_caller]
+fn says(values: impl Into<Vec<u8>>, expected: &[&str]) {
+    let problems = outcome(values).expect_err("a values file with a mistake");
+    assert_eq!(listed(&problems), expected);
+}
+
+fn listed(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(Problem::to_string).collect()
+}

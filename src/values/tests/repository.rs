@@ -1,0 +1,264 @@
+//! Several files together.
+
+use super::{listed, repository};
+use crate::values::{Repository, ServiceName, TargetPort};
+
+const ECHO: &str = "deployment: {v1: {}}\nroutes: {apiGroup: example, primary: {version: v1}}\n";
+
+fn of(repository: &Repository, name: &str) -> Vec<String> {
+    let outcome = repository.services.iter().find(|(known, _)| known.as_str() == name);
+    match outcome.expect("the service").1 {
+        Ok(_) => Vec::new(),
+        Err(problems) => listed(problems),
+    }
+}
+
+fn routed(routes: &str) -> String {
+    format!("deployment: {{v1: {{}}}}\nroutes:\n  primary: {{version: v1}}\n  {routes}\n")
+}
+
+#[test]
+fn services_are_the_yaml_files_of_any_folder() {
+    let repository = repository(&[
+        ("services/echo.yaml", ECHO),
+        ("services/team-a/foxtrot.yml", ECHO),
+        ("services/team-a/README.md", "# Team A"),
+        ("services/CODEOWNERS", "* @team"),
+        ("services/.lint.yaml", "rules: {}"),
+        ("other/golf.yaml", "a: 1"),
+        ("README.md", "# Rollouts"),
+    ]);
+    assert_eq!(repository.problems, []);
+    let names: Vec<_> = repository.services.keys().map(ServiceName::as_str).collect();
+    assert_eq!(names, ["echo", "foxtrot"]);
+    let foxtrot = repository.services.values().nth(1).unwrap().as_ref().unwrap();
+    assert_eq!(foxtrot.namespace, "foxtrot");
+    assert_eq!(foxtrot.file, "services/team-a/foxtrot.yml");
+}
+
+#[test]
+fn one_broken_service_leaves_the_others_alone() {
+    let repository =
+        repository(&[("services/echo.yaml", "deployment: ["), ("services/foxtrot.yaml", ECHO)]);
+    assert_eq!(repository.problems, []);
+    assert_eq!(of(&repository, "echo").len(), 1);
+    assert_eq!(of(&repository, "foxtrot"), [""; 0]);
+}
+
+#[test]
+fn a_folder_with_nothing_in_it_is_not_an_order_to_remove_everything() {
+    let repository = repository(&[("values.yaml", ECHO)]);
+    assert_eq!(
+        listed(&repository.problems),
+        [
+            "coalmine.yaml:1:1: neither coalmine.yaml nor platform/ nor services/ is here; is the path right? services are files like services/echo.yaml"
+        ]
+    );
+}
+
+#[test]
+fn two_files_of_one_name_are_an_error_of_each() {
+    let repository = repository(&[
+        ("services/a/echo.yaml", ECHO),
+        ("services/b/echo.yml", ECHO),
+        ("services/foxtrot.yaml", ECHO),
+    ]);
+    assert_eq!(
+        of(&repository, "echo"),
+        [
+            "services/a/echo.yaml:1:1: the service echo is described in services/b/echo.yml too; rename or remove one of the files: a file's name is its service's",
+            "services/b/echo.yml:1:1: the service echo is described in services/a/echo.yaml too; rename or remove one of the files: a file's name is its service's"
+        ]
+    );
+    assert_eq!(of(&repository, "foxtrot"), [""; 0]);
+}
+
+#[test]
+fn a_file_whose_name_cannot_be_a_service_is_an_error_of_its_own() {
+    let repository = repository(&[("services/My_Service.yaml", ECHO)]);
+    assert_eq!(
+        of(&repository, "My_Service"),
+        [
+            "services/My_Service.yaml:1:1: a service's name is lower-case letters, digits and `-` between them, found \"My_Service\"; rename the file: its name is the service's"
+        ]
+    );
+}
+
+#[test]
+fn one_path_in_one_api_group_belongs_to_one_service() {
+    let repository = repository(&[
+        ("services/echo.yaml", &routed("apiGroup: example\n  paths:\n    - prefix: /api")),
+        (
+            "services/foxtrot.yaml",
+            &routed("apiGroup: example\n  paths: [{prefix: /f}, {prefix: /api, methods: [GET]}]"),
+        ),
+        ("services/golf.yaml", &routed("apiGroup: other\n  paths: [{prefix: /api}]")),
+        ("services/hotel.yaml", &routed("apiGroup: example\n  paths: [{exact: /api}]")),
+        ("services/india.yaml", &routed("apiGroup: example\n  paths: [{prefix: /india}]")),
+        (
+            "services/juliet.yaml",
+            &routed("apiGroup: example\n  paths: [{prefix: /india, queryParameters: {beta: '1'}}]"),
+        ),
+    ]);
+    assert_eq!(
+        of(&repository, "echo"),
+        [
+            "services/echo.yaml:6:15: routes.paths: services/foxtrot.yaml claims the prefix path \"/api\" in apiGroup example too; give one of the two another path, other methods or another apiGroup"
+        ]
+    );
+    assert_eq!(
+        of(&repository, "foxtrot"),
+        [
+            "services/foxtrot.yaml:5:34: routes.paths: services/echo.yaml claims the prefix path \"/api\" in apiGroup example too; give one of the two another path, other methods or another apiGroup"
+        ]
+    );
+    for other in ["golf", "hotel", "india", "juliet"] {
+        assert_eq!(of(&repository, other), [""; 0]);
+    }
+}
+
+#[test]
+fn the_default_path_is_claimed_too() {
+    let repository = repository(&[
+        ("services/echo.yaml", ECHO),
+        ("services/foxtrot.yaml", &routed("apiGroup: example\n  paths: [{prefix: /echo}]")),
+    ]);
+    assert_eq!(
+        of(&repository, "echo"),
+        [
+            "services/echo.yaml:2:1: routes.paths: services/foxtrot.yaml claims the prefix path \"/echo\" in apiGroup example too; give one of the two another path, other methods or another apiGroup"
+        ]
+    );
+    assert_eq!(of(&repository, "foxtrot").len(), 1);
+}
+
+#[test]
+fn different_methods_share_a_path() {
+    let repository = repository(&[
+        ("services/echo.yaml", &routed("apiGroup: e\n  paths: [{prefix: /api, methods: [GET]}]")),
+        (
+            "services/foxtrot.yaml",
+            &routed("apiGroup: e\n  paths: [{prefix: /api, methods: [PUT]}]"),
+        ),
+    ]);
+    assert_eq!(of(&repository, "echo"), [""; 0]);
+    assert_eq!(of(&repository, "foxtrot"), [""; 0]);
+}
+
+#[test]
+fn one_domain_belongs_to_one_service() {
+    let repository = repository(&[
+        ("services/echo.yaml", &routed("domains: [a.example, b.example]")),
+        ("services/foxtrot.yaml", &routed("domains: [B.example]")),
+    ]);
+    assert_eq!(
+        of(&repository, "echo"),
+        [
+            "services/echo.yaml:4:3: routes.domains: services/foxtrot.yaml claims the domain \"b.example\" too; a domain belongs to one service; several share one by `apiGroup`"
+        ]
+    );
+    assert_eq!(
+        of(&repository, "foxtrot"),
+        [
+            "services/foxtrot.yaml:4:3: routes.domains: services/echo.yaml claims the domain \"b.example\" too; a domain belongs to one service; several share one by `apiGroup`"
+        ]
+    );
+}
+
+#[test]
+fn two_services_of_one_namespace_do_not_come_to_one_object() {
+    let echo = "namespace: shop\ndeployment: {v2-v1: {}}\n\
+                routes: {apiGroup: a, primary: {version: v2-v1}}\n";
+    let echo_v2 = "namespace: shop\ndeployment: {v1: {}}\n\
+                   routes: {apiGroup: a, primary: {version: v1}}\n";
+    let files = [("services/echo.yaml", echo), ("services/echo-v2.yaml", echo_v2)];
+    let shared = repository(&files);
+    assert_eq!(
+        of(&shared, "echo"),
+        [
+            "services/echo.yaml:2:1: deployment: services/echo-v2.yaml claims the Deployment shop/echo-v2-v1 too; rename one of the services or versions, or give one another `namespace`"
+        ]
+    );
+    assert_eq!(
+        of(&shared, "echo-v2"),
+        [
+            "services/echo-v2.yaml:2:1: deployment: services/echo.yaml claims the Deployment shop/echo-v2-v1 too; rename one of the services or versions, or give one another `namespace`"
+        ]
+    );
+    let apart = echo_v2.replace("namespace: shop\n", "");
+    let apart = repository(&[files[0], ("services/echo-v2.yaml", &apart)]);
+    assert_eq!(of(&apart, "echo"), [""; 0]);
+}
+
+#[test]
+fn platform_files_are_plain_objects() {
+    let repository = repository(&[
+        (
+            "platform/a.yaml",
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: echo}\n---\n# nothing\n---\n\
+             apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\n\
+             data: {mode: 0644, on: yes}\n",
+        ),
+        ("services/echo.yaml", ECHO),
+    ]);
+    assert_eq!(repository.platform.problems, []);
+    let ids: Vec<_> = repository.platform.manifests.iter().map(|it| it.id().to_string()).collect();
+    assert_eq!(ids, ["Namespace echo", "ConfigMap b/a"]);
+    // What YAML's readers disagree about stays the text that it is.
+    let data = &repository.platform.manifests[1].object()["data"];
+    assert_eq!(*data, serde_json::json!({"mode": "0644", "on": "yes"}));
+}
+
+#[test]
+fn what_is_wrong_in_the_platform_files_does_not_concern_the_services() {
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: echo}\n";
+    let twice = format!("{namespace}---\nkind: Namespace\nmetadata: {{name: a}}\n");
+    let repository = repository(&[
+        ("platform/a.yaml", &twice),
+        ("platform/b.yaml", namespace),
+        ("platform/c.yaml", "a: [\n"),
+        ("services/echo.yaml", ECHO),
+    ]);
+    assert_eq!(
+        listed(&repository.platform.problems),
+        [
+            "platform/a.yaml:5:1: apiVersion, kind and metadata.name are required; one object per document, `---` between them",
+            "platform/b.yaml:1:1: Namespace echo stands in platform/a.yaml:1 too; keep one of the two",
+            "platform/c.yaml:1:4: not valid YAML: unclosed bracket '['; check the indentation and the quotes here and on the line before"
+        ]
+    );
+    assert_eq!(repository.platform.manifests.len(), 1);
+    assert_eq!(repository.problems, []);
+    assert_eq!(of(&repository, "echo"), [""; 0]);
+}
+
+#[test]
+fn pods_of_different_ports_are_found_by_the_ports_name() {
+    let target = |deployment: &str| {
+        let values = format!(
+            "deployment: {deployment}\nroutes: {{apiGroup: a, primary: {{version: v1}}}}\n"
+        );
+        super::service(&values).target_port
+    };
+    assert_eq!(target("{v1: {}, v2: {port: 8080}}"), TargetPort::Number(8080));
+    assert_eq!(
+        target("{v1: {port: 1}, v2: {port: 2}, v3: {port: 1}}"),
+        TargetPort::Name("http".into())
+    );
+    assert_eq!(target("{v1: {external: true}}"), TargetPort::Number(8080));
+}
+
+#[test]
+fn what_gets_no_requests_or_has_no_pods_is_warned_about() {
+    let service = super::service(
+        "deployment: {v1: {replicas: 0}, v2: {}}\n\
+         routes: {apiGroup: a, primary: {version: v1}, canary: {version: v2}}\n",
+    );
+    assert_eq!(
+        service.warnings(),
+        [
+            "routes.canary: v2 gets no requests: it has no headers, weight or shadow",
+            "deployment.v1.replicas: 0, but a route names v1: the routes wait for a ready pod"
+        ]
+    );
+}

@@ -1,0 +1,165 @@
+//! Files that are no values at all: each is one clear message, and costs bounded time and memory.
+
+use super::{outcome, says, service};
+
+#[test]
+fn what_is_not_yaml_says_where_it_ends_to_be() {
+    says(
+        "deployment: {v1: {}\nroutes: [\n",
+        &[
+            "services/echo.yaml:2:1: not valid YAML: while parsing a flow mapping, did not find expected ',' or '}'; check the indentation and the quotes here and on the line before",
+        ],
+    );
+    says(
+        "deployment:\n\tv1: {}\n",
+        &[
+            "services/echo.yaml:2:2: not valid YAML: tabs disallowed within this context (block indentation); indent with spaces",
+        ],
+    );
+    says(
+        "deployment: \"v1\nroutes: {}\n",
+        &[
+            "services/echo.yaml:2:1: not valid YAML: invalid indentation in multiline quoted scalar; check the indentation and the quotes here and on the line before",
+        ],
+    );
+    says(
+        "just text\n",
+        &[
+            "services/echo.yaml:1:1: expected a mapping, found the text \"just text\"; a service's file starts with the keys `deployment:` and `routes:`",
+        ],
+    );
+    says("- a\n- list\n", &["services/echo.yaml:1:1: expected a mapping, found a list"]);
+}
+
+#[test]
+fn an_empty_file_says_what_is_required() {
+    for (empty, message) in [
+        (
+            "",
+            "services/echo.yaml:1:1: deployment: the key is required, and the file is empty; name the versions to run, for example `deployment: {v1: {}}`, and who gets the requests, for example `routes: {apiGroup: example, primary: {version: v1}}`; to remove the service remove its file",
+        ),
+        (
+            "\n\n",
+            "services/echo.yaml:1:1: deployment: the key is required, and the file is empty; name the versions to run, for example `deployment: {v1: {}}`, and who gets the requests, for example `routes: {apiGroup: example, primary: {version: v1}}`; to remove the service remove its file",
+        ),
+        (
+            "# only a comment\n",
+            "services/echo.yaml:1:1: deployment: the key is required, and the file is empty; name the versions to run, for example `deployment: {v1: {}}`, and who gets the requests, for example `routes: {apiGroup: example, primary: {version: v1}}`; to remove the service remove its file",
+        ),
+        (
+            "---\n",
+            "services/echo.yaml:1:1: deployment: the key is required, and the file is empty; name the versions to run, for example `deployment: {v1: {}}`, and who gets the requests, for example `routes: {apiGroup: example, primary: {version: v1}}`; to remove the service remove its file",
+        ),
+        (
+            "null\n",
+            "services/echo.yaml:1:1: deployment: the key is required, and the file is empty; name the versions to run, for example `deployment: {v1: {}}`, and who gets the requests, for example `routes: {apiGroup: example, primary: {version: v1}}`; to remove the service remove its file",
+        ),
+    ] {
+        says(empty, &[message]);
+    }
+}
+
+#[test]
+fn two_documents_are_two_services() {
+    says(
+        "deployment: {v1: {}}\n---\ndeployment: {v1: {}}\n",
+        &[
+            "services/echo.yaml:3:1: a second document (`---`) in the file; one file per service: move it to a file of its own",
+        ],
+    );
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_pointed_at() {
+    says(
+        b"deployment:\n  v1: {image: \xff}\n",
+        &["services/echo.yaml:2:15: the file is not UTF-8 text; save it as UTF-8"],
+    );
+}
+
+#[test]
+fn a_huge_file_is_refused_by_its_size() {
+    says(
+        vec![b'a'; 2 << 20],
+        &[
+            "services/echo.yaml:1:1: the file has 2097152 bytes, the most is 1048576; values are short: is this the right file?",
+        ],
+    );
+}
+
+#[test]
+fn an_alias_bomb_ends_at_the_limit() {
+    let mut bomb = String::from("a: &a [x, x, x, x, x, x, x, x, x]\n");
+    for (above, below) in ["ba", "cb", "dc", "ed", "fe", "gf", "hg", "ih"].map(|it| it.split_at(1))
+    {
+        let aliases = vec![format!("*{below}"); 9].join(", ");
+        bomb += &format!("{above}: &{above} [{aliases}]\n");
+    }
+    says(
+        bomb,
+        &[
+            "services/echo.yaml:6:12: the file is too large once its aliases are replaced: more than 100000 values, or more than 64 levels; write it with fewer aliases (`*name`) and levels",
+        ],
+    );
+}
+
+#[test]
+fn aliases_do_not_nest_more_deeply_than_anything_else() {
+    let mut chain = String::from("a0: &a0 [[[[[[[[x]]]]]]]]\n");
+    for link in 1..50 {
+        chain += &format!("a{link}: &a{link} [[[[[[[[*a{}]]]]]]]]\n", link - 1);
+    }
+    says(
+        chain,
+        &[
+            "services/echo.yaml:8:17: the file is too large once its aliases are replaced: more than 100000 values, or more than 64 levels; write it with fewer aliases (`*name`) and levels",
+        ],
+    );
+}
+
+#[test]
+fn an_alias_of_what_it_stands_in_is_refused() {
+    says(
+        "a: &a [*a]\n",
+        &[
+            "services/echo.yaml:1:8: an alias stands inside what it repeats; write the repeated part out",
+        ],
+    );
+    says(
+        "a: *nowhere\n",
+        &[
+            "services/echo.yaml:1:4: not valid YAML: while parsing node, found unknown anchor; an alias `*name` needs its `&name` before it",
+        ],
+    );
+}
+
+#[test]
+fn deep_nesting_ends_at_the_limit() {
+    for deep in ["[".repeat(100_000), "{a: ".repeat(5_000), "- ".repeat(5_000)] {
+        let problems = outcome(deep).expect_err("too deep");
+        assert!(problems.len() == 1 && problems[0].to_string().len() < 300, "{problems:?}");
+    }
+}
+
+#[test]
+fn tags_merge_keys_and_keys_without_text_are_refused() {
+    says(
+        "deployment: {v1: !secret a}\n<<: {}\n? [a]\n: b\n: c\n",
+        &[
+            "services/echo.yaml:1:1: routes: the key is required; for example `routes: {apiGroup: example, primary: {version: v1}}`",
+            "services/echo.yaml:1:26: YAML tags are not read here; leave the `!tag` away",
+            "services/echo.yaml:1:26: deployment.v1: expected a mapping, found the text \"a\"",
+            "services/echo.yaml:2:1: merge keys (`<<`) are not read here; what services share stands in coalmine.yaml",
+            "services/echo.yaml:3:3: a key must be text; write `key: value`; quote a text that starts with `{` or `[`",
+            "services/echo.yaml:5:1: a key is missing here; write `key: value`",
+        ],
+    );
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
+    let values = "deployment:\n  v1: {}\nroutes:\n  apiGroup: example\n  primary: {version: v1}\n";
+    let plain = service(values);
+    assert_eq!(service(&values.replace('\n', "\r\n")), plain);
+    assert_eq!(service(&format!("\u{feff}{values}")), plain);
+}
