@@ -1,1 +1,25 @@
 //! What a set of Gloo objects means, as pure functions.
+//!
+//! [`Snapshot`] holds the objects, [`translate`] says what Gloo makes of them and what Envoy then
+//! serves, [`answer`] says who answers a request, [`envoy`] writes it down for a real Envoy.
+//! Nothing here reads a clock, a file, the network or a cluster.
+//!
+//! The rules are those of Gloo Edge 1.22 with Envoy 1.40, as recorded in `gloo/conformance`; a case
+//! named in a comment stands there. What this crate does not cover is answered with a status that
+//! names it.
+
+pub mod answer;
+pub mod api;
+pub mod config;
+mod crds;
+pub mod envoy;
+mod pattern;
+mod snapshot;
+mod translate;
+
+pub use answer::{Answer, Outcome, Request, answer};
+pub use api::crds;
+pub use api::{ObjectRef, ResourceRef, State, Status};
+pub use crds::CRDS;
+pub use snapshot::Snapshot;
+pub use translate::{Listener, Memory, Replacement, Translation, translate};

@@ -1,0 +1,93 @@
+use super::path::split;
+use super::{Forwarded, Outcome, Request};
+use crate::api::RedirectCode;
+use crate::config::{
+    Discovery, Forward, HostRewrite, Match, PathMatch, PathRewrite, Redirect, RedirectPath, Target,
+};
+use crate::pattern;
+use crate::translate::Translation;
+
+/// What a backend receives (gloo-conformance case 13-rewrites).
+pub(super) fn forwarded(
+    forward: &Forward,
+    matcher: &Match,
+    request: &Request,
+    translation: &Translation,
+) -> Forwarded {
+    let (path, query) = split(&request.path);
+    let path = match forward.path_rewrites.first() {
+        Some(PathRewrite::Prefix(prefix)) => swap_prefix(matcher, path, prefix),
+        Some(PathRewrite::Regex { pattern, substitution }) => {
+            pattern::replace_all(pattern, substitution, path)
+        }
+        None => path.to_owned(),
+    };
+    let host = match &forward.host_rewrite {
+        Some(HostRewrite::Literal(host)) => Some(host.clone()),
+        Some(HostRewrite::Auto(true)) if named(&forward.target, translation) => None,
+        Some(HostRewrite::Header(name)) => {
+            let value = request.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+            Some(value.map_or_else(|| request.host.clone(), |(_, value)| value.clone()))
+        }
+        Some(HostRewrite::PathRegex { pattern, substitution }) => {
+            Some(pattern::replace_all(pattern, substitution, split(&request.path).0))
+        }
+        Some(HostRewrite::Auto(_)) | None => Some(request.host.clone()),
+    };
+    Forwarded {
+        path: format!("{path}{query}"),
+        host,
+        timeout: forward.timeout,
+        retry: forward.retry.clone(),
+    }
+}
+
+/// Whether the endpoints have names of their own: those of static Upstreams do.
+fn named(target: &Target, translation: &Translation) -> bool {
+    let names: Vec<&String> = match target {
+        Target::Cluster { name, .. } => vec![name],
+        Target::Weighted { clusters, .. } => clusters.iter().map(|cluster| &cluster.name).collect(),
+        Target::Missing | Target::Header(_) => Vec::new(),
+    };
+    let mut clusters = translation.clusters.iter();
+    clusters.any(|c| names.contains(&&c.name) && c.discovery != Discovery::Eds)
+}
+
+/// Replaces what the path matcher took: the prefix, or the whole path.
+fn swap_prefix(matcher: &Match, path: &str, replacement: &str) -> String {
+    match &matcher.path {
+        Some(PathMatch::Prefix(prefix)) => {
+            format!("{replacement}{}", path.get(prefix.len()..).unwrap_or_default())
+        }
+        _ => replacement.to_owned(),
+    }
+}
+
+/// The answer of a redirect (gloo-conformance case 13-redirect-direct).
+pub(super) fn redirect(redirect: &Redirect, matcher: &Match, request: &Request) -> Outcome {
+    let (path, query) = split(&request.path);
+    let new_path = match &redirect.path {
+        Some(RedirectPath::Path(path)) => path.clone(),
+        Some(RedirectPath::Prefix(prefix)) => swap_prefix(matcher, path, prefix),
+        Some(RedirectPath::Regex { pattern, substitution }) => {
+            pattern::replace_all(pattern, substitution, path)
+        }
+        None => path.to_owned(),
+    };
+    let query = if redirect.strip_query || new_path.contains('?') { "" } else { query };
+    let scheme = if redirect.https { "https" } else { "http" };
+    let host = if redirect.host.is_empty() { &request.host } else { &redirect.host };
+    let host = match redirect.port {
+        Some(port) => format!("{}:{port}", host.split(':').next().unwrap_or_default()),
+        None => host.clone(),
+    };
+    let status = match redirect.code {
+        RedirectCode::MovedPermanently => 301,
+        RedirectCode::Found => 302,
+        RedirectCode::SeeOther => 303,
+        RedirectCode::TemporaryRedirect => 307,
+        RedirectCode::PermanentRedirect => 308,
+    };
+    let location = Some(format!("{scheme}://{host}{new_path}{query}"));
+    Outcome::Status { status, body: String::new(), location }
+}

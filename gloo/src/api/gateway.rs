@@ -1,0 +1,65 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Expression, Open, ResourceRef};
+
+/// `spec` of a Gateway: an address that VirtualServices are served on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct GatewaySpec {
+    /// The address.
+    pub bind_address: String,
+    /// The port.
+    pub bind_port: u32,
+    /// Serve the VirtualServices that have an `sslConfig`; outside this crate's scope.
+    pub ssl: bool,
+    /// Which VirtualServices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_gateway: Option<HttpGateway>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp_gateway: Option<Open>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hybrid_gateway: Option<Open>,
+    /// The proxies that serve it; none means `gateway-proxy`.
+    pub proxy_names: Vec<String>,
+    /// Expect the PROXY protocol; outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_proxy_proto: Option<bool>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route_options: Option<Open>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<Open>,
+}
+
+/// Which VirtualServices a gateway serves: by expressions, else by labels, else by name, else all.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct HttpGateway {
+    /// These.
+    pub virtual_services: Vec<ResourceRef>,
+    /// Those with these labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub virtual_service_selector: BTreeMap<String, String>,
+    /// Those whose labels fulfil all of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_service_expressions: Option<VirtualServiceExpressions>,
+    /// Of these namespaces, `*` for all; none means all.
+    pub virtual_service_namespaces: Vec<String>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<Open>,
+}
+
+/// Conditions on labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct VirtualServiceExpressions {
+    /// All must hold.
+    pub expressions: Vec<Expression>,
+}

@@ -1,0 +1,112 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Open;
+
+/// Which requests a route takes. Everything given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Matcher {
+    /// The path begins with this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// The path equals this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exact: Option<String>,
+    /// The whole path matches this RE2 expression.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regex: Option<String>,
+    /// The request is a CONNECT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_matcher: Option<Open>,
+    /// Whether the path's letter case counts; absent means it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case_sensitive: Option<bool>,
+    /// Headers that must match.
+    pub headers: Vec<HeaderMatcher>,
+    /// Query parameters that must match.
+    pub query_parameters: Vec<QueryParameterMatcher>,
+    /// HTTP methods, one of which the request must have; none means any.
+    pub methods: Vec<String>,
+}
+
+/// The path part of a matcher.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// The path begins with this.
+    Prefix(String),
+    /// The path equals this.
+    Exact(String),
+    /// The whole path matches this RE2 expression.
+    Regex(String),
+    /// The request is a CONNECT.
+    Connect,
+}
+
+impl Matcher {
+    /// The matcher of a route that has none: prefix `/`.
+    pub fn all() -> Self {
+        Self { prefix: Some("/".into()), ..Self::default() }
+    }
+
+    /// The path part. Of several the last one in the order prefix, exact, regex, connect counts.
+    pub fn path(&self) -> Option<Path> {
+        if self.connect_matcher.is_some() {
+            return Some(Path::Connect);
+        }
+        let regex = self.regex.clone().map(Path::Regex);
+        let exact = self.exact.clone().map(Path::Exact);
+        regex.or(exact).or_else(|| self.prefix.clone().map(Path::Prefix))
+    }
+
+    /// Takes path and case sensitivity from another matcher.
+    pub fn take_path(&mut self, from: &Self) {
+        self.prefix.clone_from(&from.prefix);
+        self.exact.clone_from(&from.exact);
+        self.regex.clone_from(&from.regex);
+        self.connect_matcher.clone_from(&from.connect_matcher);
+        self.case_sensitive = from.case_sensitive;
+    }
+
+    /// The text of the path part; empty where there is none.
+    pub fn path_text(&self) -> String {
+        match self.path() {
+            Some(Path::Prefix(text) | Path::Exact(text) | Path::Regex(text)) => text,
+            Some(Path::Connect) | None => String::new(),
+        }
+    }
+
+    /// The prefix, if the path part is one.
+    pub fn path_prefix(&self) -> Option<String> {
+        match self.path() {
+            Some(Path::Prefix(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// A condition on one header.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct HeaderMatcher {
+    /// Name of the header.
+    pub name: String,
+    /// The value it must have; empty means that it must be there.
+    pub value: String,
+    /// `value` is an RE2 expression that must match the whole value.
+    pub regex: bool,
+    /// Turns the condition round. A missing header still does not match a given value.
+    pub invert_match: bool,
+}
+
+/// A condition on one query parameter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct QueryParameterMatcher {
+    /// Name of the parameter.
+    pub name: String,
+    /// The value it must have; empty means that it must be there.
+    pub value: String,
+    /// `value` is an RE2 expression that must match the whole value.
+    pub regex: bool,
+}

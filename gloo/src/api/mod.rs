@@ -1,0 +1,48 @@
+//! The objects of Gloo as the API server stores them: what is in scope is typed, `options` stay open.
+//!
+//! Decoding follows Gloo's own: unknown fields and `null` are passed over, an unknown enum value or a
+//! bad duration makes the object undecodable (gloo-conformance case 13-undecodable). Of several
+//! members of one choice (`prefix` and `exact`, two actions) the one declared last in Gloo's API wins
+//! (case 09-matcher-invalid step 7, case 13-redirect-direct step 6).
+
+mod crd;
+mod duration;
+mod gateway;
+mod matcher;
+mod metadata;
+mod open;
+mod options;
+mod route;
+mod route_table;
+mod settings;
+mod status;
+mod traffic;
+mod upstream;
+mod virtual_service;
+
+pub use crd::crds;
+pub use duration::Duration;
+pub use gateway::{GatewaySpec, HttpGateway, VirtualServiceExpressions};
+pub use matcher::{HeaderMatcher, Matcher, Path, QueryParameterMatcher};
+pub use metadata::{Metadata, ObjectRef, ResourceRef};
+pub use open::Open;
+pub use options::{
+    HeaderManipulation, HeaderValue, HeaderValueOption, HostRewrite, RegexPattern, RegexRewrite,
+    RetryBackOff, RetryPolicy, RouteOptions, VirtualHostOptions, WeightedDestinationOptions,
+};
+pub use route::{
+    Action, DelegateAction, Destination, DestinationSpec, DirectResponseAction, Expression,
+    MultiDestination, Operator, RedirectAction, RedirectCode, Route, RouteAction,
+    RouteTableSelector, Subset, Target, WeightedDestination,
+};
+pub use route_table::RouteTableSpec;
+pub use settings::{InvalidConfigPolicy, SettingsSpec};
+pub use status::{State, Status};
+pub use traffic::{
+    AbortFault, Cors, DelayFault, Faults, HashPolicy, LbHash, MaxStreamDuration, Shadowing, Upgrade,
+};
+pub use upstream::{
+    FallbackPolicy, KubeUpstream, LoadBalancerConfig, StaticHost, StaticUpstream, SubsetSelector,
+    SubsetSpec, UpstreamGroupSpec, UpstreamSpec,
+};
+pub use virtual_service::{VirtualHost, VirtualServiceSpec};

@@ -1,0 +1,58 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Open;
+
+/// `spec` of Settings. The parts of Gloo's own operation are stored and not looked at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct SettingsSpec {
+    /// The data path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gloo: Option<GlooSettings>,
+    /// Everything else.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub rest: BTreeMap<String, Value>,
+}
+
+/// Settings of the data path.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct GlooSettings {
+    /// What happens to routes that lead nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invalid_config_policy: Option<InvalidConfigPolicy>,
+    /// Limits of every Upstream that has none of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub circuit_breakers: Option<Open>,
+    /// Everything else.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub rest: BTreeMap<String, Value>,
+}
+
+/// What happens to routes that lead nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct InvalidConfigPolicy {
+    /// Give them a fixed answer instead of Envoy's 503.
+    pub replace_invalid_routes: bool,
+    /// Its status. There is no default, and Envoy does not take 0.
+    pub invalid_route_response_code: u32,
+    /// Its body.
+    pub invalid_route_response_body: String,
+}
+
+impl SettingsSpec {
+    /// The policy, if invalid routes are to be replaced.
+    pub fn replacement(&self) -> Option<&InvalidConfigPolicy> {
+        let policy = self.gloo.as_ref()?.invalid_config_policy.as_ref()?;
+        policy.replace_invalid_routes.then_some(policy)
+    }
+}

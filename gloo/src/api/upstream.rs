@@ -1,0 +1,232 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Duration, Open, Subset, WeightedDestination};
+
+/// `spec` of an Upstream: a set of endpoints.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct UpstreamSpec {
+    /// The endpoints of a Kubernetes Service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kube: Option<KubeUpstream>,
+    /// Fixed addresses.
+    #[serde(rename = "static", skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<StaticUpstream>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pipe: Option<Open>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aws: Option<Open>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub azure: Option<Open>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consul: Option<Open>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aws_ec2: Option<Open>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gcp: Option<Open>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ai: Option<Open>,
+    /// How connections are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_config: Option<ConnectionConfig>,
+    /// Limits on the number of connections and requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub circuit_breakers: Option<CircuitBreakers>,
+    /// How an endpoint is picked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_balancer_config: Option<LoadBalancerConfig>,
+    /// Without `interval` the Upstream is in error (gloo-conformance case 13-more-options).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outlier_detection: Option<Open>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub health_checks: Vec<Open>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssl_config: Option<Open>,
+    /// Outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failover: Option<Open>,
+    /// Speak HTTP/2 to the endpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_http2: Option<bool>,
+    /// What Gloo's discovery notes; no meaning for traffic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discovery_metadata: Option<Open>,
+}
+
+impl UpstreamSpec {
+    /// Names of the fields in use that this crate does not translate.
+    pub fn unsupported(&self) -> Vec<&'static str> {
+        let fields = [
+            ("pipe", self.pipe.is_some()),
+            ("aws", self.aws.is_some()),
+            ("azure", self.azure.is_some()),
+            ("consul", self.consul.is_some()),
+            ("awsEc2", self.aws_ec2.is_some()),
+            ("gcp", self.gcp.is_some()),
+            ("ai", self.ai.is_some()),
+            ("healthChecks", !self.health_checks.is_empty()),
+            ("sslConfig", self.ssl_config.is_some()),
+            ("failover", self.failover.is_some()),
+        ];
+        fields.into_iter().filter_map(|(name, used)| used.then_some(name)).collect()
+    }
+
+    /// The subset settings; only Kubernetes upstreams have any in scope.
+    pub fn subset_spec(&self) -> Option<&SubsetSpec> {
+        self.kube.as_ref()?.subset_spec.as_ref()
+    }
+}
+
+/// The endpoints of a Kubernetes Service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct KubeUpstream {
+    /// Name of the Service.
+    pub service_name: String,
+    /// Namespace of the Service.
+    pub service_namespace: String,
+    /// The *Service's* port, not the container's (gloo-conformance case 05-service-port-mismatch).
+    pub service_port: u32,
+    /// Only endpoints whose pods carry these labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub selector: BTreeMap<String, String>,
+    /// Functions; they need an Envoy with Solo's extensions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_spec: Option<Open>,
+    /// How the endpoints are divided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subset_spec: Option<SubsetSpec>,
+}
+
+/// How the endpoints are divided into subsets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct SubsetSpec {
+    /// Sets of pod labels that routes may select by.
+    pub selectors: Vec<SubsetSelector>,
+    /// What serves a subset without endpoints, and routes without a subset.
+    #[schemars(with = "String")]
+    pub fallback_policy: FallbackPolicy,
+    /// For `DEFAULT_SUBSET`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_subset: Option<Subset>,
+}
+
+/// Labels that together make a subset.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct SubsetSelector {
+    /// The labels.
+    pub keys: Vec<String>,
+    /// Each subset has one endpoint.
+    pub single_host_per_subset: bool,
+}
+
+/// What serves a subset without endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FallbackPolicy {
+    /// Every endpoint.
+    #[default]
+    AnyEndpoint,
+    /// The default subset.
+    DefaultSubset,
+    /// None: 503.
+    NoFallback,
+}
+
+/// Fixed addresses.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct StaticUpstream {
+    /// The addresses.
+    pub hosts: Vec<StaticHost>,
+    /// Speak TLS to them; outside this crate's scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_tls: Option<bool>,
+}
+
+/// A fixed address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct StaticHost {
+    /// An IP address or a name.
+    pub addr: String,
+    /// The port.
+    pub port: u32,
+    /// The name for TLS.
+    pub sni_addr: String,
+    /// Share of the load; absent means 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_balancing_weight: Option<u32>,
+}
+
+/// How connections are made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ConnectionConfig {
+    /// How long a connection may take; 5 s if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Duration>,
+    /// Requests before a connection is closed; 0 means any number.
+    pub max_requests_per_connection: u32,
+}
+
+/// Limits on the number of connections and requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct CircuitBreakers {
+    /// Connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_connections: Option<u32>,
+    /// Waiting requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_pending_requests: Option<u32>,
+    /// Requests at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_requests: Option<u32>,
+    /// Retries at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_retries: Option<u32>,
+}
+
+/// How an endpoint is picked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct LoadBalancerConfig {
+    /// In turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub round_robin: Option<Open>,
+    /// The one with the fewest requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub least_request: Option<Open>,
+    /// Any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub random: Option<Open>,
+    /// By a hash of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ring_hash: Option<Open>,
+    /// By a hash of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maglev: Option<Open>,
+}
+
+/// `spec` of an UpstreamGroup: the destinations of a multi destination in an object of their own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpstreamGroupSpec {
+    /// The destinations.
+    pub destinations: Vec<WeightedDestination>,
+}

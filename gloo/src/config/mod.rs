@@ -1,0 +1,16 @@
+//! What Envoy is told: virtual hosts with ordered routes, and clusters with their endpoints.
+
+mod cluster;
+mod headers;
+mod route;
+mod virtual_host;
+
+pub use cluster::{
+    CLUSTER_FALLBACK, Cluster, Discovery, Endpoint, LoadBalancing, SubsetSettings, Thresholds,
+};
+pub use headers::{HeaderEdit, HeaderEdits};
+pub use route::{
+    Abort, Action, CorsPolicy, Delay, Fault, Forward, HashKey, HashSource, HostRewrite, Mirror,
+    PathRewrite, Redirect, RedirectPath, Retry, Route, Target, UpgradeConfig, WeightedCluster,
+};
+pub use virtual_host::{HeaderMatch, Match, PathMatch, QueryMatch, ValueMatch, VirtualHost};

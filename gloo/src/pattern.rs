@@ -1,0 +1,182 @@
+//! RE2 expressions, which Gloo compiles with Go and Envoy with RE2.
+
+use regex::Regex;
+use regex_syntax::ast::{self, ErrorKind};
+
+/// Compiles an expression.
+///
+/// # Errors
+/// What Go's `regexp` says about it, because Gloo puts that into statuses.
+pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
+    Regex::new(&adapt(pattern)).map_err(|_| format!("error parsing regexp: {}", fault(pattern)))
+}
+
+/// Whether the whole of `text` matches. An expression that does not compile matches nothing.
+pub(crate) fn matches_all(pattern: &str, text: &str) -> bool {
+    Regex::new(&format!(r"\A(?:{})\z", adapt(pattern))).is_ok_and(|regex| regex.is_match(text))
+}
+
+/// Replaces every match; `\1` in the substitution is the first group.
+pub(crate) fn replace_all(pattern: &str, substitution: &str, text: &str) -> String {
+    let Ok(regex) = compile(pattern) else {
+        return text.to_owned();
+    };
+    let expand = |captures: &regex::Captures<'_>| {
+        let mut out = String::new();
+        let mut chars = substitution.chars();
+        while let Some(c) = chars.next() {
+            match (c, if c == '\\' { chars.next() } else { None }) {
+                ('\\', Some(d)) if d.is_ascii_digit() => {
+                    let group = d.to_digit(10).unwrap_or_default() as usize;
+                    out.push_str(captures.get(group).map_or("", |m| m.as_str()));
+                }
+                ('\\', Some(other)) => out.push(other),
+                (other, _) => out.push(other),
+            }
+        }
+        out
+    };
+    regex.replace_all(text, expand).into_owned()
+}
+
+/// Turns RE2's notation into this engine's: quotes `\Q..\E`, and escapes what RE2 takes literally,
+/// braces that are no repetition and in a class `[`, `&`, `~`. Classes like `\w` stay wider here than
+/// in RE2: they take in letters beyond ASCII.
+fn adapt(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    // Where the class at hand begins, counted from the end of the pattern.
+    let mut class = None;
+    while let Some(c) = rest.chars().next() {
+        let tail = &rest[c.len_utf8()..];
+        let mut taken = c.len_utf8();
+        match (c, class) {
+            ('\\', None) if tail.starts_with('Q') => {
+                let quoted = &tail[1..];
+                let end = quoted.find(r"\E");
+                out.push_str(&regex::escape(&quoted[..end.unwrap_or(quoted.len())]));
+                taken = end.map_or(rest.len(), |end| end + 4);
+            }
+            ('\\', _) => {
+                taken += escaped(tail);
+                out.push_str(&rest[..taken]);
+            }
+            ('[', None) => {
+                let inner = tail.strip_prefix('^').unwrap_or(tail);
+                taken = rest.len() - inner.len();
+                class = Some(inner.len());
+                out.push_str(&rest[..taken]);
+            }
+            ('[', Some(_)) if tail.starts_with(':') && tail.contains(":]") => {
+                taken = rest.find(":]").map_or(taken, |end| end + 2);
+                out.push_str(&rest[..taken]);
+            }
+            (']', Some(start)) if rest.len() == start => out.push_str(r"\]"),
+            (']', Some(_)) => {
+                class = None;
+                out.push(']');
+            }
+            ('[' | '&' | '~', Some(_)) => {
+                out.push('\\');
+                out.push(c);
+            }
+            ('{', None) if !is_repetition(tail) => out.push_str(r"\{"),
+            _ => out.push(c),
+        }
+        rest = &rest[taken..];
+    }
+    out
+}
+
+/// The length of what a backslash escapes: a character, or a class in braces like `p{Greek}`.
+fn escaped(tail: &str) -> usize {
+    let braced = ["p{", "P{", "x{"].iter().any(|class| tail.starts_with(class));
+    match tail.find('}') {
+        Some(end) if braced => end + 1,
+        _ => tail.chars().next().map_or(0, char::len_utf8),
+    }
+}
+
+fn is_repetition(after_brace: &str) -> bool {
+    let Some((inner, _)) = after_brace.split_once('}') else { return false };
+    let (low, high) = inner.split_once(',').unwrap_or((inner, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    !low.is_empty() && digits(low) && digits(high)
+}
+
+/// Go's words for what is wrong with an expression that did not compile.
+fn fault(pattern: &str) -> String {
+    let Err(error) = ast::parse::Parser::new().parse(&adapt(pattern)) else {
+        return format!("expression too large: `{pattern}`");
+    };
+    let adapted = error.pattern();
+    let span = error.span();
+    let part = adapted.get(span.start.offset..span.end.offset).unwrap_or_default();
+    let from = adapted.get(span.start.offset..).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::GroupUnclosed => format!("missing closing ): `{pattern}`"),
+        ErrorKind::GroupUnopened => format!("unexpected ): `{pattern}`"),
+        ErrorKind::ClassUnclosed => format!("missing closing ]: `{from}`"),
+        ErrorKind::ClassRangeInvalid => format!("invalid character class range: `{part}`"),
+        ErrorKind::RepetitionMissing => {
+            let operator = from.chars().next().map(String::from).unwrap_or_default();
+            format!("missing argument to repetition operator: `{operator}`")
+        }
+        ErrorKind::RepetitionCountInvalid => format!("invalid repeat count: `{part}`"),
+        ErrorKind::EscapeUnexpectedEof => "trailing backslash at end of expression: ``".to_owned(),
+        ErrorKind::UnsupportedLookAround
+        | ErrorKind::FlagUnrecognized
+        | ErrorKind::GroupNameInvalid => {
+            let syntax = from.get(..3).filter(|s| s.starts_with("(?")).unwrap_or(part);
+            format!("invalid or unsupported Perl syntax: `{syntax}`")
+        }
+        ErrorKind::EscapeUnrecognized | ErrorKind::UnsupportedBackreference => {
+            format!("invalid escape sequence: `{part}`")
+        }
+        _ => format!("invalid regular expression: `{pattern}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{compile, matches_all, replace_all};
+
+    #[test]
+    fn faults_are_told_in_gos_words() {
+        let says = |pattern: &str| compile(pattern).unwrap_err();
+        assert_eq!(says("/a("), "error parsing regexp: missing closing ): `/a(`");
+        assert_eq!(
+            says("(?=a)"),
+            "error parsing regexp: invalid or unsupported Perl syntax: `(?=`"
+        );
+        assert_eq!(says("a)"), "error parsing regexp: unexpected ): `a)`");
+        assert_eq!(
+            says("*a"),
+            "error parsing regexp: missing argument to repetition operator: `*`"
+        );
+        assert_eq!(says("[a"), "error parsing regexp: missing closing ]: `[a`");
+    }
+
+    #[test]
+    fn what_re2_takes_literally_is_literal() {
+        assert!(matches_all("a{b}", "a{b}"));
+        assert!(matches_all("a{2}", "aa"));
+        assert!(matches_all("[a[&&]+", "a[&"));
+        assert!(matches_all("[]a]", "]"));
+        assert!(matches_all("[[:digit:]]+", "12"));
+        assert!(matches_all(r"\p{Greek}\x{41}", "αA"));
+        assert!(matches_all(r"\Qa.b\E+", "a.bb"));
+        assert!(!matches_all(r"\Qa.b\E", "axb"));
+    }
+
+    #[test]
+    fn the_whole_text_must_match() {
+        assert!(!matches_all("/a|/b", "/bc"));
+        assert!(!matches_all("(", "("));
+    }
+
+    #[test]
+    fn a_substitution_refers_to_groups_by_backslash() {
+        assert_eq!(replace_all("^/r/([^/]+)", r"/\1/x", "/r/a/b"), "/a/x/b");
+    }
+}

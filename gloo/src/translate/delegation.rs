@@ -1,0 +1,243 @@
+//! Follows delegation from a VirtualService through RouteTables to the routes it ends in.
+
+use std::collections::BTreeMap;
+
+use super::proxy::{ProxyAction, ProxyRoute};
+use super::reports::Reports;
+use super::view::Seen;
+use super::{child, selector, sort, unsupported};
+use crate::api::{
+    Action, DelegateAction, Matcher, ObjectRef, ResourceRef, Route, RouteAction, RouteOptions,
+    RouteTableSpec,
+};
+
+/// Resolves one VirtualService.
+pub(super) struct Resolver<'a> {
+    pub(super) tables: &'a Seen<RouteTableSpec>,
+    /// The VirtualService: it is told of everything wrong below it.
+    pub(super) root: ObjectRef,
+    /// Names of Gateway and proxy, for the names of routes.
+    pub(super) gateway: (&'a str, &'a str),
+    pub(super) reports: &'a mut Reports,
+}
+
+/// The route that delegated to the one at hand.
+#[derive(Default)]
+pub(super) struct Parent {
+    pub(super) matcher: Matcher,
+    pub(super) options: Option<RouteOptions>,
+    name: String,
+    named: bool,
+    pub(super) inheritable_matchers: bool,
+    pub(super) inheritable_path_matchers: bool,
+}
+
+impl Resolver<'_> {
+    /// The routes of the VirtualService, in order.
+    pub(super) fn resolve(&mut self, routes: &[Route]) -> Vec<ProxyRoute> {
+        let root = self.root.clone();
+        self.visit(&root, routes, None, &[])
+    }
+
+    fn visit(
+        &mut self,
+        holder: &ObjectRef,
+        routes: &[Route],
+        parent: Option<&Parent>,
+        path: &[ResourceRef],
+    ) -> Vec<ProxyRoute> {
+        let mut found = Vec::new();
+        for (index, route) in routes.iter().enumerate() {
+            let (name, named) = self.route_name(holder, route, parent, index);
+            for text in unsupported::of_route(route) {
+                self.warning(holder, &text);
+            }
+            let mut route = route.clone();
+            if let Some(parent) = parent
+                && let Err(reason) = child::join(&mut route, parent)
+            {
+                self.warning(holder, &reason);
+                continue;
+            }
+            match route.action() {
+                Some(Action::Delegate(action)) => {
+                    let action = action.clone();
+                    let Some(next) = self.parent_of_tables(holder, &route, name, named) else {
+                        continue;
+                    };
+                    found.extend(self.delegate(holder, &action, &next, path));
+                }
+                action => match simple(action, &holder.namespace) {
+                    Some(action) => found.push(ProxyRoute {
+                        name: if named { name } else { String::new() },
+                        matchers: matchers_or_all(&route),
+                        options: route.options.clone(),
+                        action,
+                    }),
+                    None => self.error(holder, "invalid route: route must specify an action"),
+                },
+            }
+        }
+        found
+    }
+
+    /// What a delegating route hands down; `None` if its matchers do not allow delegation.
+    fn parent_of_tables(
+        &mut self,
+        holder: &ObjectRef,
+        route: &Route,
+        name: String,
+        named: bool,
+    ) -> Option<Parent> {
+        match delegating_matcher(route) {
+            Ok(matcher) => Some(Parent {
+                matcher,
+                options: route.options.clone(),
+                name,
+                named,
+                inheritable_matchers: route.inheritable_matchers.unwrap_or_default(),
+                inheritable_path_matchers: route.inheritable_path_matchers.unwrap_or_default(),
+            }),
+            Err(reason) => {
+                self.error(holder, reason);
+                None
+            }
+        }
+    }
+
+    fn delegate(
+        &mut self,
+        holder: &ObjectRef,
+        action: &DelegateAction,
+        parent: &Parent,
+        path: &[ResourceRef],
+    ) -> Vec<ProxyRoute> {
+        let tables = match selector::select(action, &holder.namespace, self.tables) {
+            Ok(tables) => tables,
+            Err(reason) => {
+                self.warning(holder, &reason);
+                return Vec::new();
+            }
+        };
+        let mut by_weight: BTreeMap<i32, Vec<ResourceRef>> = BTreeMap::new();
+        for table in tables {
+            let weight = self.tables[&table].spec.weight.unwrap_or_default();
+            by_weight.entry(weight).or_default().push(table);
+        }
+        let mut found = Vec::new();
+        for tables in by_weight.values() {
+            let mut routes = Vec::new();
+            for table in tables {
+                routes.extend(self.table(table, parent, path));
+            }
+            if tables.len() > 1 {
+                sort::by_path(&mut routes);
+            }
+            found.extend(routes);
+        }
+        found
+    }
+
+    fn table(
+        &mut self,
+        table: &ResourceRef,
+        parent: &Parent,
+        path: &[ResourceRef],
+    ) -> Vec<ProxyRoute> {
+        let holder = ObjectRef::new("RouteTable", &table.namespace, &table.name);
+        let path: Vec<ResourceRef> = path.iter().chain([table]).cloned().collect();
+        if path[..path.len() - 1].contains(table) {
+            let names: Vec<String> = path.iter().map(|t| format!("[{}]", t.key())).collect();
+            let cycle = names.join(" -> ");
+            self.error(&holder, &format!("invalid route: delegation cycle detected: {cycle}"));
+            return Vec::new();
+        }
+        let tables = self.tables;
+        self.visit(&holder, &tables[table].spec.routes, Some(parent), &path)
+    }
+
+    /// Gloo's name for a route, and whether anybody named a route on the way to it.
+    fn route_name(
+        &self,
+        holder: &ObjectRef,
+        route: &Route,
+        parent: Option<&Parent>,
+        index: usize,
+    ) -> (String, bool) {
+        let (gateway, proxy) = self.gateway;
+        let head = match parent {
+            Some(parent) => format!("{}_rt:", parent.name),
+            None => format!("vs:{gateway}_{proxy}_"),
+        };
+        let own = match route.name.as_str() {
+            "" => format!("<unnamed-{index}>"),
+            name => name.to_owned(),
+        };
+        let named = !route.name.is_empty() || parent.is_some_and(|parent| parent.named);
+        (format!("{head}{}_{}_route:{own}", holder.namespace, holder.name), named)
+    }
+
+    fn error(&mut self, holder: &ObjectRef, text: &str) {
+        self.reports.error(holder, text);
+        if *holder != self.root {
+            self.reports.error(&self.root, format!("{}{text}", on_table(holder)));
+        }
+    }
+
+    fn warning(&mut self, holder: &ObjectRef, text: &str) {
+        self.reports.warning(holder, text);
+        if *holder != self.root {
+            self.reports.warning(&self.root, format!("{}{text}", on_table(holder)));
+        }
+    }
+}
+
+fn on_table(holder: &ObjectRef) -> String {
+    format!("on sub route table {}: ", holder.resource().key())
+}
+
+fn matchers_or_all(route: &Route) -> Vec<Matcher> {
+    if route.matchers.is_empty() { vec![Matcher::all()] } else { route.matchers.clone() }
+}
+
+/// The matcher that child routes must fit. One without a path counts as prefix `/` and loses its
+/// headers (gloo-conformance case 11-parent-matcher step 3).
+fn delegating_matcher(route: &Route) -> Result<Matcher, &'static str> {
+    match route.matchers.as_slice() {
+        [] => Ok(Matcher::all()),
+        [matcher] if matcher.path().is_none() => Ok(Matcher::all()),
+        [matcher] if matcher.path_prefix().unwrap_or_default().is_empty() => {
+            Err("invalid route: routes with delegate actions must use a prefix matcher")
+        }
+        [matcher] => Ok(matcher.clone()),
+        _ => {
+            Err("invalid route: routes with delegate actions must omit or specify a single matcher")
+        }
+    }
+}
+
+/// An action that is no delegation; destinations without a namespace get that of the holder
+/// (gloo-conformance case 11-upstream-namespace-default).
+fn simple(action: Option<Action<'_>>, namespace: &str) -> Option<ProxyAction> {
+    match action? {
+        Action::Route(action) => {
+            let mut action = Box::new(action.clone());
+            fill_namespaces(&mut action, namespace);
+            Some(ProxyAction::Route(action))
+        }
+        Action::Redirect(action) => Some(ProxyAction::Redirect(action.clone())),
+        Action::DirectResponse(action) => Some(ProxyAction::DirectResponse(action.clone())),
+        Action::Delegate(_) => None,
+    }
+}
+
+fn fill_namespaces(action: &mut RouteAction, namespace: &str) {
+    let single = action.single.iter_mut();
+    let multi = action.multi.iter_mut().flat_map(|multi| &mut multi.destinations);
+    let destinations = single.chain(multi.filter_map(|weighted| weighted.destination.as_mut()));
+    for upstream in destinations.filter_map(|destination| destination.upstream.as_mut()) {
+        if upstream.namespace.is_empty() {
+            upstream.namespace = namespace.to_owned();
+        }
+    }
+}

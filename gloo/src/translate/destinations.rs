@@ -1,0 +1,222 @@
+//! From a route's destinations to Envoy's clusters.
+
+use std::collections::BTreeMap;
+
+use super::options;
+use super::view::View;
+use super::virtual_hosts::Findings;
+use crate::api::{Destination, ResourceRef, RouteAction, Target as Wanted, WeightedDestination};
+use crate::config::{HeaderEdits, Target, WeightedCluster};
+
+/// What is wrong with a destination.
+pub(super) enum Fault {
+    /// The route works for others; a warning.
+    Warning(String),
+    /// An error of the route, which shows in the proxy's status only.
+    Error(String),
+}
+
+/// Translates the destination of a route and reports what is wrong with it.
+pub(super) fn translate(
+    action: &RouteAction,
+    route: &str,
+    view: &View,
+    findings: &mut Findings,
+) -> Target {
+    let target = action.target();
+    if let Err(reason) = exists(target, view) {
+        findings.warning(&reason);
+    }
+    let (target, fault) = match target {
+        Some(Wanted::Single(destination)) => single(destination, view),
+        Some(Wanted::Multi(multi)) => weighted(&multi.destinations, route, view, findings),
+        Some(Wanted::Group(reference)) => match group(reference, view) {
+            Some(destinations) => weighted(&destinations, route, view, findings),
+            None => {
+                let target = Target::Cluster { name: String::new(), subset: BTreeMap::new() };
+                (target, Some(Fault::Warning(group_not_found(reference))))
+            }
+        },
+        Some(Wanted::ClusterHeader(header)) => (Target::Header(header.to_owned()), None),
+        Some(Wanted::DynamicForwardProxy) | None => {
+            (Target::Missing, Some(Fault::Error("unknown upstream destination type".into())))
+        }
+    };
+    match fault {
+        Some(Fault::Warning(reason)) => findings.warning(&reason),
+        Some(Fault::Error(text)) => findings.error(text, route),
+        None => {}
+    }
+    target
+}
+
+/// The destinations of an UpstreamGroup; without a namespace they are in the group's.
+pub(super) fn group(reference: &ResourceRef, view: &View) -> Option<Vec<WeightedDestination>> {
+    let mut destinations = view.upstream_groups.get(reference)?.spec.destinations.clone();
+    let upstreams = destinations.iter_mut().filter_map(|weighted| weighted.destination.as_mut());
+    for upstream in upstreams.filter_map(|destination| destination.upstream.as_mut()) {
+        if upstream.namespace.is_empty() {
+            upstream.namespace.clone_from(&reference.namespace);
+        }
+    }
+    Some(destinations)
+}
+
+fn exists(target: Option<Wanted<'_>>, view: &View) -> Result<(), String> {
+    let all = |destinations: &[WeightedDestination]| {
+        for weighted in destinations {
+            let destination = weighted.destination.clone().unwrap_or_default();
+            upstream_exists(&destination, view)
+                .map_err(|e| format!("invalid destination in weighted destination list: {e}"))?;
+        }
+        Ok(())
+    };
+    match target {
+        Some(Wanted::Single(destination)) => upstream_exists(destination, view),
+        Some(Wanted::Multi(multi)) => all(&multi.destinations),
+        Some(Wanted::Group(reference)) => match group(reference, view) {
+            Some(destinations) => all(&destinations),
+            None => Err(group_not_found(reference)),
+        },
+        Some(Wanted::ClusterHeader(header)) => match header.is_ascii() && !header.contains(':') {
+            true => Ok(()),
+            false => Err(format!("{header} is an invalid HTTP header name")),
+        },
+        Some(Wanted::DynamicForwardProxy) => Ok(()),
+        None => Err("must specify either 'singleDestination', 'multipleDestinations', \
+                     'upstreamGroup', 'clusterHeader', or 'dynamicForwardProxy' for action"
+            .into()),
+    }
+}
+
+fn upstream_exists(destination: &Destination, view: &View) -> Result<(), String> {
+    let reference = upstream_of(destination)?;
+    if view.upstreams.contains_key(&reference) {
+        return Ok(());
+    }
+    Err(not_found(&reference))
+}
+
+/// The Upstream of a destination. A Service or Consul service without one has a made-up name.
+pub(super) fn upstream_of(destination: &Destination) -> Result<ResourceRef, String> {
+    if destination.consul.is_some() {
+        return Ok(ResourceRef::new("gloo-system", "consul-svc"));
+    }
+    if let Some(kube) = &destination.kube {
+        let text = |name: &str| {
+            let field = kube.0.get("ref").and_then(|reference| reference.get(name));
+            field.and_then(|value| value.as_str()).unwrap_or_default().to_owned()
+        };
+        let (namespace, name) = (text("namespace"), text("name"));
+        let port = kube.0.get("port").and_then(serde_json::Value::as_u64).unwrap_or_default();
+        let name = format!("kube-svc:{namespace}-{name}-{port}");
+        return Ok(ResourceRef { namespace, name });
+    }
+    destination.upstream.clone().ok_or_else(|| "no destination type specified".into())
+}
+
+fn not_found(reference: &ResourceRef) -> String {
+    format!("*v1.Upstream {{ {} }} not found", reference.key())
+}
+
+fn group_not_found(reference: &ResourceRef) -> String {
+    format!("*v1.UpstreamGroup {{ {} }} not found", reference.key())
+}
+
+fn single(destination: &Destination, view: &View) -> (Target, Option<Fault>) {
+    match upstream_of(destination) {
+        Ok(reference) => {
+            let target = Target::Cluster { name: reference.cluster(), subset: subset(destination) };
+            (target, check_subset(destination, view).err())
+        }
+        Err(reason) => {
+            let target = Target::Cluster { name: String::new(), subset: BTreeMap::new() };
+            (target, Some(Fault::Error(reason)))
+        }
+    }
+}
+
+/// The list of weighted clusters. A destination with a subset that fails its check stays in the list
+/// and ends it, and the total is not stated (gloo-conformance cases 07-*).
+fn weighted(
+    destinations: &[WeightedDestination],
+    route: &str,
+    view: &View,
+    findings: &mut Findings,
+) -> (Target, Option<Fault>) {
+    let mut clusters = Vec::new();
+    let mut sum: u32 = 0;
+    if destinations.is_empty() {
+        let text = "must specify at least one weighted destination for multi destination routes";
+        let target = Target::Weighted { clusters, total: None };
+        return (target, Some(Fault::Error(text.into())));
+    }
+    for weighted in destinations {
+        let destination = weighted.destination.clone().unwrap_or_default();
+        let reference = match upstream_of(&destination) {
+            Ok(reference) => reference,
+            Err(reason) => {
+                let target = Target::Weighted { clusters, total: None };
+                return (target, Some(Fault::Error(reason)));
+            }
+        };
+        let weight = weighted.weight.unwrap_or_default();
+        sum = sum.wrapping_add(weight);
+        clusters.push(WeightedCluster {
+            name: reference.cluster(),
+            subset: subset(&destination),
+            weight,
+            headers: headers(weighted, route, findings),
+        });
+        if let Err(fault) = check_subset(&destination, view) {
+            return (Target::Weighted { clusters, total: None }, Some(fault));
+        }
+    }
+    if sum == 0 {
+        findings.error(
+            "Incorrect configuration for Weighted Destination for route - Weighted Destinations \
+             require a total weight that is greater than or equal to 1",
+            route,
+        );
+    }
+    (Target::Weighted { clusters, total: Some(sum) }, None)
+}
+
+fn headers(weighted: &WeightedDestination, route: &str, findings: &mut Findings) -> HeaderEdits {
+    let manipulation = weighted.options.as_ref().and_then(|o| o.header_manipulation.as_ref());
+    match manipulation.map(options::header_edits) {
+        Some(Ok(edits)) => edits,
+        Some(Err(text)) => {
+            findings.error(text, route);
+            HeaderEdits::default()
+        }
+        None => HeaderEdits::default(),
+    }
+}
+
+fn subset(destination: &Destination) -> BTreeMap<String, String> {
+    destination.subset.clone().unwrap_or_default().values
+}
+
+/// The keys of a subset must be exactly those of one of the Upstream's selectors
+/// (gloo-conformance case 06-subset-keys).
+fn check_subset(destination: &Destination, view: &View) -> Result<(), Fault> {
+    let wanted = subset(destination);
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let reference = upstream_of(destination).map_err(Fault::Error)?;
+    let upstream =
+        view.upstreams.get(&reference).ok_or_else(|| Fault::Warning(not_found(&reference)))?;
+    let spec = upstream.spec.subset_spec().ok_or_else(|| {
+        Fault::Warning("route has a subset config, but the upstream does not".into())
+    })?;
+    let fits = |keys: &[String]| {
+        keys.len() == wanted.len() && keys.iter().all(|key| wanted.contains_key(key))
+    };
+    if spec.selectors.iter().any(|selector| fits(&selector.keys)) {
+        return Ok(());
+    }
+    let text = "route has a subset config, but none of the subsets in the upstream match it";
+    Err(Fault::Error(text.into()))
+}

@@ -1,0 +1,199 @@
+//! From objects to what Envoy serves, in the steps of Gloo: read the objects, resolve delegation,
+//! check against the Upstreams, keep the last good version of what is in error, translate, and let
+//! Envoy take it or leave it.
+
+mod child;
+mod clusters;
+mod delegation;
+mod destinations;
+mod domains;
+mod endpoints;
+mod gateway;
+mod memory;
+mod options;
+mod paths;
+mod proxy;
+mod refusal;
+mod replace;
+mod reports;
+mod selector;
+mod sort;
+mod statuses;
+mod unsupported;
+mod view;
+mod virtual_hosts;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+pub use memory::Memory;
+
+use self::proxy::{Proxy, ProxyListener};
+use self::reports::Reports;
+use self::statuses::ProxyReport;
+use self::view::View;
+use self::virtual_hosts::Translated;
+use crate::api::{InvalidConfigPolicy, ObjectRef, Status};
+use crate::config::{Cluster, VirtualHost};
+use crate::snapshot::Snapshot;
+
+/// What Gloo and Envoy make of a snapshot.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Translation {
+    /// What Envoy listens on; `None`: connections are refused.
+    pub listener: Option<Listener>,
+    /// What Envoy serves there. If it refused what Gloo made, this is what it took last.
+    pub virtual_hosts: Vec<VirtualHost>,
+    /// The clusters, by name.
+    pub clusters: Vec<Cluster>,
+    /// What answers for routes that lead nowhere, if any was replaced.
+    pub replacement: Option<Replacement>,
+    /// The verdicts as they stand on the objects. An object without one is not in here.
+    pub statuses: BTreeMap<ObjectRef, Status>,
+    /// The verdict on the proxy, which Gloo keeps to itself; `None`: there is no proxy. Errors of
+    /// routes show here only.
+    pub proxy: Option<Status>,
+    /// Why Envoy refused the virtual hosts that Gloo made. Then no change reaches anybody.
+    pub refused: Option<String>,
+    /// For the next translation.
+    #[serde(skip)]
+    pub memory: Memory,
+}
+
+/// An address that is served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listener {
+    /// `listener-<address>-<port>`.
+    pub name: String,
+    /// As in the Gateway.
+    pub address: String,
+    /// As in the Gateway.
+    pub port: u32,
+}
+
+/// The answer of routes that lead nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Replacement {
+    /// HTTP status.
+    pub status: u32,
+    /// The body.
+    pub body: String,
+}
+
+/// Says what Gloo and Envoy make of the objects, given what they remember.
+///
+/// The same arguments give the same result; nothing in the objects makes it fail.
+pub fn translate(snapshot: &Snapshot, memory: &Memory) -> Translation {
+    let view = View::read(snapshot, &memory.view);
+    let settings = view.settings(&snapshot.gloo_namespace);
+    let mut reports = Reports::default();
+    let desired = gateway::desire(&view, &snapshot.gloo_namespace, &mut reports);
+    let proxy = desired.map(|desired| {
+        check_virtual_hosts(&desired.listener, &view, &mut reports);
+        desired.keep_last_good(memory.proxy.as_ref(), &reports)
+    });
+    let served = match &proxy {
+        Some(proxy) => {
+            statuses::check_groups(&view, &mut reports);
+            let clusters = clusters::translate(&view, snapshot, &mut reports);
+            serve(proxy, clusters, &view, settings.replacement())
+        }
+        None => Served::default(),
+    };
+    settle(snapshot, memory, Parts { view, reports, proxy, served })
+}
+
+/// Errors and warnings that the Upstreams and other hosts give rise to are told to the VirtualService;
+/// those of single routes are not (gloo-conformance case 06-subset-keys).
+fn check_virtual_hosts(listener: &ProxyListener, view: &View, reports: &mut Reports) {
+    let conflicts = domains::check_resolved(&listener.virtual_hosts);
+    for (host, conflicts) in listener.virtual_hosts.iter().zip(conflicts) {
+        let source = &host.source;
+        let object = ObjectRef::new("VirtualService", &source.namespace, &source.name);
+        let translated = virtual_hosts::translate(host, view);
+        for error in conflicts.into_iter().chain(translated.errors) {
+            reports.error(&object, error);
+        }
+        for warning in translated.warnings {
+            reports.warning(&object, warning);
+        }
+    }
+}
+
+/// What Gloo sends to Envoy.
+#[derive(Default)]
+struct Served {
+    listener: Option<Listener>,
+    virtual_hosts: Vec<VirtualHost>,
+    clusters: Vec<Cluster>,
+    replacement: Option<Replacement>,
+    report: ProxyReport,
+}
+
+fn serve(
+    proxy: &Proxy,
+    clusters: Vec<Cluster>,
+    view: &View,
+    policy: Option<&InvalidConfigPolicy>,
+) -> Served {
+    let mut served = Served { clusters, ..Served::default() };
+    let Some(listener) = &proxy.listener else { return served };
+    let conflicts = domains::check_resolved(&listener.virtual_hosts);
+    for (host, conflicts) in listener.virtual_hosts.iter().zip(conflicts) {
+        let Translated { host, errors, route_errors, warnings } =
+            virtual_hosts::translate(host, view);
+        served.report.add(conflicts.into_iter().chain(errors), route_errors, warnings);
+        served.virtual_hosts.push(host);
+    }
+    // A listener without virtual hosts is not sent (gloo-conformance case 12-last-good-alone).
+    served.listener = (!served.virtual_hosts.is_empty()).then(|| Listener {
+        name: listener.name(),
+        address: listener.address.clone(),
+        port: listener.port,
+    });
+    if let Some(policy) = policy {
+        let errored = served.report.excuse_single_route();
+        let names: BTreeSet<&str> = served.clusters.iter().map(|c| c.name.as_str()).collect();
+        let hosts = &mut served.virtual_hosts;
+        served.replacement =
+            replace::invalid_routes(hosts, &names, errored.as_deref()).then(|| Replacement {
+                status: policy.invalid_route_response_code,
+                body: policy.invalid_route_response_body.clone(),
+            });
+    }
+    served
+}
+
+struct Parts {
+    view: View,
+    reports: Reports,
+    proxy: Option<Proxy>,
+    served: Served,
+}
+
+/// Lets Envoy take what it is sent, writes the statuses and remembers.
+fn settle(snapshot: &Snapshot, memory: &Memory, parts: Parts) -> Translation {
+    let Parts { view, reports, proxy, served } = parts;
+    let refused = refusal::refusal(&served.virtual_hosts);
+    let accepted = served.listener.as_ref().and_then(|listener| {
+        if refused.is_none() {
+            return Some((listener.name.clone(), served.virtual_hosts.clone()));
+        }
+        memory.accepted.clone().filter(|(name, _)| *name == listener.name)
+    });
+    let proxy_status = proxy.as_ref().map(|_| served.report.status(&snapshot.gloo_namespace));
+    let before = &memory.statuses;
+    let proxy_name = proxy.as_ref().map(|proxy| proxy.name.as_str()).zip(proxy_status.as_ref());
+    let statuses = statuses::write(snapshot, &reports, proxy_name, before);
+    Translation {
+        listener: served.listener,
+        virtual_hosts: accepted.clone().map(|(_, hosts)| hosts).unwrap_or_default(),
+        clusters: served.clusters,
+        replacement: served.replacement,
+        statuses: statuses.clone(),
+        proxy: proxy_status,
+        refused,
+        memory: Memory { proxy, view, accepted, statuses },
+    }
+}

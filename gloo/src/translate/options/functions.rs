@@ -1,0 +1,105 @@
+//! Functions of Upstreams. They need an Envoy with Solo's extensions; what is checked here is what
+//! shows on a plain one.
+
+use crate::api::{Destination, DestinationSpec, Open, Target as Wanted};
+use crate::config::{Action, Route, Target};
+use crate::translate::destinations;
+use crate::translate::proxy::{ProxyAction, ProxyRoute};
+use crate::translate::view::View;
+
+/// Gloo's check of every plugin that looks at single destinations: a list that was cut short no longer
+/// fits (gloo-conformance cases 07-*).
+pub(super) fn check_shape(route: &ProxyRoute, out: &Route, view: &View) -> Result<(), String> {
+    let Action::Forward(forward) = &out.action else { return Ok(()) };
+    let Some(wanted) = wanted(route, view) else {
+        return Err("unexpected destination type that is nil".into());
+    };
+    if let Target::Weighted { clusters, .. } = &forward.target
+        && wanted.len() != clusters.len()
+    {
+        return Err(format!(
+            "number of input destinations ({}) did not match number of destination weighted \
+             clusters ({})",
+            wanted.len(),
+            clusters.len()
+        ));
+    }
+    Ok(())
+}
+
+/// The destinations of a route; `None` if it names none at all.
+fn wanted(route: &ProxyRoute, view: &View) -> Option<Vec<Destination>> {
+    let ProxyAction::Route(action) = &route.action else { return Some(Vec::new()) };
+    let of = |list: &[crate::api::WeightedDestination]| {
+        list.iter().map(|weighted| weighted.destination.clone().unwrap_or_default()).collect()
+    };
+    match action.target()? {
+        Wanted::Single(destination) => Some(vec![destination.clone()]),
+        Wanted::Multi(multi) => Some(of(&multi.destinations)),
+        Wanted::Group(reference) => Some(of(&destinations::group(reference, view)?)),
+        Wanted::ClusterHeader(_) | Wanted::DynamicForwardProxy => Some(Vec::new()),
+    }
+}
+
+fn each(
+    route: &ProxyRoute,
+    out: &Route,
+    view: &View,
+    check: impl Fn(&Destination, &DestinationSpec) -> Result<(), String>,
+) -> Result<(), String> {
+    check_shape(route, out, view)?;
+    for destination in wanted(route, view).unwrap_or_default() {
+        if let Some(spec) = &destination.destination_spec {
+            check(&destination, spec)?;
+        }
+    }
+    Ok(())
+}
+
+/// Azure functions: no Upstream in scope has any.
+pub(super) fn azure(route: &ProxyRoute, out: &Route, view: &View) -> Result<(), String> {
+    each(route, out, view, |destination, spec| match spec.azure {
+        Some(_) => Err(format!("{} is not an Azure upstream", message(destination)?)),
+        None => Ok(()),
+    })
+}
+
+/// AWS Lambda functions: no Upstream in scope has any.
+pub(super) fn aws(route: &ProxyRoute, out: &Route, view: &View) -> Result<(), String> {
+    each(route, out, view, |destination, spec| match spec.aws {
+        Some(_) => Err(format!("{} is not an AWS upstream", message(destination)?)),
+        None => Ok(()),
+    })
+}
+
+/// Functions of a REST service: without `serviceSpec.rest` on the Upstream an error that does not
+/// matter for traffic, with it a route that a plain Envoy refuses (gloo-conformance case
+/// 04-rest-function).
+pub(super) fn rest(route: &ProxyRoute, out: &mut Route, view: &View) -> Result<(), String> {
+    let mut transforms = false;
+    check_shape(route, out, view)?;
+    for destination in wanted(route, view).unwrap_or_default() {
+        let function = destination.destination_spec.as_ref().and_then(|spec| spec.rest.as_ref());
+        let Some(Open(function)) = function else { continue };
+        let upstream = view.upstreams.get(&destinations::upstream_of(&destination)?);
+        let kube = upstream.and_then(|upstream| upstream.spec.kube.as_ref());
+        let service = kube.and_then(|kube| kube.service_spec.as_ref());
+        let Some(service) = service.and_then(|spec| spec.0.get("rest")) else {
+            return Err(format!("{} does not have a rest service spec", message(&destination)?));
+        };
+        let name = function.get("functionName").and_then(|name| name.as_str()).unwrap_or_default();
+        if service.get("transformations").and_then(|all| all.get(name)).is_none() {
+            return Err(format!("unknown function {name}"));
+        }
+        transforms = true;
+    }
+    if transforms && let Action::Forward(forward) = &mut out.action {
+        forward.missing_filter = Some("io.solo.transformation".into());
+    }
+    Ok(())
+}
+
+fn message(destination: &Destination) -> Result<String, String> {
+    let upstream = destinations::upstream_of(destination)?;
+    Ok(format!("name:{:?} namespace:{:?}", upstream.name, upstream.namespace))
+}

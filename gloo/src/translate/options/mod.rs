@@ -1,0 +1,74 @@
+//! Options of routes and virtual hosts, in the order in which Gloo's plugins apply them.
+
+mod basic;
+mod cors;
+mod faults;
+mod functions;
+mod hashing;
+mod headers;
+mod shadowing;
+
+pub(super) use headers::edits as header_edits;
+
+use super::proxy::{ProxyRoute, ProxyVirtualHost};
+use super::view::View;
+use super::virtual_hosts::Findings;
+use crate::config::{Route, VirtualHost};
+
+/// Applies a route's options. Each plugin that fails leaves its part out and reports an error.
+pub(super) fn apply_to_route(
+    route: &ProxyRoute,
+    out: &mut Route,
+    view: &View,
+    findings: &mut Findings,
+) {
+    let name = out.name.clone();
+    let mut run = |plugin: &str, result: Result<(), String>| {
+        if let Err(text) = result {
+            findings.plugin_error(plugin, &text, &name);
+        }
+    };
+    run("loadbalancer.plugin", hashing::apply(route, out));
+    run("azure.plugin", functions::azure(route, out, view));
+    run("aws.Plugin", functions::aws(route, out, view));
+    run("rest.plugin", functions::rest(route, out, view));
+    run("faultinjection.plugin", faults::apply(route, out, view));
+    run("basicroute.plugin", basic::apply(route, out));
+    run("cors.plugin", cors::apply(route, out));
+    run("shadowing.plugin", shadowing::apply(route, out));
+    run("headers.plugin", headers::apply(route, out));
+    if let Some(options) = &route.options {
+        out.metadata =
+            options.envoy_metadata.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect();
+    }
+}
+
+/// Applies a virtual host's options and returns the errors.
+pub(super) fn apply_to_virtual_host(host: &ProxyVirtualHost, out: &mut VirtualHost) -> Vec<String> {
+    let Some(options) = &host.options else { return Vec::new() };
+    let mut errors = Vec::new();
+    let mut run = |plugin: &str, text: Result<(), String>| {
+        if let Err(text) = text {
+            let name = &out_name(host);
+            let line = format!(
+                "VirtualHost Error: ProcessingError. Reason: invalid virtual host [{name}] while \
+                 processing plugin {plugin}: {text}"
+            );
+            errors.extend([line.clone(), line]);
+        }
+    };
+    let retry = options.retries.as_ref().map(basic::retry).transpose();
+    run("basic_route", retry.map(|retry| out.retry = retry));
+    let cors = options.cors.as_ref().map(cors::policy).transpose();
+    run("cors", cors.map(|cors| out.cors = cors).map_err(|e| format!("invalid cors config\n{e}")));
+    let edits = options.header_manipulation.as_ref().map(headers::edits).transpose();
+    run("headers", edits.map(|edits| out.headers = edits.unwrap_or_default()));
+    out.include_request_attempt_count = options.include_request_attempt_count.unwrap_or_default();
+    out.include_attempt_count_in_response =
+        options.include_attempt_count_in_response.unwrap_or_default();
+    errors
+}
+
+fn out_name(host: &ProxyVirtualHost) -> String {
+    host.name().replace('.', "_")
+}

@@ -1,0 +1,65 @@
+use std::collections::BTreeMap;
+
+use crate::api::{ObjectRef, State, Status};
+
+/// What is wrong with one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Report {
+    pub(super) errors: Vec<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Report {
+    /// The verdict in Gloo's words and layout.
+    pub(super) fn status(&self, reporter: &str) -> Status {
+        let mut reason = if self.errors.is_empty() { String::new() } else { list(&self.errors) };
+        if !self.warnings.is_empty() {
+            if !reason.is_empty() {
+                reason.push('\n');
+            }
+            reason.push_str("warning: \n  ");
+            reason.push_str(&self.warnings.join("\n"));
+        }
+        let state = match (self.errors.is_empty(), self.warnings.is_empty()) {
+            (false, _) => State::Rejected,
+            (true, false) => State::Warning,
+            (true, true) => State::Accepted,
+        };
+        Status { state, reason, reported_by: reporter.into(), ..Status::default() }
+    }
+}
+
+/// Several errors as one text.
+pub(super) fn list(errors: &[String]) -> String {
+    let noun = if errors.len() == 1 { "error" } else { "errors" };
+    let lines: Vec<String> = errors.iter().map(|error| format!("\t* {error}")).collect();
+    format!("{} {noun} occurred:\n{}\n\n", errors.len(), lines.join("\n"))
+}
+
+/// What is wrong with which object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reports(BTreeMap<ObjectRef, Report>);
+
+impl Reports {
+    /// Nothing is wrong with the object so far.
+    pub(super) fn accept(&mut self, object: ObjectRef) {
+        self.0.entry(object).or_default();
+    }
+
+    pub(super) fn error(&mut self, object: &ObjectRef, text: impl Into<String>) {
+        self.0.entry(object.clone()).or_default().errors.push(text.into());
+    }
+
+    pub(super) fn warning(&mut self, object: &ObjectRef, text: impl Into<String>) {
+        self.0.entry(object.clone()).or_default().warnings.push(text.into());
+    }
+
+    /// Whether the object has errors. One that is not known has none.
+    pub(super) fn has_errors(&self, object: &ObjectRef) -> bool {
+        self.0.get(object).is_some_and(|report| !report.errors.is_empty())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&ObjectRef, &Report)> {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,107 @@
+//! Verdicts as Gloo writes them.
+
+use std::collections::BTreeMap;
+
+use super::destinations;
+use super::reports::{Report, Reports};
+use super::view::View;
+use super::virtual_hosts::RouteError;
+use crate::api::{ObjectRef, Status};
+use crate::snapshot::Snapshot;
+
+/// What is wrong with the proxy.
+#[derive(Default)]
+pub(super) struct ProxyReport {
+    errors: Vec<String>,
+    route_errors: Vec<RouteError>,
+    warnings: Vec<String>,
+}
+
+impl ProxyReport {
+    /// Adds what is wrong with one virtual host.
+    pub(super) fn add(
+        &mut self,
+        errors: impl Iterator<Item = String>,
+        route_errors: Vec<RouteError>,
+        warnings: Vec<String>,
+    ) {
+        self.errors.extend(errors);
+        self.route_errors.extend(route_errors);
+        self.warnings.extend(warnings);
+    }
+
+    /// With `replaceInvalidRoutes` a single error of a route becomes a warning, and the route is
+    /// replaced. Gloo does not recognise several errors as such (gloo-conformance cases 06-subset-keys
+    /// step 6, 07-truncation-missing step 7).
+    pub(super) fn excuse_single_route(&mut self) -> Option<String> {
+        if !self.errors.is_empty() || self.route_errors.len() != 1 {
+            return None;
+        }
+        let error = self.route_errors.pop()?;
+        self.warnings.push(error.words());
+        Some(error.route)
+    }
+
+    pub(super) fn status(&self, reporter: &str) -> Status {
+        let routes = self.route_errors.iter().map(RouteError::words);
+        let errors: Vec<String> = self.errors.iter().cloned().chain(routes).collect();
+        let errors = if errors.is_empty() { errors } else { vec![errors.join("; ")] };
+        Report { errors, warnings: self.warnings.clone() }.status(reporter)
+    }
+}
+
+/// Reports what is wrong with UpstreamGroups (gloo-conformance case 16-upstream-group).
+pub(super) fn check_groups(view: &View, reports: &mut Reports) {
+    for reference in view.upstream_groups.keys() {
+        let object = ObjectRef::new("UpstreamGroup", &reference.namespace, &reference.name);
+        reports.accept(object.clone());
+        let group = destinations::group(reference, view).unwrap_or_default();
+        for (index, weighted) in group.iter().enumerate() {
+            let number = index + 1;
+            let Some(destination) = &weighted.destination else {
+                reports.error(&object, format!("destination # {number}: destination is nil"));
+                continue;
+            };
+            match destinations::upstream_of(destination) {
+                Err(reason) => reports.error(&object, reason),
+                Ok(upstream) if !view.upstreams.contains_key(&upstream) => {
+                    let name = upstream.key();
+                    reports.error(
+                        &object,
+                        format!(
+                            "destination # {number}: upstream not found: list did not find \
+                             upstream {name}"
+                        ),
+                    );
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+}
+
+/// The statuses on the objects after Gloo has written.
+///
+/// Objects that Gloo has no verdict on keep what they have: Upstreams while there is no proxy
+/// (gloo-conformance case 15-delete-virtualservice), and new objects of a kind that is stuck get none.
+pub(super) fn write(
+    snapshot: &Snapshot,
+    reports: &Reports,
+    proxy: Option<(&str, &Status)>,
+    before: &BTreeMap<ObjectRef, Status>,
+) -> BTreeMap<ObjectRef, Status> {
+    let reporter = snapshot.gloo_namespace.as_str();
+    let mut statuses = before.clone();
+    for (object, report) in reports.iter() {
+        let mut status = report.status(reporter);
+        if let Some((name, verdict)) = proxy
+            && matches!(object.kind.as_str(), "Gateway" | "VirtualService" | "RouteTable")
+        {
+            let key = format!("*v1.Proxy.{name}_{reporter}");
+            status.subresource_statuses.insert(key, verdict.clone());
+        }
+        statuses.insert(object.clone(), status);
+    }
+    statuses.retain(|object, _| snapshot.contains(object));
+    statuses
+}

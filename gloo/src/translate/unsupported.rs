@@ -1,0 +1,73 @@
+//! Names what this crate does not translate, so that nothing is passed over in silence.
+
+use crate::api::{Destination, Route, RouteAction, Target, VirtualHost, VirtualServiceSpec};
+
+/// A sentence per field of the route that has no effect.
+pub(super) fn of_route(route: &Route) -> Vec<String> {
+    let mut fields = Vec::new();
+    if let Some(options) = &route.options {
+        fields.extend(options.unsupported.keys().map(|name| format!("options.{name}")));
+        if let Some(retries) = &options.retries {
+            fields.extend(retries.unsupported.keys().map(|name| format!("options.retries.{name}")));
+        }
+    }
+    if route.options_config_refs.is_some() {
+        fields.push("optionsConfigRefs".into());
+    }
+    fields.extend(route.route_action.iter().flat_map(of_action));
+    fields.iter().map(|field| sentence(&format!("route field {field}"))).collect()
+}
+
+/// A sentence per field of the VirtualService that has no effect.
+pub(super) fn of_virtual_service(spec: &VirtualServiceSpec) -> Vec<String> {
+    let fields = spec.virtual_host.iter().flat_map(of_virtual_host);
+    fields.map(|field| sentence(&format!("virtualHost field {field}"))).collect()
+}
+
+fn of_virtual_host(host: &VirtualHost) -> Vec<String> {
+    let mut fields = Vec::new();
+    if let Some(options) = &host.options {
+        fields.extend(options.unsupported.keys().map(|name| format!("options.{name}")));
+        if let Some(retries) = &options.retries {
+            fields.extend(retries.unsupported.keys().map(|name| format!("options.retries.{name}")));
+        }
+    }
+    if host.options_config_refs.is_some() {
+        fields.push("optionsConfigRefs".into());
+    }
+    fields
+}
+
+fn of_action(action: &RouteAction) -> Vec<String> {
+    let mut fields = Vec::new();
+    if matches!(action.target(), Some(Target::DynamicForwardProxy)) {
+        fields.push("routeAction.dynamicForwardProxy".into());
+    }
+    let single = action.single.iter().map(|destination| ("single", destination));
+    let multi = action.multi.iter().flat_map(|multi| &multi.destinations);
+    let multi = multi.clone().filter_map(|weighted| weighted.destination.as_ref());
+    for (at, destination) in single.chain(multi.map(|destination| ("multi", destination))) {
+        fields.extend(of_destination(destination).map(|name| format!("routeAction.{at}.{name}")));
+    }
+    let options = action.multi.iter().flat_map(|multi| &multi.destinations);
+    for options in options.filter_map(|weighted| weighted.options.as_ref()) {
+        let names = options.unsupported.keys();
+        fields.extend(names.map(|name| format!("routeAction.multi.options.{name}")));
+    }
+    fields
+}
+
+fn of_destination(destination: &Destination) -> impl Iterator<Item = &'static str> {
+    let grpc = destination.destination_spec.as_ref().is_some_and(|spec| spec.grpc.is_some());
+    let fields = [
+        ("kube", destination.kube.is_some()),
+        ("consul", destination.consul.is_some()),
+        ("destinationSpec.grpc", grpc),
+    ];
+    fields.into_iter().filter_map(|(name, used)| used.then_some(name))
+}
+
+/// The sentence about one field.
+pub(super) fn sentence(what: &str) -> String {
+    format!("{what} is not supported by this gateway and has no effect")
+}

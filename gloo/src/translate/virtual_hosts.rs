@@ -1,0 +1,187 @@
+//! From the proxy's virtual hosts to Envoy's.
+
+use std::collections::BTreeMap;
+
+use super::destinations;
+use super::options;
+use super::paths;
+use super::proxy::{ProxyAction, ProxyRoute, ProxyVirtualHost};
+use super::view::View;
+use crate::api::{Matcher, Path, RedirectAction};
+use crate::config::{
+    Action, Forward, HeaderEdits, HeaderMatch, Match, PathMatch, QueryMatch, Redirect,
+    RedirectPath, Route, ValueMatch, VirtualHost,
+};
+
+/// A virtual host and what Gloo has to say about it.
+pub(super) struct Translated {
+    pub(super) host: VirtualHost,
+    /// Errors of the host itself.
+    pub(super) errors: Vec<String>,
+    /// Errors of its routes. They show in the proxy's status only.
+    pub(super) route_errors: Vec<RouteError>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// An error of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RouteError {
+    kind: &'static str,
+    text: String,
+    pub(super) route: String,
+}
+
+impl RouteError {
+    /// Gloo's words for it.
+    pub(super) fn words(&self) -> String {
+        format!("Route Error: {}. Reason: {}. Route Name: {}", self.kind, self.text, self.route)
+    }
+}
+
+/// What is wrong with the routes of one virtual host.
+#[derive(Default)]
+pub(super) struct Findings {
+    errors: Vec<RouteError>,
+    warnings: Vec<String>,
+}
+
+impl Findings {
+    pub(super) fn error(&mut self, text: impl Into<String>, route: &str) {
+        let kind = "ProcessingError";
+        self.errors.push(RouteError { kind, text: text.into(), route: route.into() });
+    }
+
+    /// An error found by one of Gloo's plugins, which reports it twice.
+    pub(super) fn plugin_error(&mut self, plugin: &str, text: &str, route: &str) {
+        self.error(format!("*{plugin}: {text}"), route);
+        self.error(format!("*{plugin}: {text}"), route);
+    }
+
+    pub(super) fn warning(&mut self, reason: &str) {
+        self.warnings.push(format!("Route Warning: InvalidDestinationWarning. Reason: {reason}"));
+    }
+
+    fn matcher_error(&mut self, text: &str, route: &str) {
+        let kind = "InvalidMatcherError";
+        self.errors.push(RouteError { kind, text: text.into(), route: route.into() });
+    }
+}
+
+/// Translates one virtual host against the Upstreams there are.
+pub(super) fn translate(host: &ProxyVirtualHost, view: &View) -> Translated {
+    let name = host.name().replace('.', "_");
+    let mut findings = Findings::default();
+    let mut routes = Vec::new();
+    for (index, route) in host.routes.iter().enumerate() {
+        let base = format!("{name}-route-{index}");
+        translate_route(route, &base, view, &mut findings, &mut routes);
+    }
+    let domains = match host.domains.as_slice() {
+        [] => vec!["*".to_owned()],
+        [one] if one.is_empty() => vec!["*".to_owned()],
+        domains => domains.to_vec(),
+    };
+    let mut out = VirtualHost { name, domains, routes, ..VirtualHost::default() };
+    let errors = options::apply_to_virtual_host(host, &mut out);
+    Translated { host: out, errors, route_errors: findings.errors, warnings: findings.warnings }
+}
+
+/// Each matcher becomes a route of its own (gloo-conformance cases 09-*).
+fn translate_route(
+    route: &ProxyRoute,
+    base: &str,
+    view: &View,
+    findings: &mut Findings,
+    out: &mut Vec<Route>,
+) {
+    for _ in route.matchers.iter().filter(|matcher| matcher.path().is_none()) {
+        findings.matcher_error("no path specifier provided", base);
+    }
+    for (index, matcher) in route.matchers.iter().enumerate() {
+        let name = match route.name.as_str() {
+            "" => format!("{base}-matcher-{index}"),
+            own => format!("{base}-{own}-matcher-{index}"),
+        };
+        let mut translated = Route {
+            name,
+            matcher: translate_matcher(matcher),
+            action: Action::Forward(Box::default()),
+            headers: HeaderEdits::default(),
+            metadata: BTreeMap::new(),
+            fault: None,
+            cors: None,
+        };
+        translated.action = action(route, &translated.name, view, findings);
+        options::apply_to_route(route, &mut translated, view, findings);
+        paths::check(&translated, findings);
+        out.push(translated);
+    }
+}
+
+fn action(route: &ProxyRoute, name: &str, view: &View, findings: &mut Findings) -> Action {
+    match &route.action {
+        ProxyAction::Route(action) => {
+            let target = destinations::translate(action, name, view, findings);
+            Action::Forward(Box::new(Forward { target, ..Forward::default() }))
+        }
+        ProxyAction::Redirect(action) => Action::Redirect(redirect(action)),
+        ProxyAction::DirectResponse(action) => {
+            Action::DirectResponse { status: action.status, body: action.body.clone() }
+        }
+    }
+}
+
+fn redirect(action: &RedirectAction) -> Redirect {
+    let regex = action.regex_rewrite.as_ref().map(|rewrite| RedirectPath::Regex {
+        pattern: rewrite.pattern.regex.clone(),
+        substitution: rewrite.substitution.clone(),
+    });
+    let prefix = action.prefix_rewrite.clone().map(RedirectPath::Prefix);
+    let path = action.path_redirect.clone().map(RedirectPath::Path);
+    Redirect {
+        host: action.host_redirect.clone(),
+        path: regex.or(prefix).or(path),
+        code: action.response_code,
+        https: action.https_redirect,
+        strip_query: action.strip_query,
+        port: action.port_redirect,
+    }
+}
+
+fn translate_matcher(matcher: &Matcher) -> Match {
+    let headers = matcher.headers.iter().map(|header| HeaderMatch {
+        name: header.name.clone(),
+        value: value_match(&header.value, header.regex),
+        invert: header.invert_match,
+    });
+    let methods = (!matcher.methods.is_empty()).then(|| HeaderMatch {
+        name: ":method".into(),
+        value: ValueMatch::Regex(matcher.methods.join("|")),
+        invert: false,
+    });
+    let query = matcher.query_parameters.iter().map(|parameter| QueryMatch {
+        name: parameter.name.clone(),
+        value: value_match(&parameter.value, parameter.regex),
+    });
+    let path = matcher.path().map(|path| match path {
+        Path::Prefix(text) => PathMatch::Prefix(text),
+        Path::Exact(text) => PathMatch::Exact(text),
+        Path::Regex(text) => PathMatch::Regex(text),
+        Path::Connect => PathMatch::Connect,
+    });
+    Match {
+        path,
+        case_sensitive: matcher.case_sensitive,
+        headers: headers.chain(methods).collect(),
+        query: query.collect(),
+    }
+}
+
+/// An empty value means presence, also where it is called an expression.
+fn value_match(value: &str, regex: bool) -> ValueMatch {
+    match (value, regex) {
+        ("", _) => ValueMatch::Present,
+        (value, true) => ValueMatch::Regex(value.to_owned()),
+        (value, false) => ValueMatch::Exact(value.to_owned()),
+    }
+}

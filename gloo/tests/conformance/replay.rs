@@ -1,0 +1,181 @@
+//! Goes through the steps of a case.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gloo::{Memory, Snapshot, translate};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::compare::Expected;
+use crate::{compare, probes};
+
+#[derive(Deserialize)]
+struct Case {
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+struct Step {
+    name: String,
+    apply: Option<String>,
+    #[serde(default)]
+    delete: Vec<String>,
+    #[serde(default)]
+    settings: Value,
+    restart: Option<String>,
+    expect: String,
+}
+
+/// The cluster and Gloo as the recording found them.
+struct State {
+    objects: BTreeMap<String, Value>,
+    memory: Memory,
+}
+
+/// Where the case differs from what was recorded, one line each.
+pub(crate) fn differences(case: &Path) -> Vec<String> {
+    let read = |name: &str| {
+        let path = case.join(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("read {}: {e}", path.display()))
+    };
+    let parsed: Case = serde_yaml::from_str(&read("case.yaml"))
+        .unwrap_or_else(|e| panic!("{}: {e}", case.display()));
+    let mut state = State { objects: BTreeMap::new(), memory: Memory::default() };
+    for object in [settings(), gateway()] {
+        state.objects.insert(key(&object), object);
+    }
+    let mut found = Vec::new();
+    for (index, step) in parsed.steps.iter().enumerate() {
+        let expected: Value = serde_json::from_str(&read(&step.expect)).expect("expect.json");
+        let applied = step.apply.as_deref().map(|name| documents(&read(name))).unwrap_or_default();
+        state.advance(step, applied, &expected);
+        let differences = state.compare(&expected);
+        let number = index + 1;
+        let line = |difference| format!("step {number} ({}): {difference}", step.name);
+        found.extend(differences.into_iter().map(line));
+    }
+    found
+}
+
+impl State {
+    fn advance(&mut self, step: &Step, applied: Vec<Value>, expected: &Value) {
+        for name in &step.delete {
+            assert!(self.objects.remove(name).is_some(), "{name} is not there to be deleted");
+        }
+        if let Some(settings) = self.objects.get_mut("Settings gloo-system/default") {
+            merge(&mut settings["spec"], &step.settings);
+        }
+        if step.restart.is_some() {
+            self.memory = std::mem::take(&mut self.memory).gloo_restarted();
+        }
+        for mut object in applied {
+            let key = key(&object);
+            if expected["apply_errors"].get(&key).is_some() {
+                continue;
+            }
+            if let Some(stored) = expected["stored"].get(&key) {
+                object["spec"] = stored.clone();
+            }
+            self.objects.insert(key, object);
+        }
+    }
+
+    fn compare(&mut self, expected: &Value) -> Vec<String> {
+        let mut snapshot = Snapshot::default();
+        for object in self.objects.values().chain(&endpoints(expected)) {
+            snapshot.upsert(object);
+        }
+        let translation = translate(&snapshot, &self.memory);
+        self.memory = translation.memory.clone();
+        let expected = Expected(expected);
+        let mut found = compare::translation(&translation, &expected);
+        found.extend(probes::differences(&translation, &expected));
+        found
+    }
+}
+
+fn documents(text: &str) -> Vec<Value> {
+    text.split("\n---\n")
+        .map(|document| {
+            // As Kubernetes reads YAML: `y` and `n` are strings.
+            let options = serde_yaml::options! { strict_booleans: true };
+            serde_yaml::from_str_with_options(document, options)
+                .unwrap_or_else(|e| panic!("{e}: {document}"))
+        })
+        .filter(|document: &Value| !document.is_null())
+        .collect()
+}
+
+fn key(object: &Value) -> String {
+    let metadata = &object["metadata"];
+    let text = |value: &Value| value.as_str().expect("a name").to_owned();
+    let (namespace, name) = (text(&metadata["namespace"]), text(&metadata["name"]));
+    format!("{} {namespace}/{name}", text(&object["kind"]))
+}
+
+fn settings() -> Value {
+    json!({
+        "kind": "Settings",
+        "metadata": { "namespace": "gloo-system", "name": "default" },
+        "spec": { "gloo": { "removeUnusedFilters": true } },
+    })
+}
+
+fn gateway() -> Value {
+    json!({
+        "kind": "Gateway",
+        "metadata": { "namespace": "gloo-system", "name": "gateway-proxy" },
+        "spec": {
+            "bindAddress": "127.0.0.1",
+            "bindPort": 8080,
+            "httpGateway": {},
+            "proxyNames": ["gateway-proxy"],
+        },
+    })
+}
+
+/// A JSON merge patch.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else { return };
+    for (key, value) in patch {
+        match value {
+            Value::Null => {
+                target.as_object_mut().map(|fields| fields.remove(key));
+            }
+            Value::Object(_) => {
+                if !target[key].is_object() {
+                    target[key] = json!({});
+                }
+                merge(&mut target[key], value);
+            }
+            value => target[key] = value.clone(),
+        }
+    }
+}
+
+/// The recorded endpoints as Endpoints objects; a pod's address is its name.
+fn endpoints(expected: &Value) -> Vec<Value> {
+    let mut objects = Vec::new();
+    for (service, entries) in expected["endpoints"].as_object().into_iter().flatten() {
+        let (namespace, name) = service.split_once('/').expect("namespace/name");
+        let mut subsets = Vec::new();
+        for entry in entries.as_array().into_iter().flatten() {
+            let pod = entry["pod"].as_str().expect("a pod");
+            let (pod_namespace, pod_name) = pod.split_once('/').expect("namespace/name");
+            let address = json!([{
+                "ip": pod,
+                "targetRef": { "kind": "Pod", "namespace": pod_namespace, "name": pod_name },
+            }]);
+            let list = if entry["ready"] == true { "addresses" } else { "notReadyAddresses" };
+            let port = json!([{ "name": entry["port_name"], "port": entry["port"] }]);
+            subsets.push(json!({ list: address, "ports": port }));
+        }
+        objects.push(json!({
+            "kind": "Endpoints",
+            "metadata": { "namespace": namespace, "name": name },
+            "subsets": subsets,
+        }));
+    }
+    objects
+}
