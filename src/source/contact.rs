@@ -125,3 +125,72 @@ fn trust(known_hosts: &Path, home: &Path) -> Result<String, SourceError> {
         .map_err(|error| SourceError::Disk { path: folder, detail: error.to_string() })?;
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Credentials;
+
+    /// What a failure at this address is told as; the state directory holds `known_hosts`.
+    fn told(repository: &str, known_hosts: &str, error: &git2::Error) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("known_hosts");
+        fs::write(&file, known_hosts).unwrap();
+        let request = Request {
+            repository: repository.to_owned(),
+            branch: "main".to_owned(),
+            path: String::new(),
+            directory: folder.path().to_path_buf(),
+            credentials: Credentials { known_hosts_file: Some(file), ..Credentials::default() },
+            verify: false,
+        };
+        let contact = Contact::new(&request).unwrap();
+        if contact.transport == Transport::Ssh {
+            let trusted = fs::read_to_string(request.home().join(".ssh/known_hosts")).unwrap();
+            assert_eq!(trusted, known_hosts, "libgit2 must find what was configured");
+        }
+        match contact.failure(error) {
+            Failure::Final(error) => {
+                error.to_string().replace(&folder.path().display().to_string(), "STATE")
+            }
+            Failure::Clone(detail) => format!("clone: {detail}"),
+        }
+    }
+
+    fn error(class: ErrorClass, code: ErrorCode, message: &str) -> git2::Error {
+        git2::Error::new(code, class, message)
+    }
+
+    #[test]
+    fn a_host_key_that_is_refused_is_told_as_unknown_or_changed() {
+        let refused = error(ErrorClass::Ssh, ErrorCode::Certificate, "invalid or unknown");
+        assert_eq!(
+            told("git@git.example.com:a.git", "other.example.com ssh-ed25519 AAAA\n", &refused),
+            "host key of git.example.com is unknown: the server shows no key; nothing was sent to it. \
+             Compare the fingerprint with the server's owner before you change STATE/known_hosts"
+        );
+        let known = "[git.example.com]:2222 ssh-ed25519 AAAA\n";
+        let message = told("ssh://git@git.example.com:2222/a.git", known, &refused);
+        assert!(message.starts_with("host key of git.example.com:2222 has changed"), "{message}");
+    }
+
+    #[test]
+    fn each_kind_of_failure_has_its_own_words() {
+        let generic = ErrorCode::GenericError;
+        for (class, code, message, expected) in [
+            (ErrorClass::Ssl, ErrorCode::Certificate, "self-signed", "TLS certificate of git"),
+            (ErrorClass::Ssl, generic, "handshake", "is not trusted (handshake)"),
+            (ErrorClass::Callback, ErrorCode::Auth, "no token", "refused us: no token"),
+            (ErrorClass::Net, generic, "ERROR: Repository not found.", "does not exist, or these"),
+            (ErrorClass::Http, generic, "unexpected http status code: 404", "does not exist"),
+            (ErrorClass::Http, generic, "unexpected http status code: 502", "cannot be reached"),
+            (ErrorClass::Net, ErrorCode::Eof, "early EOF", "cannot be reached (early EOF)"),
+            (ErrorClass::Odb, ErrorCode::NotFound, "no object", "clone: no object"),
+            (ErrorClass::Reference, ErrorCode::Locked, "locked", "clone: locked"),
+            (ErrorClass::Invalid, generic, "odd", "failed: odd"),
+        ] {
+            let message = told("https://git.example.com/a.git", "", &error(class, code, message));
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}
