@@ -11,6 +11,8 @@ pub mod health;
 pub mod inventory;
 pub mod phase;
 pub mod plan;
+pub mod policy;
+pub mod preflight;
 pub mod problem;
 pub mod reconcile;
 pub mod render;

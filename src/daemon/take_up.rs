@@ -1,15 +1,14 @@
 //! A new revision: which services want something else now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 use super::Daemon;
 use super::worker::{Surroundings, Wanted, Worker};
-use crate::inventory::SERVICE;
+use crate::inventory::{Manifest, ObjectId, SERVICE};
 use crate::problem::Problem;
 use crate::reconcile::{Conduct, Job, PLATFORM, Reconciler};
 use crate::render::Owner;
@@ -127,56 +126,79 @@ impl Work {
         let owner =
             Owner { instance: reconciler.instance.to_string(), revision: revision.to_owned() };
         let conduct = Arc::new(conduct(&repository.settings));
-        let gone = gone(repository, reconciler, revision).await?;
         let mut work = Self { jobs: Vec::new(), invalid: Vec::new(), conduct };
         if repository.platform.problems.is_empty() {
-            let platform = Job::for_platform(&repository.platform, &owner);
-            let namespaces = platform.only_namespaces();
-            let at_once = CancellationToken::new();
-            reconciler
-                .reconcile(&namespaces, &work.conduct, &at_once, &|_| ())
-                .await
-                .context("namespaces of platform/")?;
-            work.jobs.push(platform);
+            work.jobs.push(Job::for_platform(&repository.platform, &owner));
         } else {
             work.invalid.push((PLATFORM.into(), repository.platform.problems.clone()));
         }
         for (name, service) in &repository.services {
             match service {
-                Ok(service) => {
-                    work.jobs.push(Job::for_service(service, &owner));
-                }
+                Ok(service) => work.jobs.push(Job::for_service(service, &owner)),
                 Err(problems) => work.invalid.push((name.to_string(), problems.clone())),
             }
         }
-        work.jobs.extend(gone.iter().map(|name| Job::farewell(name)));
+        let inventory = reconciler.cluster.inventory(&reconciler.instance).await?;
+        work.take_away(&inventory, repository, revision)?;
+        for job in &work.jobs {
+            reconciler.make_namespaces(job).await.context("namespaces of platform/")?;
+        }
         Ok(work)
     }
-}
 
-/// Services that have objects in the cluster and no file any more.
-async fn gone(
-    repository: &Repository,
-    reconciler: &Reconciler,
-    revision: &str,
-) -> anyhow::Result<BTreeSet<String>> {
-    let inventory = reconciler.cluster.inventory(&reconciler.instance).await?;
-    let label = |object: &Value| object["metadata"]["labels"][SERVICE].as_str().map(str::to_owned);
-    let mut gone: BTreeSet<String> = inventory.values().filter_map(label).collect();
-    gone.remove(PLATFORM);
-    let known = gone.len();
-    gone.retain(|name| !repository.services.keys().any(|service| service.as_str() == name));
-    if known > 0 && repository.services.is_empty() {
-        bail!(
-            "revision {revision} has no services at all and {known} are in the cluster; \
-             nothing is deleted, check --path and --branch"
-        );
+    /// Adds what has to go: the services that have objects and no file any more.
+    ///
+    /// # Errors
+    /// When the revision would take away everything, or more than `prune.limit` objects.
+    fn take_away(
+        &mut self,
+        inventory: &BTreeMap<ObjectId, Value>,
+        repository: &Repository,
+        revision: &str,
+    ) -> anyhow::Result<()> {
+        let known: BTreeSet<&str> = (self.jobs.iter().map(|job| job.service.as_str()))
+            .chain(self.invalid.iter().map(|(name, _)| name.as_str()))
+            .chain([PLATFORM])
+            .collect();
+        let owner =
+            |object: &Value| object["metadata"]["labels"][SERVICE].as_str().map(str::to_owned);
+        let owners: BTreeSet<String> = inventory.values().filter_map(owner).collect();
+        let gone: Vec<&String> =
+            owners.iter().filter(|name| !known.contains(name.as_str())).collect();
+        if !gone.is_empty() && repository.services.is_empty() {
+            bail!(
+                "revision {revision} has no services at all and {} are in the cluster; \
+                 nothing is deleted, check --path and --branch",
+                gone.len()
+            );
+        }
+        let desired: BTreeSet<&ObjectId> =
+            self.jobs.iter().flat_map(|job| job.desired.manifests()).map(Manifest::id).collect();
+        let is_invalid = |name: &str| self.invalid.iter().any(|(invalid, _)| invalid == name);
+        let surplus = inventory.iter().filter(|(id, object)| {
+            !desired.contains(id) && !owner(object).is_some_and(|name| is_invalid(&name))
+        });
+        let surplus = surplus.count();
+        if let Some(limit) = repository.settings.prune_limit
+            && surplus > usize::try_from(limit)?
+        {
+            bail!(
+                "revision {revision} would delete {surplus} objects, more than the {limit} of \
+                 prune.limit in coalmine.yaml; nothing is changed, push it in smaller parts or \
+                 raise the limit"
+            );
+        }
+        self.jobs.extend(gone.into_iter().map(|name| Job::farewell(name)));
+        Ok(())
     }
-    Ok(gone)
 }
 
 fn conduct(settings: &Settings) -> Conduct {
-    Conduct { timing: settings.timing, gloo_namespace: settings.gloo_namespace.clone() }
+    Conduct {
+        timing: settings.timing,
+        gloo_namespace: settings.gloo_namespace.clone(),
+        policy: settings.policy.clone(),
+    }
 }
 
 fn joined(problems: &[Problem]) -> String {

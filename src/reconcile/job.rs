@@ -60,11 +60,9 @@ impl Job {
         Self { service: PLATFORM.into(), desired, adopt: false }
     }
 
-    /// Of the platform's work, the part that must be there before any service can be tried.
-    pub fn only_namespaces(&self) -> Self {
-        let namespaces = self.desired.workloads.iter().filter(|m| m.id().kind == "Namespace");
-        let desired = Desired { workloads: namespaces.cloned().collect(), ..Desired::default() };
-        Self { desired, ..self.clone() }
+    /// The namespaces among its objects.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Manifest> {
+        self.desired.workloads.iter().filter(|manifest| manifest.id().kind == "Namespace")
     }
 
     /// The work of taking a service away.

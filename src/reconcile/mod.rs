@@ -13,8 +13,10 @@ use crate::apply::{Ended, Executor};
 use crate::cluster::{Cluster, ClusterError, SERVICE_KINDS};
 use crate::diff;
 use crate::inventory::{INSTANCE, Manifest, ObjectId, SERVICE};
-use crate::plan::{Findings, plan};
-use crate::values::Timing;
+use crate::plan::{Findings, is_route, plan};
+use crate::policy;
+use crate::preflight;
+use crate::values::{Policy, Timing};
 
 pub use job::{Job, PLATFORM};
 
@@ -34,6 +36,8 @@ pub struct Conduct {
     pub timing: Timing,
     /// The namespace of Gloo itself.
     pub gloo_namespace: String,
+    /// What one commit may do.
+    pub policy: Policy,
 }
 
 /// A service's state in the cluster against its desired state.
@@ -58,14 +62,30 @@ impl Reconciler {
         superseded: &CancellationToken,
         progress: &(dyn Fn(&str) + Sync),
     ) -> Result<(), Ended> {
-        let review = self.review(job).await?;
+        let mut review = self.review(job).await?;
+        if let Some(reason) = objection_of_policy(job, &review.live, &conduct.policy) {
+            return Err(Ended::Stalled(format!("nothing was changed: {reason}")));
+        }
+        let tolerates_warnings = job.service == PLATFORM;
+        if !(review.findings.changed.is_empty() && review.findings.surplus.is_empty()) {
+            let prediction = preflight::check(&preflight::Change {
+                gloo_namespace: &conduct.gloo_namespace,
+                objects: &self.gloo_objects().await?,
+                desired: &job.desired,
+                findings: &review.findings,
+                tolerates_warnings,
+            });
+            let prediction = prediction
+                .map_err(|refusal| Ended::Stalled(format!("nothing was changed: {refusal}")))?;
+            review.findings.judged_upstreams = prediction.judged_upstreams;
+        }
         let steps = plan(&job.desired, &review.findings);
         let executor = Executor {
             cluster: &self.cluster,
             gloo_namespace: &conduct.gloo_namespace,
             timing: conduct.timing,
             superseded,
-            tolerates_warnings: job.service == PLATFORM,
+            tolerates_warnings,
             progress,
         };
         executor.run(&steps, &review.live).await
@@ -108,6 +128,18 @@ impl Reconciler {
         Ok(Review { live, stored, findings })
     }
 
+    /// Makes the namespaces among the job's objects that do not exist. Services need them before they
+    /// can even be tried; whatever else the job says of them is done with the rest of it.
+    pub async fn make_namespaces(&self, job: &Job) -> Result<(), ClusterError> {
+        for manifest in job.namespaces() {
+            if self.cluster.get(manifest.id()).await?.is_none() {
+                tracing::info!(object = %manifest.id(), "apply");
+                self.cluster.apply(manifest, false).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn live(&self, service: &str) -> Result<BTreeMap<ObjectId, Value>, ClusterError> {
         let selector = format!("{INSTANCE}={},{SERVICE}={service}", self.instance);
         let mut live = BTreeMap::new();
@@ -115,6 +147,23 @@ impl Reconciler {
             live.extend(self.cluster.list(api_version, kind, None, &selector).await?);
         }
         Ok(live)
+    }
+
+    /// Every object that Gloo's routing rests on.
+    async fn gloo_objects(&self) -> Result<Vec<Value>, ClusterError> {
+        let mut objects = Vec::new();
+        for (api_version, kind) in [
+            ("gloo.solo.io/v1", "Settings"),
+            ("gateway.solo.io/v1", "Gateway"),
+            ("gateway.solo.io/v1", "VirtualService"),
+            ("gateway.solo.io/v1", "RouteTable"),
+            ("gloo.solo.io/v1", "Upstream"),
+            ("v1", "Service"),
+        ] {
+            let listed = self.cluster.list(api_version, kind, None, "").await?;
+            objects.extend(listed.into_iter().map(|(_, object)| object));
+        }
+        Ok(objects)
     }
 
     /// Why the object may not be written: one without our labels is somebody else's, and stays theirs.
@@ -137,6 +186,19 @@ impl Reconciler {
             )),
         }
     }
+}
+
+fn objection_of_policy(
+    job: &Job,
+    live: &BTreeMap<ObjectId, Value>,
+    policy: &Policy,
+) -> Option<String> {
+    if job.service == PLATFORM {
+        return None;
+    }
+    let live = live.iter().find(|(id, _)| is_route(id)).map(|(_, object)| object);
+    let mut desired = job.desired.routes.iter().map(Manifest::object);
+    desired.find_map(|desired| policy::objection(&job.service, live, desired, policy))
 }
 
 /// True when the job itself is yet to make the namespace that this object lives in.

@@ -1,0 +1,151 @@
+//! What one commit may do to a service: the `policy` of `coalmine.yaml`, held against the routes that
+//! are in force.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::values::Policy;
+
+/// Who gets a service's requests, read from its routes.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Routed {
+    /// Percent of the requests without the canary's headers, by version.
+    shares: BTreeMap<String, u64>,
+    /// The versions that requests with headers go to.
+    by_header: BTreeSet<String>,
+}
+
+/// Why the policy forbids going from the `live` routes to the `desired` ones in one commit.
+///
+/// A service without routes yet may begin as it likes. Taking traffic from a canary is a rollback and
+/// always allowed.
+pub fn objection(
+    service: &str,
+    live: Option<&Value>,
+    desired: &Value,
+    policy: &Policy,
+) -> Option<String> {
+    let before = routed(service, live?);
+    let after = routed(service, desired);
+    for (version, &share) in &after.shares {
+        let old = before.shares.get(version).copied().unwrap_or(0);
+        // The version with the biggest share is the one that a rollback goes back to.
+        let is_rollback = before.shares.values().all(|other| *other <= old);
+        if share <= old || is_rollback {
+            continue;
+        }
+        if let Some(step) = policy.max_step.map(|step| u64::from(step.percent()))
+            && share - old > step
+        {
+            return Some(format!(
+                "policy.maxStep: {version} would go from {old} to {share} percent in one commit, \
+                 at most {step} more are allowed; push a weight of {} first",
+                old + step
+            ));
+        }
+        if policy.require_header_phase && old == 0 && !before.by_header.contains(version) {
+            return Some(format!(
+                "policy.requireHeaderPhase: {version} would get {share} percent without having \
+                 been tried by header; push `canary: {{version: {version}, headers: ...}}` with \
+                 weight 0 first"
+            ));
+        }
+    }
+    None
+}
+
+fn routed(service: &str, object: &Value) -> Routed {
+    let mut routed = Routed::default();
+    let pointers = ["/spec/routes", "/spec/virtualHost/routes"];
+    let routes =
+        pointers.iter().filter_map(|pointer| object.pointer(pointer)?.as_array()).flatten();
+    for route in routes {
+        let action = &route["routeAction"];
+        let several = action["multi"]["destinations"].as_array();
+        let destinations: Vec<(&Value, u64)> = match several {
+            Some(several) => several
+                .iter()
+                .map(|one| (&one["destination"], one["weight"].as_u64().unwrap_or(0)))
+                .collect(),
+            None => vec![(&action["single"], 100)],
+        };
+        let has_headers = !route["matchers"][0]["headers"].as_array().is_none_or(Vec::is_empty);
+        for (destination, weight) in destinations {
+            let Some(version) = version(service, destination) else { continue };
+            if has_headers {
+                routed.by_header.insert(version);
+            } else {
+                routed.shares.insert(version, weight);
+            }
+        }
+    }
+    routed
+}
+
+/// The version that a destination of ours means, by its subset or by the name of its Upstream.
+fn version(service: &str, destination: &Value) -> Option<String> {
+    let subset = destination.pointer("/subset/values/version").and_then(Value::as_str);
+    let upstream = destination.pointer("/upstream/name").and_then(Value::as_str);
+    let of_upstream = || upstream?.strip_prefix(service)?.strip_prefix('-');
+    subset.or_else(of_upstream).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::values::Weight;
+
+    fn destination(version: &str) -> Value {
+        json!({"upstream": {"name": "echo"}, "subset": {"values": {"version": version}}})
+    }
+
+    fn table(canary_weight: u64, with_header: bool) -> Value {
+        let header = json!({"matchers": [{"prefix": "/echo", "headers": [{"name": "stage"}]}],
+            "routeAction": {"single": destination("v2")}});
+        let split = json!({"matchers": [{"prefix": "/echo"}], "routeAction": {"multi": {"destinations": [
+            {"destination": destination("v1"), "weight": 100 - canary_weight},
+            {"destination": destination("v2"), "weight": canary_weight}]}}});
+        let routes = if with_header { vec![header, split] } else { vec![split] };
+        json!({"spec": { "routes": routes }})
+    }
+
+    fn at_most(percent: u32) -> Policy {
+        Policy { max_step: Weight::new(percent), require_header_phase: false }
+    }
+
+    #[test]
+    fn a_step_beyond_the_limit_is_refused_and_the_next_allowed_one_named() {
+        let (live, desired) = (table(10, true), table(50, true));
+        let reason = objection("echo", Some(&live), &desired, &at_most(20)).expect("refused");
+        assert!(reason.contains("from 10 to 50") && reason.contains("weight of 30"), "{reason}");
+        assert_eq!(objection("echo", Some(&live), &desired, &at_most(40)), None);
+        assert_eq!(objection("echo", Some(&live), &desired, &Policy::default()), None);
+    }
+
+    #[test]
+    fn going_back_and_beginning_are_always_allowed() {
+        let nothing = at_most(1);
+        assert_eq!(objection("echo", Some(&table(40, true)), &table(0, true), &nothing), None);
+        assert_eq!(objection("echo", None, &table(50, true), &nothing), None);
+    }
+
+    #[test]
+    fn weight_without_a_header_phase_is_refused_when_the_policy_requires_one() {
+        let policy = Policy { max_step: None, require_header_phase: true };
+        let refused = objection("echo", Some(&table(0, false)), &table(10, true), &policy);
+        assert!(refused.expect("refused").contains("requireHeaderPhase"));
+        assert_eq!(objection("echo", Some(&table(0, true)), &table(10, true), &policy), None);
+        assert_eq!(objection("echo", Some(&table(10, false)), &table(20, false), &policy), None);
+    }
+
+    #[test]
+    fn an_upstream_per_version_is_read_by_its_name() {
+        let own = json!({"upstream": {"name": "echo-v2", "namespace": "echo"}});
+        assert_eq!(version("echo", &own).as_deref(), Some("v2"));
+        assert_eq!(version("echo", &destination("v1")).as_deref(), Some("v1"));
+        assert_eq!(version("echo", &json!({"upstream": {"name": "other"}})), None);
+    }
+}

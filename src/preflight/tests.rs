@@ -1,0 +1,168 @@
+use serde_json::json;
+
+use super::*;
+
+fn settings() -> Vec<Value> {
+    vec![
+        json!({"apiVersion": "gloo.solo.io/v1", "kind": "Settings",
+            "metadata": {"name": "default", "namespace": "gloo-system"}, "spec": {}}),
+        json!({"apiVersion": "gateway.solo.io/v1", "kind": "Gateway",
+            "metadata": {"name": "gateway-proxy", "namespace": "gloo-system"},
+            "spec": {"bindAddress": "127.0.0.1", "bindPort": 8080, "httpGateway": {},
+                "proxyNames": ["gateway-proxy"]}}),
+    ]
+}
+
+fn app() -> Value {
+    json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
+        "metadata": {"name": "app", "namespace": "gloo-system"},
+        "spec": {"virtualHost": {"domains": ["*"], "routes": [{
+            "matchers": [{"prefix": "/"}],
+            "delegateAction": {"selector": {"labels": {"apiGroup": "example"}, "namespaces": ["*"]}}}]}}})
+}
+
+fn service(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": name},
+        "spec": {"ports": [{"port": 80, "targetPort": 8080}], "selector": {"app": name}}})
+}
+
+fn upstream(name: &str) -> Value {
+    json!({"apiVersion": "gloo.solo.io/v1", "kind": "Upstream",
+        "metadata": {"name": name, "namespace": name},
+        "spec": {"kube": {"serviceName": name, "serviceNamespace": name, "servicePort": 80,
+            "subsetSpec": {"selectors": [{"keys": ["version"]}]}}}})
+}
+
+fn destination(name: &str) -> Value {
+    json!({"upstream": {"name": name, "namespace": name}, "subset": {"values": {"version": "v1"}}})
+}
+
+fn table(name: &str, path: &str, action: Value) -> Value {
+    json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable",
+        "metadata": {"name": format!("{name}-routes"), "namespace": name,
+            "labels": {"apiGroup": "example"}},
+        "spec": {"routes": [{"matchers": [{"prefix": path}], "routeAction": action}]}})
+}
+
+fn single(name: &str) -> Value {
+    json!({"single": destination(name)})
+}
+
+fn manifest(object: Value) -> Manifest {
+    Manifest::new(object).expect("complete")
+}
+
+/// echo with these routes, all of it new.
+fn echo(routes: Value) -> (Desired, Findings) {
+    let desired = Desired {
+        workloads: vec![manifest(service("echo"))],
+        upstreams: vec![manifest(upstream("echo"))],
+        routes: vec![manifest(routes)],
+        ..Desired::default()
+    };
+    let changed = desired.manifests().map(|manifest| manifest.id().clone()).collect();
+    (desired, Findings { changed, ..Findings::default() })
+}
+
+fn judge(objects: &[Value], desired: &Desired, findings: &Findings) -> Result<Prediction, Refusal> {
+    check(&Change {
+        gloo_namespace: "gloo-system",
+        objects,
+        desired,
+        findings,
+        tolerates_warnings: false,
+    })
+}
+
+fn cluster_with_foxtrot() -> Vec<Value> {
+    let foxtrot =
+        [service("foxtrot"), upstream("foxtrot"), table("foxtrot", "/foxtrot", single("foxtrot"))];
+    settings().into_iter().chain([app()]).chain(foxtrot).collect()
+}
+
+#[test]
+fn a_new_service_beside_another_harms_nobody_and_its_upstream_will_be_judged() {
+    let (desired, findings) = echo(table("echo", "/echo", single("echo")));
+    let prediction = judge(&cluster_with_foxtrot(), &desired, &findings).expect("harmless");
+    assert_eq!(prediction.judged_upstreams.len(), 1);
+}
+
+#[test]
+fn without_any_virtual_service_no_upstream_is_judged() {
+    let (desired, findings) = echo(table("echo", "/echo", single("echo")));
+    let prediction = judge(&settings(), &desired, &findings).expect("harmless");
+    assert!(prediction.judged_upstreams.is_empty());
+}
+
+#[test]
+fn a_total_weight_of_zero_would_freeze_every_team_and_is_refused() {
+    let nothing =
+        json!({"multi": {"destinations": [{"destination": destination("echo"), "weight": 0}]}});
+    let (desired, findings) = echo(table("echo", "/echo", nothing));
+    let refusal = judge(&cluster_with_foxtrot(), &desired, &findings).expect_err("harmful");
+    assert!(matches!(refusal, Refusal::WholeConfiguration(_)), "{refusal}");
+}
+
+#[test]
+fn a_subset_key_that_no_selector_has_is_refused_although_every_status_stays_accepted() {
+    let mut action = single("echo");
+    action["single"]["subset"]["values"] = json!({"stage": "v1"});
+    let (desired, findings) = echo(table("echo", "/echo", action));
+    let refusal = judge(&cluster_with_foxtrot(), &desired, &findings).expect_err("harmful");
+    assert!(matches!(refusal, Refusal::Route(_)), "{refusal}");
+}
+
+#[test]
+fn a_path_that_another_table_has_is_refused_and_its_owner_named() {
+    let (desired, findings) = echo(table("echo", "/foxtrot", single("echo")));
+    let refusal = judge(&cluster_with_foxtrot(), &desired, &findings).expect_err("a conflict");
+    assert!(refusal.to_string().contains("RouteTable foxtrot/foxtrot-routes"), "{refusal}");
+}
+
+#[test]
+fn a_domain_that_another_virtual_service_has_is_refused() {
+    let own = json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
+        "metadata": {"name": "echo", "namespace": "echo"},
+        "spec": {"virtualHost": {"domains": ["*"], "routes": [
+            {"matchers": [{"prefix": "/"}], "routeAction": single("echo")}]}}});
+    let (desired, findings) = echo(own);
+    let refusal = judge(&cluster_with_foxtrot(), &desired, &findings).expect_err("harmful");
+    assert!(matches!(refusal, Refusal::Verdict { .. }), "{refusal}");
+}
+
+#[test]
+fn a_path_outside_the_delegating_prefix_is_refused() {
+    let mut narrow = app();
+    narrow["spec"]["virtualHost"]["routes"][0]["matchers"][0]["prefix"] = "/api".into();
+    let objects: Vec<Value> = settings().into_iter().chain([narrow]).collect();
+    let (desired, findings) = echo(table("echo", "/echo", single("echo")));
+    let refusal = judge(&objects, &desired, &findings).expect_err("it would not be served");
+    assert!(matches!(refusal, Refusal::Verdict { .. }), "{refusal}");
+}
+
+#[test]
+fn an_option_that_gloo_cannot_decode_is_refused() {
+    let mut routes = table("echo", "/echo", single("echo"));
+    routes["spec"]["routes"][0]["options"] = json!({"timeout": "soon"});
+    let (desired, findings) = echo(routes);
+    let refusal = judge(&cluster_with_foxtrot(), &desired, &findings).expect_err("harmful");
+    assert!(matches!(refusal, Refusal::Undecodable { .. }), "{refusal}");
+}
+
+#[test]
+fn what_a_stranger_broke_before_blocks_nobody_else() {
+    let mut objects = cluster_with_foxtrot();
+    let mut typo = table("golf", "/golf", single("golf"));
+    typo["spec"]["routes"][0]["routeAction"]["single"]["upstream"]["name"] = "typo".into();
+    objects.push(typo);
+    let (desired, findings) = echo(table("echo", "/echo", single("echo")));
+    judge(&objects, &desired, &findings).expect("echo does no harm");
+}
+
+#[test]
+fn the_last_service_can_go_although_the_virtual_service_then_selects_nothing() {
+    let objects = cluster_with_foxtrot();
+    let surplus = objects[3..].iter().map(|object| manifest(object.clone()).id().clone()).collect();
+    let findings = Findings { surplus, ..Findings::default() };
+    judge(&objects, &Desired::default(), &findings).expect("foxtrot may go");
+}
