@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use binding::Binding;
 pub use deployment::{DEFAULT_PORT, Deployment, Probe, Probes, UpstreamRef, Workload};
 pub use matching::{HeaderMatch, Path, PathMatch, ValueMatch};
-pub use names::{ServiceName, Version, Weight};
+pub use names::{PLATFORM, ServiceName, Version, Weight};
 pub use platform::Platform;
 pub use routes::{Canary, Fallback, Routes, Split};
 pub use service::{PORT_NAME, Service, TargetPort};

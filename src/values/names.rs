@@ -5,14 +5,23 @@ use std::fmt;
 /// The longest label value, Service name and container name that Kubernetes takes, in characters.
 const MAX_LABEL: usize = 63;
 
+/// The name under which the objects of `platform/` are kept in the inventory.
+pub const PLATFORM: &str = "platform";
+
 /// The name of a service: the stem of its file, and the name of its Service and Upstream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceName(String);
 
 impl ServiceName {
     /// Checks a name: lower-case letters, digits and `-`, a letter first, at most 63 characters
-    /// (what Kubernetes asks of a Service's name, RFC 1035).
+    /// (what Kubernetes asks of a Service's name, RFC 1035), and not [`PLATFORM`].
+    ///
+    /// # Errors
+    /// Says what is expected and what was found.
     pub fn new(name: &str) -> Result<Self, String> {
+        if name == PLATFORM {
+            return Err(format!("{PLATFORM:?} is kept for the objects of platform/"));
+        }
         if name.starts_with(|first: char| first.is_ascii_digit()) {
             return Err(format!("a service's name starts with a letter, found {name:?}"));
         }
@@ -45,6 +54,9 @@ pub struct Version(String);
 impl Version {
     /// Checks a version: lower-case letters, digits and `-`, so that `<service>-<version>` can
     /// name a container.
+    ///
+    /// # Errors
+    /// Says what is expected and what was found.
     pub fn new(version: &str) -> Result<Self, String> {
         check_label("a version", version)?;
         Ok(Self(version.to_owned()))
@@ -144,7 +156,9 @@ mod tests {
     #[test]
     fn a_service_name_is_what_kubernetes_takes_for_a_service() {
         assert!(ServiceName::new("echo-2").is_ok());
-        for wrong in ["", "2echo", "Echo", "echo_2", "-echo", "echo-", "é", &"a".repeat(64)] {
+        for wrong in
+            ["", "platform", "2echo", "Echo", "echo_2", "-echo", "echo-", "é", &"a".repeat(64)]
+        {
             assert!(ServiceName::new(wrong).is_err(), "{wrong}");
         }
     }
