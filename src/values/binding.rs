@@ -1,5 +1,7 @@
 //! What puts a service's routes into the gateway.
 
+use std::collections::BTreeSet;
+
 use super::names::check_label_value;
 use super::reader::{Entry, Fields, Problems};
 use crate::problem::Problem;
@@ -50,11 +52,11 @@ fn read_domains(entry: &Entry, problems: &mut Problems) -> Option<Binding> {
         let problem = entry.problem("the list is empty");
         problems.push(problem.help("Gloo takes that for `*`: write `[\"*\"]` if it is meant"));
     }
-    let mut domains: Vec<String> = Vec::new();
+    let (mut domains, mut seen) = (Vec::new(), BTreeSet::new());
     for item in &items {
         let Some(domain) = item.text(problems) else { continue };
         // Hosts are compared without regard to case (gloo-conformance case 12-domains).
-        if domains.iter().any(|earlier| earlier.eq_ignore_ascii_case(&domain)) {
+        if !seen.insert(domain.to_ascii_lowercase()) {
             problems.push(item.problem("the domain is listed twice").help("keep one of the two"));
         } else if let Err(message) = check_domain(&domain) {
             let problem = item.problem(message);

@@ -8,6 +8,9 @@ use super::names::ServiceName;
 use super::reader::{Entry, Problems};
 use crate::problem::Problem;
 
+/// No service has more paths than this: each is compared with every other.
+const MAX_PATHS: usize = 500;
+
 /// One of a service's paths and the conditions beside it.
 ///
 /// Paths are ordered as their routes are: exact ones first, then regular expressions, then
@@ -115,6 +118,11 @@ pub(super) fn read_paths(entry: &Entry, problems: &mut Problems) -> Option<Vec<P
     if items.is_empty() {
         problems.push(entry.problem("the list is empty").help("leave it out for `/<service>`"));
     }
+    if items.len() > MAX_PATHS {
+        let message = format!("the list has {} paths, the most is {MAX_PATHS}", items.len());
+        problems.push(entry.problem(message).help("match more with one prefix"));
+        return None;
+    }
     let mut paths: Vec<PathMatch> = Vec::new();
     for item in &items {
         let Some(path) = read_path_match(item, problems) else { continue };
@@ -190,14 +198,27 @@ fn check_path(path: &str) -> Result<(), String> {
     Err(format!("a path holds no spaces, `?`, `#` or other such characters, found {path:?}"))
 }
 
+/// Refuses what is wrong to Go and RE2 as well as to this parser; the finer differences between
+/// them are left to who compiles it. Parsing takes bounded time, compiling does not.
 fn check_regex(entry: &Entry, text: &str, problems: &mut Problems) -> bool {
-    // Gloo's RE2 and this parser agree on what they take, look-around and back references
-    // excluded in both (gloo-conformance case 09-matcher-invalid).
-    let Err(error) = regex::Regex::new(text) else { return true };
-    let reason = error.to_string();
-    let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-    problems.push(entry.problem(format!("not a regular expression: {reason}")));
-    false
+    use regex_syntax::ast::{ErrorKind, parse::Parser};
+    let Err(error) = Parser::new().parse(text) else { return true };
+    let is_wrong = matches!(
+        error.kind(),
+        ErrorKind::ClassRangeInvalid
+            | ErrorKind::ClassUnclosed
+            | ErrorKind::EscapeUnexpectedEof
+            | ErrorKind::GroupUnclosed
+            | ErrorKind::GroupUnopened
+            | ErrorKind::RepetitionMissing
+            | ErrorKind::UnsupportedBackreference
+            | ErrorKind::UnsupportedLookAround
+    );
+    if is_wrong {
+        let problem = entry.problem(format!("not a regular expression: {}", error.kind()));
+        problems.push(problem.help("Gloo takes RE2: https://github.com/google/re2/wiki/Syntax"));
+    }
+    !is_wrong
 }
 
 fn read_methods(entry: &Entry, problems: &mut Problems) -> BTreeSet<String> {

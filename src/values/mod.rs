@@ -100,10 +100,12 @@ impl Repository {
             };
             // What is wrong with the defaults themselves is reported once, for the repository.
             let is_new = |problem: &Problem| !problems.iter().any(|known| known.at == problem.at);
-            let outcome = outcome.map_err(|found| found.into_iter().filter(is_new).collect());
+            let outcome = outcome.map_err(|found| few(found.into_iter().filter(is_new).collect()));
             services.insert(name, outcome);
         }
         conflicts::refuse(&mut services, &roots);
+        let problems = few(problems);
+        platform.problems = few(platform.problems);
         Self { settings, platform, services, problems }
     }
 }
@@ -161,6 +163,19 @@ fn shared_name(stem: &str, path: &str, files: &[(&String, &Vec<u8>)]) -> Problem
     let message = format!("the service {stem} is described in {} too", others.join(", "));
     Problem::new(&Location::start_of(&path.into()), "", message)
         .help("rename or remove one of the files: a file's name is its service's")
+}
+
+/// No more problems than somebody reads at once.
+fn few(mut problems: Vec<Problem>) -> Vec<Problem> {
+    const MOST: usize = 50;
+    let more = problems.len().saturating_sub(MOST);
+    if more > 0 {
+        problems.truncate(MOST);
+        let message = format!("and {more} more problems");
+        let last = Problem::new(&problems[MOST - 1].at, "", message);
+        problems.push(last.help("mend those before first"));
+    }
+    problems
 }
 
 fn nothing_here() -> Problem {

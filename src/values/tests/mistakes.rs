@@ -269,11 +269,11 @@ fn a_path_is_one_that_gloo_takes() {
         ),
         (
             "{regex: '/a('}",
-            "services/echo.yaml:5:19: routes.paths[0].regex: not a regular expression: unclosed group",
+            "services/echo.yaml:5:19: routes.paths[0].regex: not a regular expression: unclosed group; Gloo takes RE2: https://github.com/google/re2/wiki/Syntax",
         ),
         (
             "{regex: '/a(?=b)'}",
-            "services/echo.yaml:5:19: routes.paths[0].regex: not a regular expression: look-around, including look-ahead and look-behind, is not supported",
+            "services/echo.yaml:5:19: routes.paths[0].regex: not a regular expression: look-around, including look-ahead and look-behind, is not supported; Gloo takes RE2: https://github.com/google/re2/wiki/Syntax",
         ),
         (
             "{prefix: /a, exact: /b}",
@@ -309,6 +309,14 @@ fn a_path_is_one_that_gloo_takes() {
 }
 
 #[test]
+fn an_expression_that_only_re2_takes_is_left_to_gloo() {
+    for regex in ["/a{id}", r"/\Q(\E", "/a{1,2000}"] {
+        let values = routes(&format!("apiGroup: a\n  paths: [{{regex: '{regex}'}}]"));
+        assert!(outcome(values).is_ok(), "{regex}");
+    }
+}
+
+#[test]
 fn a_header_has_a_condition_that_means_something() {
     for (headers, message) in [
         (
@@ -333,7 +341,7 @@ fn a_header_has_a_condition_that_means_something() {
         ),
         (
             "{stage: {regex: '('}}",
-            "services/echo.yaml:5:50: routes.canary.headers.stage.regex: not a regular expression: unclosed group",
+            "services/echo.yaml:5:50: routes.canary.headers.stage.regex: not a regular expression: unclosed group; Gloo takes RE2: https://github.com/google/re2/wiki/Syntax",
         ),
         (
             "{'a b': c}",

@@ -64,9 +64,10 @@ fn routes() -> impl Strategy<Value = Value> {
         texts.into_iter().zip(kinds).map(path).collect::<Value>()
     });
     let fallback = select(vec![None, Some("none")]);
-    (binding, proptest::option::of(paths), fallback).prop_map(
-        |((key, value), paths, fallback)| json!({key: value, "paths": paths, "fallback": fallback}),
-    )
+    (binding, proptest::option::of(paths), fallback).prop_map(|((key, value), paths, fallback)| {
+        let options = json!({"timeout": "5s", "retries": {"retryOn": "5xx", "numRetries": 2}});
+        json!({key: value, "paths": paths, "fallback": fallback, "options": options})
+    })
 }
 
 fn canary() -> impl Strategy<Value = Option<Value>> {

@@ -163,3 +163,31 @@ fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
     assert_eq!(service(&values.replace('\n', "\r\n")), plain);
     assert_eq!(service(&format!("\u{feff}{values}")), plain);
 }
+
+#[test]
+fn a_file_with_countless_mistakes_names_the_first_of_them() {
+    let many: String = (0..5_000).map(|index| format!("key{index}: a\n")).collect();
+    let problems = outcome(many).expect_err("unknown keys");
+    assert_eq!(problems.len(), 51);
+    let last = "services/echo.yaml:48:1: and 4952 more problems; mend those before first";
+    assert_eq!(problems[50].to_string(), last);
+}
+
+#[test]
+fn what_is_compared_or_compiled_for_long_is_bounded() {
+    let start = "deployment: {v1: {}}\nroutes:\n  primary: {version: v1}\n";
+    let paths: String = (0..501).map(|index| format!("    - prefix: /{index}\n")).collect();
+    says(
+        format!("{start}  apiGroup: a\n  paths:\n{paths}"),
+        &[
+            "services/echo.yaml:6:5: routes.paths: the list has 501 paths, the most is 500; match more with one prefix",
+        ],
+    );
+    let domains = vec!["a"; 50_000].join(", ");
+    let problems = outcome(format!("{start}  domains: [{domains}]\n")).expect_err("doubles");
+    assert_eq!(problems.len(), 51);
+    // An expression that would fill memory if it were compiled is judged by its form alone.
+    let vast = "(((a{1000}){1000}){1000}){1000}";
+    let paths = vec![format!("{{regex: '{vast}'}}"); 400].join(", ");
+    assert!(outcome(format!("{start}  apiGroup: a\n  paths: [{paths}]\n")).is_err());
+}
