@@ -60,6 +60,7 @@ fn unreadable(file: &Arc<str>, error: &ScanError) -> Problem {
         Location { file: file.clone(), line: marker.line(), column: marker.col() + 1, length: 1 };
     let problem = Problem::new(&at, "", format!("not valid YAML: {}", error.info()));
     match error.kind() {
+        ErrorKind::RecursionLimitExceeded => too_much(&at),
         ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation => {
             problem.help("indent with spaces")
         }
@@ -256,8 +257,7 @@ fn key(node: &Node, at: &Location) -> Result<Key, Problem> {
 
 fn too_much(at: &Location) -> Problem {
     let message = format!(
-        "the file is too large once its aliases are replaced: \
-         more than {MAX_NODES} values, or more than {MAX_DEPTH} levels"
+        "the file holds more than {MAX_NODES} values or {MAX_DEPTH} levels, aliases replaced"
     );
-    Problem::new(at, "", message).help("write it with fewer aliases (`*name`) and levels")
+    Problem::new(at, "", message).help("values are short and flat: is this the right file?")
 }

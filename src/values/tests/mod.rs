@@ -4,7 +4,9 @@ mod defaults;
 mod mistakes;
 pub(crate) mod properties;
 mod repository;
+mod route_mistakes;
 mod unreadable;
+mod version_mistakes;
 
 use super::{Outcome, Repository, Service};
 use crate::problem::Problem;
@@ -39,4 +41,24 @@ fn says(values: impl Into<Vec<u8>>, expected: &[&str]) {
 
 fn listed(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(Problem::to_string).collect()
+}
+
+/// A file that is good but for its canary.
+fn canary(canary: &str) -> String {
+    format!(
+        "deployment: {{v1: {{}}, v2: {{}}}}\n\
+         routes:\n  apiGroup: example\n  primary: {{version: v1}}\n  canary: {canary}\n"
+    )
+}
+
+/// A file that is good but for the settings of its version.
+fn version(settings: &str) -> String {
+    format!(
+        "deployment:\n  v1: {settings}\nroutes: {{apiGroup: example, primary: {{version: v1}}}}\n"
+    )
+}
+
+/// A file that is good but for what is added to its routes.
+fn routes(more: &str) -> String {
+    format!("deployment: {{v1: {{}}}}\nroutes:\n  primary: {{version: v1}}\n  {more}\n")
 }

@@ -1,0 +1,186 @@
+//! Mistakes in paths, conditions and the way routes reach the gateway.
+
+use super::{canary, outcome, routes, says};
+
+#[test]
+fn the_routes_are_bound_in_one_way() {
+    says(
+        routes("paths: [{prefix: /}]"),
+        &[
+            "services/echo.yaml:2:1: routes: `apiGroup` or `domains` is required; `apiGroup` joins the platform's VirtualService, `domains` makes one of the service's own: write one of the two",
+        ],
+    );
+    says(
+        routes("apiGroup: example\n  domains: [\"*\"]"),
+        &[
+            "services/echo.yaml:5:3: routes.domains: `domains` and `apiGroup` exclude each other; `apiGroup` joins the platform's VirtualService, `domains` makes one of the service's own: write one of the two",
+        ],
+    );
+    says(
+        routes("domains: []"),
+        &[
+            "services/echo.yaml:4:12: routes.domains: the list is empty; Gloo takes that for `*`: write `[\"*\"]` if it is meant",
+        ],
+    );
+    says(
+        routes("domains: [a.example, A.example, 'a b']"),
+        &[
+            "services/echo.yaml:4:24: routes.domains[1]: the domain is listed twice; keep one of the two",
+            "services/echo.yaml:4:35: routes.domains[2]: expected a domain, found \"a b\"; for example `echo.example.com`, `*.example.com` or `*`",
+        ],
+    );
+    says(
+        routes("apiGroup: 'a b'"),
+        &[
+            "services/echo.yaml:4:13: routes.apiGroup: a label's value is up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends, found \"a b\"",
+        ],
+    );
+}
+
+#[test]
+fn a_path_is_one_that_gloo_takes() {
+    for (path, message) in [
+        (
+            "{prefix: echo}",
+            "services/echo.yaml:5:20: routes.paths[0].prefix: a path starts with `/`, found \"echo\"; Gloo refuses such a path, and with it others' routes",
+        ),
+        (
+            "{prefix: ''}",
+            "services/echo.yaml:5:20: routes.paths[0].prefix: a path starts with `/`, found \"\"; Gloo refuses such a path, and with it others' routes",
+        ),
+        (
+            "{exact: /a//b}",
+            "services/echo.yaml:5:19: routes.paths[0].exact: a path does not contain `//`, found \"/a//b\"; Gloo refuses such a path, and with it others' routes",
+        ),
+        (
+            "{prefix: /a/../b}",
+            "services/echo.yaml:5:20: routes.paths[0].prefix: a path does not contain `/../`, found \"/a/../b\"; Gloo refuses such a path, and with it others' routes",
+        ),
+        (
+            "{prefix: /a/..}",
+            "services/echo.yaml:5:20: routes.paths[0].prefix: a path does not end with `/..`, found \"/a/..\"; Gloo refuses such a path, and with it others' routes",
+        ),
+        (
+            "{prefix: '/a b'}",
+            "services/echo.yaml:5:20: routes.paths[0].prefix: a path holds no spaces, `?`, `#` or other such characters, found \"/a b\"; Gloo refuses such a path, and with it others' routes",
+        ),
+        (
+            "{prefix: /a%zz}",
+            "services/echo.yaml:5:20: routes.paths[0].prefix: a path holds no spaces, `?`, `#` or other such characters, found \"/a%zz\"; Gloo refuses such a path, and with it others' routes",
+        ),
+        (
+            "{regex: '/a('}",
+            "services/echo.yaml:5:19: routes.paths[0].regex: not a regular expression: unclosed group; Gloo takes RE2: https://github.com/google/re2/wiki/Syntax",
+        ),
+        (
+            "{regex: '/a(?=b)'}",
+            "services/echo.yaml:5:19: routes.paths[0].regex: not a regular expression: look-around, including look-ahead and look-behind, is not supported; Gloo takes RE2: https://github.com/google/re2/wiki/Syntax",
+        ),
+        (
+            "{prefix: /a, exact: /b}",
+            "services/echo.yaml:5:11: routes.paths[0]: expected exactly one of prefix, exact and regex; for example `- prefix: /echo`",
+        ),
+        (
+            "{methods: [GET]}",
+            "services/echo.yaml:5:11: routes.paths[0]: expected exactly one of prefix, exact and regex; for example `- prefix: /echo`",
+        ),
+        (
+            "{prefix: /a, methods: [get]}",
+            "services/echo.yaml:5:34: routes.paths[0].methods[0]: expected a method in upper-case letters, found the text \"get\"; write `GET`",
+        ),
+        (
+            "{prefix: /a, queryParameters: {q: {invert: true, value: b}}}",
+            "services/echo.yaml:5:45: routes.paths[0].queryParameters.q: Gloo cannot invert a query parameter",
+        ),
+    ] {
+        says(routes(&format!("apiGroup: example\n  paths: [{path}]")), &[message]);
+    }
+    says(
+        routes("apiGroup: example\n  paths: [{prefix: /a}, {prefix: /a, methods: [GET]}]"),
+        &[
+            "services/echo.yaml:5:25: routes.paths[1]: the prefix path is listed twice; keep one of the two",
+        ],
+    );
+    says(
+        routes("apiGroup: example\n  paths: []"),
+        &[
+            "services/echo.yaml:5:10: routes.paths: the list is empty; leave it out for `/<service>`",
+        ],
+    );
+}
+
+#[test]
+fn an_expression_that_only_re2_takes_is_left_to_gloo() {
+    for regex in ["/a{id}", r"/\Q(\E", "/a{1,2000}"] {
+        let values = routes(&format!("apiGroup: a\n  paths: [{{regex: '{regex}'}}]"));
+        assert!(outcome(values).is_ok(), "{regex}");
+    }
+}
+
+#[test]
+fn a_header_has_a_condition_that_means_something() {
+    for (headers, message) in [
+        (
+            "{stage: ''}",
+            "services/echo.yaml:5:42: routes.canary.headers.stage: an empty value matches every request that has it; write `{present: true}` if that is meant",
+        ),
+        (
+            "{stage: }",
+            "services/echo.yaml:5:35: routes.canary.headers.stage: expected text or a mapping, found nothing; write text, `{regex: ...}` or `{present: true}`",
+        ),
+        (
+            "{stage: {present: false}}",
+            "services/echo.yaml:5:52: routes.canary.headers.stage.present: `present` can only be true; write `{present: true, invert: true}` for absent",
+        ),
+        (
+            "{stage: {regex: a, value: b}}",
+            "services/echo.yaml:5:42: routes.canary.headers.stage: expected exactly one of value, regex and present; write text, `{regex: ...}` or `{present: true}`",
+        ),
+        (
+            "{stage: {invert: true}}",
+            "services/echo.yaml:5:42: routes.canary.headers.stage: expected exactly one of value, regex and present; write text, `{regex: ...}` or `{present: true}`",
+        ),
+        (
+            "{stage: {regex: '('}}",
+            "services/echo.yaml:5:50: routes.canary.headers.stage.regex: not a regular expression: unclosed group; Gloo takes RE2: https://github.com/google/re2/wiki/Syntax",
+        ),
+        (
+            "{'a b': c}",
+            "services/echo.yaml:5:35: routes.canary.headers.a b: \"a b\" is not a header's name",
+        ),
+        (
+            "[stage]",
+            "services/echo.yaml:5:34: routes.canary.headers: expected a mapping, found a list",
+        ),
+    ] {
+        says(canary(&format!("{{version: v2, headers: {headers}}}")), &[message]);
+    }
+}
+
+#[test]
+fn a_split_by_upstream_has_nothing_to_fall_back_to() {
+    says(
+        routes("apiGroup: a\n  split: upstream\n  fallback: any"),
+        &[
+            "services/echo.yaml:6:13: routes.fallback: `fallback: any` needs `split: subset`; an Upstream of one version has no other pods to fall back to: remove the key, or split by subset",
+        ],
+    );
+    says(
+        routes("apiGroup: a\n  split: halves\n  fallback: some"),
+        &[
+            "services/echo.yaml:5:10: routes.split: expected subset or upstream, found the text \"halves\"",
+            "services/echo.yaml:6:13: routes.fallback: expected any or none, found the text \"some\"",
+        ],
+    );
+}
+
+#[test]
+fn a_route_is_mirrored_once() {
+    let values = canary("{version: v2, shadow: 5}") + "  options: {shadowing: {percentage: 1}}\n";
+    says(
+        values,
+        &[
+            "services/echo.yaml:5:11: routes.canary: `shadow` and the route option `shadowing` exclude each other; Gloo mirrors a route to one upstream only: keep one of the two",
+        ],
+    );
+}

@@ -1,0 +1,114 @@
+//! Mistakes in the list of versions and in their settings.
+
+use super::{outcome, says, service, version};
+
+#[test]
+fn a_deployment_nested_once_too_often_is_recognised() {
+    says(
+        "deployment:\n  deployment:\n    v1: {}\n    v2: {}\n\
+         routes: {apiGroup: example, primary: {version: v1}}\n",
+        &[
+            "services/echo.yaml:2:3: deployment.deployment: `deployment` is nested once too often; write the versions directly below the first one: `deployment: {v1: {}, v2: {}}`",
+        ],
+    );
+}
+
+#[test]
+fn a_version_may_be_called_deployment() {
+    service(
+        "deployment: {deployment: {replicas: 2}}\n\
+         routes: {apiGroup: example, primary: {version: deployment}}\n",
+    );
+}
+
+#[test]
+fn names_fit_into_what_kubernetes_takes() {
+    says(
+        format!(
+            "deployment: {{{}: {{}}, v1.2: {{}}}}\nroutes: {{apiGroup: a, primary: {{version: v1}}}}\n",
+            "v".repeat(60)
+        ),
+        &[
+            "services/echo.yaml:1:14: deployment.vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv: `echo-vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv` has 65 characters, the most is 63",
+            "services/echo.yaml:1:80: deployment.v1.2: a version is lower-case letters, digits and `-` between them, found \"v1.2\"",
+        ],
+    );
+}
+
+#[test]
+fn a_patch_leaves_the_identity_of_the_deployment_alone() {
+    for (patch, message) in [
+        (
+            "{metadata: {name: other}}",
+            "services/echo.yaml:2:27: deployment.v1.patch.metadata.name: a patch does not change an object's identity; names, namespace, selector and coalmine's labels come from the values",
+        ),
+        (
+            "{metadata: null}",
+            "services/echo.yaml:2:16: deployment.v1.patch.metadata: a patch does not change an object's identity; names, namespace, selector and coalmine's labels come from the values",
+        ),
+        (
+            "{spec: {selector: {matchLabels: {a: b}}}}",
+            "services/echo.yaml:2:23: deployment.v1.patch.spec.selector: a patch does not change an object's identity; names, namespace, selector and coalmine's labels come from the values",
+        ),
+        (
+            "{spec: {template: {metadata: {labels: {version: v9}}}}}",
+            "services/echo.yaml:2:54: deployment.v1.patch.spec.template.metadata.labels.version: a patch does not change an object's identity; names, namespace, selector and coalmine's labels come from the values",
+        ),
+        (
+            "{metadata: {labels: {coalmine.dev/service: other}}}",
+            "services/echo.yaml:2:36: deployment.v1.patch.metadata.labels.coalmine.dev/service: a patch does not change an object's identity; names, namespace, selector and coalmine's labels come from the values",
+        ),
+        (
+            "{metadata: {labels: null}}",
+            "services/echo.yaml:2:27: deployment.v1.patch.metadata.labels: a patch does not change an object's identity; names, namespace, selector and coalmine's labels come from the values",
+        ),
+        (
+            "{kind: DaemonSet}",
+            "services/echo.yaml:2:16: deployment.v1.patch.kind: a patch does not change an object's identity; names, namespace, selector and coalmine's labels come from the values",
+        ),
+        ("[]", "services/echo.yaml:2:15: deployment.v1.patch: expected a mapping, found a list"),
+    ] {
+        says(version(&format!("{{patch: {patch}}}")), &[message]);
+    }
+    let harmless = version("{patch: {spec: {minReadySeconds: 3}, metadata: {labels: {a: b}}}}");
+    assert!(outcome(harmless).is_ok());
+}
+
+#[test]
+fn our_own_labels_are_not_for_others() {
+    says(
+        version("{labels: {app: other, team: a}, annotations: {coalmine.dev/revision: x}}"),
+        &[
+            "services/echo.yaml:2:17: deployment.v1.labels.app: the key is coalmine's own; choose another one",
+            "services/echo.yaml:2:53: deployment.v1.annotations.coalmine.dev/revision: the key is coalmine's own; choose another one",
+        ],
+    );
+}
+
+#[test]
+fn an_external_version_has_no_settings() {
+    says(
+        version("{external: true, replicas: 3}"),
+        &[
+            "services/echo.yaml:2:34: deployment.v1.replicas: has no effect: the version is external, its Deployment is not ours; remove it, or remove `external`",
+        ],
+    );
+    says(
+        version("{external: {upstream: {name: vm}}}"),
+        &[
+            "services/echo.yaml:3:1: routes.split: v1 is an Upstream of its own, which has no subset of ours; write `split: upstream`",
+        ],
+    );
+    says(
+        version("{external: {}}"),
+        &[
+            "services/echo.yaml:2:8: deployment.v1.external.upstream: the key is required; write `external: {upstream: {name: ...}}`",
+        ],
+    );
+    says(
+        version("{external: perhaps}"),
+        &[
+            "services/echo.yaml:2:18: deployment.v1.external: expected true or false, found the text \"perhaps\"",
+        ],
+    );
+}
