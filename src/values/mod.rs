@@ -50,8 +50,8 @@ pub struct Repository {
     pub settings: Settings,
     /// The objects of `platform/`.
     pub platform: Platform,
-    /// The services of `services/`, by name. The name of a service with problems is its file's
-    /// stem as it is.
+    /// The services of `services/`, by name. A file whose name no service can have stands here by
+    /// its path, with that problem.
     pub services: BTreeMap<ServiceName, Outcome>,
     /// Problems of the repository as a whole: while there is one, nothing of the revision is to
     /// be applied, because what the services would become is not known. Then a service's own list
@@ -88,7 +88,9 @@ impl Repository {
         }
         let (mut services, mut roots) = (BTreeMap::new(), BTreeMap::new());
         for (stem, files) in files.iter().filter(|_| readable) {
-            let name = ServiceName::unchecked(stem);
+            // A name that no service can have must not be taken for somebody else's.
+            let name =
+                ServiceName::new(stem).unwrap_or_else(|_| ServiceName::unchecked(files[0].0));
             let outcome = match files.as_slice() {
                 [(path, content)] => read_file(path, content).and_then(|(root, problems)| {
                     roots.insert(name.clone(), root.clone());

@@ -29,9 +29,9 @@ impl ServiceName {
         Ok(Self(name.to_owned()))
     }
 
-    /// The name of a file that cannot be a service, to report it under.
-    pub(super) fn unchecked(stem: &str) -> Self {
-        Self(stem.to_owned())
+    /// What a file that cannot be a service is reported under: its path.
+    pub(super) fn unchecked(path: &str) -> Self {
+        Self(path.to_owned())
     }
 
     /// The name as text.

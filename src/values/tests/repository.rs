@@ -77,9 +77,20 @@ fn two_files_of_one_name_are_an_error_of_each() {
 fn a_file_whose_name_cannot_be_a_service_is_an_error_of_its_own() {
     let repository = repository(&[("services/My_Service.yaml", ECHO)]);
     assert_eq!(
-        of(&repository, "My_Service"),
+        of(&repository, "services/My_Service.yaml"),
         [
             "services/My_Service.yaml:1:1: a service's name is lower-case letters, digits and `-` between them, found \"My_Service\"; rename the file: its name is the service's"
+        ]
+    );
+}
+
+#[test]
+fn the_inventorys_name_for_the_platform_is_not_a_services() {
+    let repository = repository(&[("services/platform.yaml", ECHO)]);
+    assert_eq!(
+        of(&repository, "services/platform.yaml"),
+        [
+            "services/platform.yaml:1:1: \"platform\" is kept for the objects of platform/; rename the file: its name is the service's"
         ]
     );
 }
