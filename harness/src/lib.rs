@@ -1,6 +1,23 @@
 //! Test beds, load and measurements.
+//!
+//! A *bed* is a real API server and a real Envoy with a gateway between them. The local one runs
+//! in a network and process namespace of its own ([`enter`]) and needs no container engine.
 
+pub mod bed;
+pub mod build;
 pub mod distribution;
+pub mod forward;
+pub mod gateway;
 pub mod load;
+pub mod namespace;
+pub mod node;
+pub mod process;
+pub mod programs;
+pub mod progress;
 pub mod repository;
 pub mod sample;
+pub mod wait;
+
+pub use bed::{Bed, BedOptions};
+pub use namespace::{Inside, Openings, enter};
+pub use progress::Progress;

@@ -1,0 +1,204 @@
+//! Taking a cluster back to what it was before the scenarios.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Context as _, Result};
+use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
+    discovery::{Discovery, Scope, verbs},
+};
+use serde_json::{Value, json};
+
+use super::{gloo_system, objects};
+use crate::wait::{self, Seen};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What scenarios make outside of namespaces of their own.
+const SWEPT: [(&str, &str, &str); 8] = [
+    ("gateway.solo.io", "v1", "VirtualService"),
+    ("gateway.solo.io", "v1", "RouteTable"),
+    ("gloo.solo.io", "v1", "Upstream"),
+    ("apps", "v1", "Deployment"),
+    ("apps", "v1", "ReplicaSet"),
+    ("", "v1", "Service"),
+    ("", "v1", "ConfigMap"),
+    ("", "v1", "Pod"),
+];
+
+/// What was there when the bed started.
+#[derive(Debug)]
+pub(super) struct Baseline {
+    namespaces: BTreeSet<String>,
+    /// By kind, as in [`SWEPT`].
+    objects: Vec<BTreeSet<(Option<String>, String)>>,
+    settings: Option<Value>,
+    /// Every kind that lives in namespaces and can be deleted.
+    kinds: Vec<ApiResource>,
+}
+
+impl Baseline {
+    /// Looks at the cluster as it is.
+    pub(super) async fn take(client: &Client) -> Result<Self> {
+        let discovery = Discovery::new(client.clone()).run_aggregated().await?;
+        let kinds = discovery
+            .groups()
+            .flat_map(|group| group.recommended_resources())
+            .filter(|(_, can)| {
+                can.scope == Scope::Namespaced && can.supports_operation(verbs::DELETE_COLLECTION)
+            })
+            .map(|(kind, _)| kind)
+            .collect();
+        let swept = swept();
+        let objects = try_join_all(swept.iter().map(|kind| names(client, kind)));
+        let (namespaces, objects, settings) =
+            futures::try_join!(namespaces(client), objects, settings(client))?;
+        Ok(Self { namespaces, objects, settings, kinds })
+    }
+
+    /// Removes what was not there, and waits until it is gone.
+    pub(super) async fn restore(&self, client: &Client) -> Result<()> {
+        self.restore_settings(client).await?;
+        // Routes first, then what they point to, as in any orderly removal.
+        for (kind, before) in swept().iter().zip(&self.objects) {
+            let now = names(client, kind).await?;
+            let added = now.difference(before).map(|(namespace, name)| async move {
+                delete(&objects::api(client, kind, namespace.as_deref()), name).await
+            });
+            try_join_all(added).await?;
+        }
+        let now = namespaces(client).await?;
+        let added = now.difference(&self.namespaces);
+        try_join_all(added.map(|name| self.remove_namespace(client, name))).await?;
+        wait::until("the cluster to be as it was", DEADLINE, || self.compare(client)).await
+    }
+
+    async fn restore_settings(&self, client: &Client) -> Result<()> {
+        let Some(spec) = &self.settings else { return Ok(()) };
+        if settings(client).await?.as_ref() == Some(spec) {
+            return Ok(());
+        }
+        let patch = json!([{"op": "replace", "path": "/spec", "value": spec}]);
+        let patch = serde_json::from_value(patch).map(Patch::<()>::Json)?;
+        let api = objects::api(client, &settings_kind(), Some(gloo_system::NAMESPACE));
+        api.patch("default", &PatchParams::default(), &patch).await.context("Settings")?;
+        Ok(())
+    }
+
+    /// Empties a namespace and lets it go. The namespace controller would do the same, but begins
+    /// only after 5 seconds, for the sake of API servers that are several.
+    async fn remove_namespace(&self, client: &Client, name: &str) -> Result<()> {
+        let api = Api::<Namespace>::all(client.clone());
+        // From here on nothing new can be made in it.
+        match api.delete(name, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+            other => drop(other.with_context(|| format!("cannot delete Namespace {name}"))?),
+        }
+        let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::background() };
+        let everything = ListParams::default();
+        try_join_all(self.kinds.iter().map(|kind| {
+            let (api, now, everything) =
+                (objects::api(client, kind, Some(name)), &now, &everything);
+            async move {
+                match api.delete_collection(now, everything).await {
+                    // Kinds whose collections cannot be deleted have nothing to delete.
+                    Err(kube::Error::Api(status)) if [404, 405].contains(&status.code) => Ok(()),
+                    other => other.map(drop),
+                }
+            }
+        }))
+        .await
+        .with_context(|| format!("cannot empty Namespace {name}"))?;
+        wait::until(&format!("Namespace {name} to be empty"), DEADLINE, || async {
+            let lists = self.kinds.iter().map(|kind| names_in(client, kind, name));
+            match try_join_all(lists).await {
+                Ok(lists) => {
+                    let left: Vec<_> = lists.into_iter().flatten().collect();
+                    Seen::when(left.is_empty(), format!("still there: {}", left.join(", ")))
+                }
+                Err(error) => Seen::NotYet(format!("{error:#}")),
+            }
+        })
+        .await?;
+        let finalized = json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name}, "spec": {"finalizers": []},
+        });
+        let path = format!("/api/v1/namespaces/{name}/finalize");
+        let request = hyper::Request::put(path).header("content-type", "application/json");
+        match client.request::<Value>(request.body(finalized.to_string().into_bytes())?).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
+                Ok(())
+            }
+            other => other.map(drop).with_context(|| format!("cannot finalize Namespace {name}")),
+        }
+    }
+
+    async fn compare(&self, client: &Client) -> Seen<()> {
+        let look = async {
+            let mut left: Vec<String> =
+                namespaces(client).await?.difference(&self.namespaces).cloned().collect();
+            for (kind, before) in swept().iter().zip(&self.objects) {
+                let now = names(client, kind).await?;
+                left.extend(
+                    now.difference(before).map(|(_, name)| format!("{} {name}", kind.kind)),
+                );
+            }
+            anyhow::Ok(left)
+        };
+        match look.await {
+            Ok(left) => Seen::when(left.is_empty(), format!("still there: {}", left.join(", "))),
+            Err(error) => Seen::NotYet(format!("{error:#}")),
+        }
+    }
+}
+
+fn swept() -> Vec<ApiResource> {
+    SWEPT.iter().map(|(group, version, kind)| objects::kind(group, version, kind)).collect()
+}
+
+fn settings_kind() -> ApiResource {
+    objects::kind("gloo.solo.io", "v1", "Settings")
+}
+
+async fn settings(client: &Client) -> Result<Option<Value>> {
+    let api = objects::api(client, &settings_kind(), Some(gloo_system::NAMESPACE));
+    Ok(api.get_opt("default").await?.and_then(|object| object.data.get("spec").cloned()))
+}
+
+async fn namespaces(client: &Client) -> Result<BTreeSet<String>> {
+    let list = Api::<Namespace>::all(client.clone()).list_metadata(&ListParams::default()).await?;
+    Ok(list.items.iter().map(kube::ResourceExt::name_any).collect())
+}
+
+async fn names(client: &Client, kind: &ApiResource) -> Result<BTreeSet<(Option<String>, String)>> {
+    let list = objects::api(client, kind, None).list_metadata(&ListParams::default()).await?;
+    // The root certificate is put into every namespace again and again.
+    let names = list.items.into_iter().filter(|object| object.name_any() != "kube-root-ca.crt");
+    Ok(names.map(|object| (object.namespace(), object.name_any())).collect())
+}
+
+async fn names_in(client: &Client, kind: &ApiResource, namespace: &str) -> Result<Vec<String>> {
+    let api = objects::api(client, kind, Some(namespace));
+    match api.list_metadata(&ListParams::default()).await {
+        Ok(list) => {
+            let name = |object: &kube::core::PartialObjectMeta<DynamicObject>| {
+                format!("{} {}", kind.kind, object.name_any())
+            };
+            Ok(list.items.iter().map(name).collect())
+        }
+        Err(kube::Error::Api(status)) if [404, 405].contains(&status.code) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn delete(api: &Api<DynamicObject>, name: &str) -> Result<()> {
+    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::background() };
+    match api.delete(name, &now).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        other => other.map(drop).with_context(|| format!("cannot delete {name}")),
+    }
+}

@@ -1,0 +1,219 @@
+//! Answers every request with one text, as hashicorp/http-echo does, and says which pod answered.
+//!
+//! Flags as the original's: `-text`, `-listen` (default `:5678`), `-status-code` (default 200).
+//! A listen address without a host means the pod's own (`POD_IP`). A request may carry `x-status`
+//! (answer with that status) and `x-delay-ms` (answer later).
+//!
+//! After SIGTERM it goes on answering for `DRAIN_MS` (default 2000), as a pod must while the news
+//! of its end still travels to the proxies; then it finishes open requests and ends.
+
+use std::{
+    convert::Infallible,
+    env,
+    net::{IpAddr, SocketAddr},
+    process::exit,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{CONTENT_TYPE, HeaderName, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+/// How the original ends on wrong flags.
+const WRONG_FLAGS: i32 = 127;
+
+struct Echo {
+    text: Bytes,
+    status: StatusCode,
+    pod: HeaderValue,
+}
+
+struct Flags {
+    text: String,
+    listen: String,
+    status: StatusCode,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let flags = parse(env::args().skip(1)).unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        exit(WRONG_FLAGS)
+    });
+    let variable = |name| env::var(name).unwrap_or_default();
+    let pod = format!("{}/{}", variable("POD_NAMESPACE"), variable("POD_NAME"));
+    let echo = Arc::new(Echo {
+        text: format!("{}\n", flags.text).into(),
+        status: flags.status,
+        pod: HeaderValue::from_str(&pod).context("POD_NAME is no header value")?,
+    });
+    let address = address(&flags.listen, &variable("POD_IP"))?;
+    let drain = match env::var("DRAIN_MS") {
+        Ok(text) => text.parse().with_context(|| format!("DRAIN_MS {text:?} is no number"))?,
+        Err(_) => 2000,
+    };
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
+    println!("server is listening on {address}");
+    serve(listener, echo, Duration::from_millis(drain)).await
+}
+
+async fn serve(listener: TcpListener, echo: Arc<Echo>, drain: Duration) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let end = async {
+        tokio::select! {
+            _ = terminate.recv() => tokio::time::sleep(drain).await,
+            _ = interrupt.recv() => {}
+        }
+    };
+    tokio::pin!(end);
+    let connections = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                // The connection was gone before we took it.
+                Err(_) => continue,
+            },
+            () = &mut end => break,
+        };
+        stream.set_nodelay(true)?;
+        let echo = echo.clone();
+        let service = service_fn(move |request| {
+            let echo = echo.clone();
+            async move { Ok::<_, Infallible>(echo.answer(&request).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(stream), service);
+        let connection = connections.watch(connection);
+        // A client that hangs up is no concern of ours.
+        tokio::spawn(async { drop(connection.await) });
+    }
+    drop(listener);
+    connections.shutdown().await;
+    Ok(())
+}
+
+impl Echo {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<http_body_util::Full<Bytes>> {
+        let asked = |name| request.headers().get(name)?.to_str().ok();
+        if let Some(delay) = asked("x-delay-ms").and_then(|value| value.parse().ok()) {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+        }
+        let status = asked("x-status").and_then(|value| value.parse().ok());
+        let health = request.uri().path() == "/health";
+        let (body, kind) = if health {
+            (Bytes::from_static(br#"{"status":"ok"}"#), "application/json")
+        } else {
+            (self.text.clone(), "text/plain; charset=utf-8")
+        };
+        let mut response = Response::new(body.into());
+        let usual = if health { StatusCode::OK } else { self.status };
+        *response.status_mut() = status.unwrap_or(usual);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        let constant = [("x-app-name", "http-echo"), ("x-app-version", "1.0.0")];
+        for (name, value) in constant {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers.insert(HeaderName::from_static("x-pod"), self.pod.clone());
+        response
+    }
+}
+
+fn parse(args: impl Iterator<Item = String>) -> Result<Flags> {
+    let mut flags = Flags { text: String::new(), listen: ":5678".into(), status: StatusCode::OK };
+    let mut args = args.peekable();
+    while let Some(arg) = args.next() {
+        let Some(flag) = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')) else {
+            bail!("Too many arguments! {arg:?} is no flag");
+        };
+        let (name, value) = match flag.split_once('=') {
+            Some((name, value)) => (name, value.to_owned()),
+            None => (flag, args.next().with_context(|| format!("-{flag} needs a value"))?),
+        };
+        match name {
+            "text" => flags.text = value,
+            "listen" => flags.listen = value,
+            "status-code" => {
+                let status = value.parse();
+                flags.status =
+                    status.map_err(|_| anyhow!("-status-code {value:?} is no HTTP status"))?;
+            }
+            _ => bail!("-{name} is no flag of this program: -text, -listen, -status-code"),
+        }
+    }
+    if flags.text.is_empty() {
+        flags.text = env::var("ECHO_TEXT").unwrap_or_default();
+    }
+    if flags.text.is_empty() {
+        bail!("Missing -text option!");
+    }
+    Ok(flags)
+}
+
+fn address(listen: &str, pod: &str) -> Result<SocketAddr> {
+    let (host, port) = listen.rsplit_once(':').context("-listen is no HOST:PORT")?;
+    let port = port.parse().with_context(|| format!("-listen {listen:?} has no port"))?;
+    let host = match (host, pod) {
+        ("", "") => "0.0.0.0",
+        ("", pod) => pod,
+        (host, _) => host,
+    };
+    let host: IpAddr = host.parse().with_context(|| format!("{host:?} is no address"))?;
+    Ok(SocketAddr::new(host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(args: &[&str]) -> Result<Flags> {
+        parse(args.iter().map(|arg| (*arg).to_owned()))
+    }
+
+    #[test]
+    fn flags_are_taken_with_one_dash_or_two_and_with_or_without_an_equals_sign() {
+        for args in [
+            ["-text=a b", "-listen=:8080", "-status-code=202"].as_slice(),
+            &["-text", "a b", "--listen", ":8080", "--status-code=202"],
+        ] {
+            let flags = parsed(args).unwrap();
+            assert_eq!((flags.text.as_str(), flags.listen.as_str()), ("a b", ":8080"));
+            assert_eq!(flags.status, 202);
+        }
+    }
+
+    #[test]
+    fn wrong_flags_are_refused() {
+        for args in
+            [["stray"].as_slice(), &["-text"], &[], &["-text=a", "-status-code=9"], &["-x=1"]]
+        {
+            assert!(parsed(args).is_err(), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_listen_address_without_a_host_means_the_pods_own() {
+        let text = |listen, pod| address(listen, pod).unwrap().to_string();
+        assert_eq!(text(":80", "10.77.0.9"), "10.77.0.9:80");
+        assert_eq!(text(":80", ""), "0.0.0.0:80");
+        assert_eq!(text("127.0.0.1:80", "10.77.0.9"), "127.0.0.1:80");
+    }
+}

@@ -1,0 +1,100 @@
+//! The embedded gateway: our `gloo` crate in Gloo's place.
+//!
+//! It watches the objects, has them translated, gives the result to Envoy as files, and writes the
+//! verdicts back, as Gloo does. What the objects *mean* is decided in the `gloo` crate alone.
+
+mod envoy;
+mod objects;
+mod statuses;
+mod xds;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Result;
+use futures::StreamExt as _;
+use gloo::{Memory, Snapshot, Translation};
+use kube::Client;
+use serde_json::Value;
+use tokio::{task::JoinHandle, time};
+
+use crate::bed::Admin;
+use objects::Objects;
+use statuses::Statuses;
+use xds::Files;
+
+/// Changes that come this close together are translated together.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The folder below a bed's `directory` in which Envoy finds its configuration.
+pub(crate) fn folder(directory: &Path) -> PathBuf {
+    directory.join("xds")
+}
+
+/// Makes the files of an Envoy that serves nothing yet; its bootstrap.
+pub(crate) fn prepare(folder: &Path) -> Result<Value> {
+    Files::prepare(folder)
+}
+
+/// A running gateway. Dropping it stops it; Envoy goes on with what it has.
+#[derive(Debug)]
+pub struct Gateway {
+    task: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// Starts to translate for the Envoy that was started with the bootstrap of `folder`.
+    pub(crate) fn start(client: Client, admin: Admin, folder: &Path) -> Self {
+        let objects = Objects::new(&client);
+        let statuses = Statuses::new(client);
+        let files = Files::new(folder, admin);
+        Self { task: tokio::spawn(run(objects, statuses, files)) }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn run(mut objects: Objects, mut statuses: Statuses, mut files: Files) {
+    let mut snapshot = Snapshot::default();
+    let mut memory = Memory::default();
+    while let Some(change) = objects.next().await {
+        objects::apply(change, &mut snapshot, &mut statuses);
+        let pause = time::sleep(PAUSE);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = &mut pause => break,
+                change = objects.next() => match change {
+                    Some(change) => objects::apply(change, &mut snapshot, &mut statuses),
+                    None => return,
+                },
+            }
+        }
+        // Gloo, too, begins only when it has seen every kind.
+        if !objects.complete() {
+            continue;
+        }
+        let translation = gloo::translate(&snapshot, &memory);
+        report(&snapshot, &translation);
+        if let Err(error) = files.publish(&translation).await {
+            tracing::error!(error = format!("{error:#}"), "Envoy did not take the configuration");
+        }
+        statuses.write(&snapshot, &translation).await;
+        memory = translation.memory;
+    }
+}
+
+fn report(snapshot: &Snapshot, translation: &Translation) {
+    for (object, reason) in snapshot.undecodable() {
+        tracing::warn!(%object, reason, "no change of this kind is taken up until this is repaired");
+    }
+    if let Some(reason) = &translation.refused {
+        tracing::warn!(reason, "Envoy would refuse these routes: it keeps the ones it has");
+    }
+}

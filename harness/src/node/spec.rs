@@ -1,0 +1,172 @@
+//! What a container's spec means for a process.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
+
+use k8s_openapi::{
+    api::core::v1::{Container, EnvVar, Pod},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+use kube::ResourceExt as _;
+
+use super::{NodeOptions, images::Image};
+use crate::process::Program;
+
+/// Why a container cannot be started: what its `waiting` state says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+/// The program that a container is.
+pub(super) fn program(
+    options: &NodeOptions,
+    pod: &Pod,
+    container: &Container,
+    address: Ipv4Addr,
+) -> Result<Program, Refusal> {
+    let reference = container.image.as_deref().unwrap_or_default();
+    let image = options.images.find(reference).ok_or_else(|| Refusal {
+        reason: "ErrImagePull",
+        message: format!("no program of the process node stands for the image {reference:?}"),
+    })?;
+    let namespace = pod.namespace().unwrap_or_default();
+    let mut env = BTreeMap::from([
+        ("POD_NAME".to_owned(), pod.name_any()),
+        ("POD_NAMESPACE".to_owned(), namespace.clone()),
+        ("POD_IP".to_owned(), address.to_string()),
+        ("HOSTNAME".to_owned(), pod.name_any()),
+        ("DRAIN_MS".to_owned(), options.drain.as_millis().to_string()),
+    ]);
+    for variable in container.env.iter().flatten() {
+        let value = value(variable, pod, address).ok_or_else(|| Refusal {
+            reason: "CreateContainerConfigError",
+            message: format!(
+                "env {}: the process node knows values and the fieldRefs metadata.name, \
+                 metadata.namespace, metadata.uid, status.podIP, spec.nodeName",
+                variable.name
+            ),
+        })?;
+        let value = expand(&value, &env);
+        env.insert(variable.name.clone(), value);
+    }
+    let args = arguments(image, container)
+        .map_err(|message| Refusal { reason: "RunContainerError", message })?;
+    let name = format!("{namespace}_{}_{}", pod.name_any(), container.name);
+    let mut program = Program::new(&name, &image.program, &options.logs);
+    program.args = args.iter().map(|arg| expand(arg, &env).into()).collect();
+    program.env = env.into_iter().collect();
+    Ok(program)
+}
+
+/// `command` replaces the image's entry point, which we can follow only when it is that very
+/// program; `args` come after.
+fn arguments(image: &Image, container: &Container) -> Result<Vec<String>, String> {
+    let mut args = image.args.clone();
+    let mut command = container.command.iter().flatten();
+    if let Some(first) = command.next() {
+        let named = first.rsplit('/').next();
+        if named != image.program.file_name().and_then(|name| name.to_str()) {
+            return Err(format!("exec: {first:?}: not in the image, as the process node knows it"));
+        }
+        args.extend(command.cloned());
+    }
+    args.extend(container.args.iter().flatten().cloned());
+    Ok(args)
+}
+
+fn value(variable: &EnvVar, pod: &Pod, address: Ipv4Addr) -> Option<String> {
+    let Some(source) = &variable.value_from else {
+        return Some(variable.value.clone().unwrap_or_default());
+    };
+    match source.field_ref.as_ref()?.field_path.as_str() {
+        "metadata.name" => Some(pod.name_any()),
+        "metadata.namespace" => pod.namespace(),
+        "metadata.uid" => pod.uid(),
+        "status.podIP" => Some(address.to_string()),
+        "spec.nodeName" => pod.spec.as_ref()?.node_name.clone(),
+        _ => None,
+    }
+}
+
+/// Replaces `$(NAME)` by the variable's value; `$$` stands for `$`, an unknown name stays as it is.
+fn expand(text: &str, env: &BTreeMap<String, String>) -> String {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        expanded.push_str(before);
+        let name = after.strip_prefix('(').and_then(|after| after.split_once(')'));
+        if let Some(after) = after.strip_prefix('$') {
+            expanded.push('$');
+            rest = after;
+        } else if let Some((value, after)) =
+            name.and_then(|(name, after)| Some((env.get(name)?, after)))
+        {
+            expanded.push_str(value);
+            rest = after;
+        } else {
+            expanded.push('$');
+            rest = after;
+        }
+    }
+    expanded + rest
+}
+
+/// A port by number, or by the name the container gives it.
+pub(super) fn port(container: &Container, port: &IntOrString) -> Option<u16> {
+    let number = match port {
+        IntOrString::Int(number) => *number,
+        IntOrString::String(name) => {
+            let mut ports = container.ports.iter().flatten();
+            ports.find(|port| port.name.as_ref() == Some(name))?.container_port
+        }
+    };
+    number.try_into().ok()
+}
+
+/// Seconds as the API has them; negative ones count as none.
+pub(super) fn seconds(value: i64) -> Duration {
+    Duration::from_secs(value.try_into().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn variables_are_put_in_where_they_are_known() {
+        let env = BTreeMap::from([("NAME".to_owned(), "echo".to_owned())]);
+        for (text, expanded) in [
+            ("-text=$(NAME)!", "-text=echo!"),
+            ("$(OTHER) $NAME $", "$(OTHER) $NAME $"),
+            ("$$(NAME)", "$(NAME)"),
+            ("$(NAME", "$(NAME"),
+        ] {
+            assert_eq!(expand(text, &env), expanded);
+        }
+    }
+
+    #[test]
+    fn a_command_must_be_the_images_own_program() {
+        let image = Image { program: "/x/http-echo".into(), args: Vec::new() };
+        let container = |command: &str| -> Container {
+            serde_json::from_value(json!({"name": "c", "command": [command, "-a"], "args": ["-b"]}))
+                .unwrap()
+        };
+        assert_eq!(arguments(&image, &container("/http-echo")).unwrap(), ["-a", "-b"]);
+        assert!(arguments(&image, &container("/bin/sleep")).unwrap_err().contains("/bin/sleep"));
+    }
+
+    #[test]
+    fn a_port_is_found_by_number_and_by_name() {
+        let container: Container = serde_json::from_value(
+            json!({"name": "c", "ports": [{"name": "http", "containerPort": 8080}]}),
+        )
+        .unwrap();
+        assert_eq!(port(&container, &IntOrString::Int(81)), Some(81));
+        assert_eq!(port(&container, &IntOrString::String("http".into())), Some(8080));
+        assert_eq!(port(&container, &IntOrString::String("grpc".into())), None);
+    }
+}
