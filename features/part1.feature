@@ -3,7 +3,7 @@ Feature: One service, two phases
   then a growing share of all requests does, then v1 goes. Each step is one push.
 
   Background:
-    Given coalmine follows an empty repository
+    Given coalmine follows a new repository
     And the platform team pushes "platform/namespaces.yaml":
       """
       apiVersion: v1

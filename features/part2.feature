@@ -3,7 +3,7 @@ Feature: Two teams behind one domain
   team's mistake stays with that team.
 
   Background:
-    Given coalmine follows an empty repository
+    Given coalmine follows a new repository
     And the platform team pushes "platform/namespaces.yaml":
       """
       apiVersion: v1

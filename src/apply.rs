@@ -239,9 +239,29 @@ impl Executor<'_> {
                 Health::Failed(reason) => return Err(Ended::Stalled(format!("{id}: {reason}"))),
                 Health::Waiting(reason) if Instant::now() >= deadline => {
                     let waited = self.timing.deadline.as_secs_f32();
-                    return Err(Ended::Stalled(format!("{id}: {reason} (waited {waited} s)")));
+                    let advice = self.advice(condition);
+                    return Err(Ended::Stalled(format!(
+                        "{id}: {reason} (waited {waited} s); {advice}"
+                    )));
                 }
                 Health::Waiting(reason) => (self.progress)(&format!("{id}: {reason}")),
+            }
+        }
+    }
+
+    /// What a person does when a wait has ended without its condition.
+    fn advice(&self, condition: Condition<'_>) -> String {
+        let gloo = self.gloo_namespace;
+        match condition {
+            Condition::RolledOut(selector) => format!(
+                "the routes stay as they were; look at the pods with `kubectl describe pods -l {selector}`, or push values that work"
+            ),
+            Condition::HasEndpoints(selector) => format!(
+                "the routes stay as they were; are there ready pods with the labels {selector}, and does the Service select them?"
+            ),
+            Condition::Exists => "the routes stay as they were; create it, or name another".into(),
+            Condition::Accepted | Condition::Served | Condition::Judged => {
+                format!("does Gloo run in namespace {gloo}, and what does its log say?")
             }
         }
     }
@@ -269,10 +289,7 @@ impl Executor<'_> {
             }
             Condition::Exists => object.map_or_else(absent, |_| Health::Ready),
             Condition::Judged | Condition::Served | Condition::Accepted => match verdict() {
-                None => Health::Waiting(format!(
-                    "Gloo has given no verdict on it yet (does Gloo run in namespace {}?)",
-                    self.gloo_namespace
-                )),
+                None => Health::Waiting("Gloo has given no verdict on it yet".into()),
                 Some(Verdict::Accepted) => Health::Ready,
                 Some(_) if matches!(condition, Condition::Judged) => Health::Ready,
                 Some(Verdict::Warning(_)) if matches!(condition, Condition::Served) => {

@@ -15,6 +15,14 @@ pub const SERVICE: &str = "coalmine.dev/service";
 /// Annotation with the git revision the object was last rendered from.
 pub const REVISION: &str = "coalmine.dev/revision";
 
+/// Annotation that keeps an object in the cluster when its service's file goes; the value is `true`.
+pub const KEEP: &str = "coalmine.dev/keep";
+
+/// True when the object stays although its service's file is gone.
+pub fn is_kept(object: &Value) -> bool {
+    object["metadata"]["annotations"][KEEP] == "true"
+}
+
 /// What identifies an object in a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId {
@@ -71,18 +79,23 @@ impl Manifest {
 
     /// Marks the object as ours: the three labels and the revision annotation.
     pub fn mark(&mut self, instance: &str, service: &str, revision: &str) {
-        let mut set = |field: &str, key: &str, value: &str| {
-            let entry = self.object["metadata"][field].as_object_mut();
-            if let Some(map) = entry {
-                map.insert(key.into(), value.into());
-            } else {
-                let map = Map::from_iter([(key.to_owned(), value.into())]);
-                self.object["metadata"][field] = map.into();
-            }
-        };
-        set("labels", MANAGED_BY, FIELD_MANAGER);
-        set("labels", INSTANCE, instance);
-        set("labels", SERVICE, service);
-        set("annotations", REVISION, revision);
+        self.set("labels", MANAGED_BY, FIELD_MANAGER);
+        self.set("labels", INSTANCE, instance);
+        self.set("labels", SERVICE, service);
+        self.set("annotations", REVISION, revision);
+    }
+
+    /// Marks the object as one that stays when its service's file goes.
+    pub fn keep(&mut self) {
+        self.set("annotations", KEEP, "true");
+    }
+
+    fn set(&mut self, field: &str, key: &str, value: &str) {
+        if let Some(map) = self.object["metadata"][field].as_object_mut() {
+            map.insert(key.into(), value.into());
+        } else {
+            let map = Map::from_iter([(key.to_owned(), value.into())]);
+            self.object["metadata"][field] = map.into();
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::values::{Canary, Policy, Service, Version, Weight};
+use crate::values::{Canary, Service, Weight};
 
 /// Where a service's rollout stands, in the order of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,49 +102,6 @@ fn advances(before: &Service, after: &Service) -> bool {
     }
 }
 
-/// Whether a policy lets a service change so. The way back is always open.
-///
-/// # Errors
-/// Says which version gets too much of the traffic too early, and what to commit instead.
-pub fn permit(policy: &Policy, before: &Service, after: &Service) -> Result<(), String> {
-    if Change::between(before, after) == Some(Change::Rollback) {
-        return Ok(());
-    }
-    for version in after.routed_versions() {
-        let (old, new) = (share(before, version), share(after, version));
-        let rise = new.percent().saturating_sub(old.percent());
-        if let Some(most) = policy.max_step.filter(|most| rise > most.percent()) {
-            return Err(format!(
-                "the share of {version} rises by {rise} from {old} to {new}, and policy.maxStep is \
-                 {most}: take smaller steps"
-            ));
-        }
-        if policy.require_header_phase && rise > 0 && old == Weight::ZERO && !tried(before, version)
-        {
-            return Err(format!(
-                "{version} gets {new} percent without a header phase, and policy.requireHeaderPhase \
-                 is set: commit it as canary with headers and weight 0 first"
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The part of the traffic without headers that a version gets.
-fn share(service: &Service, version: &Version) -> Weight {
-    let weight = service.routes.canary.as_ref().map_or(Weight::ZERO, |canary| canary.weight);
-    match &service.routes.canary {
-        Some(canary) if canary.version == *version => weight,
-        _ if service.routes.primary == *version => weight.rest(),
-        _ => Weight::ZERO,
-    }
-}
-
-fn tried(service: &Service, version: &Version) -> bool {
-    let canary = service.routes.canary.as_ref();
-    canary.is_some_and(|canary| canary.version == *version && !canary.headers.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -230,34 +187,6 @@ mod tests {
         assert_eq!(Change::between(&shifted, &next), Some(Change::Jump));
     }
 
-    #[test]
-    fn a_policy_bounds_the_step_up_and_never_the_way_back() {
-        let policy = Policy { max_step: Weight::new(50), require_header_phase: false };
-        let [stable, _, test, half, shifted, done] = rollout();
-        assert_eq!(permit(&policy, &test, &half), Ok(()));
-        assert_eq!(permit(&policy, &shifted, &done), Ok(()));
-        assert_eq!(permit(&policy, &shifted, &test), Ok(()));
-        assert_eq!(
-            permit(&policy, &stable, &shifted).unwrap_err(),
-            "the share of v2 rises by 100 from 0 to 100, and policy.maxStep is 50: \
-             take smaller steps"
-        );
-        assert!(permit(&policy, &stable, &done).is_err());
-    }
-
-    #[test]
-    fn a_policy_can_ask_for_the_header_phase() {
-        let policy = Policy { max_step: None, require_header_phase: true };
-        let [_, deployed, test, half, ..] = rollout();
-        assert_eq!(permit(&policy, &deployed, &test), Ok(()));
-        assert_eq!(permit(&policy, &test, &half), Ok(()));
-        assert_eq!(
-            permit(&policy, &deployed, &half).unwrap_err(),
-            "v2 gets 50 percent without a header phase, and policy.requireHeaderPhase is set: \
-             commit it as canary with headers and weight 0 first"
-        );
-    }
-
     proptest! {
         #[test]
         fn the_way_back_of_an_advance_is_a_rollback(one in valid_values(), other in valid_values()) {
@@ -270,13 +199,6 @@ mod tests {
                 Some(Change::Rollback) => prop_assert_eq!(back, Some(Change::Advance)),
                 same => prop_assert_eq!(back, same),
             }
-        }
-
-        #[test]
-        fn without_a_policy_everything_is_permitted(one in valid_values(), other in valid_values()) {
-            let [one, other] =
-                [one, other].map(|values| service(&serde_yaml::to_string(&values).unwrap()));
-            prop_assert_eq!(permit(&Policy::default(), &one, &other), Ok(()));
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod programs;
 pub mod progress;
 pub mod repository;
 pub mod sample;
+pub mod status;
 pub mod wait;
 
 pub use bed::{Bed, BedOptions};

@@ -1,5 +1,6 @@
 //! `coalmine run`: the daemon.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -114,7 +115,9 @@ impl Run {
             .unwrap_or_else(|_| EnvFilter::new("warn,coalmine=info"));
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
         match self.log_format {
-            LogFormat::Text => log.with_target(false).init(),
+            LogFormat::Text => {
+                log.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();
+            }
             LogFormat::Json => log.json().init(),
         }
     }

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::take_up::Work;
 use crate::cluster::Cluster;
-use crate::reconcile::{PLATFORM, Reconciler};
+use crate::reconcile::{Job, Reconciler};
 use crate::source::{Source, SourceConfig};
-use crate::values::Repository;
+use crate::values::{PLATFORM, Repository};
 
 /// How many services are brought forward at the same time.
 const AT_ONCE: usize = 16;
@@ -38,7 +38,7 @@ pub async fn once(source: SourceConfig, instance: &str) -> anyhow::Result<Vec<Ou
     let work = Work::of(&repository, &reconciler, &revision.id).await?;
 
     let never = CancellationToken::new();
-    let attempt = async |job: &crate::reconcile::Job| {
+    let attempt = async |job: &Job| {
         let name = &job.service;
         let progress = |reason: &str| tracing::info!(service = name, "waiting: {reason}");
         let ended = reconciler.reconcile(job, &work.conduct, &never, &progress).await;

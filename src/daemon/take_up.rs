@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use super::Daemon;
 use super::worker::{Surroundings, Wanted, Worker};
-use crate::inventory::{Manifest, ObjectId, SERVICE};
+use crate::inventory::{Manifest, ObjectId, SERVICE, is_kept};
 use crate::problem::Problem;
-use crate::reconcile::{Conduct, Job, PLATFORM, Reconciler};
+use crate::reconcile::{Conduct, Job, Reconciler};
 use crate::render::Owner;
 use crate::report::State;
 use crate::source::{Revision, Source};
-use crate::values::{Repository, Service, Settings};
+use crate::values::{PLATFORM, Repository, Service, Settings};
 
 impl Daemon {
     /// Hands each service of the revision to its worker.
@@ -160,11 +160,19 @@ impl Work {
             .chain(self.invalid.iter().map(|(name, _)| name.as_str()))
             .chain([PLATFORM])
             .collect();
-        let owner =
-            |object: &Value| object["metadata"]["labels"][SERVICE].as_str().map(str::to_owned);
-        let owners: BTreeSet<String> = inventory.values().filter_map(owner).collect();
-        let gone: Vec<&String> =
-            owners.iter().filter(|name| !known.contains(name.as_str())).collect();
+        let owner = |object: &Value| {
+            object["metadata"]["labels"][SERVICE].as_str().unwrap_or_default().to_owned()
+        };
+        // With `keep: true` the objects outlive their file.
+        let ours: Vec<(&ObjectId, String)> = inventory
+            .iter()
+            .map(|(id, object)| (id, object, owner(object)))
+            .filter(|(_, object, owner)| known.contains(owner.as_str()) || !is_kept(object))
+            .map(|(id, _, owner)| (id, owner))
+            .collect();
+        let owners = ours.iter().map(|(_, owner)| owner);
+        let gone: BTreeSet<&String> =
+            owners.filter(|owner| !known.contains(owner.as_str())).collect();
         if !gone.is_empty() && repository.services.is_empty() {
             bail!(
                 "revision {revision} has no services at all and {} are in the cluster; \
@@ -175,10 +183,8 @@ impl Work {
         let desired: BTreeSet<&ObjectId> =
             self.jobs.iter().flat_map(|job| job.desired.manifests()).map(Manifest::id).collect();
         let is_invalid = |name: &str| self.invalid.iter().any(|(invalid, _)| invalid == name);
-        let surplus = inventory.iter().filter(|(id, object)| {
-            !desired.contains(id) && !owner(object).is_some_and(|name| is_invalid(&name))
-        });
-        let surplus = surplus.count();
+        let surplus =
+            ours.iter().filter(|(id, owner)| !desired.contains(id) && !is_invalid(owner)).count();
         if let Some(limit) = repository.settings.prune_limit
             && surplus > usize::try_from(limit)?
         {

@@ -6,7 +6,7 @@ use crate::diff;
 use crate::inventory::{Manifest, ObjectId};
 use crate::plan::{Backend, Desired, is_route};
 use crate::render::{Owner, Rendered, render};
-use crate::values::{Platform, Service, Version, Workload};
+use crate::values::{PLATFORM, Platform, Service, Version, Workload};
 
 /// What is to be done about one service.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,9 +18,6 @@ pub struct Job {
     /// Whether objects that exist without our label may be taken over.
     pub adopt: bool,
 }
-
-/// The name under which the objects in `platform/` are kept.
-pub const PLATFORM: &str = "platform";
 
 impl Job {
     /// The work that a service's values mean.

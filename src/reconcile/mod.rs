@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 use crate::apply::{Ended, Executor};
 use crate::cluster::{Cluster, ClusterError, SERVICE_KINDS};
 use crate::diff;
-use crate::inventory::{INSTANCE, Manifest, ObjectId, SERVICE};
+use crate::inventory::{self, INSTANCE, Manifest, ObjectId, SERVICE};
 use crate::plan::{Findings, is_route, plan};
 use crate::policy;
 use crate::preflight;
-use crate::values::{Policy, Timing};
+use crate::values::{PLATFORM, Policy, Timing};
 
-pub use job::{Job, PLATFORM};
+pub use job::Job;
 
 /// What all services of one daemon share.
 #[derive(Clone)]
@@ -109,7 +109,10 @@ impl Reconciler {
             }
         }
         let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
-        let surplus = live.keys().filter(|id| !desired.contains(id)).cloned().collect();
+        let surplus = live.iter().filter(|(id, object)| {
+            !(desired.contains(id) || job.is_farewell() && inventory::is_kept(object))
+        });
+        let surplus = surplus.map(|(id, _)| id.clone()).collect();
         let mut findings = Findings { surplus, ..Findings::default() };
         let mut stored = BTreeMap::new();
         for manifest in job.desired.manifests() {

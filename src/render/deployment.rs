@@ -76,7 +76,7 @@ fn render_pod(service: &Service, version: &Version, deployment: &Deployment) -> 
     }
     let probes = &deployment.probes;
     // Without a readiness probe a pod would count as ready before it listens.
-    let connects = json!({"tcpSocket": {"port": port}, "periodSeconds": 2});
+    let connects = json!({"tcpSocket": {"port": port}, "periodSeconds": 1});
     for (field, probe, default) in [
         ("readinessProbe", &probes.readiness, Some(connects)),
         ("livenessProbe", &probes.liveness, None),

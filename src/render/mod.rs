@@ -47,6 +47,9 @@ pub fn render(service: &Service, owner: &Owner) -> Rendered {
         // Every object is rendered with its name, and no patch reaches it.
         let mut manifest = Manifest::new(object).expect("a rendered object names itself");
         manifest.mark(&owner.instance, service.name.as_str(), &owner.revision);
+        if service.keep {
+            manifest.keep();
+        }
         manifest
     };
     Rendered {

@@ -7,8 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::phase::Phase;
-use crate::reconcile::PLATFORM;
-use crate::values::{Binding, HeaderMatch, Service, ValueMatch, Version};
+use crate::values::{Binding, HeaderMatch, PLATFORM, Service, ValueMatch, Version};
 
 /// How a service is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -78,17 +77,11 @@ impl ServiceReport {
     /// Takes over what the values say.
     pub fn describe(&mut self, service: &Service) {
         let routes = &service.routes;
-        let canary = routes.canary.as_ref();
-        let share = |version: &Version| match canary {
-            Some(canary) if canary.version == *version => canary.weight.percent(),
-            Some(canary) if routes.primary == *version => canary.weight.rest().percent(),
-            None if routes.primary == *version => 100,
-            _ => 0,
-        };
         self.namespace = service.namespace.clone();
         self.phase = Phase::of(service).to_string();
-        self.weights = service.versions.keys().map(|v| (v.to_string(), share(v))).collect();
-        let headers = canary.into_iter().flat_map(|canary| &canary.headers);
+        let share = |version: &Version| (version.to_string(), routes.share(version).percent());
+        self.weights = service.versions.keys().map(share).collect();
+        let headers = routes.canary.iter().flat_map(|canary| &canary.headers);
         self.headers =
             headers.map(|(name, wanted)| (name.clone(), header_in_words(wanted))).collect();
         self.paths = routes.paths.iter().map(|path| path.path.text().to_owned()).collect();

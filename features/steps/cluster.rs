@@ -1,0 +1,77 @@
+//! What is in the cluster, and what people do to it by hand.
+
+use anyhow::{Context, Result};
+use cucumber::gherkin::Step;
+use cucumber::{then, when};
+use harness::wait::{self, Seen};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::core::{ApiResource, GroupVersionKind};
+
+use crate::world::{DEADLINE, World, bed};
+
+#[then(regex = r"^the Deployment (\S+)/(\S+) is available$")]
+async fn is_available(_: &mut World, namespace: String, name: String) -> Result<()> {
+    let deployments: Api<Deployment> = Api::namespaced(bed().client(), &namespace);
+    wait::until(&format!("Deployment {namespace}/{name}"), DEADLINE, async || {
+        match deployments.get_opt(&name).await {
+            Ok(Some(deployment)) => {
+                let available = deployment.status.and_then(|status| status.available_replicas);
+                Seen::when(available > Some(0), "no pod of it is available")
+            }
+            Ok(None) => Seen::NotYet("it does not exist".into()),
+            Err(error) => Seen::NotYet(error.to_string()),
+        }
+    })
+    .await
+}
+
+#[then(regex = r"^the Deployment (\S+)/(\S+) is gone$")]
+async fn is_gone(_: &mut World, namespace: String, name: String) -> Result<()> {
+    let deployments: Api<Deployment> = Api::namespaced(bed().client(), &namespace);
+    wait::until(&format!("no Deployment {namespace}/{name}"), DEADLINE, async || match deployments
+        .get_opt(&name)
+        .await
+    {
+        Ok(found) => Seen::when(found.is_none(), "it exists"),
+        Err(error) => Seen::NotYet(error.to_string()),
+    })
+    .await
+}
+
+#[when(regex = r"^somebody of the \w+ team applies by hand:$")]
+async fn applies_by_hand(_: &mut World, step: &Step) -> Result<()> {
+    let text = step.docstring.as_deref().context("the step needs an object")?;
+    let object: DynamicObject = serde_yaml::from_str(text.trim_start())?;
+    let kind = object.types.clone().context("the object needs apiVersion and kind")?;
+    let namespace = object.metadata.namespace.clone().context("the object needs a namespace")?;
+    let name = object.metadata.name.clone().context("the object needs a name")?;
+    let parameters = PatchParams::apply("kubectl").force();
+    objects(&kind.api_version, &kind.kind, &namespace)?
+        .patch(&name, &parameters, &Patch::Apply(&object))
+        .await?;
+    Ok(())
+}
+
+#[when(regex = r"^somebody of the \w+ team deletes the RouteTable (\S+)/(\S+)$")]
+async fn deletes(_: &mut World, namespace: String, name: String) -> Result<()> {
+    let tables = objects("gateway.solo.io/v1", "RouteTable", &namespace)?;
+    tables.delete(&name, &DeleteParams::default()).await?;
+    Ok(())
+}
+
+/// The objects of one kind in one namespace.
+pub(super) fn objects(
+    api_version: &str,
+    kind: &str,
+    namespace: &str,
+) -> Result<Api<DynamicObject>> {
+    let (group, version) = api_version.split_once('/').context("apiVersion has two parts")?;
+    let kind = GroupVersionKind::gvk(group, version, kind);
+    // The one plural here that is no longer than its singular.
+    let resource = match kind.kind.as_str() {
+        "Settings" => ApiResource::from_gvk_with_plural(&kind, "settings"),
+        _ => ApiResource::from_gvk(&kind),
+    };
+    Ok(Api::namespaced_with(bed().client(), namespace, &resource))
+}

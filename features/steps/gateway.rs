@@ -1,0 +1,50 @@
+//! What Gloo says.
+
+use anyhow::Result;
+use cucumber::{then, when};
+use harness::wait::{self, Seen};
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use super::cluster::objects;
+use crate::world::{DEADLINE, World};
+
+const GLOO: &str = "gloo-system";
+
+#[when(regex = r#"^the platform team lets Gloo replace invalid routes by (\d+) "([^"]+)"$"#)]
+async fn replaces_invalid_routes(_: &mut World, status: u16, body: String) -> Result<()> {
+    let policy = json!({"spec": {"gloo": {"invalidConfigPolicy": {
+        "replaceInvalidRoutes": true,
+        "invalidRouteResponseCode": status,
+        "invalidRouteResponseBody": body,
+    }}}});
+    let settings = objects("gloo.solo.io/v1", "Settings", GLOO)?;
+    settings.patch("default", &PatchParams::default(), &Patch::Merge(&policy)).await?;
+    Ok(())
+}
+
+#[then(regex = r#"^Gloo has a warning for the VirtualService (\S+)/(\S+) that names "([^"]+)"$"#)]
+async fn has_a_warning(_: &mut World, namespace: String, name: String, word: String) -> Result<()> {
+    verdict(&namespace, &name, "Warning", &word).await
+}
+
+#[then(regex = r"^Gloo accepts the VirtualService (\S+)/(\S+)$")]
+async fn accepts(_: &mut World, namespace: String, name: String) -> Result<()> {
+    verdict(&namespace, &name, "Accepted", "").await
+}
+
+async fn verdict(namespace: &str, name: &str, state: &str, word: &str) -> Result<()> {
+    let services = objects("gateway.solo.io/v1", "VirtualService", namespace)?;
+    let what = format!("the verdict {state} on VirtualService {namespace}/{name}");
+    wait::until(&what, DEADLINE, async || match services.get_opt(name).await {
+        Err(error) => Seen::NotYet(error.to_string()),
+        Ok(None) => Seen::NotYet("it does not exist".into()),
+        Ok(Some(service)) => {
+            let status = &service.data["status"]["statuses"][GLOO];
+            let reason = status["reason"].as_str().unwrap_or_default();
+            let fits = status["state"] == *state && reason.contains(word);
+            Seen::when(fits, status)
+        }
+    })
+    .await
+}

@@ -1,0 +1,124 @@
+//! Who answers, how often, and whether anybody ever goes without an answer.
+
+use anyhow::{Context, Result, bail, ensure};
+use cucumber::gherkin::Step;
+use cucumber::{given, then};
+use harness::distribution::{Expected, check};
+use harness::load::Load;
+use harness::sample::{Client, Target, converge, sample};
+use harness::wait::{self, Seen};
+
+use crate::world::{DEADLINE, World, bed};
+
+/// Requests per check (design, section 9).
+const SAMPLE: u64 = 2_000;
+/// Connections that a check uses.
+const CONNECTIONS: usize = 8;
+/// Requests per second of a constant load.
+const LOAD: u32 = 50;
+/// Requests of a check of answers that no version gives.
+const REFUSALS: u64 = 100;
+
+#[given(regex = r#"^every request to "([^"]+)" is answered by (\S+)$"#)]
+#[then(regex = r#"^every request to "([^"]+)" is answered by (\S+)$"#)]
+async fn all_answered_by(_: &mut World, path: String, version: String) -> Result<()> {
+    split(&target(&path), &Expected::only(version)).await
+}
+
+#[then(
+    regex = r#"^every request to "([^"]+)" with the header "([^":]+): ([^"]*)" is answered by (\S+)$"#
+)]
+async fn all_with_header_answered_by(
+    _: &mut World,
+    path: String,
+    name: String,
+    value: String,
+    version: String,
+) -> Result<()> {
+    split(&target(&path).header(name, value), &Expected::only(version)).await
+}
+
+#[then(regex = r#"^the requests to "([^"]+)" are answered by:$"#)]
+async fn answered_by_several(_: &mut World, path: String, step: &Step) -> Result<()> {
+    let table = step.table.as_ref().context("the step needs a table of versions and shares")?;
+    let mut shares = Vec::new();
+    for row in &table.rows {
+        let [version, share] = row.as_slice() else { bail!("a row is a version and its share") };
+        shares.push((version.clone(), share.parse()?));
+    }
+    split(&target(&path), &Expected::new(shares)?).await
+}
+
+#[given(regex = r#"^every request to "([^"]+)" is answered with (\d+)$"#)]
+async fn refused(_: &mut World, path: String, status: u16) -> Result<()> {
+    all_refused(&target(&path), status, "").await
+}
+
+#[then(
+    regex = r#"^every request to "([^"]+)" with the header "([^":]+): ([^"]*)" is answered with (\d+)(?: "([^"]*)")?$"#
+)]
+async fn refused_with_header(
+    _: &mut World,
+    path: String,
+    name: String,
+    value: String,
+    status: u16,
+    body: String,
+) -> Result<()> {
+    all_refused(&target(&path).header(name, value), status, &body).await
+}
+
+#[given(regex = r#"^constant load on "([^"]+)"$"#)]
+async fn load(world: &mut World, path: String) -> Result<()> {
+    world.loads.push(Load::start([(path.clone(), target(&path))], LOAD)?);
+    Ok(())
+}
+
+#[then("no request of the load has failed")]
+async fn no_request_failed(world: &mut World) -> Result<()> {
+    ensure!(!world.loads.is_empty(), "no step has started a load");
+    for load in world.loads.drain(..) {
+        for (path, total) in load.stop().await {
+            ensure!(total.requests > 0, "the load on {path} made no request");
+            if let Some(first) = total.failures.first() {
+                bail!(
+                    "{} of {} requests to {path} failed, the first: {first}",
+                    total.failed,
+                    total.requests
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn target(path: &str) -> Target {
+    Target::new(bed().proxy_url(), path)
+}
+
+/// Converges first, then takes one sample and judges it: no second try.
+async fn split(target: &Target, expected: &Expected) -> Result<()> {
+    converge(target, &expected.versions(), DEADLINE).await?;
+    let verdict = check(expected, &sample(target, SAMPLE, CONNECTIONS).await?);
+    ensure!(verdict.passed, "{}: {}", target.path, verdict.message);
+    Ok(())
+}
+
+/// Waits for the first refusal of this kind, then expects nothing else.
+async fn all_refused(target: &Target, status: u16, body: &str) -> Result<()> {
+    let client = Client::new(target)?;
+    let refusal = async || match client.ask().await {
+        Ok(version) => Seen::NotYet(format!("answered by {version}")),
+        Err(failure) => {
+            let fits = failure.status == Some(status) && failure.detail.contains(body);
+            Seen::when(fits, failure)
+        }
+    };
+    wait::until(&format!("{status} from {}", target.path), DEADLINE, refusal).await?;
+    for _ in 0..REFUSALS {
+        if let Seen::NotYet(other) = refusal().await {
+            bail!("{}: expected {status} {body:?} every time, got: {other}", target.path);
+        }
+    }
+    Ok(())
+}

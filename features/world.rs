@@ -1,0 +1,129 @@
+//! What a scenario has in hand. No logic: that is in the steps and in the harness.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use cucumber::event::ScenarioFinished;
+use harness::Bed;
+use harness::load::Load;
+use harness::process::{Process, Program};
+use harness::repository::Repository;
+use harness::status::StatusClient;
+use tempfile::TempDir;
+
+/// How long anything may take before a scenario gives up.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
+/// How long the daemon gets to stop in order.
+const FAREWELL: Duration = Duration::from_secs(15);
+/// How often the daemon looks at the repository in scenarios.
+const INTERVAL: &str = "500ms";
+
+/// The bed that all scenarios share, one after the other.
+static BED: Mutex<Option<Arc<Bed>>> = Mutex::new(None);
+
+/// One scenario's world.
+#[derive(Debug, cucumber::World)]
+#[world(init = Self::new)]
+pub(crate) struct World {
+    /// Files of this scenario.
+    pub(crate) directory: TempDir,
+    /// The repository that people push to.
+    pub(crate) repository: Option<Repository>,
+    /// The daemon and its status.
+    pub(crate) daemon: Option<Daemon>,
+    /// The newest pushed revision.
+    pub(crate) pushed: Option<String>,
+    /// Constant loads, with what they ask.
+    pub(crate) loads: Vec<Load>,
+}
+
+/// A running `coalmine run`.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    /// The process.
+    pub(crate) process: Process,
+    /// Its status endpoint.
+    pub(crate) status: StatusClient,
+}
+
+impl World {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            directory: tempfile::tempdir()?,
+            repository: None,
+            daemon: None,
+            pushed: None,
+            loads: Vec::new(),
+        })
+    }
+
+    /// Gives the scenario a gateway without routes.
+    pub(crate) async fn begin(&mut self) {
+        bed().reset().await.expect("the bed can be reset");
+    }
+
+    /// Starts the daemon on a repository.
+    pub(crate) fn follow(&mut self, repository: Repository) -> Result<()> {
+        let log = self.directory.path();
+        let status = harness::namespace::STATUS;
+        let program = Program::new("coalmine", env!("CARGO_BIN_EXE_coalmine"), log)
+            .arg("run")
+            .flag("repo", repository.bare())
+            .flag("interval", INTERVAL)
+            .flag("listen", status.to_string())
+            .flag("state-dir", log.join("state"))
+            .env("KUBECONFIG", bed().kubeconfig().to_string_lossy());
+        let process = Process::start(&program)?;
+        self.daemon =
+            Some(Daemon { process, status: StatusClient::new(&format!("http://{status}"))? });
+        self.repository = Some(repository);
+        Ok(())
+    }
+
+    /// The repository that people push to.
+    pub(crate) fn repository(&self) -> Result<&Repository> {
+        self.repository.as_ref().context("no step has made a repository")
+    }
+
+    /// The running daemon.
+    pub(crate) fn daemon(&self) -> Result<&Daemon> {
+        self.daemon.as_ref().context("no step has started coalmine")
+    }
+}
+
+/// Makes the bed known to all scenarios.
+pub(crate) fn lend(bed: Bed) {
+    *BED.lock().expect("no scenario panics with the lock") = Some(Arc::new(bed));
+}
+
+/// The bed.
+pub(crate) fn bed() -> Arc<Bed> {
+    let bed = BED.lock().expect("no scenario panics with the lock");
+    bed.clone().expect("the bed is lent before the first scenario")
+}
+
+/// The bed, when no scenario uses it any more.
+pub(crate) fn take_back() -> Result<Bed> {
+    let bed = BED.lock().expect("no scenario panics with the lock").take();
+    bed.and_then(Arc::into_inner).context("a scenario still holds the bed")
+}
+
+/// Ends what the scenario started, and shows what is needed to understand a failure.
+pub(crate) async fn end(ended: &ScenarioFinished, world: Option<&mut World>) {
+    let Some(world) = world else { return };
+    for load in world.loads.drain(..) {
+        load.stop().await;
+    }
+    if let Some(daemon) = world.daemon.take() {
+        let failed = matches!(ended, ScenarioFinished::StepFailed(..));
+        if failed && let Ok(status) = daemon.status.get().await {
+            eprintln!("the daemon's status: {status:#?}");
+        }
+        daemon.process.stop(FAREWELL).await;
+        if failed {
+            let log = std::fs::read_to_string(world.directory.path().join("coalmine.log"));
+            eprintln!("the daemon's log:\n{}", log.unwrap_or_else(|error| error.to_string()));
+        }
+    }
+}
