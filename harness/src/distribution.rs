@@ -84,7 +84,8 @@ pub fn check(expected: &Expected, sample: &Sample) -> Verdict {
             100 => note(observed == answers, text),
             _ => {
                 let p = two_sided(answers, observed, f64::from(*share) / 100.0);
-                note(p >= ALPHA, format!("{text}, p = {p:.2e}"));
+                let p_value = if p < 0.001 { format!("{p:.1e}") } else { format!("{p:.3}") };
+                note(p >= ALPHA, format!("{text}, p = {p_value}"));
             }
         }
     }

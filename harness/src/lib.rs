@@ -5,6 +5,7 @@
 
 pub mod bed;
 pub mod build;
+pub mod demo;
 pub mod distribution;
 pub mod forward;
 pub mod gateway;

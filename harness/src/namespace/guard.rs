@@ -173,8 +173,9 @@ pub(super) fn outlive(signals: &SignalFd, child: Pid) -> Result<i32> {
 fn on_signal(signal: &libc::signalfd_siginfo, child: Pid) -> Result<Option<i32>> {
     let number = Signal::try_from(i32::try_from(signal.ssi_signo)?)?;
     if number != Signal::SIGCHLD {
-        // What the terminal sends, it sends to every process of the foreground group itself.
-        if signal.ssi_code != libc::SI_KERNEL {
+        // What the terminal sends, it sends to every process of the foreground group itself; but that
+        // it is gone it tells only the leader of its session, which the guard may be.
+        if signal.ssi_code != libc::SI_KERNEL || number == Signal::SIGHUP {
             match kill(child, number) {
                 Ok(()) | Err(Errno::ESRCH) => {}
                 Err(error) => bail!("cannot pass {number} on: {error}"),

@@ -86,6 +86,12 @@ impl Inside {
     }
 }
 
+/// Whether this process was started by [`enter`] in another one: then what a program does before it
+/// enters has been done.
+pub fn entered() -> bool {
+    stage::current().is_some()
+}
+
 /// Builds and fetches what the local bed needs ([`build::artifacts`]; there is no network inside),
 /// makes its namespaces and returns inside of them. The process that was started stays behind as
 /// the guard and ends with the same exit code. With `COALMINE_BED=existing` none of this is needed

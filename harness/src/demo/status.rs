@@ -1,0 +1,140 @@
+//! What the daemon says about itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::{StatusCode, Uri};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+
+/// How long the daemon may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The most that is read of its answer, in bytes.
+const LONGEST: usize = 16 << 20;
+
+/// The daemon's answer at `/api/services`, as far as the demo needs it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Status {
+    /// The revision that was fetched last.
+    pub(super) revision: Option<String>,
+    #[serde(default)]
+    pub(super) source: Source,
+    pub(super) services: Vec<Service>,
+}
+
+/// What it says about the repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Source {
+    /// Why the last fetch failed.
+    pub(super) error: Option<String>,
+}
+
+/// One service's part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Service {
+    pub(super) service: String,
+    pub(super) phase: String,
+    pub(super) state: String,
+    pub(super) reason: String,
+    pub(super) revision: Option<String>,
+    /// Version to percent.
+    #[serde(default)]
+    pub(super) weights: BTreeMap<String, u8>,
+    /// The header that leads to the canary.
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, serde_json::Value>,
+    #[serde(default)]
+    pub(super) paths: Vec<String>,
+}
+
+impl Status {
+    pub(super) fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.service == name)
+    }
+}
+
+impl Service {
+    /// Whether this revision is carried out and healthy.
+    pub(super) fn has_applied(&self, revision: &str) -> bool {
+        self.state == "Ready" && self.revision.as_deref() == Some(revision)
+    }
+
+    /// One line for people.
+    pub(super) fn summary(&self) -> String {
+        let revision = self.revision.as_deref().map_or("-", |id| id.get(..7).unwrap_or(id));
+        let colon = if self.reason.is_empty() { "" } else { ": " };
+        let Self { service, phase, state, reason, .. } = self;
+        format!("{service} {phase} {state}{colon}{reason}, revision {revision}")
+    }
+}
+
+/// Asks the daemon.
+#[derive(Clone, Debug)]
+pub(super) struct StatusClient {
+    client: legacy::Client<HttpConnector, Empty<Bytes>>,
+    uri: Uri,
+}
+
+impl StatusClient {
+    pub(super) fn new(base: &str) -> Result<Self> {
+        let uri = format!("{base}/api/services");
+        let uri = uri.parse().with_context(|| format!("{uri} is not a URL"))?;
+        let client = legacy::Client::builder(TokioExecutor::new()).build_http();
+        Ok(Self { client, uri })
+    }
+
+    /// The status of this moment.
+    pub(super) async fn get(&self) -> Result<Status> {
+        let exchange = async {
+            let response = self.client.get(self.uri.clone()).await?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), LONGEST).collect().await;
+            let body = body.map_err(|error| anyhow::anyhow!("its answer broke off: {error}"))?;
+            let body = body.to_bytes();
+            ensure!(status == StatusCode::OK, "it answers {status}: {}", body.escape_ascii());
+            serde_json::from_slice(&body).context("its answer is not the status")
+        };
+        tokio::time::timeout(PATIENCE, exchange)
+            .await
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {PATIENCE:?}")))
+            .with_context(|| format!("cannot read the daemon's status at {}", self.uri))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = r#"{"revision": "0123456789", "services": [{"service": "echo",
+        "namespace": "echo", "phase": "Shifting", "state": "Ready", "reason": "",
+        "revision": "0123456789", "weights": {"v1": 50, "v2": 50},
+        "headers": {"stage": "canary"}, "paths": ["/echo"]}]}"#;
+
+    #[test]
+    fn a_service_has_applied_a_revision_only_when_it_is_ready_with_it() {
+        let status: Status = serde_json::from_str(EXAMPLE).unwrap();
+        let echo = status.service("echo").unwrap();
+        assert!(echo.has_applied("0123456789"));
+        assert!(!echo.has_applied("9876543210"));
+        let stalled = Service { state: "Stalled".to_owned(), ..echo.clone() };
+        assert!(!stalled.has_applied("0123456789"));
+    }
+
+    #[test]
+    fn the_summary_shows_why_a_service_is_not_ready() {
+        let status: Status = serde_json::from_str(EXAMPLE).unwrap();
+        let echo = status.service("echo").unwrap();
+        assert_eq!(echo.summary(), "echo Shifting Ready, revision 0123456");
+        let stalled = Service {
+            state: "Stalled".to_owned(),
+            reason: "no ready pod".to_owned(),
+            ..echo.clone()
+        };
+        assert_eq!(stalled.summary(), "echo Shifting Stalled: no ready pod, revision 0123456");
+    }
+}
