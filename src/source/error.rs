@@ -98,7 +98,8 @@ pub enum SourceError {
     /// The server hangs, or is too slow.
     #[error(
         "git repository {repository} did not finish answering within {deadline:?}, so the fetch was \
-         ended; the next poll tries again. Check the server and the network on the way to it"
+         ended; the next poll tries again. Check the server and the network on the way to it, or allow \
+         more with --fetch-deadline"
     )]
     Deadline {
         /// Its address.

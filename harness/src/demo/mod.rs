@@ -94,11 +94,10 @@ async fn perform(
 ) -> Result<ExitCode> {
     let status = scene.status.get().await?;
     for service in &status.services {
-        let Some(path) = service.paths.first() else { continue };
+        let Some(target) = service.target(scene.bed.proxy_url()) else { continue };
         let weights = service.weights.iter().filter(|(_, weight)| **weight > 0);
         let versions = weights.map(|(version, _)| format!("{}-{version}", service.service));
-        let (target, versions) = (scene.target(path), versions.collect());
-        scene.alive(converge(&target, &versions, scene::PATIENCE)).await?;
+        scene.alive(converge(&target, &versions.collect(), scene::PATIENCE)).await?;
     }
     show.say(&format!(
         "All services answer, {:.1} s after the start.",

@@ -11,7 +11,7 @@ use super::steps::{FILE, HEADER, SERVICE, STEPS, Step};
 use super::watch::{self, Watch};
 use crate::distribution::{Verdict, check};
 use crate::load::Load;
-use crate::sample::{CONNECTIONS, REQUESTS, converge, sample};
+use crate::sample::{CONNECTIONS, REQUESTS, Target, converge, sample};
 use crate::wait::{self, Seen};
 
 /// Drives all steps and adds each to the report. A step that fails its check does not keep the
@@ -37,12 +37,17 @@ async fn take(step: &Step, scene: &Scene, load: &Load, show: &Show) -> Result<St
     show.watch(watch.clone());
 
     let phase = applied(scene, &watch.revision).await?;
-    let plain = scene.target(&format!("/{SERVICE}"));
+    let plain = Target::new(scene.bed.proxy_url(), format!("/{SERVICE}"));
     let marked = plain.clone().header(HEADER.0, HEADER.1);
     let (expected, expected_marked) = (step.expected()?, step.with_header());
-    converge(&plain, &expected.versions(), PATIENCE).await?;
-    converge(&marked, &expected_marked.versions(), PATIENCE).await?;
-    let converged = watch.elapsed();
+    let mut converged = true;
+    for (target, expected) in [(&plain, &expected), (&marked, &expected_marked)] {
+        if let Err(error) = converge(target, &expected.versions(), PATIENCE).await {
+            show.say(&format!("{error:#}"));
+            converged = false;
+        }
+    }
+    let converging = watch.elapsed();
 
     let sampled = sample(&plain, REQUESTS, CONNECTIONS).await?;
     let sampled_marked = sample(&marked, REQUESTS, CONNECTIONS).await?;
@@ -58,12 +63,12 @@ async fn take(step: &Step, scene: &Scene, load: &Load, show: &Show) -> Result<St
         phase,
         revision: watch.revision.clone(),
         push_to_first_change_ms: watch.first_change.map(milliseconds),
-        push_to_converged_ms: milliseconds(converged),
+        push_to_converged_ms: milliseconds(converging),
         requests: sampled.requests,
         failed: sampled.failed.len() as u64,
         by_version: sampled.by_version,
         expected: expected.shares().clone(),
-        passed: verdict.passed && verdict_marked.passed,
+        passed: converged && verdict.passed && verdict_marked.passed,
     };
     tell(&step, &[("", verdict), ("with header ", verdict_marked)], show);
     Ok(step)

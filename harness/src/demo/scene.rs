@@ -13,7 +13,6 @@ use crate::namespace::{Inside, STATUS};
 use crate::process::{Process, Program};
 use crate::progress::Progress;
 use crate::repository::{BRANCH, Repository};
-use crate::sample::Target;
 use crate::wait::{self, Seen};
 use crate::{Bed, BedOptions, programs};
 
@@ -82,11 +81,6 @@ impl Scene {
             done = self.daemon.alive(work) => done,
             failure = self.bed.failure() => Err(failure),
         }
-    }
-
-    /// A path of the proxy, for load from inside the namespace.
-    pub(super) fn target(&self, path: &str) -> Target {
-        Target::new(self.bed.proxy_url(), path)
     }
 
     /// For other tools; once it is there, everything is ready.

@@ -184,17 +184,17 @@ impl Said {
     }
 }
 
-/// The load that the demo keeps up: on every service, and on the one that is rolled out also with
+/// The load that the demo keeps up: on every service that is there now, and on the one that is rolled out also with
 /// the canary's header. Returns when all of them have been answered.
 pub(super) async fn start_load(scene: &Scene, status: &Status, rate: u32) -> anyhow::Result<Load> {
     let mut targets = Vec::new();
     for service in &status.services {
-        let Some(path) = service.paths.first() else { continue };
-        targets.push((service.service.clone(), scene.target(path)));
+        let Some(target) = service.target(scene.bed.proxy_url()) else { continue };
         if service.service == SERVICE {
-            let marked = scene.target(path).header(HEADER.0, HEADER.1);
+            let marked = target.clone().header(HEADER.0, HEADER.1);
             targets.push((with_header(SERVICE), marked));
         }
+        targets.push((service.service.clone(), target));
     }
     let load = Load::start(targets, rate)?;
     wait::until("the first answers to the load", PATIENCE, || async {

@@ -12,6 +12,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 
+use crate::sample::Target;
+
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The most that is read of its answer, in bytes.
@@ -50,6 +52,9 @@ pub(super) struct Service {
     pub(super) headers: BTreeMap<String, serde_json::Value>,
     #[serde(default)]
     pub(super) paths: Vec<String>,
+    /// The domains it owns; none when a VirtualService of the platform selects it.
+    #[serde(default)]
+    pub(super) domains: Vec<String>,
 }
 
 impl Status {
@@ -62,6 +67,12 @@ impl Service {
     /// Whether this revision is carried out and healthy.
     pub(super) fn has_applied(&self, revision: &str) -> bool {
         self.state == "Ready" && self.revision.as_deref() == Some(revision)
+    }
+
+    /// The request to ask it with: its first path, and a host where it answers only under its own.
+    pub(super) fn target(&self, proxy: &str) -> Option<Target> {
+        let host = self.domains.iter().find(|domain| !domain.contains('*')).cloned();
+        Some(Target { host, ..Target::new(proxy, self.paths.first()?) })
     }
 
     /// One line for people.
@@ -123,6 +134,17 @@ mod tests {
         assert!(!echo.has_applied("9876543210"));
         let stalled = Service { state: "Stalled".to_owned(), ..echo.clone() };
         assert!(!stalled.has_applied("0123456789"));
+    }
+
+    #[test]
+    fn a_service_is_asked_at_its_first_path_and_under_its_own_domain() {
+        let status: Status = serde_json::from_str(EXAMPLE).unwrap();
+        let echo = status.service("echo").unwrap();
+        assert_eq!(echo.target("http://proxy"), Some(Target::new("http://proxy", "/echo")));
+        let domains = vec!["*".to_owned(), "echo.example".to_owned()];
+        let target = Service { domains, ..echo.clone() }.target("http://proxy").unwrap();
+        assert_eq!(target.host.as_deref(), Some("echo.example"));
+        assert_eq!(Service::default().target("http://proxy"), None);
     }
 
     #[test]
