@@ -16,11 +16,15 @@ pub(crate) fn matches_all(pattern: &str, text: &str) -> bool {
     Regex::new(&format!(r"\A(?:{})\z", adapt(pattern))).is_ok_and(|regex| regex.is_match(text))
 }
 
-/// Replaces every match; `\1` in the substitution is the first group.
+/// Replaces every match; `\1` in the substitution is the first group. A substitution that RE2 does not
+/// take, because there is no such group, leaves the text as it is.
 pub(crate) fn replace_all(pattern: &str, substitution: &str, text: &str) -> String {
     let Ok(regex) = compile(pattern) else {
         return text.to_owned();
     };
+    if !is_substitution(substitution, regex.captures_len()) {
+        return text.to_owned();
+    }
     let expand = |captures: &regex::Captures<'_>| {
         let mut out = String::new();
         let mut chars = substitution.chars();
@@ -37,6 +41,19 @@ pub(crate) fn replace_all(pattern: &str, substitution: &str, text: &str) -> Stri
         out
     };
     regex.replace_all(text, expand).into_owned()
+}
+
+/// Whether every backslash is followed by a group that there is, or by another backslash.
+fn is_substitution(substitution: &str, groups: usize) -> bool {
+    let mut chars = substitution.chars();
+    while let Some(c) = chars.next() {
+        let next = if c == '\\' { chars.next() } else { continue };
+        let group = next.and_then(|next| next.to_digit(10));
+        if next != Some('\\') && group.is_none_or(|group| group as usize >= groups) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Turns RE2's notation into this engine's: quotes `\Q..\E`, and escapes what RE2 takes literally,
@@ -178,5 +195,6 @@ mod tests {
     #[test]
     fn a_substitution_refers_to_groups_by_backslash() {
         assert_eq!(replace_all("^/r/([^/]+)", r"/\1/x", "/r/a/b"), "/a/x/b");
+        assert_eq!(replace_all("^/", r"/\1", "/r"), "/r", "there is no group 1");
     }
 }

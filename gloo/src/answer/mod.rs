@@ -7,10 +7,12 @@ mod matching;
 mod path;
 mod rewrite;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::api::{Duration, ResourceRef};
-use crate::config::{Action, Forward, Retry, Route, Target};
+use crate::config::{Action, Forward, Mirror, Retry, Route, Target};
 use crate::translate::Translation;
 
 /// A request.
@@ -108,7 +110,8 @@ pub fn answer(translation: &Translation, request: &Request) -> Answer {
     answer.outcomes = match route.map(|route| (route, &route.action)) {
         None => vec![(Outcome::status(404, ""), 1.0)],
         Some((_, Action::DirectResponse { status, body })) => {
-            vec![(Outcome::status(*status, body), 1.0)]
+            let location = rewrite::location_of_direct_response(*status, &request);
+            vec![(Outcome::Status { status: *status, body: body.clone(), location }, 1.0)]
         }
         Some((route, Action::Redirect(redirect))) => {
             vec![(rewrite::redirect(redirect, &route.matcher, &request), 1.0)]
@@ -136,7 +139,7 @@ fn targets(translation: &Translation, forward: &Forward, request: &Request) -> V
         Target::Header(name) => {
             let value = request.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
             let cluster = value.map_or("", |(_, value)| value);
-            balance::pick(translation, cluster, &std::collections::BTreeMap::new())
+            balance::pick(translation, cluster, &BTreeMap::new())
         }
         Target::Weighted { clusters, .. } => {
             let sum: f64 = clusters.iter().map(|cluster| f64::from(cluster.weight)).sum();
@@ -174,9 +177,9 @@ fn with_fault(route: &Route, outcomes: Vec<(Outcome, f64)>) -> Vec<(Outcome, f64
 }
 
 fn mirrors(translation: &Translation, forward: &Forward) -> Vec<(f64, Vec<(Outcome, f64)>)> {
-    let none = std::collections::BTreeMap::new();
+    let none = BTreeMap::new();
     let mirrors = forward.mirrors.iter().filter(|mirror| mirror.per_million > 0);
-    let copy = |mirror: &crate::config::Mirror| {
+    let copy = |mirror: &Mirror| {
         let share = f64::from(mirror.per_million.min(1_000_000)) / 1e6;
         (share, balance::pick(translation, &mirror.cluster, &none))
     };

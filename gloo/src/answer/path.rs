@@ -1,5 +1,6 @@
-/// The path as Envoy sees it with `normalize_path`: unreserved characters decoded, `.` and `..`
-/// resolved, `\` turned into `/`; the query stays as it is. `None`: Envoy answers 400.
+/// The path as Envoy sees it with `normalize_path`: unreserved characters decoded, those that do not
+/// belong into a path encoded, `.` and `..` resolved, `\` turned into `/`; the query stays as it is.
+/// `None`: Envoy answers 400.
 pub(super) fn normalize(path: &str) -> Option<String> {
     let (path, query) = split(path);
     if !path.starts_with('/') {
@@ -49,7 +50,13 @@ fn decode(path: &str) -> Option<String> {
                 }
                 None => out.push('%'),
             },
-            c => out.push(c),
+            c if c.is_ascii() && !c.is_ascii_control() && !r#" "<>^`{|}"#.contains(c) => {
+                out.push(c)
+            }
+            c => {
+                let mut bytes = [0; 4];
+                out.extend(c.encode_utf8(&mut bytes).bytes().map(|byte| format!("%{byte:02X}")));
+            }
         }
         rest = &rest[taken..];
     }
@@ -69,5 +76,6 @@ mod tests {
         assert_eq!(normal("/.."), "/");
         assert_eq!(normal("/a//b%2Fc"), "/a//b%2Fc");
         assert_eq!(normal(r"/a\b"), "/a/b");
+        assert_eq!(normal("/a{b}"), "/a%7Bb%7D");
     }
 }

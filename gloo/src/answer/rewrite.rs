@@ -26,8 +26,9 @@ pub(super) fn forwarded(
         Some(HostRewrite::Literal(host)) => Some(host.clone()),
         Some(HostRewrite::Auto(true)) if named(&forward.target, translation) => None,
         Some(HostRewrite::Header(name)) => {
-            let value = request.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-            Some(value.map_or_else(|| request.host.clone(), |(_, value)| value.clone()))
+            let named = request.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+            let value = named.map(|(_, value)| value).filter(|value| !value.is_empty());
+            Some(value.unwrap_or(&request.host).clone())
         }
         Some(HostRewrite::PathRegex { pattern, substitution }) => {
             Some(pattern::replace_all(pattern, substitution, split(&request.path).0))
@@ -63,6 +64,12 @@ fn swap_prefix(matcher: &Match, path: &str, replacement: &str) -> String {
     }
 }
 
+/// Envoy adds a location to direct answers with a status that calls for one: the request's own.
+pub(super) fn location_of_direct_response(status: u32, request: &Request) -> Option<String> {
+    let redirects = (300..400).contains(&status);
+    redirects.then(|| format!("http://{}{}", request.host, request.path))
+}
+
 /// The answer of a redirect (gloo-conformance case 13-redirect-direct).
 pub(super) fn redirect(redirect: &Redirect, matcher: &Match, request: &Request) -> Outcome {
     let (path, query) = split(&request.path);
@@ -74,13 +81,15 @@ pub(super) fn redirect(redirect: &Redirect, matcher: &Match, request: &Request) 
         }
         None => path.to_owned(),
     };
-    let query = if redirect.strip_query || new_path.contains('?') { "" } else { query };
+    // A path of its own may bring a query of its own.
+    let own_query = matches!(&redirect.path, Some(RedirectPath::Path(path)) if path.contains('?'));
+    let mut new_path = if own_query { new_path } else { new_path + query };
+    if redirect.strip_query && !own_query {
+        new_path.truncate(new_path.find('?').unwrap_or(new_path.len()));
+    }
     let scheme = if redirect.https { "https" } else { "http" };
-    let host = if redirect.host.is_empty() { &request.host } else { &redirect.host };
-    let host = match redirect.port {
-        Some(port) => format!("{}:{port}", host.split(':').next().unwrap_or_default()),
-        None => host.clone(),
-    };
+    let host = redirect_host(redirect, &request.host);
+    let port = redirect.port.map(|port| format!(":{port}")).unwrap_or_default();
     let status = match redirect.code {
         RedirectCode::MovedPermanently => 301,
         RedirectCode::Found => 302,
@@ -88,6 +97,19 @@ pub(super) fn redirect(redirect: &Redirect, matcher: &Match, request: &Request) 
         RedirectCode::TemporaryRedirect => 307,
         RedirectCode::PermanentRedirect => 308,
     };
-    let location = Some(format!("{scheme}://{host}{new_path}{query}"));
+    let slash = if new_path.starts_with('/') { "" } else { "/" };
+    let location = Some(format!("{scheme}://{host}{port}{slash}{new_path}"));
     Outcome::Status { status, body: String::new(), location }
+}
+
+/// The host of a redirect. The request's loses its port where another is given, and the default port
+/// where the scheme changes.
+fn redirect_host<'a>(redirect: &'a Redirect, host: &'a str) -> &'a str {
+    if !redirect.host.is_empty() {
+        return &redirect.host;
+    }
+    match host.rsplit_once(':') {
+        Some((name, port)) if redirect.port.is_some() || (redirect.https && port == "80") => name,
+        _ => host,
+    }
 }

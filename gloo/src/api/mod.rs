@@ -36,13 +36,13 @@ pub use route::{
     RouteTableSelector, Subset, Target, WeightedDestination,
 };
 pub use route_table::RouteTableSpec;
-pub use settings::{InvalidConfigPolicy, SettingsSpec};
+pub use settings::{GlooSettings, InvalidConfigPolicy, SettingsSpec};
 pub use status::{State, Status};
 pub use traffic::{
     AbortFault, Cors, DelayFault, Faults, HashPolicy, LbHash, MaxStreamDuration, Shadowing, Upgrade,
 };
 pub use upstream::{
-    FallbackPolicy, KubeUpstream, LoadBalancerConfig, StaticHost, StaticUpstream, SubsetSelector,
-    SubsetSpec, UpstreamGroupSpec, UpstreamSpec,
+    CircuitBreakers, ConnectionConfig, FallbackPolicy, KubeUpstream, LoadBalancerConfig,
+    StaticHost, StaticUpstream, SubsetSelector, SubsetSpec, UpstreamGroupSpec, UpstreamSpec,
 };
 pub use virtual_service::{VirtualHost, VirtualServiceSpec};

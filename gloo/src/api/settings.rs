@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Open;
+use super::CircuitBreakers;
 
 /// `spec` of Settings. The parts of Gloo's own operation are stored and not looked at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,7 +30,7 @@ pub struct GlooSettings {
     pub invalid_config_policy: Option<InvalidConfigPolicy>,
     /// Limits of every Upstream that has none of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub circuit_breakers: Option<Open>,
+    pub circuit_breakers: Option<CircuitBreakers>,
     /// Everything else.
     #[serde(flatten)]
     #[schemars(skip)]
@@ -50,6 +50,11 @@ pub struct InvalidConfigPolicy {
 }
 
 impl SettingsSpec {
+    /// Limits of every Upstream that has none of its own.
+    pub fn circuit_breakers(&self) -> Option<CircuitBreakers> {
+        self.gloo.as_ref()?.circuit_breakers
+    }
+
     /// The policy, if invalid routes are to be replaced.
     pub fn replacement(&self) -> Option<&InvalidConfigPolicy> {
         let policy = self.gloo.as_ref()?.invalid_config_policy.as_ref()?;

@@ -1,5 +1,6 @@
 //! From Upstreams to clusters.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::endpoints;
@@ -7,7 +8,8 @@ use super::reports::Reports;
 use super::unsupported;
 use super::view::View;
 use crate::api::{
-    Duration, LoadBalancerConfig, ObjectRef, ResourceRef, StaticUpstream, SubsetSpec, UpstreamSpec,
+    CircuitBreakers, Duration, LoadBalancerConfig, ObjectRef, ResourceRef, StaticUpstream,
+    SubsetSpec, UpstreamSpec,
 };
 use crate::config::{Cluster, Discovery, Endpoint, LoadBalancing, SubsetSettings, Thresholds};
 use crate::snapshot::Snapshot;
@@ -16,12 +18,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(5_000);
 
 /// The clusters of all Upstreams. One in error has none: it is reported as a warning, and routes to it
 /// answer 503 (gloo-conformance case 05-missing-service).
-pub(super) fn translate(view: &View, snapshot: &Snapshot, reports: &mut Reports) -> Vec<Cluster> {
+pub(super) fn translate(
+    view: &View,
+    snapshot: &Snapshot,
+    limits: Option<CircuitBreakers>,
+    reports: &mut Reports,
+) -> Vec<Cluster> {
     let mut clusters = Vec::new();
     for (reference, upstream) in &view.upstreams {
         let object = ObjectRef::new("Upstream", &reference.namespace, &reference.name);
         reports.accept(object.clone());
-        let (cluster, errors) = cluster(reference, &upstream.spec, snapshot);
+        let (mut cluster, errors) = cluster(reference, &upstream.spec, snapshot);
+        let limits = upstream.spec.circuit_breakers.or(limits);
+        cluster.thresholds = limits.map(thresholds);
         if errors.is_empty() {
             clusters.push(cluster);
         } else {
@@ -83,14 +92,18 @@ fn empty(name: String, spec: &UpstreamSpec) -> Cluster {
         load_balancing: spec.load_balancer_config.as_ref().and_then(load_balancing),
         connect_timeout: connection.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
         max_requests_per_connection: (requests > 0).then_some(requests),
-        thresholds: spec.circuit_breakers.map(|limits| Thresholds {
-            max_connections: limits.max_connections,
-            max_pending_requests: limits.max_pending_requests,
-            max_requests: limits.max_requests,
-            max_retries: limits.max_retries,
-        }),
+        thresholds: None,
         http2: spec.use_http2.unwrap_or_default(),
         endpoints: Vec::new(),
+    }
+}
+
+fn thresholds(limits: CircuitBreakers) -> Thresholds {
+    Thresholds {
+        max_connections: limits.max_connections,
+        max_pending_requests: limits.max_pending_requests,
+        max_requests: limits.max_requests,
+        max_retries: limits.max_retries,
     }
 }
 
@@ -137,7 +150,7 @@ fn static_hosts(fixed: &StaticUpstream, cluster: &mut Cluster) -> Result<(), Str
             address: host.addr.clone(),
             port,
             pod: None,
-            labels: std::collections::BTreeMap::new(),
+            labels: BTreeMap::new(),
             weight: host.load_balancing_weight.unwrap_or(1),
         });
     }

@@ -96,7 +96,8 @@ pub fn translate(snapshot: &Snapshot, memory: &Memory) -> Translation {
     let served = match &proxy {
         Some(proxy) => {
             statuses::check_groups(&view, &mut reports);
-            let clusters = clusters::translate(&view, snapshot, &mut reports);
+            let clusters =
+                clusters::translate(&view, snapshot, settings.circuit_breakers(), &mut reports);
             serve(proxy, clusters, &view, settings.replacement())
         }
         None => Served::default(),

@@ -98,7 +98,7 @@ impl State {
 fn documents(text: &str) -> Vec<Value> {
     text.split("\n---\n")
         .map(|document| {
-            // As Kubernetes reads YAML: `y` and `n` are strings.
+            // The recording took `y` and `n` for strings.
             let options = serde_yaml::options! { strict_booleans: true };
             serde_yaml::from_str_with_options(document, options)
                 .unwrap_or_else(|e| panic!("{e}: {document}"))
