@@ -3,32 +3,35 @@
 //! The test starts itself as the program that runs in a bed, so that it can watch the whole of it
 //! end. It needs namespaces, so it has a `main` of its own.
 
+mod inside;
+mod program;
+
 use std::{
     env, fs,
     io::{Read as _, Write as _},
     net::TcpStream,
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, ExitStatus},
+    path::Path,
+    process::{Command, ExitCode},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use harness::{Bed, BedOptions, Openings, Progress};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
+
+use program::Program;
 
 const DEADLINE: Duration = Duration::from_secs(120);
-/// Every process of a bed inherits it, and so is found again.
-const MARK: &str = "COALMINE_BED_TEST";
 
 type Test = (&'static str, fn() -> Result<()>);
 
-const TESTS: [Test; 2] = [
+const TESTS: [Test; 3] = [
     (
         "what_is_applied_from_outside_answers_and_an_orderly_end_leaves_nothing",
         what_is_applied_from_outside_answers_and_an_orderly_end_leaves_nothing,
+    ),
+    (
+        "no_request_fails_while_pods_go_and_a_reset_leaves_nothing",
+        no_request_fails_while_pods_go_and_a_reset_leaves_nothing,
     ),
     ("a_killed_program_takes_everything_with_it", a_killed_program_takes_everything_with_it),
 ];
@@ -36,8 +39,9 @@ const TESTS: [Test; 2] = [
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let part = match arguments.first().map(String::as_str) {
-        Some("run-a-bed") => Some(run_a_bed(Path::new(&arguments[1]))),
-        Some("run-a-child") => Some(run_a_child(Path::new(&arguments[1]))),
+        Some("run-a-bed") => Some(inside::run_a_bed(Path::new(&arguments[1]))),
+        Some("run-a-child") => Some(inside::run_a_child(Path::new(&arguments[1]))),
+        Some("change-under-load") => Some(inside::change_under_load(Path::new(&arguments[1]))),
         _ => None,
     };
     match part {
@@ -81,7 +85,7 @@ fn what_is_applied_from_outside_answers_and_an_orderly_end_leaves_nothing() -> R
         bail!("unexpected: {said}")
     };
     let manifest = program.folder.path().join("manifest.yaml");
-    fs::write(&manifest, include_str!("bed.yaml"))?;
+    fs::write(&manifest, inside::ECHO)?;
     let run = |arguments: &[&str]| {
         let mut command = Command::new(kubectl);
         command.args(["--kubeconfig", kubeconfig]).args(arguments);
@@ -103,6 +107,13 @@ fn what_is_applied_from_outside_answers_and_an_orderly_end_leaves_nothing() -> R
     program.nothing_is_left(Duration::ZERO)
 }
 
+fn no_request_fails_while_pods_go_and_a_reset_leaves_nothing() -> Result<()> {
+    let mut program = Program::start("change-under-load")?;
+    let status = program.ended()?;
+    ensure!(status.success(), "the program ended with {status}");
+    program.nothing_is_left(Duration::ZERO)
+}
+
 fn a_killed_program_takes_everything_with_it() -> Result<()> {
     let mut program = Program::start("run-a-child")?;
     program.said()?;
@@ -111,117 +122,6 @@ fn a_killed_program_takes_everything_with_it() -> Result<()> {
     program.signal(Signal::SIGKILL)?;
     program.ended()?;
     program.nothing_is_left(DEADLINE)
-}
-
-/// The program under test: runs a bed until it is told to end.
-fn run_a_bed(folder: &Path) -> Result<()> {
-    let inside = harness::enter(&Openings::default())?;
-    tokio::runtime::Runtime::new()?.block_on(async {
-        let directory = Some(folder.join("bed"));
-        let bed = Bed::start(BedOptions { inside, directory }, &Progress::new()).await?;
-        let kubectl = bed.kubectl().display();
-        let kubeconfig = bed.outside_kubeconfig().display();
-        say(folder, &format!("{kubectl}\n{kubeconfig}\n{}\n", bed.outside_proxy_url()))?;
-        let mut end = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            _ = end.recv() => bed.stop().await,
-            error = bed.failure() => Err(error),
-        }
-    })
-}
-
-/// The program under test: starts a child that would run for ever.
-fn run_a_child(folder: &Path) -> Result<()> {
-    harness::enter(&Openings::default())?;
-    let mut child = Command::new("sleep").arg("infinity").spawn()?;
-    say(folder, "started\n")?;
-    child.wait()?;
-    Ok(())
-}
-
-fn say(folder: &Path, text: &str) -> Result<()> {
-    fs::write(folder.join("saying"), text)?;
-    Ok(fs::rename(folder.join("saying"), folder.join("said"))?)
-}
-
-/// This executable, started as one of the programs under test.
-struct Program {
-    child: Child,
-    folder: tempfile::TempDir,
-    mark: String,
-}
-
-impl Program {
-    fn start(part: &str) -> Result<Self> {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let mark = format!("{MARK}={}", folder.path().display());
-        let child = Command::new(env::current_exe()?)
-            .arg(part)
-            .arg(folder.path())
-            .env(MARK, folder.path())
-            .spawn()?;
-        Ok(Self { child, folder, mark })
-    }
-
-    /// What the program says once it is ready.
-    fn said(&mut self) -> Result<String> {
-        let file = self.folder.path().join("said");
-        let child = &mut self.child;
-        until("the program to be ready", || {
-            if let Some(status) = child.try_wait()? {
-                bail!("the program ended with {status}");
-            }
-            Ok((file.exists(), "nothing said".to_owned()))
-        })?;
-        Ok(fs::read_to_string(file)?)
-    }
-
-    fn signal(&self, signal: Signal) -> Result<()> {
-        Ok(kill(Pid::from_raw(self.child.id().cast_signed()), signal)?)
-    }
-
-    fn ended(&mut self) -> Result<ExitStatus> {
-        let mut status = None;
-        until("the program to end", || {
-            status = self.child.try_wait()?;
-            Ok((status.is_some(), "still running".to_owned()))
-        })?;
-        status.context("no status")
-    }
-
-    /// Every process that has inherited the mark.
-    fn processes(&self) -> Result<Vec<PathBuf>> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir("/proc")? {
-            let process = entry?.path();
-            // Others' processes cannot be read, and some are gone by now: neither is ours.
-            let environment = fs::read(process.join("environ")).unwrap_or_default();
-            if environment.split(|byte| *byte == 0).any(|line| line == self.mark.as_bytes()) {
-                found.push(process);
-            }
-        }
-        Ok(found)
-    }
-
-    fn nothing_is_left(&self, within: Duration) -> Result<()> {
-        let end = Instant::now() + within;
-        loop {
-            let left = self.processes()?;
-            if left.is_empty() {
-                return Ok(());
-            }
-            ensure!(Instant::now() < end, "still there: {left:?}");
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Only after a failure is there anything left to kill.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
 
 fn get(address: &str) -> Result<String> {
@@ -233,7 +133,7 @@ fn get(address: &str) -> Result<String> {
 }
 
 /// Asks until the answer is yes; the deadline's error says what was seen last.
-fn until(what: &str, mut check: impl FnMut() -> Result<(bool, String)>) -> Result<()> {
+pub(crate) fn until(what: &str, mut check: impl FnMut() -> Result<(bool, String)>) -> Result<()> {
     let end = Instant::now() + DEADLINE;
     loop {
         let (done, seen) = check()?;
