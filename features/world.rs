@@ -1,5 +1,7 @@
 //! What a scenario has in hand. No logic: that is in the steps and in the harness.
 
+use std::path::Path;
+use std::process::Output;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use harness::process::{Process, Program};
 use harness::repository::Repository;
 use harness::status::StatusClient;
 use tempfile::TempDir;
+use tokio_util::task::AbortOnDropHandle;
 
 /// How long anything may take before a scenario gives up.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
@@ -34,8 +37,12 @@ pub(crate) struct World {
     pub(crate) daemon: Option<Daemon>,
     /// The newest pushed revision.
     pub(crate) pushed: Option<String>,
-    /// Constant loads, with what they ask.
+    /// Constant loads.
     pub(crate) loads: Vec<Load>,
+    /// How the last command of the command line ended.
+    pub(crate) ended: Option<Output>,
+    /// The way to an API server that was down at first.
+    pub(crate) way: Option<AbortOnDropHandle<()>>,
 }
 
 /// A running `coalmine run`.
@@ -55,6 +62,8 @@ impl World {
             daemon: None,
             pushed: None,
             loads: Vec::new(),
+            ended: None,
+            way: None,
         })
     }
 
@@ -65,6 +74,12 @@ impl World {
 
     /// Starts the daemon on a repository.
     pub(crate) fn follow(&mut self, repository: Repository) -> Result<()> {
+        let kubeconfig = bed().kubeconfig().to_owned();
+        self.follow_with(repository, &kubeconfig)
+    }
+
+    /// The same, with another way to the API server.
+    pub(crate) fn follow_with(&mut self, repository: Repository, kubeconfig: &Path) -> Result<()> {
         let log = self.directory.path();
         let status = harness::namespace::STATUS;
         let program = Program::new("coalmine", env!("CARGO_BIN_EXE_coalmine"), log)
@@ -73,7 +88,7 @@ impl World {
             .flag("interval", INTERVAL)
             .flag("listen", status.to_string())
             .flag("state-dir", log.join("state"))
-            .env("KUBECONFIG", bed().kubeconfig().to_string_lossy());
+            .env("KUBECONFIG", kubeconfig.to_string_lossy());
         let process = Process::start(&program)?;
         self.daemon =
             Some(Daemon { process, status: StatusClient::new(&format!("http://{status}"))? });
@@ -84,6 +99,11 @@ impl World {
     /// The repository that people push to.
     pub(crate) fn repository(&self) -> Result<&Repository> {
         self.repository.as_ref().context("no step has made a repository")
+    }
+
+    /// The newest pushed revision.
+    pub(crate) fn pushed(&self) -> Result<&str> {
+        self.pushed.as_deref().context("no step has pushed anything")
     }
 
     /// The running daemon.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use cucumber::gherkin::Step;
-use cucumber::{then, when};
+use cucumber::{given, then, when};
 use harness::wait::{self, Seen};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
@@ -26,19 +26,20 @@ async fn is_available(_: &mut World, namespace: String, name: String) -> Result<
     .await
 }
 
-#[then(regex = r"^the Deployment (\S+)/(\S+) is gone$")]
-async fn is_gone(_: &mut World, namespace: String, name: String) -> Result<()> {
-    let deployments: Api<Deployment> = Api::namespaced(bed().client(), &namespace);
-    wait::until(&format!("no Deployment {namespace}/{name}"), DEADLINE, async || match deployments
-        .get_opt(&name)
-        .await
-    {
-        Ok(found) => Seen::when(found.is_none(), "it exists"),
-        Err(error) => Seen::NotYet(error.to_string()),
+#[then(regex = r"^the (Deployment|Upstream) (\S+)/(\S+) is gone$")]
+async fn is_gone(_: &mut World, kind: String, namespace: String, name: String) -> Result<()> {
+    let api_version = if kind == "Upstream" { "gloo.solo.io/v1" } else { "apps/v1" };
+    let api = objects(api_version, &kind, &namespace)?;
+    wait::until(&format!("no {kind} {namespace}/{name}"), DEADLINE, async || {
+        match api.get_opt(&name).await {
+            Ok(found) => Seen::when(found.is_none(), "it exists"),
+            Err(error) => Seen::NotYet(error.to_string()),
+        }
     })
     .await
 }
 
+#[given(regex = r"^somebody of the \w+ team applies by hand:$")]
 #[when(regex = r"^somebody of the \w+ team applies by hand:$")]
 async fn applies_by_hand(_: &mut World, step: &Step) -> Result<()> {
     let text = step.docstring.as_deref().context("the step needs an object")?;
@@ -47,9 +48,12 @@ async fn applies_by_hand(_: &mut World, step: &Step) -> Result<()> {
     let namespace = object.metadata.namespace.clone().context("the object needs a namespace")?;
     let name = object.metadata.name.clone().context("the object needs a name")?;
     let parameters = PatchParams::apply("kubectl").force();
-    objects(&kind.api_version, &kind.kind, &namespace)?
-        .patch(&name, &parameters, &Patch::Apply(&object))
-        .await?;
+    let api = objects(&kind.api_version, &kind.kind, &namespace)?;
+    // Somebody may be quicker than the daemon is with the namespace.
+    wait::until(&format!("{} {namespace}/{name} applied", kind.kind), DEADLINE, async || {
+        Seen::from_result(api.patch(&name, &parameters, &Patch::Apply(&object)).await)
+    })
+    .await?;
     Ok(())
 }
 
@@ -66,7 +70,7 @@ pub(super) fn objects(
     kind: &str,
     namespace: &str,
 ) -> Result<Api<DynamicObject>> {
-    let (group, version) = api_version.split_once('/').context("apiVersion has two parts")?;
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let kind = GroupVersionKind::gvk(group, version, kind);
     // The one plural here that is no longer than its singular.
     let resource = match kind.kind.as_str() {

@@ -1,13 +1,13 @@
 //! What Gloo says.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use cucumber::{then, when};
 use harness::wait::{self, Seen};
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use super::cluster::objects;
-use crate::world::{DEADLINE, World};
+use crate::world::{DEADLINE, World, bed};
 
 const GLOO: &str = "gloo-system";
 
@@ -31,6 +31,24 @@ async fn has_a_warning(_: &mut World, namespace: String, name: String, word: Str
 #[then(regex = r"^Gloo accepts the VirtualService (\S+)/(\S+)$")]
 async fn accepts(_: &mut World, namespace: String, name: String) -> Result<()> {
     verdict(&namespace, &name, "Accepted", "").await
+}
+
+#[then(regex = r"^the Upstream (\S+)/(\S+) has received copies$")]
+async fn has_received_copies(_: &mut World, namespace: String, name: String) -> Result<()> {
+    let bed = bed();
+    let admin = bed.envoy_admin().context("this bed's Envoy has no admin address")?;
+    let counter = format!("cluster.{name}_{namespace}.upstream_rq_total");
+    wait::until(&counter, DEADLINE, async || {
+        match admin.get("/stats?filter=upstream_rq_total").await {
+            Err(error) => Seen::NotYet(format!("{error:#}")),
+            Ok(stats) => {
+                let mut lines = stats.lines().filter_map(|line| line.split_once(": "));
+                let count = lines.find(|(name, _)| *name == counter).map(|(_, count)| count);
+                Seen::when(count.is_some_and(|count| count != "0"), format!("{count:?} requests"))
+            }
+        }
+    })
+    .await
 }
 
 async fn verdict(namespace: &str, name: &str, state: &str, word: &str) -> Result<()> {

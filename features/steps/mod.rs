@@ -1,6 +1,9 @@
 //! The steps, one file per concept.
 
+mod api_server;
 mod cluster;
+mod command_line;
 mod gateway;
+mod mistakes;
 mod rollout;
 mod traffic;

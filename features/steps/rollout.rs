@@ -4,9 +4,13 @@ use anyhow::{Context, Result};
 use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
 use harness::repository::Repository;
+use harness::status::Service;
 use harness::wait::{self, Seen};
 
 use crate::world::{DEADLINE, World};
+
+/// The example repository.
+pub(super) const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts");
 
 #[given("coalmine follows a new repository")]
 async fn follows_a_new_repository(world: &mut World) -> Result<()> {
@@ -19,8 +23,7 @@ async fn follows_a_new_repository(world: &mut World) -> Result<()> {
 
 #[given("coalmine follows the example rollouts")]
 async fn follows_the_example(world: &mut World) -> Result<()> {
-    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts");
-    let repository = Repository::create(world.directory.path(), example.as_ref()).await?;
+    let repository = Repository::create(world.directory.path(), EXAMPLE.as_ref()).await?;
     world.pushed = Some(repository.head().await?);
     world.follow(repository)
 }
@@ -36,20 +39,49 @@ async fn pushes(world: &mut World, team: String, file: String, step: &Step) -> R
     Ok(())
 }
 
+#[when(regex = r#"^the (\w+) team removes "([^"]+)"$"#)]
+async fn removes(world: &mut World, team: String, file: String) -> Result<()> {
+    let repository = world.repository()?;
+    repository.remove(&file)?;
+    repository.commit(&format!("{team}: remove {file}")).await?;
+    world.pushed = Some(repository.push().await?.revision);
+    Ok(())
+}
+
+#[given(regex = r"^(\w+) is (Stable|Deployed|CanaryTest|Shifting|Shifted)$")]
 #[then(regex = r"^(\w+) is (Stable|Deployed|CanaryTest|Shifting|Shifted)$")]
 async fn is_in_phase(world: &mut World, service: String, phase: String) -> Result<()> {
-    let daemon = world.daemon()?;
-    let pushed = world.pushed.as_deref().context("no step has pushed anything")?;
+    let pushed = world.pushed()?.to_owned();
     let what = format!("{service} in phase {phase} at revision {pushed}");
-    let reached = wait::until(&what, DEADLINE, async || match daemon.status.get().await {
+    let applied =
+        |report: &Service| report.has_applied(&pushed) && report.phase.as_deref() == Some(&phase);
+    reported(world, &service, &what, applied).await
+}
+
+#[then(regex = r#"^(\w+) (waits|is stalled) because of "([^"]+)"$"#)]
+async fn is_held_up(world: &mut World, service: String, how: String, why: String) -> Result<()> {
+    let pushed = world.pushed()?.to_owned();
+    let state = if how == "waits" { "Progressing" } else { "Stalled" };
+    let held_up = |report: &Service| {
+        report.attempted_revision == pushed && report.state == state && report.says(&why)
+    };
+    reported(world, &service, &format!("{service} {state} because of {why}"), held_up).await
+}
+
+/// Waits until the daemon reports of the service what is wanted.
+pub(super) async fn reported(
+    world: &World,
+    service: &str,
+    what: &str,
+    wanted: impl Fn(&Service) -> bool,
+) -> Result<()> {
+    let daemon = world.daemon()?;
+    let seen = wait::until(what, DEADLINE, async || match daemon.status.get().await {
         Err(error) => Seen::NotYet(format!("{error:#}")),
-        Ok(status) => match status.service(&service) {
+        Ok(status) => match status.service(service) {
             None => Seen::NotYet("the daemon does not know it".into()),
-            Some(report) => {
-                let there = report.has_applied(pushed) && report.phase.as_deref() == Some(&phase);
-                Seen::when(there, report.summary())
-            }
+            Some(report) => Seen::when(wanted(report), report.summary()),
         },
     });
-    daemon.process.alive(reached).await
+    daemon.process.alive(seen).await
 }

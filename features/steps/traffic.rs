@@ -50,6 +50,7 @@ async fn answered_by_several(_: &mut World, path: String, step: &Step) -> Result
 }
 
 #[given(regex = r#"^every request to "([^"]+)" is answered with (\d+)$"#)]
+#[then(regex = r#"^every request to "([^"]+)" is answered with (\d+)$"#)]
 async fn refused(_: &mut World, path: String, status: u16) -> Result<()> {
     all_refused(&target(&path), status, "").await
 }

@@ -17,17 +17,28 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The most that is read of its answer, in bytes.
 const LONGEST: usize = 16 << 20;
 
-/// The daemon's answer at `/api/services`, as far as the demo needs it.
+/// The daemon's answer at `/api/services`, as far as beds need it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Status {
     /// The revision that was fetched last.
     pub revision: Option<String>,
+    /// How the source is doing.
+    #[serde(default)]
+    pub source: Source,
     /// Every service, by name.
     pub services: Vec<Service>,
 }
 
+/// The git source's part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Source {
+    /// Why the newest revision could not be fetched or taken up.
+    pub error: Option<String>,
+}
+
 /// One service's part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Service {
     /// The service's name.
     pub service: String,
@@ -41,6 +52,9 @@ pub struct Service {
     pub reason: Option<String>,
     /// The revision that is fully in force.
     pub revision: Option<String>,
+    /// The newest revision that was tried.
+    #[serde(default)]
+    pub attempted_revision: String,
     /// Version to percent.
     #[serde(default)]
     pub weights: BTreeMap<String, u8>,
@@ -63,6 +77,11 @@ impl Service {
     /// Whether this revision is carried out and healthy.
     pub fn has_applied(&self, revision: &str) -> bool {
         self.state == "Ready" && self.revision.as_deref() == Some(revision)
+    }
+
+    /// Whether its reason contains this.
+    pub fn says(&self, words: &str) -> bool {
+        self.reason.as_deref().is_some_and(|reason| reason.contains(words))
     }
 
     /// One line for people.

@@ -1,5 +1,6 @@
 //! `coalmine diff`: what a folder would change in the cluster.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cluster::Cluster;
 use crate::diff::{self, Line};
-use crate::inventory::ObjectId;
+use crate::inventory::{Manifest, ObjectId};
 use crate::reconcile::{Job, Reconciler, Review};
 use crate::render::{DEFAULT_INSTANCE, Owner};
 use crate::source::Tree;
@@ -47,9 +48,10 @@ impl Diff {
         };
         let mut errors = 0;
         let mut differences = 0;
+        let mut coming = BTreeSet::new();
         for job in self.jobs(&repository, &tree.revision, &mut errors) {
-            match reconciler.review(&job).await {
-                Ok(review) => differences += print(&review),
+            match reconciler.review(&job, &mut coming).await {
+                Ok(review) => differences += print(&job, &review),
                 Err(error) => {
                     errors += 1;
                     anstream::eprintln!("{}: {error}", job.service);
@@ -99,8 +101,10 @@ impl Diff {
 }
 
 /// Prints the differences of one service and counts the objects that have some.
-fn print(review: &Review) -> usize {
-    let desired = review.findings.changed.iter().map(|id| (id, review.stored.get(id)));
+fn print(job: &Job, review: &Review) -> usize {
+    let desired = job.desired.manifests().map(Manifest::id);
+    let desired = desired.filter(|id| review.findings.changed.contains(id));
+    let desired = desired.map(|id| (id, review.stored.get(id)));
     let surplus = review.findings.surplus.iter().map(|id| (id, None));
     let mut count = 0;
     for (id, stored) in desired.chain(surplus) {

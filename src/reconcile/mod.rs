@@ -62,7 +62,7 @@ impl Reconciler {
         superseded: &CancellationToken,
         progress: &(dyn Fn(&str) + Sync),
     ) -> Result<(), Ended> {
-        let mut review = self.review(job).await?;
+        let mut review = self.review(job, &mut BTreeSet::new()).await?;
         if let Some(reason) = objection_of_policy(job, &review.live, &conduct.policy) {
             return Err(Ended::Stalled(format!("nothing was changed: {reason}")));
         }
@@ -93,10 +93,13 @@ impl Reconciler {
 
     /// Compares by a server-side dry run; changes nothing.
     ///
+    /// `coming` holds the namespaces that are yet to be made, and takes up those that this job would
+    /// make: the API server cannot try an object in a namespace that is not there.
+    ///
     /// # Errors
     /// [`Ended::Stalled`] when an object belongs to somebody else, [`Ended::Cluster`] when the API
     /// server refuses an object: then nothing of the service may be written.
-    pub async fn review(&self, job: &Job) -> Result<Review, Ended> {
+    pub async fn review(&self, job: &Job, coming: &mut BTreeSet<String>) -> Result<Review, Ended> {
         let mut live = self.live(&job.service).await?;
         for manifest in job.desired.manifests() {
             if !live.contains_key(manifest.id())
@@ -113,12 +116,13 @@ impl Reconciler {
             !(desired.contains(id) || job.is_farewell() && inventory::is_kept(object))
         });
         let surplus = surplus.map(|(id, _)| id.clone()).collect();
+        let missing = job.namespaces().map(Manifest::id).filter(|id| !live.contains_key(id));
+        coming.extend(missing.map(|id| id.name.clone()));
         let mut findings = Findings { surplus, ..Findings::default() };
         let mut stored = BTreeMap::new();
         for manifest in job.desired.manifests() {
             let id = manifest.id();
-            // The API server cannot try an object in a namespace that is yet to be made.
-            let result = if awaits_namespace(job, &live, id) {
+            let result = if id.namespace.as_ref().is_some_and(|name| coming.contains(name)) {
                 manifest.object().clone()
             } else {
                 self.cluster.apply(manifest, true).await?
@@ -202,13 +206,4 @@ fn objection_of_policy(
     let live = live.iter().find(|(id, _)| is_route(id)).map(|(_, object)| object);
     let mut desired = job.desired.routes.iter().map(Manifest::object);
     desired.find_map(|desired| policy::objection(&job.service, live, desired, policy))
-}
-
-/// True when the job itself is yet to make the namespace that this object lives in.
-fn awaits_namespace(job: &Job, live: &BTreeMap<ObjectId, Value>, id: &ObjectId) -> bool {
-    job.desired.manifests().map(Manifest::id).any(|other| {
-        other.kind == "Namespace"
-            && Some(&other.name) == id.namespace.as_ref()
-            && !live.contains_key(other)
-    })
 }

@@ -1,0 +1,77 @@
+Feature: More than the articles' values
+  What a version is made of, how versions are told apart, and who gets copies of requests.
+
+  Background:
+    Given coalmine follows the example rollouts
+    And echo is Stable
+
+  Scenario: An Upstream per version
+    Given constant load on "/echo"
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}, v2: {replicas: 2}}
+      routes:
+        apiGroup: example
+        split: upstream
+        primary: {version: v1}
+        canary: {version: v2, weight: 30, headers: {stage: {regex: "can.*"}}}
+      """
+    Then echo is Shifting
+    And the requests to "/echo" are answered by:
+      | echo-v1 | 70 |
+      | echo-v2 | 30 |
+    And every request to "/echo" with the header "stage: canary" is answered by echo-v2
+    And the Upstream echo/echo is gone
+    And no request of the load has failed
+
+  Scenario: The canary gets copies, callers see the primary only
+    Given constant load on "/echo"
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+        canary: {version: v2, shadow: 100}
+      """
+    Then echo is Deployed
+    And every request to "/echo" is answered by echo-v1
+    And the Upstream echo/echo-v2 has received copies
+    And no request of the load has failed
+
+  Scenario: Somebody else deploys a version
+    When somebody of the echo team applies by hand:
+      """
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: legacy, namespace: echo}
+      spec:
+        selector: {matchLabels: {app: echo, version: v0}}
+        template:
+          metadata: {labels: {app: echo, version: v0}}
+          spec:
+            containers:
+              - name: legacy
+                image: hashicorp/http-echo
+                args: ["-text=version:legacy", "-listen=:8080"]
+                ports: [{containerPort: 8080}]
+      """
+    And the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v0: {external: true}, v1: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+        canary: {version: v0, headers: {stage: canary}}
+      """
+    Then echo is CanaryTest
+    And every request to "/echo" with the header "stage: canary" is answered by legacy
+    And every request to "/echo" is answered by echo-v1
+
+  Scenario: A service whose file goes takes its objects along
+    When the echo team removes "services/echo.yaml"
+    Then every request to "/echo" is answered with 404
+    And the Deployment echo/echo-v1 is gone
+    And the Upstream echo/echo is gone
+    And foxtrot is Stable
+    And every request to "/foxtrot" is answered by foxtrot-v1

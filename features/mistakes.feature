@@ -1,0 +1,127 @@
+Feature: Mistakes stay where they are made
+  A mistake is told with its place and its remedy. It stops its own service only, and what the cluster
+  has stays in force.
+
+  Scenario: A values file with a mistake changes nothing, and the other team goes on
+    Given coalmine follows the example rollouts
+    And echo is Stable
+    And foxtrot is Stable
+    And constant load on "/echo"
+    And constant load on "/foxtrot"
+    Then each of these mistakes in "services/echo.yaml" is told and changes nothing of echo:
+      | values                                                                                                                         | told                                      |
+      | deployment: [                                                                                                                  | services/echo.yaml:                       |
+      | deployment: {deployment: {v1: {}}}⏎routes: {apiGroup: example, primary: {version: v1}}                                          | services/echo.yaml:1:14: deployment       |
+      | deployment: {v1: {}, v2: {}}⏎routes:⏎  apiGroup: example⏎  primary: {version: v1}⏎  canary: {version: v2, weight: 150}           | services/echo.yaml:5:33: routes.canary.weight |
+      | deployment: {v1: {}, v2: {}}⏎routes:⏎  apiGroup: example⏎  primary: {version: v1}⏎  canary: {version: v2, weight: "50"}          | services/echo.yaml:5:33: routes.canary.weight |
+      | deployment: {v1: {}, v2: {}}⏎routes:⏎  apiGroup: example⏎  primary: {version: v1}⏎  canary: {version: v2, weight: 33.3}          | services/echo.yaml:5:33: routes.canary.weight |
+      | deployment: {v1: {}}⏎routes:⏎  apiGroup: example⏎  primary: {version: v1}⏎  canary: {version: v2}                                | services/echo.yaml:5:21: routes.canary.version |
+      | deployment: {v1: {}}⏎deployment: {v1: {}}⏎routes: {apiGroup: example, primary: {version: v1}}                                    | services/echo.yaml:2:1: deployment        |
+      | deployment: {v1: {}, v2: {}}⏎routes:⏎  apiGroup: example⏎  primary: {version: v1}⏎  cannary: {version: v2}                       | canary                                    |
+    When the foxtrot team pushes "services/foxtrot.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+        canary: {version: v2, weight: 50}
+      """
+    Then foxtrot is Shifting
+    And the requests to "/foxtrot" are answered by:
+      | foxtrot-v1 | 50 |
+      | foxtrot-v2 | 50 |
+    And every request to "/echo" is answered by echo-v1
+    And no request of the load has failed
+
+  Scenario: A version that never becomes ready gets no traffic, and the state says why
+    Given coalmine follows the example rollouts
+    And echo is Stable
+    And constant load on "/echo"
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment:
+        v1: {}
+        v2: {image: coalmine/crash}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+        canary: {version: v2, weight: 50}
+      """
+    Then echo waits because of "CrashLoopBackOff"
+    And every request to "/echo" is answered by echo-v1
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment:
+        v1: {}
+        v2: {}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+        canary: {version: v2, weight: 50}
+      """
+    Then echo is Shifting
+    And the requests to "/echo" are answered by:
+      | echo-v1 | 50 |
+      | echo-v2 | 50 |
+    And no request of the load has failed
+
+  Scenario: Two teams claim one path
+    Given coalmine follows the example rollouts
+    And foxtrot is Stable
+    When somebody of the echo team applies by hand:
+      """
+      apiVersion: gateway.solo.io/v1
+      kind: RouteTable
+      metadata: {name: golf, namespace: echo, labels: {apiGroup: example}}
+      spec:
+        routes:
+          - matchers: [{prefix: /golf}]
+            directResponseAction: {status: 200, body: "version:by-hand"}
+      """
+    Then every request to "/golf" is answered by by-hand
+    When the golf team pushes "services/golf.yaml":
+      """
+      namespace: foxtrot
+      deployment: {v1: {}}
+      routes: {apiGroup: example, primary: {version: v1}}
+      """
+    Then golf is stalled because of "RouteTable echo/golf"
+    And every request to "/golf" is answered by by-hand
+    And the Deployment foxtrot/golf-v1 is gone
+
+  Scenario: An object that somebody else made is not touched
+    Given coalmine follows a new repository
+    And the platform team pushes "platform/namespaces.yaml":
+      """
+      apiVersion: v1
+      kind: Namespace
+      metadata: {name: echo}
+      """
+    And somebody of the echo team applies by hand:
+      """
+      apiVersion: v1
+      kind: Service
+      metadata: {name: echo, namespace: echo}
+      spec: {ports: [{port: 80}], selector: {app: another}}
+      """
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}}
+      routes: {apiGroup: example, primary: {version: v1}}
+      """
+    Then echo is stalled because of "Service echo/echo exists and was not made by coalmine"
+    And the Deployment echo/echo-v1 is gone
+    When the echo team pushes "services/echo.yaml":
+      """
+      adopt: true
+      deployment: {v1: {}}
+      routes: {apiGroup: example, primary: {version: v1}}
+      """
+    Then echo is Stable
+
+  Scenario: The API server is down when the daemon starts
+    Given coalmine follows the example rollouts through an API server that is down
+    Then the source says "cannot reach the API server"
+    When the API server is up again
+    Then echo is Stable
+    And every request to "/echo" is answered by echo-v1

@@ -1,0 +1,51 @@
+//! An API server that comes and goes.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context, Result};
+use cucumber::{given, then, when};
+use harness::repository::Repository;
+use harness::wait::{self, Seen};
+use harness::{forward, namespace};
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::rollout::EXAMPLE;
+use crate::world::{DEADLINE, World, bed};
+
+/// Where the daemon looks for the API server; at first nobody listens there.
+const WAY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 16_443);
+
+#[given("coalmine follows the example rollouts through an API server that is down")]
+async fn follows_without_api_server(world: &mut World) -> Result<()> {
+    let repository = Repository::create(world.directory.path(), EXAMPLE.as_ref()).await?;
+    world.pushed = Some(repository.head().await?);
+    let kubeconfig = std::fs::read_to_string(bed().kubeconfig())?;
+    let (server, elsewhere) = (namespace::API.to_string(), WAY.to_string());
+    anyhow::ensure!(kubeconfig.contains(&server), "the bed's API server is not at {server}");
+    let path = world.directory.path().join("kubeconfig");
+    std::fs::write(&path, kubeconfig.replace(&server, &elsewhere))?;
+    world.follow_with(repository, &path)
+}
+
+#[when("the API server is up again")]
+async fn is_up_again(world: &mut World) -> Result<()> {
+    let listener = TcpListener::bind(WAY).await.context("cannot open the way")?;
+    let way = tokio::spawn(forward::serve(listener, namespace::API));
+    world.way = Some(AbortOnDropHandle::new(way));
+    Ok(())
+}
+
+#[then(regex = r#"^the source says "([^"]+)"$"#)]
+async fn source_says(world: &mut World, words: String) -> Result<()> {
+    let daemon = world.daemon()?;
+    let what = format!("the error {words}");
+    let said = wait::until(&what, DEADLINE, async || match daemon.status.get().await {
+        Err(error) => Seen::NotYet(format!("{error:#}")),
+        Ok(status) => {
+            let error = status.source.error.unwrap_or_default();
+            Seen::when(error.contains(&words), error)
+        }
+    });
+    daemon.process.alive(said).await
+}

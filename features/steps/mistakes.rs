@@ -1,0 +1,43 @@
+//! Values files with mistakes.
+
+use anyhow::{Context, Result, bail, ensure};
+use cucumber::gherkin::Step;
+use cucumber::then;
+
+use super::cluster::objects;
+use super::rollout::reported;
+use crate::world::World;
+
+#[then(regex = r#"^each of these mistakes in "([^"]+)" is told and changes nothing of (\w+):$"#)]
+async fn are_told(world: &mut World, file: String, service: String, step: &Step) -> Result<()> {
+    let table = step.table.as_ref().context("the step needs a table of mistakes")?;
+    let before = versions(&service).await?;
+    for row in table.rows.iter().skip(1) {
+        let [values, told] = row.as_slice() else { bail!("a row is the values and what is told") };
+        let repository = world.repository()?;
+        repository.write(&file, &values.replace('⏎', "\n"))?;
+        repository.commit(&format!("{service}: a mistake")).await?;
+        let pushed = repository.push().await?.revision;
+        reported(world, &service, &format!("{told} told of {values}"), |report| {
+            report.attempted_revision == pushed && report.state == "Invalid" && report.says(told)
+        })
+        .await?;
+        ensure!(versions(&service).await? == before, "{values} has changed objects of {service}");
+    }
+    Ok(())
+}
+
+/// The resource versions of the service's objects.
+async fn versions(service: &str) -> Result<Vec<String>> {
+    let mut versions = Vec::new();
+    for (api_version, kind, name) in [
+        ("apps/v1", "Deployment", format!("{service}-v1")),
+        ("v1", "Service", service.to_owned()),
+        ("gloo.solo.io/v1", "Upstream", service.to_owned()),
+        ("gateway.solo.io/v1", "RouteTable", format!("{service}-routes")),
+    ] {
+        let object = objects(api_version, kind, service)?.get(&name).await?;
+        versions.push(object.metadata.resource_version.context("a stored object has a version")?);
+    }
+    Ok(versions)
+}
