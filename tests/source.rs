@@ -264,6 +264,21 @@ async fn what_a_killed_fetch_left_behind_is_removed() {
 }
 
 #[tokio::test]
+async fn a_clone_that_has_gathered_very_many_packs_is_made_anew() {
+    let fixture = Fixture::new();
+    fixture.commit("main", "one", None);
+    let source = fixture.source();
+    let revision = source.fetch().await.unwrap();
+    let packs = fixture.clone_directory().join("objects/pack");
+    for number in 0..500 {
+        fs::write(packs.join(format!("pack-{number}.pack")), "").unwrap();
+    }
+    assert_eq!(source.fetch().await.unwrap(), revision);
+    assert!(!packs.join("pack-0.pack").exists());
+    assert_eq!(content(&source, &revision), "one");
+}
+
+#[tokio::test]
 async fn two_daemons_on_one_state_directory_do_not_disturb_each_other() {
     let fixture = Fixture::new();
     fixture.commit("main", "one", None);

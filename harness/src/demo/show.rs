@@ -167,7 +167,8 @@ impl Said {
             lines.extend(moment.trouble.clone());
             self.trouble.clone_from(&moment.trouble);
         }
-        if moment.failed != self.failed {
+        // One line each time that their number has doubled: an outage is no reason for a flood.
+        if moment.failed >= (2 * self.failed).max(1) {
             let first = moment.first_failure.as_deref().unwrap_or_default();
             lines.push(format!("{} requests failed; the first: {first}", moment.failed));
             self.failed = moment.failed;
@@ -237,5 +238,10 @@ mod tests {
             ]
         );
         assert!(said.changes(&moment).is_empty());
+        let lines = (2..100).map(|failed| {
+            moment.failed = failed;
+            said.changes(&moment).len()
+        });
+        assert_eq!(lines.sum::<usize>(), 6, "at 2, 4, 8, 16, 32 and 64");
     }
 }
