@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use coalmine::source::{Credentials, Revision, Source, SourceConfig, SourceError};
-use git2::{Oid, Repository, Signature};
+use git2::{ObjectType, Oid, Repository, Signature};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_coalmine");
 /// Far more than any of these fetches takes: whoever meets it hangs.
@@ -92,6 +92,36 @@ fn objects(clone: &Path) -> Vec<PathBuf> {
     }
     files.sort();
     files
+}
+
+/// Leaves of a clone only commits and folders: the damage that shows last.
+fn lose_files(clone: &Path) {
+    let mut kept = Vec::new();
+    {
+        let repository = Repository::open_bare(clone).unwrap();
+        let objects = repository.odb().unwrap();
+        let mut ids = Vec::new();
+        objects
+            .foreach(|id| {
+                ids.push(*id);
+                true
+            })
+            .unwrap();
+        for id in ids {
+            let object = objects.read(id).unwrap();
+            if object.kind() != ObjectType::Blob {
+                kept.push((object.kind(), object.data().to_vec()));
+            }
+        }
+    }
+    for file in objects(clone) {
+        fs::remove_file(file).unwrap();
+    }
+    let repository = Repository::open_bare(clone).unwrap();
+    let objects = repository.odb().unwrap();
+    for (kind, data) in kept {
+        objects.write(kind, &data).unwrap();
+    }
 }
 
 #[tokio::test]
@@ -214,7 +244,8 @@ async fn a_damaged_clone_is_made_anew_by_the_same_fetch() {
     let id = fixture.commit("main", "one", None);
     fixture.source().fetch().await.unwrap();
     let clone = fixture.clone_directory();
-    let damages: [(&str, &dyn Fn()); 4] = [
+    let damages: [(&str, &dyn Fn()); 5] = [
+        ("lost files", &|| lose_files(&clone)),
         ("no objects", &|| fs::remove_dir_all(clone.join("objects")).unwrap()),
         ("no head", &|| fs::remove_file(clone.join("HEAD")).unwrap()),
         ("a lock left behind", &|| {
@@ -244,7 +275,7 @@ async fn damage_that_shows_when_the_tree_is_read_is_repaired_by_the_next_fetch()
     fixture.commit("main", "one", None);
     let source = fixture.source();
     let revision = source.fetch().await.unwrap();
-    fs::remove_dir_all(fixture.clone_directory().join("objects/pack")).unwrap();
+    lose_files(&fixture.clone_directory());
     let error = source.tree(&revision).unwrap_err();
     assert!(matches!(error, SourceError::Damaged { .. }), "{error:?}");
     source.fetch().await.unwrap();
