@@ -39,9 +39,8 @@ impl Progress {
     pub fn step(&self, name: impl Into<String>) -> Step {
         let name = name.into();
         let bar = self.bars.as_ref().map(|bars| {
-            let style = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {elapsed}");
-            let bar = ProgressBar::no_length().with_message(name.clone());
-            let bar = bars.add(style.map_or(bar.clone(), |style| bar.with_style(style)));
+            let bar = bars.add(ProgressBar::no_length().with_message(name.clone()));
+            set_style(&bar, "{spinner} {wide_msg} {elapsed}");
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
@@ -63,6 +62,7 @@ impl Step {
     pub fn length(&self, units: u64) {
         if let Some(bar) = &self.bar {
             bar.set_length(units);
+            set_style(bar, "{spinner} {bar:24} {pos}/{len} {wide_msg} {elapsed}");
         }
     }
 
@@ -83,6 +83,13 @@ impl Step {
         } else if !self.quiet {
             eprintln!("{line}");
         }
+    }
+}
+
+/// A template is one of ours; were it wrong, the bar would keep its usual look.
+fn set_style(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
     }
 }
 

@@ -28,8 +28,8 @@ use crate::{
     progress::Progress,
 };
 
-/// How long a part may take to end when it is asked to.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a part may take to end when it is asked to. Nothing that it could still save is kept.
+const GRACE: Duration = Duration::from_secs(2);
 /// The one node's name.
 pub(super) const NODE_NAME: &str = "bed";
 

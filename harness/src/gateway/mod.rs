@@ -27,6 +27,8 @@ use xds::Files;
 
 /// Changes that come this close together are translated together.
 const PAUSE: Duration = Duration::from_millis(50);
+/// After an Envoy that was late is asked again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The folder below a bed's `directory` in which Envoy finds its configuration.
 pub(crate) fn folder(directory: &Path) -> PathBuf {
@@ -63,8 +65,15 @@ impl Drop for Gateway {
 async fn run(mut objects: Objects, mut statuses: Statuses, mut files: Files) {
     let mut snapshot = Snapshot::default();
     let mut memory = Memory::default();
-    while let Some(change) = objects.next().await {
-        objects::apply(change, &mut snapshot, &mut statuses);
+    let mut late = false;
+    loop {
+        tokio::select! {
+            change = objects.next() => match change {
+                Some(change) => objects::apply(change, &mut snapshot, &mut statuses),
+                None => return,
+            },
+            () = time::sleep(RETRY), if late => {}
+        }
         let pause = time::sleep(PAUSE);
         tokio::pin!(pause);
         loop {
@@ -82,8 +91,10 @@ async fn run(mut objects: Objects, mut statuses: Statuses, mut files: Files) {
         }
         let translation = gloo::translate(&snapshot, &memory);
         report(&snapshot, &translation);
-        if let Err(error) = files.publish(&translation).await {
-            tracing::error!(error = format!("{error:#}"), "Envoy did not take the configuration");
+        let published = files.publish(&translation).await;
+        late = published.is_err();
+        if let Err(error) = published {
+            tracing::error!(error = format!("{error:#}"), "Envoy is late");
         }
         statuses.write(&snapshot, &translation).await;
         memory = translation.memory;

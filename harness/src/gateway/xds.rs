@@ -72,7 +72,7 @@ impl Files {
     /// Writes what has changed and waits until Envoy has taken it.
     ///
     /// # Errors
-    /// Envoy refuses it or does not read it: then what it has stays in use.
+    /// Envoy has not taken a step in time: call again to go on from there.
     pub(super) async fn publish(&mut self, translation: &Translation) -> Result<()> {
         let [cds, eds] = [path(&self.folder, "cds"), self.folder.join("eds")];
         let clusters = envoy::clusters(translation, &eds.to_string_lossy());
@@ -83,13 +83,13 @@ impl Files {
         }
         let both = self.written.get(&cds).map(|before| union(&clusters, before));
         self.write(&cds, both.as_ref().unwrap_or(&clusters), CLUSTERS)?;
-        self.envoy.has(&self.expected).await?;
+        self.envoy.has(&mut self.expected).await?;
 
         self.publish_routes(translation).await?;
 
         self.write(&cds, &clusters, CLUSTERS)?;
         self.forget_endpoints(&eds, &assignments)?;
-        self.envoy.has(&self.expected).await
+        self.envoy.has(&mut self.expected).await
     }
 
     async fn publish_routes(&mut self, translation: &Translation) -> Result<()> {
@@ -97,20 +97,20 @@ impl Files {
         let Some(listener) = &translation.listener else {
             self.expected.retain(|name, _| !name.starts_with(ROUTES));
             self.write(&lds, &json!({"resources": []}), LISTENERS)?;
-            return self.envoy.has(&self.expected).await;
+            return self.envoy.has(&mut self.expected).await;
         };
         let routes = format!("{ROUTES}{}-routes.version_text", listener.name);
         // Only a listener that is there reads routes.
         let reads = self.expected.contains_key(&routes);
         self.write(&rds, &envoy::routes(translation), &routes)?;
         if reads {
-            self.envoy.has(&self.expected).await?;
+            self.envoy.has(&mut self.expected).await?;
         }
         let port = u16::try_from(listener.port).context("the Gateway's port is no port")?;
         let file = rds.to_string_lossy();
         let listeners = envoy::listeners(translation, &listener.address, port, &file);
         self.write(&lds, &listeners, LISTENERS)?;
-        self.envoy.has(&self.expected).await
+        self.envoy.has(&mut self.expected).await
     }
 
     /// Replaces a file unless it says the same already; `statistic` then tells Envoy's progress.
