@@ -130,23 +130,24 @@ impl Snapshot {
     /// The objects that Gloo cannot decode, and why. Each stops Gloo from taking up any change of its
     /// kind (gloo-conformance case 13-undecodable).
     pub fn undecodable(&self) -> Vec<(ObjectRef, &str)> {
-        let mut found = Vec::new();
-        collect(&self.upstreams, "Upstream", &mut found);
-        collect(&self.upstream_groups, "UpstreamGroup", &mut found);
-        collect(&self.virtual_services, "VirtualService", &mut found);
-        collect(&self.route_tables, "RouteTable", &mut found);
-        collect(&self.settings, "Settings", &mut found);
-        collect(&self.gateways, "Gateway", &mut found);
-        found
+        undecodable(&self.upstreams, "Upstream")
+            .chain(undecodable(&self.upstream_groups, "UpstreamGroup"))
+            .chain(undecodable(&self.virtual_services, "VirtualService"))
+            .chain(undecodable(&self.route_tables, "RouteTable"))
+            .chain(undecodable(&self.settings, "Settings"))
+            .chain(undecodable(&self.gateways, "Gateway"))
+            .collect()
     }
 }
 
-fn collect<'a, S>(objects: &'a Objects<S>, kind: &str, found: &mut Vec<(ObjectRef, &'a str)>) {
-    for (reference, object) in objects {
-        if let Err(reason) = object {
-            found.push((ObjectRef::new(kind, &reference.namespace, &reference.name), reason));
-        }
-    }
+fn undecodable<'a, S>(
+    objects: &'a Objects<S>,
+    kind: &str,
+) -> impl Iterator<Item = (ObjectRef, &'a str)> {
+    objects.iter().filter_map(move |(reference, object)| {
+        let reason = object.as_ref().err()?;
+        Some((ObjectRef::new(kind, &reference.namespace, &reference.name), reason.as_str()))
+    })
 }
 
 fn put<S: DeserializeOwned + Default>(

@@ -27,3 +27,42 @@ fn rank(domain: &str, host: &str) -> Option<(u8, usize)> {
     }
     (domain == host).then_some((3, 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken_by(domains: &[&str], host: &str) -> Option<String> {
+        let named = |domain: &&str| VirtualHost {
+            name: (*domain).to_owned(),
+            domains: vec![(*domain).to_owned()],
+            ..VirtualHost::default()
+        };
+        let hosts: Vec<VirtualHost> = domains.iter().map(named).collect();
+        find(&hosts, host).map(|found| found.name.clone())
+    }
+
+    #[test]
+    fn exact_comes_before_the_longest_suffix_the_longest_prefix_and_all() {
+        let domains = ["*", "a.*", "a.b.*", "*.example", "*.b.example", "a.b.example"];
+        let by = |host: &str| taken_by(&domains, host).unwrap();
+        assert_eq!(by("a.b.example"), "a.b.example");
+        assert_eq!(by("x.b.example"), "*.b.example");
+        assert_eq!(by("a.c.example"), "*.example");
+        assert_eq!(by("a.b.com"), "a.b.*");
+        assert_eq!(by("a.com"), "a.*");
+        assert_eq!(by("com"), "*");
+    }
+
+    #[test]
+    fn a_wildcard_stands_for_something() {
+        assert_eq!(taken_by(&["*.example"], ".example"), None);
+        assert_eq!(taken_by(&["a.*"], "a."), None);
+    }
+
+    #[test]
+    fn letter_case_does_not_count_and_the_port_does() {
+        assert_eq!(taken_by(&["A.Example"], "a.eXample").as_deref(), Some("A.Example"));
+        assert_eq!(taken_by(&["a.example"], "a.example:8080"), None);
+    }
+}
