@@ -138,13 +138,27 @@ fn the_version_must_be_that_of_the_pod() {
 }
 
 #[tokio::test]
-async fn probes_go_on_until_only_the_expected_versions_answer() {
-    let (address, _) = server(|n, _| match n {
-        0..100 => says("version:v1"),
-        _ if n % 2 == 0 => says("version:v1"),
-        _ => says("version:v2"),
+async fn probes_go_on_until_two_rounds_in_a_row_have_only_the_expected_versions() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let count = asked.clone();
+    let (address, _) = server(move |n, _| {
+        count.fetch_add(1, Ordering::Relaxed);
+        match n {
+            // The second round: an old version answers once more.
+            70 => says("version:v0"),
+            _ if n % 2 == 0 => says("version:v1"),
+            _ => says("version:v2"),
+        }
     })
     .await;
+    let both = BTreeSet::from(["v1".to_owned(), "v2".to_owned()]);
+    converge(&target(address), &both, Duration::from_secs(20)).await.unwrap();
+    assert_eq!(asked.load(Ordering::Relaxed), 4 * ROUND);
+}
+
+#[tokio::test]
+async fn probes_go_on_until_every_expected_version_has_answered() {
+    let (address, _) = server(|n, _| says(if n < 500 { "version:v1" } else { "version:v2" })).await;
     let both = BTreeSet::from(["v1".to_owned(), "v2".to_owned()]);
     converge(&target(address), &both, Duration::from_secs(20)).await.unwrap();
 }
