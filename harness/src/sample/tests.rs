@@ -158,9 +158,16 @@ async fn probes_go_on_until_two_rounds_in_a_row_have_only_the_expected_versions(
 
 #[tokio::test]
 async fn probes_go_on_until_every_expected_version_has_answered() {
-    let (address, _) = server(|n, _| says(if n < 500 { "version:v1" } else { "version:v2" })).await;
+    let asked = Arc::new(AtomicU64::new(0));
+    let count = asked.clone();
+    let (address, _) = server(move |n, _| {
+        count.fetch_add(1, Ordering::Relaxed);
+        says(if n < 500 { "version:v1" } else { "version:v2" })
+    })
+    .await;
     let both = BTreeSet::from(["v1".to_owned(), "v2".to_owned()]);
     converge(&target(address), &both, Duration::from_secs(20)).await.unwrap();
+    assert!(asked.load(Ordering::Relaxed) > 500);
 }
 
 #[tokio::test]
