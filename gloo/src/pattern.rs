@@ -1,14 +1,93 @@
 //! RE2 expressions, which Gloo compiles with Go and Envoy with RE2.
 
 use regex::Regex;
-use regex_syntax::ast::{self, ErrorKind};
+use regex_syntax::ast::{
+    self, Ast, ErrorKind, Flag, FlagsItemKind, RepetitionKind, RepetitionRange,
+};
 
 /// Compiles an expression.
 ///
 /// # Errors
 /// What Go's `regexp` says about it, because Gloo puts that into statuses.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
-    Regex::new(&adapt(pattern)).map_err(|_| format!("error parsing regexp: {}", fault(pattern)))
+    let wrong = |fault: String| format!("error parsing regexp: {fault}");
+    let adapted = adapt(pattern);
+    if let Ok(ast) = ast::parse::Parser::new().parse(&adapted) {
+        ast::visit(&ast, Strict { pattern: &adapted }).map_err(wrong)?;
+    }
+    Regex::new(&adapted).map_err(|_| wrong(fault(pattern)))
+}
+
+/// The most repetitions that RE2 takes.
+const MOST_REPETITIONS: u32 = 1000;
+
+/// Finds what this engine takes and RE2 does not.
+struct Strict<'a> {
+    pattern: &'a str,
+}
+
+impl Strict<'_> {
+    fn text(&self, span: &ast::Span) -> &str {
+        self.pattern.get(span.start.offset..span.end.offset).unwrap_or_default()
+    }
+
+    fn repetition(&self, repetition: &ast::Repetition) -> Result<(), String> {
+        let operator = self.text(&repetition.op.span);
+        if let Ast::Repetition(inner) = repetition.ast.as_ref() {
+            let both = format!("{}{operator}", self.text(&inner.op.span));
+            return Err(format!("invalid nested repetition operator: `{both}`"));
+        }
+        let most = match &repetition.op.kind {
+            RepetitionKind::Range(RepetitionRange::Exactly(n) | RepetitionRange::AtLeast(n)) => *n,
+            RepetitionKind::Range(RepetitionRange::Bounded(_, n)) => *n,
+            _ => 0,
+        };
+        if most > MOST_REPETITIONS {
+            return Err(format!("invalid repeat count: `{operator}`"));
+        }
+        Ok(())
+    }
+
+    fn flags(&self, flags: &ast::Flags, span: &ast::Span) -> Result<(), String> {
+        let known = |item: &ast::FlagsItem| match item.kind {
+            FlagsItemKind::Negation => true,
+            FlagsItemKind::Flag(flag) => {
+                !matches!(flag, Flag::IgnoreWhitespace | Flag::Unicode | Flag::CRLF)
+            }
+        };
+        if flags.items.iter().all(known) {
+            return Ok(());
+        }
+        Err(format!("invalid or unsupported Perl syntax: `{}`", self.text(span)))
+    }
+}
+
+impl ast::Visitor for Strict<'_> {
+    type Output = ();
+    type Err = String;
+
+    fn finish(self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn visit_pre(&mut self, ast: &Ast) -> Result<(), String> {
+        match ast {
+            Ast::Repetition(repetition) => self.repetition(repetition),
+            Ast::Flags(flags) => self.flags(&flags.flags, &flags.span),
+            Ast::Group(group) => match group.flags() {
+                Some(flags) => self.flags(flags, &group.span),
+                None => Ok(()),
+            },
+            Ast::Literal(literal) if self.text(&literal.span).starts_with("\\u") => {
+                Err("invalid escape sequence: `\\u`".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn visit_class_set_binary_op_pre(&mut self, op: &ast::ClassSetBinaryOp) -> Result<(), String> {
+        Err(format!("invalid character class range: `{}`", self.text(&op.span)))
+    }
 }
 
 /// Whether the whole of `text` matches. An expression that does not compile matches nothing.
@@ -172,6 +251,10 @@ mod tests {
             "error parsing regexp: missing argument to repetition operator: `*`"
         );
         assert_eq!(says("[a"), "error parsing regexp: missing closing ]: `[a`");
+        assert_eq!(says("a**"), "error parsing regexp: invalid nested repetition operator: `**`");
+        assert_eq!(says("a{1001}"), "error parsing regexp: invalid repeat count: `{1001}`");
+        assert!(says("(?x)a").contains("unsupported Perl syntax"));
+        assert!(says("[a--b]").contains("invalid character class range"));
     }
 
     #[test]

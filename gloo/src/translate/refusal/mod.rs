@@ -1,0 +1,275 @@
+//! What Envoy refuses. One such route keeps the whole route configuration from being taken up.
+
+mod headers;
+
+use std::collections::BTreeSet;
+
+use crate::api::Duration;
+use crate::config::{
+    Action, CorsPolicy, Forward, HashKey, HashSource, HostRewrite, Match, PathMatch, PathRewrite,
+    Redirect, RedirectPath, Retry, Route, Target, ValueMatch, VirtualHost,
+};
+use crate::pattern;
+
+/// The largest body of a direct answer that Envoy takes, in bytes.
+const LARGEST_BODY: usize = 4096;
+
+/// The longest name of a query parameter that Envoy matches, in bytes.
+const LONGEST_PARAMETER: usize = 1024;
+
+const QUERY: &str = "query parameter";
+
+/// Why Envoy refuses the virtual hosts, if it does: the first reason found, and where.
+pub(super) fn refusal(hosts: &[VirtualHost]) -> Option<String> {
+    let mut domains = BTreeSet::new();
+    for host in hosts {
+        for domain in &host.domains {
+            if !domains.insert(domain.to_ascii_lowercase()) {
+                return Some(match domain.as_str() {
+                    "*" => "Only a single wildcard domain is permitted".to_owned(),
+                    domain => format!(
+                        "Only unique values for domains are permitted. Duplicate entry of domain \
+                         {domain}"
+                    ),
+                });
+            }
+        }
+        let of_host = host.domains.iter().find_map(|domain| one_line("a domain", domain));
+        let of_host = of_host
+            .or_else(|| headers::refusal(&host.headers))
+            .or_else(|| host.retry.as_ref().and_then(of_retry))
+            .or_else(|| host.cors.as_ref().and_then(of_cors));
+        if let Some(reason) = of_host {
+            return Some(format!("{reason} (virtual host {})", host.name));
+        }
+        let mut routes = host.routes.iter();
+        if let Some(found) = routes.find_map(|route| Some((route, of_route(route)?))) {
+            return Some(format!("{} (route {})", found.1, found.0.name));
+        }
+    }
+    None
+}
+
+/// Envoy takes no line breaks and no NUL in names and values.
+fn one_line(what: &str, text: &str) -> Option<String> {
+    text.contains(['\n', '\r', '\0']).then(|| format!("{what} with a line break: {text:?}"))
+}
+
+fn of_route(route: &Route) -> Option<String> {
+    let general = of_match(&route.matcher)
+        .or_else(|| headers::refusal(&route.headers))
+        .or_else(|| route.cors.as_ref().and_then(of_cors));
+    general.or_else(|| match &route.action {
+        Action::Forward(forward) => of_forward(forward),
+        Action::Redirect(redirect) => of_redirect(redirect),
+        Action::DirectResponse { status, .. } if !(200..600).contains(status) => {
+            Some(format!("status of a direct response must be in [200, 600), got {status}"))
+        }
+        Action::DirectResponse { body, .. } if body.len() > LARGEST_BODY => {
+            let size = body.len();
+            Some(format!("response body size is {size} bytes; maximum is {LARGEST_BODY}"))
+        }
+        Action::DirectResponse { .. } => None,
+    })
+}
+
+fn of_match(matcher: &Match) -> Option<String> {
+    match &matcher.path {
+        None => return Some("a match without a path".into()),
+        Some(PathMatch::Regex(expression)) => {
+            if let Some(reason) = of_expression(expression) {
+                return Some(reason);
+            }
+        }
+        Some(_) => {}
+    }
+    for (kind, name, value) in conditions(matcher) {
+        if name.is_empty() {
+            return Some(format!("a {kind} match without a name"));
+        }
+        if kind == QUERY && name.len() > LONGEST_PARAMETER {
+            return Some(format!("a {kind} match with a name of more than 1024 bytes"));
+        }
+        if let Some(reason) = one_line("the name of a match", name) {
+            return Some(reason);
+        }
+        if let ValueMatch::Regex(expression) = value
+            && let Some(reason) = of_expression(expression)
+        {
+            return Some(reason);
+        }
+    }
+    None
+}
+
+fn conditions(matcher: &Match) -> impl Iterator<Item = (&'static str, &String, &ValueMatch)> {
+    let headers = matcher.headers.iter().map(|header| ("header", &header.name, &header.value));
+    headers.chain(matcher.query.iter().map(|query| (QUERY, &query.name, &query.value)))
+}
+
+fn of_expression(expression: &str) -> Option<String> {
+    if expression.is_empty() {
+        return Some("an empty regular expression".into());
+    }
+    pattern::compile(expression).err()
+}
+
+fn of_forward(forward: &Forward) -> Option<String> {
+    if let Some(filter) = &forward.missing_filter {
+        return Some(format!("Didn't find a registered implementation for '{filter}'"));
+    }
+    if forward.path_rewrites.len() > 1 {
+        return Some(
+            "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy".into(),
+        );
+    }
+    for rewrite in &forward.path_rewrites {
+        if let PathRewrite::Regex { pattern, .. } = rewrite
+            && let Some(reason) = of_expression(pattern)
+        {
+            return Some(reason);
+        }
+    }
+    for rewrite in &forward.path_rewrites {
+        if let PathRewrite::Prefix(prefix) = rewrite
+            && let Some(reason) = one_line("a prefix rewrite", prefix)
+        {
+            return Some(reason);
+        }
+    }
+    let of_host = match &forward.host_rewrite {
+        Some(HostRewrite::PathRegex { pattern, .. }) => of_expression(pattern),
+        Some(HostRewrite::Literal(host)) => one_line("a host rewrite", host),
+        Some(HostRewrite::Auto(_) | HostRewrite::Header(_)) | None => None,
+    };
+    of_host
+        .or_else(|| of_limits(forward))
+        .or_else(|| forward.retry.as_ref().and_then(of_retry))
+        .or_else(|| forward.hash.iter().find_map(of_hash))
+        .or_else(|| of_target(&forward.target))
+}
+
+fn of_limits(forward: &Forward) -> Option<String> {
+    let stream = forward.max_stream_duration.unwrap_or_default();
+    let limits = [
+        forward.timeout,
+        forward.idle_timeout,
+        stream.max_stream_duration,
+        stream.grpc_timeout_header_max,
+        stream.grpc_timeout_header_offset,
+    ];
+    if limits.into_iter().flatten().any(|limit| limit < Duration::default()) {
+        return Some("a negative duration".into());
+    }
+    let nobody = forward.mirrors.iter().any(|mirror| mirror.cluster.is_empty());
+    nobody.then(|| "a mirror without a cluster".into())
+}
+
+fn of_retry(retry: &Retry) -> Option<String> {
+    let negative = retry.per_try_timeout.is_some_and(|limit| limit < Duration::default());
+    let no_pause = matches!(retry.back_off, Some((None, _)));
+    match (negative, no_pause) {
+        (true, _) => Some("a negative duration".into()),
+        (false, true) => Some("a retry back-off without a base interval".into()),
+        (false, false) => None,
+    }
+}
+
+fn of_hash(key: &HashKey) -> Option<String> {
+    match &key.source {
+        None => Some("a hash policy without a source".into()),
+        Some(HashSource::Header(name) | HashSource::Cookie { name, .. }) if name.is_empty() => {
+            Some("a hash policy without a name".into())
+        }
+        Some(_) => None,
+    }
+}
+
+fn of_cors(policy: &CorsPolicy) -> Option<String> {
+    policy.rules.allow_origin_regex.iter().find_map(|expression| of_expression(expression))
+}
+
+/// Weights may be any numbers with a sum from 1 to 2^32-1 (gloo-conformance case 08-weights).
+fn of_target(target: &Target) -> Option<String> {
+    match target {
+        Target::Missing => Some("a route without a cluster".into()),
+        Target::Cluster { name, .. } if name.is_empty() => Some("a cluster without a name".into()),
+        Target::Header(name) if name.is_empty() => Some("a cluster header without a name".into()),
+        Target::Cluster { .. } | Target::Header(_) => None,
+        Target::Weighted { clusters, .. } if clusters.is_empty() => {
+            Some("an empty list of weighted clusters".into())
+        }
+        Target::Weighted { clusters, .. } => {
+            if let Some(reason) = clusters.iter().find_map(|c| headers::refusal(&c.headers)) {
+                return Some(reason);
+            }
+            let sum: u64 = clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
+            match sum {
+                0 => Some("Sum of weights in the weighted_cluster must be greater than 0.".into()),
+                sum if sum > u64::from(u32::MAX) => {
+                    Some("The sum of weights of all weighted clusters exceeds 4294967295".into())
+                }
+                _ => None,
+            }
+        }
+    }
+}
+
+fn of_redirect(redirect: &Redirect) -> Option<String> {
+    one_line("a redirect", &redirect.host).or_else(|| match redirect.path.as_ref()? {
+        RedirectPath::Regex { pattern, .. } => of_expression(pattern),
+        RedirectPath::Path(path) | RedirectPath::Prefix(path) => one_line("a redirect", path),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::{Memory, Snapshot, translate};
+
+    /// Why Envoy refuses a route to some Upstream with these options.
+    fn refused(options: Value) -> Option<String> {
+        let mut snapshot = Snapshot::default();
+        let mut put = |kind: &str, spec: Value| {
+            let metadata = json!({ "namespace": "gloo-system", "name": "x" });
+            snapshot.upsert(&json!({ "kind": kind, "metadata": metadata, "spec": spec }));
+        };
+        let destination = json!({ "single": { "upstream": { "name": "x" } } });
+        let route = json!({ "routeAction": destination, "options": options });
+        put("Gateway", json!({ "httpGateway": {} }));
+        put("VirtualService", json!({ "virtualHost": { "routes": [route] } }));
+        translate(&snapshot, &Memory::default()).refused
+    }
+
+    #[test]
+    fn options_that_gloo_passes_on_and_envoy_does_not_take_are_found() {
+        let bad = [
+            json!({ "timeout": "-1s" }),
+            json!({ "retries": { "retryOn": "5xx", "retryBackOff": {} } }),
+            json!({ "hostRewrite": "a\nb" }),
+            json!({ "prefixRewrite": "/a", "regexRewrite": { "pattern": { "regex": "a" } } }),
+            json!({ "lbHash": { "hashPolicies": [{}] } }),
+            json!({ "shadowing": { "upstream": {}, "percentage": 5 } }),
+            json!({ "cors": { "allowOriginRegex": [""] } }),
+            json!({ "headerManipulation": { "requestHeadersToRemove": ["host"] } }),
+            json!({ "headerManipulation": { "responseHeadersToAdd": [{ "header": { "key": "a", "value": "5%" } }] } }),
+        ];
+        for options in bad {
+            assert!(refused(options.clone()).is_some(), "{options}");
+        }
+    }
+
+    #[test]
+    fn options_that_envoy_takes_are_let_through() {
+        let good = [
+            json!({ "timeout": "0s", "idleTimeout": "1s" }),
+            json!({ "retries": { "retryOn": "5xx", "retryBackOff": { "baseInterval": "10ms" } } }),
+            json!({ "lbHash": { "hashPolicies": [{ "sourceIp": true }] } }),
+            json!({ "headerManipulation": { "requestHeadersToAdd": [{ "header": { "key": "a", "value": "%REQ(b)%" } }] } }),
+        ];
+        for options in good {
+            assert_eq!(refused(options.clone()), None, "{options}");
+        }
+    }
+}
