@@ -53,8 +53,7 @@ async fn removes(world: &mut World, team: String, file: String) -> Result<()> {
 async fn is_in_phase(world: &mut World, service: String, phase: String) -> Result<()> {
     let pushed = world.pushed()?.to_owned();
     let what = format!("{service} in phase {phase} at revision {pushed}");
-    let applied =
-        |report: &Service| report.has_applied(&pushed) && report.phase.as_deref() == Some(&phase);
+    let applied = |report: &Service| report.has_applied(&pushed) && report.phase == phase;
     reported(world, &service, &what, applied).await
 }
 

@@ -12,27 +12,29 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 
+use crate::sample::Target;
+
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The most that is read of its answer, in bytes.
 const LONGEST: usize = 16 << 20;
 
-/// The daemon's answer at `/api/services`, as far as beds need it.
+/// The daemon's answer at `/api/services`, as far as people on a bed need it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Status {
     /// The revision that was fetched last.
     pub revision: Option<String>,
-    /// How the source is doing.
     #[serde(default)]
+    /// How the source is doing.
     pub source: Source,
     /// Every service, by name.
     pub services: Vec<Service>,
 }
 
-/// The git source's part of it.
+/// What it says about the repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Source {
-    /// Why the newest revision could not be fetched or taken up.
+    /// Why the last fetch failed.
     pub error: Option<String>,
 }
 
@@ -42,14 +44,12 @@ pub struct Source {
 pub struct Service {
     /// The service's name.
     pub service: String,
-    /// The namespace of its objects.
-    pub namespace: String,
     /// The phase that its values mean.
-    pub phase: Option<String>,
+    pub phase: String,
     /// `Progressing`, `Ready`, `Stalled` or `Invalid`.
     pub state: String,
     /// Why it is not ready.
-    pub reason: Option<String>,
+    pub reason: String,
     /// The revision that is fully in force.
     pub revision: Option<String>,
     /// The newest revision that was tried.
@@ -64,6 +64,9 @@ pub struct Service {
     /// The paths it answers.
     #[serde(default)]
     pub paths: Vec<String>,
+    /// The domains it owns; none when a VirtualService of the platform selects it.
+    #[serde(default)]
+    pub domains: Vec<String>,
 }
 
 impl Status {
@@ -79,18 +82,23 @@ impl Service {
         self.state == "Ready" && self.revision.as_deref() == Some(revision)
     }
 
+    /// The request to ask it with: its first path, and a host where it answers only under its own.
+    pub fn target(&self, proxy: &str) -> Option<Target> {
+        let host = self.domains.iter().find(|domain| !domain.contains('*')).cloned();
+        Some(Target { host, ..Target::new(proxy, self.paths.first()?) })
+    }
+
     /// Whether its reason contains this.
     pub fn says(&self, words: &str) -> bool {
-        self.reason.as_deref().is_some_and(|reason| reason.contains(words))
+        self.reason.contains(words)
     }
 
     /// One line for people.
     pub fn summary(&self) -> String {
         let revision = self.revision.as_deref().map_or("-", |id| id.get(..7).unwrap_or(id));
-        let reason = self.reason.as_deref().filter(|reason| !reason.is_empty());
-        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-        let phase = self.phase.as_deref().unwrap_or("-");
-        format!("{} {phase} {}{reason}, revision {revision}", self.service, self.state)
+        let colon = if self.reason.is_empty() { "" } else { ": " };
+        let Self { service, phase, state, reason, .. } = self;
+        format!("{service} {phase} {state}{colon}{reason}, revision {revision}")
     }
 }
 
@@ -139,7 +147,7 @@ mod tests {
     use super::*;
 
     const EXAMPLE: &str = r#"{"revision": "0123456789", "services": [{"service": "echo",
-        "namespace": "echo", "phase": "Shifting", "state": "Ready", "reason": null,
+        "namespace": "echo", "phase": "Shifting", "state": "Ready", "reason": "",
         "revision": "0123456789", "weights": {"v1": 50, "v2": 50},
         "headers": {"stage": "canary"}, "paths": ["/echo"]}]}"#;
 
@@ -154,13 +162,24 @@ mod tests {
     }
 
     #[test]
+    fn a_service_is_asked_at_its_first_path_and_under_its_own_domain() {
+        let status: Status = serde_json::from_str(EXAMPLE).unwrap();
+        let echo = status.service("echo").unwrap();
+        assert_eq!(echo.target("http://proxy"), Some(Target::new("http://proxy", "/echo")));
+        let domains = vec!["*".to_owned(), "echo.example".to_owned()];
+        let target = Service { domains, ..echo.clone() }.target("http://proxy").unwrap();
+        assert_eq!(target.host.as_deref(), Some("echo.example"));
+        assert_eq!(Service::default().target("http://proxy"), None);
+    }
+
+    #[test]
     fn the_summary_shows_why_a_service_is_not_ready() {
         let status: Status = serde_json::from_str(EXAMPLE).unwrap();
         let echo = status.service("echo").unwrap();
         assert_eq!(echo.summary(), "echo Shifting Ready, revision 0123456");
         let stalled = Service {
             state: "Stalled".to_owned(),
-            reason: Some("no ready pod".to_owned()),
+            reason: "no ready pod".to_owned(),
             ..echo.clone()
         };
         assert_eq!(stalled.summary(), "echo Shifting Stalled: no ready pod, revision 0123456");

@@ -2,6 +2,7 @@
 
 mod once;
 mod take_up;
+mod work;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::cluster::Cluster;
 use crate::reconcile::Reconciler;
 use crate::report::{self, Board};
 use crate::source::{Revision, Source, SourceConfig, next_poll};
+use crate::values::Service;
 use worker::Worker;
 
 /// How far polls spread around the interval, as a fraction of it.
@@ -46,6 +48,8 @@ struct Daemon {
     board: Arc<Board>,
     schedule: Duration,
     workers: BTreeMap<String, Worker>,
+    /// The newest valid values of each service.
+    values: BTreeMap<String, Service>,
     stop: CancellationToken,
 }
 
@@ -75,6 +79,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         board,
         schedule: options.schedule,
         workers: BTreeMap::new(),
+        values: BTreeMap::new(),
         stop: token.clone(),
     };
 

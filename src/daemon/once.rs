@@ -6,7 +6,7 @@ use futures::StreamExt;
 use futures::stream;
 use tokio_util::sync::CancellationToken;
 
-use super::take_up::Work;
+use super::work::{Work, joined};
 use crate::cluster::Cluster;
 use crate::reconcile::{Job, Reconciler};
 use crate::source::{Source, SourceConfig};
@@ -57,7 +57,7 @@ pub async fn once(source: SourceConfig, instance: &str) -> anyhow::Result<Vec<Ou
     }
     outcomes.extend(work.invalid.iter().map(|(service, problems)| Outcome {
         service: service.clone(),
-        trouble: Some(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        trouble: Some(joined(problems)),
     }));
     outcomes.sort_by(|a, b| a.service.cmp(&b.service));
     Ok(outcomes)

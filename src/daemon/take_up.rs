@@ -1,20 +1,17 @@
 //! A new revision: which services want something else now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
-use serde_json::Value;
-
 use super::Daemon;
+use super::work::{Work, joined};
 use super::worker::{Surroundings, Wanted, Worker};
-use crate::inventory::{Manifest, ObjectId, SERVICE, is_kept};
+use crate::phase::{Change, Phase};
 use crate::problem::Problem;
-use crate::reconcile::{Conduct, Job, Reconciler};
-use crate::render::Owner;
+use crate::reconcile::{Conduct, Job};
 use crate::report::State;
 use crate::source::{Revision, Source};
-use crate::values::{PLATFORM, Repository, Service, Settings};
+use crate::values::{Repository, Service};
 
 impl Daemon {
     /// Hands each service of the revision to its worker.
@@ -38,7 +35,12 @@ impl Daemon {
             services = repository.services.len(),
             "new revision"
         );
-        self.workers.retain(|_, worker| !worker.has_ended());
+        let concerned: BTreeSet<&str> = work.names().collect();
+        self.board.retain(|name| concerned.contains(name));
+        self.values.retain(|name, _| concerned.contains(name.as_str()));
+        // A worker that nobody wants anything of any more ends by itself.
+        self.workers
+            .retain(|name, worker| concerned.contains(name.as_str()) && !worker.has_ended());
         for (name, problems) in &work.invalid {
             self.invalid(name, problems, &revision.id);
         }
@@ -74,6 +76,9 @@ impl Daemon {
         conduct: &Arc<Conduct>,
         revision: &str,
     ) {
+        if let Some(service) = service {
+            self.note_change(service);
+        }
         let name = job.service.clone();
         let wanted =
             Wanted { job: Arc::new(job), conduct: conduct.clone(), revision: revision.to_owned() };
@@ -102,111 +107,14 @@ impl Daemon {
         };
         self.workers.insert(name, Worker::start(surroundings, wanted));
     }
-}
 
-/// What one revision means for the cluster.
-pub(super) struct Work {
-    /// The platform, every valid service, and every service to take away.
-    pub(super) jobs: Vec<Job>,
-    /// Services whose values have errors.
-    pub(super) invalid: Vec<(String, Vec<Problem>)>,
-    pub(super) conduct: Arc<Conduct>,
-}
-
-impl Work {
-    /// Derives the work, and makes the namespaces that services need before they can be tried.
-    pub(super) async fn of(
-        repository: &Repository,
-        reconciler: &Reconciler,
-        revision: &str,
-    ) -> anyhow::Result<Self> {
-        if !repository.problems.is_empty() {
-            bail!("revision {revision} is not taken up: {}", joined(&repository.problems));
+    /// Says what the new values mean for the rollout.
+    fn note_change(&mut self, service: &Service) {
+        let name = service.name.to_string();
+        let before = self.values.insert(name.clone(), service.clone());
+        let change = before.and_then(|before| Change::between(&before, service));
+        if let Some(change) = change {
+            tracing::info!(service = name, phase = %Phase::of(service), "{change}");
         }
-        let owner =
-            Owner { instance: reconciler.instance.to_string(), revision: revision.to_owned() };
-        let conduct = Arc::new(conduct(&repository.settings));
-        let mut work = Self { jobs: Vec::new(), invalid: Vec::new(), conduct };
-        if repository.platform.problems.is_empty() {
-            work.jobs.push(Job::for_platform(&repository.platform, &owner));
-        } else {
-            work.invalid.push((PLATFORM.into(), repository.platform.problems.clone()));
-        }
-        for (name, service) in &repository.services {
-            match service {
-                Ok(service) => work.jobs.push(Job::for_service(service, &owner)),
-                Err(problems) => work.invalid.push((name.to_string(), problems.clone())),
-            }
-        }
-        let inventory = reconciler.cluster.inventory(&reconciler.instance).await?;
-        work.take_away(&inventory, repository, revision)?;
-        for job in &work.jobs {
-            reconciler.make_namespaces(job).await.context("namespaces of platform/")?;
-        }
-        Ok(work)
     }
-
-    /// Adds what has to go: the services that have objects and no file any more.
-    ///
-    /// # Errors
-    /// When the revision would take away everything, or more than `prune.limit` objects.
-    fn take_away(
-        &mut self,
-        inventory: &BTreeMap<ObjectId, Value>,
-        repository: &Repository,
-        revision: &str,
-    ) -> anyhow::Result<()> {
-        let known: BTreeSet<&str> = (self.jobs.iter().map(|job| job.service.as_str()))
-            .chain(self.invalid.iter().map(|(name, _)| name.as_str()))
-            .chain([PLATFORM])
-            .collect();
-        let owner = |object: &Value| {
-            object["metadata"]["labels"][SERVICE].as_str().unwrap_or_default().to_owned()
-        };
-        // With `keep: true` the objects outlive their file.
-        let ours: Vec<(&ObjectId, String)> = inventory
-            .iter()
-            .map(|(id, object)| (id, object, owner(object)))
-            .filter(|(_, object, owner)| known.contains(owner.as_str()) || !is_kept(object))
-            .map(|(id, _, owner)| (id, owner))
-            .collect();
-        let owners = ours.iter().map(|(_, owner)| owner);
-        let gone: BTreeSet<&String> =
-            owners.filter(|owner| !known.contains(owner.as_str())).collect();
-        if !gone.is_empty() && repository.services.is_empty() {
-            bail!(
-                "revision {revision} has no services at all and {} are in the cluster; \
-                 nothing is deleted, check --path and --branch",
-                gone.len()
-            );
-        }
-        let desired: BTreeSet<&ObjectId> =
-            self.jobs.iter().flat_map(|job| job.desired.manifests()).map(Manifest::id).collect();
-        let is_invalid = |name: &str| self.invalid.iter().any(|(invalid, _)| invalid == name);
-        let surplus =
-            ours.iter().filter(|(id, owner)| !desired.contains(id) && !is_invalid(owner)).count();
-        if let Some(limit) = repository.settings.prune_limit
-            && surplus > usize::try_from(limit)?
-        {
-            bail!(
-                "revision {revision} would delete {surplus} objects, more than the {limit} of \
-                 prune.limit in coalmine.yaml; nothing is changed, push it in smaller parts or \
-                 raise the limit"
-            );
-        }
-        self.jobs.extend(gone.into_iter().map(|name| Job::farewell(name)));
-        Ok(())
-    }
-}
-
-fn conduct(settings: &Settings) -> Conduct {
-    Conduct {
-        timing: settings.timing,
-        gloo_namespace: settings.gloo_namespace.clone(),
-        policy: settings.policy.clone(),
-    }
-}
-
-fn joined(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -150,6 +150,11 @@ impl Board {
         self.content().entry(name).invalid = None;
     }
 
+    /// Strikes out the services that are not to stay.
+    pub fn retain(&self, stays: impl Fn(&str) -> bool) {
+        self.content().services.retain(|name, _| stays(name));
+    }
+
     /// Strikes out a service that is gone.
     pub fn remove(&self, name: &str) {
         self.content().services.remove(name);

@@ -8,7 +8,6 @@ mod report;
 mod scene;
 mod screen;
 mod show;
-mod status;
 mod steps;
 mod watch;
 

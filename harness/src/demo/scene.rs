@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::prepare;
-use super::status::{Status, StatusClient};
 use super::{Options, steps};
 use crate::namespace::{Inside, STATUS};
 use crate::process::{Process, Program};
 use crate::progress::Progress;
 use crate::repository::{BRANCH, Repository};
+use crate::status::{Status, StatusClient};
 use crate::wait::{self, Seen};
 use crate::{Bed, BedOptions, programs};
 

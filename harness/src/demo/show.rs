@@ -10,10 +10,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::scene::{PATIENCE, Scene};
 use super::screen::{Moment, Observed, Push};
-use super::status::Status;
 use super::steps::{HEADER, SERVICE};
 use super::watch::{Branch, Watch};
 use crate::load::Load;
+use crate::status::Status;
 use crate::wait::{self, Seen};
 
 /// How often the view is drawn.
@@ -209,8 +209,8 @@ pub(super) async fn start_load(scene: &Scene, status: &Status, rate: u32) -> any
 
 #[cfg(test)]
 mod tests {
-    use super::super::status::Service;
     use super::*;
+    use crate::status::Service;
 
     #[test]
     fn plain_lines_come_only_when_something_changes() {

@@ -1,21 +1,19 @@
 //! Carries out a plan: the one place that writes to the cluster.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod wait;
 
-use futures::StreamExt;
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Cluster, ClusterError};
-use crate::health::{self, Health, Verdict};
+use crate::health::{self, Verdict};
 use crate::inventory::{Manifest, ObjectId};
-use crate::plan::{Backend, Step, is_judged_by_gloo};
+use crate::plan::{Step, is_judged_by_gloo};
 use crate::values::Timing;
-
-/// How long a wait goes without an event before it looks again by itself.
-const RECHECK: Duration = Duration::from_secs(2);
+use wait::Condition;
 
 /// Why the steps did not come to their end.
 #[derive(Debug, thiserror::Error)]
@@ -48,23 +46,6 @@ pub struct Executor<'a> {
     pub progress: &'a (dyn Fn(&str) + Sync),
 }
 
-/// What an object is waited for.
-#[derive(Clone, Copy)]
-enum Condition<'a> {
-    /// The Deployment is available with its newest spec.
-    RolledOut(&'a str),
-    /// The Endpoints hold every ready pod of this label selector.
-    HasEndpoints(&'a str),
-    /// The object is there.
-    Exists,
-    /// Gloo's verdict is Accepted.
-    Accepted,
-    /// Gloo's verdict is Accepted or Warning.
-    Served,
-    /// Gloo has given a verdict, whichever.
-    Judged,
-}
-
 impl Executor<'_> {
     /// Runs the steps in order. `live` is the state the plan was made from.
     ///
@@ -94,10 +75,6 @@ impl Executor<'_> {
             }
         }
         Ok(())
-    }
-
-    fn good_enough(&self) -> Condition<'static> {
-        if self.tolerates_warnings { Condition::Served } else { Condition::Accepted }
     }
 
     async fn apply(&self, manifests: &[Manifest]) -> Result<(), Ended> {
@@ -133,19 +110,6 @@ impl Executor<'_> {
         let state = Map::from_iter([(self.gloo_namespace.to_owned(), json!({"state": "Pending"}))]);
         object["status"] = json!({ "statuses": state });
         Manifest::new(object).expect("a manifest with a status is still a manifest")
-    }
-
-    async fn await_backend(&self, backend: &Backend) -> Result<(), Ended> {
-        match backend {
-            Backend::Upstream(id) => self.wait(id, Condition::Exists).await,
-            Backend::Pods { service, selector, deployment } => {
-                if let Some(deployment) = deployment {
-                    self.wait(deployment, Condition::RolledOut(selector)).await?;
-                }
-                let endpoints = ObjectId { kind: "Endpoints".into(), ..service.clone() };
-                self.wait(&endpoints, Condition::HasEndpoints(selector)).await
-            }
-        }
     }
 
     /// Writes the routes and puts the previous ones back when Gloo likes the new ones less.
@@ -212,124 +176,6 @@ impl Executor<'_> {
             () = self.superseded.cancelled() => Err(Ended::Superseded),
             () = sleep(self.timing.settle) => Ok(()),
         }
-    }
-
-    /// Follows the object until the condition holds, the deadline passes or a newer revision comes.
-    async fn wait(&self, id: &ObjectId, condition: Condition<'_>) -> Result<(), Ended> {
-        let deadline = Instant::now() + self.timing.deadline;
-        let mut states = self.cluster.states(id).await?;
-        let mut state = None;
-        loop {
-            let look_again = deadline.min(Instant::now() + RECHECK);
-            tokio::select! {
-                biased;
-                () = self.superseded.cancelled() => return Err(Ended::Superseded),
-                next = timeout_at(look_again, states.next()) => {
-                    if let Ok(Some(newer)) = next {
-                        state = Some(newer);
-                    }
-                }
-            }
-            let judged = match &state {
-                Some(object) => self.judge(condition, object.as_ref()).await?,
-                None => Health::Waiting("the API server has not shown it yet".into()),
-            };
-            match judged {
-                Health::Ready => return Ok(()),
-                Health::Failed(reason) => return Err(Ended::Stalled(format!("{id}: {reason}"))),
-                Health::Waiting(reason) if Instant::now() >= deadline => {
-                    let waited = self.timing.deadline.as_secs_f32();
-                    let advice = self.advice(condition);
-                    return Err(Ended::Stalled(format!(
-                        "{id}: {reason} (waited {waited} s); {advice}"
-                    )));
-                }
-                Health::Waiting(reason) => (self.progress)(&format!("{id}: {reason}")),
-            }
-        }
-    }
-
-    /// What a person does when a wait has ended without its condition.
-    fn advice(&self, condition: Condition<'_>) -> String {
-        let gloo = self.gloo_namespace;
-        match condition {
-            Condition::RolledOut(selector) => format!(
-                "the routes stay as they were; look at the pods with `kubectl describe pods -l {selector}`, or push values that work"
-            ),
-            Condition::HasEndpoints(selector) => format!(
-                "the routes stay as they were; are there ready pods with the labels {selector}, and does the Service select them?"
-            ),
-            Condition::Exists => "the routes stay as they were; create it, or name another".into(),
-            Condition::Accepted | Condition::Served | Condition::Judged => {
-                format!("does Gloo run in namespace {gloo}, and what does its log say?")
-            }
-        }
-    }
-
-    async fn judge(
-        &self,
-        condition: Condition<'_>,
-        object: Option<&Value>,
-    ) -> Result<Health, Ended> {
-        let absent = || Health::Waiting("it does not exist".into());
-        let verdict = || health::verdict(object?, self.gloo_namespace);
-        Ok(match condition {
-            Condition::RolledOut(selector) => {
-                let health = object.map_or_else(absent, health::deployment);
-                self.with_pod_trouble(health, object, selector).await?
-            }
-            Condition::HasEndpoints(selector) => {
-                let pods = match object {
-                    Some(endpoints) => self.pods(endpoints, selector).await?,
-                    None => Vec::new(),
-                };
-                let ready = pods.iter().filter(|pod| health::pod_is_ready(pod));
-                let names = ready.filter_map(|pod| pod.pointer("/metadata/name")?.as_str());
-                health::endpoints(object, &names.map(str::to_owned).collect())
-            }
-            Condition::Exists => object.map_or_else(absent, |_| Health::Ready),
-            Condition::Judged | Condition::Served | Condition::Accepted => match verdict() {
-                None => Health::Waiting("Gloo has given no verdict on it yet".into()),
-                Some(Verdict::Accepted) => Health::Ready,
-                Some(_) if matches!(condition, Condition::Judged) => Health::Ready,
-                Some(Verdict::Warning(_)) if matches!(condition, Condition::Served) => {
-                    Health::Ready
-                }
-                Some(verdict) => {
-                    let (word, reason) = words(&verdict);
-                    Health::Waiting(format!("Gloo says {word}: {reason}"))
-                }
-            },
-        })
-    }
-
-    /// Says which pod keeps a Deployment from being ready, and why.
-    async fn with_pod_trouble(
-        &self,
-        health: Health,
-        deployment: Option<&Value>,
-        selector: &str,
-    ) -> Result<Health, Ended> {
-        let (Some(deployment), Health::Waiting(reason) | Health::Failed(reason)) =
-            (deployment, &health)
-        else {
-            return Ok(health);
-        };
-        let pods = self.pods(deployment, selector).await?;
-        let Some(trouble) = pods.iter().find_map(health::pod_trouble) else { return Ok(health) };
-        let reason = format!("{reason}: {trouble}");
-        Ok(if matches!(health, Health::Failed(_)) {
-            Health::Failed(reason)
-        } else {
-            Health::Waiting(reason)
-        })
-    }
-
-    /// The pods of this selector in the namespace of `beside`.
-    async fn pods(&self, beside: &Value, selector: &str) -> Result<Vec<Value>, ClusterError> {
-        let namespace = beside.pointer("/metadata/namespace").and_then(Value::as_str);
-        let pods = self.cluster.list("v1", "Pod", namespace, selector).await?;
-        Ok(pods.into_iter().map(|(_, pod)| pod).collect())
     }
 }
 
