@@ -17,8 +17,8 @@ use crate::{
 /// Envoy's admin interface inside the namespace.
 pub(super) const ADMIN_PORT: u16 = 19000;
 
-/// Starts Envoy with `bootstrap`, to which the admin interface is added, and waits until it is
-/// ready.
+/// Starts Envoy with `bootstrap`, to which the admin interface is added, and waits until it
+/// runs.
 pub(super) async fn start(
     artifacts: &Artifacts,
     mut bootstrap: Value,
@@ -36,10 +36,11 @@ pub(super) async fn start(
         // One worker: the bed shares its processors with a whole control plane and the load.
         .args(["--concurrency", "1", "--drain-time-s", "1", "--log-level", "info"]);
     let process = Process::start(&program)?;
-    let ready = wait::until("Envoy to be ready", Duration::from_secs(60), || async {
-        Seen::from_result(Admin::local().get("/ready").await.map(drop))
+    // Not until it is ready: that may wait for a first configuration, which comes later.
+    let running = wait::until("Envoy to run", Duration::from_secs(60), || async {
+        Seen::from_result(Admin::local().get("/server_info").await.map(drop))
     });
-    process.alive(ready).await?;
+    process.alive(running).await?;
     Ok(process)
 }
 
