@@ -4,6 +4,7 @@ Feature: More than the articles' values
   Background:
     Given coalmine follows the example rollouts
     And echo is Stable
+    And every request to "/echo" is answered by echo-v1
 
   Scenario: An Upstream per version
     Given constant load on "/echo"
@@ -24,6 +25,7 @@ Feature: More than the articles' values
     And the Upstream echo/echo is gone
     And no request of the load has failed
 
+  @local
   Scenario: The canary gets copies, callers see the primary only
     Given constant load on "/echo"
     When the echo team pushes "services/echo.yaml":

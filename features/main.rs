@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use cucumber::World as _;
 use cucumber::writer::Stats;
+use harness::bed::Kind;
 use harness::{Bed, BedOptions, Inside, Openings, Progress};
 
 use world::World;
@@ -37,9 +38,11 @@ fn run(inside: Inside) -> anyhow::Result<bool> {
     })
 }
 
-/// Runs the scenarios one after the other, because each has the domain `*` to itself. A scenario
-/// with a step that nobody wrote fails, and so does a run without any step.
+/// Runs the scenarios one after the other, because each has the domain `*` to itself. Those tagged
+/// `@local` need what only the local bed has: its images, its Envoy's admin address. A scenario with
+/// a step that nobody wrote fails, and so does a run without any step.
 async fn scenarios() -> anyhow::Result<bool> {
+    let is_local = Kind::from_environment()? == Kind::Local;
     let words: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let result = World::cucumber()
@@ -49,7 +52,8 @@ async fn scenarios() -> anyhow::Result<bool> {
         .before(|_, _, _, world| Box::pin(world.begin()))
         .after(|_, _, _, ended, world| Box::pin(world::end(ended, world)))
         .filter_run("features", move |_, _, scenario| {
-            words.is_empty() || words.iter().any(|word| scenario.name.contains(word))
+            let fits = is_local || !scenario.tags.iter().any(|tag| tag == "local");
+            fits && (words.is_empty() || words.iter().any(|word| scenario.name.contains(word)))
         })
         .await;
     anyhow::ensure!(result.passed_steps() + result.failed_steps() > 0, "no scenario was run");

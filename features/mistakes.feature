@@ -6,6 +6,8 @@ Feature: Mistakes stay where they are made
     Given coalmine follows the example rollouts
     And echo is Stable
     And foxtrot is Stable
+    And every request to "/echo" is answered by echo-v1
+    And every request to "/foxtrot" is answered by foxtrot-v1
     And constant load on "/echo"
     And constant load on "/foxtrot"
     Then each of these mistakes in "services/echo.yaml" is told and changes nothing of echo:
@@ -33,9 +35,11 @@ Feature: Mistakes stay where they are made
     And every request to "/echo" is answered by echo-v1
     And no request of the load has failed
 
+  @local
   Scenario: A version that never becomes ready gets no traffic, and the state says why
     Given coalmine follows the example rollouts
     And echo is Stable
+    And every request to "/echo" is answered by echo-v1
     And constant load on "/echo"
     When the echo team pushes "services/echo.yaml":
       """
@@ -119,6 +123,7 @@ Feature: Mistakes stay where they are made
       """
     Then echo is Stable
 
+  @local
   Scenario: The API server is down when the daemon starts
     Given coalmine follows the example rollouts through an API server that is down
     Then the source says "cannot reach the API server"

@@ -297,3 +297,75 @@ fn describe(error: &dyn std::error::Error) -> String {
     }
     words.last().cloned().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A cluster whose API server gives the same answer to everything.
+    fn cluster(status: u16, body: &Value) -> Cluster {
+        let body = body.to_string().into_bytes();
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let answer = Response::builder().status(status).body(Body::from(body.clone()));
+            std::future::ready(answer)
+        });
+        Cluster { client: Client::new(service, "default"), kinds: Arc::default() }
+    }
+
+    fn failure(code: u16, reason: &str, message: &str, kind: &str) -> Value {
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
+            "reason": reason, "message": message, "details": {"name": "echo", "kind": kind}})
+    }
+
+    fn table() -> ObjectId {
+        ObjectId {
+            api_version: "gateway.solo.io/v1".into(),
+            kind: "RouteTable".into(),
+            namespace: Some("echo".into()),
+            name: "echo-routes".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cluster_without_gloo_is_told_what_to_install() {
+        let without_the_group = failure(404, "NotFound", "404 page not found", "");
+        let without_the_kind = json!({"kind": "APIResourceList", "groupVersion": "gateway.solo.io/v1",
+            "resources": []});
+        for (status, body) in [(404, without_the_group), (200, without_the_kind)] {
+            let error = cluster(status, &body).get(&table()).await.expect_err("not served");
+            assert_eq!(
+                error.to_string(),
+                "the cluster does not serve gateway.solo.io/v1 RouteTable; install the \
+                 CustomResourceDefinitions of Gloo (its Helm chart brings them), then the next \
+                 attempt succeeds"
+            );
+        }
+    }
+
+    #[test]
+    fn each_refusal_of_the_api_server_names_the_object_and_what_to_do() {
+        let told = |code, reason: &str, message: &str, kind: &str| {
+            let status = serde_json::from_value(failure(code, reason, message, kind));
+            translate(&table(), kube::Error::Api(Box::new(status.expect("a status")))).to_string()
+        };
+        assert_eq!(
+            told(404, "NotFound", "namespaces \"echo\" not found", "namespaces"),
+            "RouteTable echo/echo-routes: namespace echo does not exist; add a Namespace to \
+             platform/ or create it"
+        );
+        assert_eq!(
+            told(403, "Forbidden", "cannot patch", "routetables"),
+            "RouteTable echo/echo-routes: not allowed: cannot patch; extend the daemon's Role"
+        );
+        assert_eq!(
+            told(400, "BadRequest", "unknown field \"spec.x\"", "routetables"),
+            "RouteTable echo/echo-routes: refused by the API server: unknown field \"spec.x\""
+        );
+        let busy = told(429, "TooManyRequests", "slow down", "");
+        assert!(busy.contains("slow down") && busy.contains("next attempt"), "{busy}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// A judgement on one object.
@@ -112,6 +113,14 @@ pub fn endpoints(endpoints: Option<&Value>, ready_pods: &BTreeSet<String>) -> He
     }
 }
 
+/// Since when a ready pod is ready, to the second; `None` for one that is not.
+pub fn ready_since(pod: &Value) -> Option<Timestamp> {
+    let conditions = pod.pointer("/status/conditions")?.as_array()?;
+    let ready = conditions.iter().find(|condition| condition["type"] == "Ready")?;
+    let since = ready.get("lastTransitionTime")?.as_str()?.parse().ok()?;
+    pod_is_ready(pod).then_some(since)
+}
+
 /// True when the pod's condition Ready is True and it is not being deleted.
 pub fn pod_is_ready(pod: &Value) -> bool {
     pod.pointer("/metadata/deletionTimestamp").is_none()
@@ -206,6 +215,17 @@ mod tests {
         assert!(matches!(endpoints(Some(&live), &pods(&["a", "b"])), Health::Waiting(_)));
         assert!(matches!(endpoints(Some(&live), &pods(&[])), Health::Waiting(_)));
         assert!(matches!(endpoints(None, &pods(&["a"])), Health::Waiting(_)));
+    }
+
+    #[test]
+    fn a_pod_is_ready_since_its_condition_says_so() {
+        let pod = |status: &str| {
+            json!({"status": {"conditions": [{"type": "Ready", "status": status,
+                "lastTransitionTime": "2026-01-02T03:04:05Z"}]}})
+        };
+        assert_eq!(ready_since(&pod("True")), "2026-01-02T03:04:05Z".parse().ok());
+        assert_eq!(ready_since(&pod("False")), None);
+        assert_eq!(ready_since(&json!({})), None);
     }
 
     #[test]

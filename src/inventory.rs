@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 /// The field manager of every server-side apply.
@@ -21,6 +22,13 @@ pub const KEEP: &str = "coalmine.dev/keep";
 /// True when the object stays although its service's file is gone.
 pub fn is_kept(object: &Value) -> bool {
     object["metadata"]["annotations"][KEEP] == "true"
+}
+
+/// When we last changed the object, by its managed fields, to the second.
+pub fn last_applied(object: &Value) -> Option<Timestamp> {
+    let fields = object.pointer("/metadata/managedFields")?.as_array()?;
+    let ours = fields.iter().filter(|entry| entry["manager"] == FIELD_MANAGER);
+    ours.filter_map(|entry| entry.get("time")?.as_str()?.parse().ok()).max()
 }
 
 /// What identifies an object in a cluster.

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use cucumber::gherkin::Step;
 use cucumber::then;
+use serde_json::{Value, json};
 
 use super::cluster::objects;
 use super::rollout::reported;
@@ -11,7 +12,7 @@ use crate::world::World;
 #[then(regex = r#"^each of these mistakes in "([^"]+)" is told and changes nothing of (\w+):$"#)]
 async fn are_told(world: &mut World, file: String, service: String, step: &Step) -> Result<()> {
     let table = step.table.as_ref().context("the step needs a table of mistakes")?;
-    let before = versions(&service).await?;
+    let before = wishes(&service).await?;
     for row in table.rows.iter().skip(1) {
         let [values, told] = row.as_slice() else { bail!("a row is the values and what is told") };
         let repository = world.repository()?;
@@ -22,14 +23,14 @@ async fn are_told(world: &mut World, file: String, service: String, step: &Step)
             report.attempted_revision == pushed && report.state == "Invalid" && report.says(told)
         })
         .await?;
-        ensure!(versions(&service).await? == before, "{values} has changed objects of {service}");
+        ensure!(wishes(&service).await? == before, "{values} has changed objects of {service}");
     }
     Ok(())
 }
 
-/// The resource versions of the service's objects.
-async fn versions(service: &str) -> Result<Vec<String>> {
-    let mut versions = Vec::new();
+/// What the service's objects ask for; their status is Gloo's and changes with any object.
+async fn wishes(service: &str) -> Result<Vec<Value>> {
+    let mut wishes = Vec::new();
     for (api_version, kind, name) in [
         ("apps/v1", "Deployment", format!("{service}-v1")),
         ("v1", "Service", service.to_owned()),
@@ -37,7 +38,8 @@ async fn versions(service: &str) -> Result<Vec<String>> {
         ("gateway.solo.io/v1", "RouteTable", format!("{service}-routes")),
     ] {
         let object = objects(api_version, kind, service)?.get(&name).await?;
-        versions.push(object.metadata.resource_version.context("a stored object has a version")?);
+        let metadata = object.metadata;
+        wishes.push(json!([metadata.labels, metadata.annotations, object.data["spec"]]));
     }
-    Ok(versions)
+    Ok(wishes)
 }

@@ -5,7 +5,6 @@ mod wait;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Cluster, ClusterError};
@@ -68,6 +67,9 @@ impl Executor<'_> {
                     for id in ids {
                         self.wait(id, self.good_enough()).await?;
                     }
+                }
+                Step::AwaitKnown { backends, upstreams } => {
+                    self.await_known(backends, upstreams).await?;
                 }
                 Step::Route(manifests) => self.route(manifests, live).await?,
                 Step::Settle => self.settle().await?,
@@ -172,10 +174,7 @@ impl Executor<'_> {
 
     async fn settle(&self) -> Result<(), Ended> {
         (self.progress)("routes are settling before old objects are deleted");
-        tokio::select! {
-            () = self.superseded.cancelled() => Err(Ended::Superseded),
-            () = sleep(self.timing.settle) => Ok(()),
-        }
+        self.pause(self.timing.settle).await
     }
 }
 

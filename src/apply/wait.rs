@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Ended, Executor, words};
 use crate::cluster::ClusterError;
 use crate::health::{self, Health, Verdict};
-use crate::inventory::ObjectId;
+use crate::inventory::{self, ObjectId};
 use crate::plan::Backend;
 
 /// How long a wait goes without an event before it looks again by itself.
@@ -48,6 +49,45 @@ impl Executor<'_> {
                 let endpoints = ObjectId { kind: "Endpoints".into(), ..service.clone() };
                 self.wait(&endpoints, Condition::HasEndpoints(selector)).await
             }
+        }
+    }
+
+    /// Waits until the youngest ready pod and the last change of an Upstream are as old as the settle
+    /// time. They carry their times themselves, so a daemon that was restarted waits no less.
+    pub(super) async fn await_known(
+        &self,
+        backends: &[Backend],
+        upstreams: &[ObjectId],
+    ) -> Result<(), Ended> {
+        let mut youngest = None;
+        for backend in backends {
+            if let Backend::Pods { service, selector, .. } = backend {
+                let namespace = service.namespace.as_deref();
+                let pods = self.cluster.list("v1", "Pod", namespace, selector).await?;
+                youngest =
+                    youngest.max(pods.iter().filter_map(|(_, p)| health::ready_since(p)).max());
+            }
+        }
+        for id in upstreams {
+            let upstream = self.cluster.get(id).await?;
+            youngest = youngest.max(upstream.as_ref().and_then(inventory::last_applied));
+        }
+        let Some(youngest) = youngest else { return Ok(()) };
+        // Kubernetes cuts off the fraction of a second.
+        let age = Timestamp::now().duration_since(youngest) - SignedDuration::from_secs(1);
+        let age = Duration::try_from(age).unwrap_or_default();
+        let rest = self.timing.settle.saturating_sub(age);
+        if !rest.is_zero() {
+            (self.progress)("every proxy is given time to learn of new pods and Upstreams");
+        }
+        self.pause(rest).await
+    }
+
+    /// Does nothing for a while, or until a newer revision comes.
+    pub(super) async fn pause(&self, length: Duration) -> Result<(), Ended> {
+        tokio::select! {
+            () = self.superseded.cancelled() => Err(Ended::Superseded),
+            () = sleep(length) => Ok(()),
         }
     }
 

@@ -118,7 +118,8 @@ impl Reconciler {
         let surplus = surplus.map(|(id, _)| id.clone()).collect();
         let missing = job.namespaces().map(Manifest::id).filter(|id| !live.contains_key(id));
         coming.extend(missing.map(|id| id.name.clone()));
-        let mut findings = Findings { surplus, ..Findings::default() };
+        let has_routes = live.keys().any(is_route);
+        let mut findings = Findings { surplus, has_routes, ..Findings::default() };
         let mut stored = BTreeMap::new();
         for manifest in job.desired.manifests() {
             let id = manifest.id();
