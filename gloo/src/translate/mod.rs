@@ -185,7 +185,7 @@ fn settle(snapshot: &Snapshot, memory: &Memory, parts: Parts) -> Translation {
         }
         memory.accepted.clone().filter(|(name, _)| *name == listener.name)
     });
-    let proxy_status = proxy.as_ref().map(|_| served.report.status(&snapshot.gloo_namespace));
+    let proxy_status = proxy.as_ref().map(|_| served.report.status());
     let before = &memory.statuses;
     let proxy_name = proxy.as_ref().map(|proxy| proxy.name.as_str()).zip(proxy_status.as_ref());
     let statuses = statuses::write(snapshot, &reports, proxy_name, before);

@@ -2,6 +2,9 @@ use std::collections::BTreeMap;
 
 use crate::api::{ObjectRef, State, Status};
 
+/// Who Gloo says the verdict is from.
+const REPORTER: &str = "gloo";
+
 /// What is wrong with one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Report {
@@ -11,7 +14,7 @@ pub(super) struct Report {
 
 impl Report {
     /// The verdict in Gloo's words and layout.
-    pub(super) fn status(&self, reporter: &str) -> Status {
+    pub(super) fn status(&self) -> Status {
         let mut reason = if self.errors.is_empty() { String::new() } else { list(&self.errors) };
         if !self.warnings.is_empty() {
             if !reason.is_empty() {
@@ -25,7 +28,7 @@ impl Report {
             (true, false) => State::Warning,
             (true, true) => State::Accepted,
         };
-        Status { state, reason, reported_by: reporter.into(), ..Status::default() }
+        Status { state, reason, reported_by: REPORTER.into(), ..Status::default() }
     }
 }
 

@@ -42,11 +42,11 @@ impl ProxyReport {
         Some(error.route)
     }
 
-    pub(super) fn status(&self, reporter: &str) -> Status {
+    pub(super) fn status(&self) -> Status {
         let routes = self.route_errors.iter().map(RouteError::words);
         let errors: Vec<String> = self.errors.iter().cloned().chain(routes).collect();
         let errors = if errors.is_empty() { errors } else { vec![errors.join("; ")] };
-        Report { errors, warnings: self.warnings.clone() }.status(reporter)
+        Report { errors, warnings: self.warnings.clone() }.status()
     }
 }
 
@@ -90,14 +90,14 @@ pub(super) fn write(
     proxy: Option<(&str, &Status)>,
     before: &BTreeMap<ObjectRef, Status>,
 ) -> BTreeMap<ObjectRef, Status> {
-    let reporter = snapshot.gloo_namespace.as_str();
+    let namespace = snapshot.gloo_namespace.as_str();
     let mut statuses = before.clone();
     for (object, report) in reports.iter() {
-        let mut status = report.status(reporter);
+        let mut status = report.status();
         if let Some((name, verdict)) = proxy
             && matches!(object.kind.as_str(), "Gateway" | "VirtualService" | "RouteTable")
         {
-            let key = format!("*v1.Proxy.{name}_{reporter}");
+            let key = format!("*v1.Proxy.{name}_{namespace}");
             status.subresource_statuses.insert(key, verdict.clone());
         }
         statuses.insert(object.clone(), status);

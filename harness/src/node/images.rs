@@ -36,25 +36,21 @@ impl Images {
         ]))
     }
 
-    /// The image of a reference such as `docker.io/hashicorp/http-echo:1.0`; `None` when nothing
+    /// The image of a reference such as `hashicorp/http-echo:1.0`; `None` when nothing
     /// stands for it.
     pub fn find(&self, reference: &str) -> Option<&Image> {
         self.0.get(repository(reference))
     }
 }
 
-/// A reference without registry (when it is the default one), tag and digest.
+/// A reference without tag and digest.
 fn repository(reference: &str) -> &str {
     let name = reference.split_once('@').map_or(reference, |(name, _)| name);
-    let name = match name.rsplit_once(':') {
+    match name.rsplit_once(':') {
         // A colon before a slash belongs to a registry's port.
         Some((name, tag)) if !tag.contains('/') => name,
         _ => name,
-    };
-    ["docker.io/", "index.docker.io/"]
-        .iter()
-        .find_map(|registry| name.strip_prefix(registry))
-        .unwrap_or(name)
+    }
 }
 
 #[cfg(test)]
@@ -67,7 +63,7 @@ mod tests {
         for reference in [
             "hashicorp/http-echo",
             "hashicorp/http-echo:latest",
-            "docker.io/hashicorp/http-echo:1.0@sha256:abc",
+            "hashicorp/http-echo:1.0@sha256:abc",
             "hashicorp/http-echo@sha256:abc",
         ] {
             let image = images.find(reference).unwrap_or_else(|| panic!("{reference}"));
