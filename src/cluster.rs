@@ -98,19 +98,6 @@ impl Cluster {
         Ok(Self { client, kinds: Arc::default() })
     }
 
-    /// The underlying client.
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// Waits for nothing: asks the API server whether it answers.
-    pub async fn ping(&self) -> Result<(), ClusterError> {
-        match self.client.apiserver_version().await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(ClusterError::Unreachable(describe(&error))),
-        }
-    }
-
     /// The object as it is, or `None`.
     pub async fn get(&self, id: &ObjectId) -> Result<Option<Value>, ClusterError> {
         let api = self.api(id).await?;
@@ -263,7 +250,7 @@ impl Cluster {
     }
 }
 
-/// The object as plain JSON, without the bookkeeping nobody decides on.
+/// The object as plain JSON.
 fn to_value(object: &DynamicObject) -> Value {
     serde_json::to_value(object).expect("an object that came as JSON can be written as JSON")
 }

@@ -17,8 +17,10 @@ pub enum Backend {
         service: ObjectId,
         /// The label selector of its pods.
         selector: String,
-        /// The Deployment, unless somebody else deploys the version.
-        deployment: Option<ObjectId>,
+        /// The Deployment it has, or would have if somebody else did not deploy it.
+        deployment: ObjectId,
+        /// Whether that Deployment is ours.
+        ours: bool,
     },
     /// An Upstream that somebody else keeps.
     Upstream(ObjectId),
@@ -35,8 +37,8 @@ pub struct Desired {
     pub routes: Vec<Manifest>,
     /// What the routes use.
     pub routed: Vec<Backend>,
-    /// What is deployed and not routed.
-    pub unrouted: Vec<Backend>,
+    /// The Deployments of ours that no route uses, and the label selectors of their pods.
+    pub unrouted: Vec<(ObjectId, String)>,
 }
 
 impl Desired {
@@ -67,6 +69,8 @@ pub enum Step {
     Apply(Vec<Manifest>),
     /// Wait until each is available with ready endpoints.
     AwaitBackends(Vec<Backend>),
+    /// Wait until each Deployment (with its pods' label selector) is rolled out.
+    AwaitRollout(Vec<(ObjectId, String)>),
     /// Wait until Gloo accepts each.
     AwaitVerdict(Vec<ObjectId>),
     /// Wait until every proxy has had the settle time to learn of these: endpoints take another way
@@ -121,10 +125,11 @@ pub fn plan(desired: &Desired, findings: &Findings) -> Vec<Step> {
         steps.push(Step::Settle);
         steps.push(Step::Delete(old_rest));
     }
-    steps.push(Step::AwaitBackends(desired.unrouted.clone()));
+    steps.push(Step::AwaitRollout(desired.unrouted.clone()));
     steps.retain(|step| match step {
         Step::Apply(manifests) | Step::Route(manifests) => !manifests.is_empty(),
         Step::AwaitBackends(backends) => !backends.is_empty(),
+        Step::AwaitRollout(deployments) => !deployments.is_empty(),
         Step::AwaitVerdict(ids) | Step::Delete(ids) => !ids.is_empty(),
         Step::AwaitKnown { .. } | Step::Settle => true,
     });
@@ -158,8 +163,14 @@ mod tests {
         Backend::Pods {
             service: manifest("Service", "echo").id().clone(),
             selector: format!("app=echo,version={version}"),
-            deployment: Some(manifest("Deployment", &format!("echo-{version}")).id().clone()),
+            deployment: rollout(version).0,
+            ours: true,
         }
+    }
+
+    fn rollout(version: &str) -> (ObjectId, String) {
+        let deployment = manifest("Deployment", &format!("echo-{version}")).id().clone();
+        (deployment, format!("app=echo,version={version}"))
     }
 
     fn service(versions: &[&str], routed: &[&str]) -> Desired {
@@ -169,7 +180,7 @@ mod tests {
             upstreams: vec![manifest("Upstream", "echo")],
             routes: vec![manifest("RouteTable", "echo-routes")],
             routed: routed.iter().map(|v| pods(v)).collect(),
-            unrouted: versions.iter().filter(|v| !routed.contains(v)).map(|v| pods(v)).collect(),
+            unrouted: versions.iter().filter(|v| !routed.contains(v)).map(|v| rollout(v)).collect(),
         }
     }
 
@@ -195,7 +206,8 @@ mod tests {
         let changed = desired.manifests().map(|manifest| manifest.id().clone()).collect();
         let steps = plan(&desired, &Findings { changed, ..Findings::default() });
         let route = position(&steps, |step| matches!(step, Step::Route(_))).expect("a route step");
-        let waits_for_v2 = position(&steps, |step| *step == Step::AwaitBackends(vec![pods("v2")]));
+        let waits_for_v2 =
+            position(&steps, |step| *step == Step::AwaitRollout(vec![rollout("v2")]));
         assert!(waits_for_v2.expect("waited for in the end") > route);
     }
 

@@ -12,6 +12,8 @@ use crate::values::Policy;
 struct Routed {
     /// Percent of the requests without the canary's headers, by version.
     shares: BTreeMap<String, u64>,
+    /// The version that has what the canary does not get: a route's only destination or its first.
+    primary: Option<String>,
     /// The versions that requests with headers go to.
     by_header: BTreeSet<String>,
 }
@@ -30,8 +32,7 @@ pub fn objection(
     let after = routed(service, desired);
     for (version, &share) in &after.shares {
         let old = before.shares.get(version).copied().unwrap_or(0);
-        // The version with the biggest share is the one that a rollback goes back to.
-        let is_rollback = before.shares.values().all(|other| *other <= old);
+        let is_rollback = before.primary.as_ref() == Some(version);
         if share <= old || is_rollback {
             continue;
         }
@@ -76,6 +77,7 @@ fn routed(service: &str, object: &Value) -> Routed {
             if has_headers {
                 routed.by_header.insert(version);
             } else {
+                routed.primary.get_or_insert_with(|| version.clone());
                 routed.shares.insert(version, weight);
             }
         }
@@ -130,6 +132,12 @@ mod tests {
         let nothing = at_most(1);
         assert_eq!(objection("echo", Some(&table(40, true)), &table(0, true), &nothing), None);
         assert_eq!(objection("echo", None, &table(50, true), &nothing), None);
+    }
+
+    #[test]
+    fn a_canary_with_the_bigger_share_is_still_a_canary() {
+        let refused = objection("echo", Some(&table(60, true)), &table(100, true), &at_most(10));
+        assert!(refused.expect("refused").contains("weight of 70"));
     }
 
     #[test]

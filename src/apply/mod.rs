@@ -23,6 +23,10 @@ pub enum Ended {
     /// A wait passed its deadline, or something failed that waiting does not mend.
     #[error("{0}")]
     Stalled(String),
+    /// Gloo judged new routes worse than the ones before, which were put back. Only other values
+    /// mend it.
+    #[error("{0}")]
+    Worse(String),
     /// The API server did not do what we asked.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -61,6 +65,11 @@ impl Executor<'_> {
                 Step::AwaitBackends(backends) => {
                     for backend in backends {
                         self.await_backend(backend).await?;
+                    }
+                }
+                Step::AwaitRollout(deployments) => {
+                    for (deployment, selector) in deployments {
+                        self.wait(deployment, Condition::RolledOut(selector)).await?;
                     }
                 }
                 Step::AwaitVerdict(ids) => {
@@ -114,7 +123,8 @@ impl Executor<'_> {
         Manifest::new(object).expect("a manifest with a status is still a manifest")
     }
 
-    /// Writes the routes and puts the previous ones back when Gloo likes the new ones less.
+    /// Writes the routes and puts the previous ones back when Gloo likes the new ones less, or says
+    /// nothing about them.
     async fn route(
         &self,
         manifests: &[Manifest],
@@ -123,35 +133,38 @@ impl Executor<'_> {
         self.apply(manifests).await?;
         for manifest in manifests {
             let id = manifest.id();
-            self.wait(id, Condition::Judged).await?;
-            let before =
-                live.get(id).and_then(|object| health::verdict(object, self.gloo_namespace));
-            let Some(verdict) = self.lasting_verdict(id).await? else { continue };
-            if is_worse(before.as_ref(), &verdict) {
-                self.put_back(manifests, live).await?;
-                let (word, reason) = words(&verdict);
-                return Err(Ended::Stalled(format!(
-                    "{id}: Gloo says {word}: {reason}; the previous routes are back in force, correct the values and push again"
-                )));
+            match self.verdict_of(id).await {
+                Ok(verdict) if is_worse(live.get(id), self.gloo_namespace, &verdict) => {
+                    self.put_back(manifests, live).await?;
+                    let (word, reason) = words(&verdict);
+                    return Err(Ended::Worse(format!(
+                        "{id}: Gloo says {word}: {reason}; the previous routes are back in force, correct the values and push again"
+                    )));
+                }
+                Err(Ended::Stalled(reason)) => {
+                    self.put_back(manifests, live).await?;
+                    return Err(Ended::Stalled(format!(
+                        "{reason}; the previous routes are back in force"
+                    )));
+                }
+                Err(other) => return Err(other),
+                Ok(_) => {}
             }
         }
         Ok(())
     }
 
-    /// The verdict after the settle time, unless it is Accepted at once: objects that arrive
-    /// together can draw a warning about each other that is gone a moment later.
-    async fn lasting_verdict(&self, id: &ObjectId) -> Result<Option<Verdict>, Ended> {
-        let patience = Executor {
-            timing: Timing { deadline: self.timing.settle, ..self.timing },
-            progress: &|_| (),
-            ..*self
-        };
-        match patience.wait(id, self.good_enough()).await {
-            Err(Ended::Stalled(_)) => {
+    /// Gloo's verdict, the one after the settle time unless it is Accepted before: objects that
+    /// arrive together can draw a warning about each other that is gone a moment later.
+    async fn verdict_of(&self, id: &ObjectId) -> Result<Verdict, Ended> {
+        self.wait(id, Condition::Judged).await?;
+        match self.wait_for(id, Condition::Accepted, self.timing.settle).await {
+            Ok(()) => Ok(Verdict::Accepted),
+            Err(Ended::Stalled(reason)) => {
                 let object = self.cluster.get(id).await?;
-                Ok(object.and_then(|object| health::verdict(&object, self.gloo_namespace)))
+                let verdict = object.and_then(|o| health::verdict(&o, self.gloo_namespace));
+                verdict.ok_or(Ended::Stalled(reason))
             }
-            Ok(()) => Ok(Some(Verdict::Accepted)),
             Err(other) => Err(other),
         }
     }
@@ -189,10 +202,13 @@ fn previous(live: &Value) -> Option<Manifest> {
 }
 
 /// Routes that are new may draw a warning (a VirtualService that selects no table yet does, case
-/// 02-selectors); routes that were fine before may not.
-fn is_worse(before: Option<&Verdict>, now: &Verdict) -> bool {
+/// 02-selectors); routes that were there before may not, whether or not Gloo had judged them yet.
+fn is_worse(before: Option<&Value>, gloo_namespace: &str, now: &Verdict) -> bool {
     match before {
-        Some(before) => now.rank() > before.rank(),
+        Some(before) => {
+            let verdict = health::verdict(before, gloo_namespace).unwrap_or(Verdict::Accepted);
+            now.rank() > verdict.rank()
+        }
         None => matches!(now, Verdict::Rejected(_)),
     }
 }

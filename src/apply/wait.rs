@@ -42,8 +42,8 @@ impl Executor<'_> {
     pub(super) async fn await_backend(&self, backend: &Backend) -> Result<(), Ended> {
         match backend {
             Backend::Upstream(id) => self.wait(id, Condition::Exists).await,
-            Backend::Pods { service, selector, deployment } => {
-                if let Some(deployment) = deployment {
+            Backend::Pods { service, selector, deployment, ours } => {
+                if *ours {
                     self.wait(deployment, Condition::RolledOut(selector)).await?;
                 }
                 let endpoints = ObjectId { kind: "Endpoints".into(), ..service.clone() };
@@ -93,7 +93,17 @@ impl Executor<'_> {
 
     /// Follows the object until the condition holds, the deadline passes or a newer revision comes.
     pub(super) async fn wait(&self, id: &ObjectId, condition: Condition<'_>) -> Result<(), Ended> {
-        let deadline = Instant::now() + self.timing.deadline;
+        self.wait_for(id, condition, self.timing.deadline).await
+    }
+
+    /// The same with a deadline of its own.
+    pub(super) async fn wait_for(
+        &self,
+        id: &ObjectId,
+        condition: Condition<'_>,
+        patience: Duration,
+    ) -> Result<(), Ended> {
+        let deadline = Instant::now() + patience;
         let mut states = self.cluster.states(id).await?;
         let mut state = None;
         loop {
@@ -115,7 +125,7 @@ impl Executor<'_> {
                 Health::Ready => return Ok(()),
                 Health::Failed(reason) => return Err(Ended::Stalled(format!("{id}: {reason}"))),
                 Health::Waiting(reason) if Instant::now() >= deadline => {
-                    let waited = self.timing.deadline.as_secs_f32();
+                    let waited = patience.as_secs_f32();
                     let advice = self.advice(condition);
                     return Err(Ended::Stalled(format!(
                         "{id}: {reason} (waited {waited} s); {advice}"

@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 use crate::cluster::Cluster;
 use crate::diff::{self, Line};
 use crate::inventory::{Manifest, ObjectId};
-use crate::reconcile::{Job, Reconciler, Review};
+use crate::reconcile::{Job, Reconciler, Review, gone};
 use crate::render::{DEFAULT_INSTANCE, Owner};
 use crate::source::Tree;
-use crate::values::Repository;
+use crate::values::{PLATFORM, Repository};
 
 /// Show what a folder of values would change in the cluster
 ///
@@ -49,8 +49,17 @@ impl Diff {
         let mut errors = 0;
         let mut differences = 0;
         let mut coming = BTreeSet::new();
-        for job in self.jobs(&repository, &tree.revision, &mut errors) {
+        let mut jobs = self.jobs(&repository, &tree.revision, &mut errors);
+        if self.service.is_none() && repository.problems.is_empty() {
+            let inventory = reconciler.cluster.inventory(&self.instance).await?;
+            let known: BTreeSet<&str> =
+                repository.services.keys().map(|name| name.as_str()).collect();
+            jobs.extend(gone(&inventory, &known).iter().map(|name| Job::farewell(name)));
+        }
+        for job in jobs {
             match reconciler.review(&job, &mut coming).await {
+                // The platform is looked at for its namespaces, whichever service was asked for.
+                Ok(_) if self.service.is_some() && job.service == PLATFORM => {}
                 Ok(review) => differences += print(&job, &review),
                 Err(error) => {
                     errors += 1;
@@ -73,9 +82,9 @@ impl Diff {
         let mut problems: Vec<_> = repository.problems.iter().collect();
         if self.service.is_none() {
             problems.extend(&repository.platform.problems);
-            if repository.platform.problems.is_empty() {
-                jobs.push(Job::for_platform(&repository.platform, &owner));
-            }
+        }
+        if repository.platform.problems.is_empty() {
+            jobs.push(Job::for_platform(&repository.platform, &owner));
         }
         let mut found = self.service.is_none();
         for (name, service) in &repository.services {

@@ -1,14 +1,17 @@
 //! One pass over the newest revision, for scripts and pipelines.
 
 use std::pin::pin;
+use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable};
 use futures::StreamExt;
 use futures::stream;
 use tokio_util::sync::CancellationToken;
 
 use super::work::{Work, joined};
-use crate::cluster::Cluster;
-use crate::reconcile::{Job, Reconciler};
+use crate::apply::Ended;
+use crate::cluster::{Cluster, ClusterError};
+use crate::reconcile::{Conduct, Job, Reconciler};
 use crate::source::{Source, SourceConfig};
 use crate::values::{PLATFORM, Repository};
 
@@ -37,12 +40,9 @@ pub async fn once(source: SourceConfig, instance: &str) -> anyhow::Result<Vec<Ou
         Reconciler { cluster: Cluster::connect().await?, instance: instance.to_owned().into() };
     let work = Work::of(&repository, &reconciler, &revision.id).await?;
 
-    let never = CancellationToken::new();
-    let attempt = async |job: &Job| {
-        let name = &job.service;
-        let progress = |reason: &str| tracing::info!(service = name, "waiting: {reason}");
-        let ended = reconciler.reconcile(job, &work.conduct, &never, &progress).await;
-        Outcome { service: name.clone(), trouble: ended.err().map(|ended| ended.to_string()) }
+    let attempt = async |job: &Job| Outcome {
+        service: job.service.clone(),
+        trouble: carry_out(&reconciler, job, &work.conduct).await.err().map(|e| e.to_string()),
     };
     // The platform's VirtualService comes before the routes that it selects.
     let (platform, services): (Vec<_>, Vec<_>) =
@@ -61,4 +61,22 @@ pub async fn once(source: SourceConfig, instance: &str) -> anyhow::Result<Vec<Ou
     }));
     outcomes.sort_by(|a, b| a.service.cmp(&b.service));
     Ok(outcomes)
+}
+
+/// Tries again what the API server could not do at once, as long as one wait may take: it may be busy,
+/// or a namespace may be on its way.
+async fn carry_out(reconciler: &Reconciler, job: &Job, conduct: &Conduct) -> Result<(), Ended> {
+    let never = CancellationToken::new();
+    let name = &job.service;
+    let progress = |reason: &str| tracing::info!(service = name, "waiting: {reason}");
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(500))
+        .with_max_delay(Duration::from_secs(10))
+        .with_total_delay(Some(conduct.timing.deadline))
+        .without_max_times();
+    let passes = |ended: &Ended| {
+        use ClusterError::{NamespaceMissing, Unreachable};
+        matches!(ended, Ended::Cluster(Unreachable(_) | NamespaceMissing { .. }))
+    };
+    (|| reconciler.reconcile(job, conduct, &never, &progress)).retry(pauses).when(passes).await
 }

@@ -26,7 +26,7 @@ impl Daemon {
     ) -> anyhow::Result<()> {
         self.board.source(|report| report.revision = Some(revision.id.clone()));
         let repository = Repository::parse(&source.tree(revision)?);
-        let work = Work::of(&repository, &self.reconciler, &revision.id).await?;
+        let mut work = Work::of(&repository, &self.reconciler, &revision.id).await?;
         self.source_is_fine();
         tracing::info!(
             revision = revision.short(),
@@ -35,12 +35,13 @@ impl Daemon {
             services = repository.services.len(),
             "new revision"
         );
+        let named: BTreeSet<String> = work.names().map(str::to_owned).collect();
+        // Who has been sent away already and has nothing left ends with its handle.
+        self.workers.retain(|name, worker| named.contains(name) || !worker.is_leaving());
+        work.jobs.extend(self.forgotten(&work));
         let concerned: BTreeSet<&str> = work.names().collect();
         self.board.retain(|name| concerned.contains(name));
         self.values.retain(|name, _| concerned.contains(name.as_str()));
-        // A worker that nobody wants anything of any more ends by itself.
-        self.workers
-            .retain(|name, worker| concerned.contains(name.as_str()) && !worker.has_ended());
         for (name, problems) in &work.invalid {
             self.invalid(name, problems, &revision.id);
         }
@@ -51,6 +52,15 @@ impl Daemon {
             self.want(job, service, &work.conduct, &revision.id);
         }
         Ok(())
+    }
+
+    /// Farewells for services that have a worker and stand nowhere any more: it may be about to
+    /// write their first object.
+    fn forgotten(&self, work: &Work) -> Vec<Job> {
+        let concerned: BTreeSet<&str> = work.names().collect();
+        let workers = self.workers.keys();
+        let forgotten = workers.filter(|name| !concerned.contains(name.as_str()));
+        forgotten.map(|name| Job::farewell(name)).collect()
     }
 
     /// The last fetch went well.

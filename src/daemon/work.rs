@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde_json::Value;
 
-use crate::inventory::{Manifest, ObjectId, SERVICE, is_kept};
+use crate::cluster::ClusterError;
+use crate::inventory::{Manifest, ObjectId, SERVICE};
 use crate::problem::Problem;
-use crate::reconcile::{Conduct, Job, Reconciler};
+use crate::reconcile::{Conduct, Job, Reconciler, gone};
 use crate::render::Owner;
 use crate::values::{PLATFORM, Repository, Settings};
 
@@ -38,7 +39,11 @@ impl Work {
         let inventory = reconciler.cluster.inventory(&reconciler.instance).await?;
         work.take_away(&inventory, repository, revision)?;
         for job in &work.jobs {
-            reconciler.make_namespaces(job).await.context("namespaces of platform/")?;
+            // Any other trouble is met and reported by the platform's own work.
+            if let Err(error @ ClusterError::Unreachable(_)) = reconciler.make_namespaces(job).await
+            {
+                return Err(error.into());
+            }
         }
         Ok(work)
     }
@@ -78,23 +83,8 @@ impl Work {
         repository: &Repository,
         revision: &str,
     ) -> anyhow::Result<()> {
-        let known: BTreeSet<&str> = (self.jobs.iter().map(|job| job.service.as_str()))
-            .chain(self.invalid.iter().map(|(name, _)| name.as_str()))
-            .chain([PLATFORM])
-            .collect();
-        let owner = |object: &Value| {
-            object["metadata"]["labels"][SERVICE].as_str().unwrap_or_default().to_owned()
-        };
-        // With `keep: true` the objects outlive their file.
-        let ours: Vec<(&ObjectId, String)> = inventory
-            .iter()
-            .map(|(id, object)| (id, object, owner(object)))
-            .filter(|(_, object, owner)| known.contains(owner.as_str()) || !is_kept(object))
-            .map(|(id, _, owner)| (id, owner))
-            .collect();
-        let owners = ours.iter().map(|(_, owner)| owner);
-        let gone: BTreeSet<&String> =
-            owners.filter(|owner| !known.contains(owner.as_str())).collect();
+        let known: BTreeSet<&str> = self.names().collect();
+        let gone = gone(inventory, &known);
         if !gone.is_empty() && repository.services.is_empty() {
             bail!(
                 "revision {revision} has no services at all and {} are in the cluster; \
@@ -104,9 +94,13 @@ impl Work {
         }
         let desired: BTreeSet<&ObjectId> =
             self.jobs.iter().flat_map(|job| job.desired.manifests()).map(Manifest::id).collect();
-        let is_invalid = |name: &str| self.invalid.iter().any(|(invalid, _)| invalid == name);
-        let surplus =
-            ours.iter().filter(|(id, owner)| !desired.contains(id) && !is_invalid(owner)).count();
+        let goes =
+            |owner: &str| gone.contains(owner) || self.jobs.iter().any(|job| job.service == owner);
+        let surplus = inventory.iter().filter(|(id, object)| {
+            let owner = object["metadata"]["labels"][SERVICE].as_str().unwrap_or_default();
+            !desired.contains(id) && goes(owner)
+        });
+        let surplus = surplus.count();
         if let Some(limit) = repository.settings.prune_limit
             && surplus > usize::try_from(limit)?
         {
@@ -116,7 +110,7 @@ impl Work {
                  raise the limit"
             );
         }
-        self.jobs.extend(gone.into_iter().map(|name| Job::farewell(name)));
+        self.jobs.extend(gone.iter().map(|name| Job::farewell(name)));
         Ok(())
     }
 }
@@ -161,7 +155,7 @@ mod tests {
         let repository = repository(files);
         let mut work = Work::wanted(&repository, "default", "r")?;
         work.take_away(&inventory.iter().cloned().collect(), &repository, "r")?;
-        let gone = work.jobs.into_iter().filter(Job::is_farewell);
+        let gone = work.jobs.into_iter().filter(|job| job.farewell);
         Ok(gone.map(|job| job.service).filter(|name| name != PLATFORM).collect())
     }
 

@@ -13,7 +13,7 @@ use crate::apply::Ended;
 use crate::reconcile::{Conduct, Job, Reconciler};
 use crate::report::{Board, State};
 
-/// The first pause after a failed attempt; each further one is twice as long.
+/// Half of the first pause after a failed attempt; each further one is twice as long.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 
 /// What is wanted of a service, and since which revision.
@@ -53,7 +53,7 @@ impl Worker {
 
     /// Hands over what is wanted now.
     pub(super) fn want(&self, wanted: Wanted) {
-        // A worker ends by itself only after its service is gone, and is replaced then.
+        // The worker lives as long as this handle, so somebody is there to be told.
         self.wanted.send_replace(wanted);
     }
 
@@ -62,9 +62,9 @@ impl Worker {
         !self.wanted.borrow().asks_the_same(wanted)
     }
 
-    /// True once the worker has nothing left to do for ever.
-    pub(super) fn has_ended(&self) -> bool {
-        self.task.is_finished()
+    /// True when the last that was wanted is that the service goes.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.wanted.borrow().job.farewell
     }
 
     /// Waits for the task's end.
@@ -78,28 +78,37 @@ impl Worker {
 impl Surroundings {
     async fn work(self, mut wanted: watch::Receiver<Wanted>) {
         let mut retry = FIRST_RETRY;
+        let mut last: Option<Wanted> = None;
         loop {
             let now = wanted.borrow_and_update().clone();
             let name = now.job.service.clone();
+            if last.replace(now.clone()).is_none_or(|last| !last.asks_the_same(&now)) {
+                retry = FIRST_RETRY;
+            }
             let mut in_force = None;
             let pause = match self.attempt(&now, &mut wanted).await {
                 Err(Ended::Superseded) if self.stop.is_cancelled() => return,
                 Err(Ended::Superseded) => continue,
-                Ok(()) if now.job.is_farewell() => {
+                Ok(()) if now.job.farewell => {
                     tracing::info!(service = name, "gone");
                     self.board.remove(&name);
-                    return;
+                    None
                 }
                 Ok(()) => {
                     retry = FIRST_RETRY;
                     self.ready(&now, &wanted.borrow());
                     in_force = Some(now);
-                    self.schedule
+                    Some(self.schedule)
+                }
+                // Another try would put the same routes before the same traffic.
+                Err(ended @ Ended::Worse(_)) => {
+                    self.stalled(&name, &ended.to_string());
+                    None
                 }
                 Err(ended) => {
                     self.stalled(&name, &ended.to_string());
                     retry = (retry * 2).min(self.schedule);
-                    retry
+                    Some(retry)
                 }
             };
             if !self.rest(pause, &mut wanted, in_force.as_mut()).await {
@@ -128,7 +137,10 @@ impl Surroundings {
             pin!(self.reconciler.reconcile(&now.job, &now.conduct, &superseded, &progress));
         loop {
             tokio::select! {
-                ended = &mut run => return ended,
+                ended = &mut run => {
+                    // Whatever became of it, something else is wanted by now.
+                    return if superseded.is_cancelled() { Err(Ended::Superseded) } else { ended };
+                }
                 Ok(()) = wanted.changed(), if !superseded.is_cancelled() => {
                     if !wanted.borrow_and_update().asks_the_same(now) {
                         superseded.cancel();
@@ -138,15 +150,20 @@ impl Surroundings {
         }
     }
 
-    /// Sleeps until it is time to look again. A revision that asks for nothing new only moves the
-    /// recorded revision. False when the daemon stops.
+    /// Sleeps until it is time to look again, or without a `pause` until a new revision comes. One
+    /// that asks for nothing new only moves the recorded revision. False when the daemon stops.
     async fn rest(
         &self,
-        pause: Duration,
+        pause: Option<Duration>,
         wanted: &mut watch::Receiver<Wanted>,
         mut in_force: Option<&mut Wanted>,
     ) -> bool {
-        let mut pause = pin!(tokio::time::sleep(pause));
+        let mut pause = pin!(async {
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        });
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return false,

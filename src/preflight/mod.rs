@@ -45,6 +45,11 @@ pub enum Refusal {
     /// A route of ours would not work, which no object's status would show.
     #[error("Gloo would leave every object Accepted and yet not serve a route as written: {0}")]
     Route(String),
+    /// Our routes would be written and reach nobody.
+    #[error(
+        "{0} would be selected by no VirtualService any more, and its requests would get 404; are the apiGroup and the labels right?"
+    )]
+    Unserved(ObjectId),
     /// A stranger's route would go.
     #[error("the virtual host {0} would lose routes that are not this service's")]
     RoutesLost(String),
@@ -95,6 +100,11 @@ pub fn check(change: &Change<'_>) -> Result<Prediction, Refusal> {
         return Err(Refusal::WholeConfiguration(reason.clone()));
     }
     change.compare_verdicts(&before, &after)?;
+    if change.findings.surplus.iter().any(is_route) {
+        // New routes are written before old ones go, so both are there for a while.
+        let both = change.with_routes(&prepared);
+        change.compare_verdicts(&before, &translate(&both, &before.memory))?;
+    }
     change.compare_routes(&live, &changed, &before, &after)?;
 
     let judged = translate(&prepared, &before.memory).statuses;
@@ -123,12 +133,18 @@ impl Change<'_> {
         prepared
     }
 
-    /// With everything, and without what is to be deleted.
-    fn changed(&self, prepared: &Snapshot) -> Snapshot {
+    /// With the new routes too.
+    fn with_routes(&self, prepared: &Snapshot) -> Snapshot {
         let mut changed = prepared.clone();
         for manifest in &self.desired.routes {
             changed.upsert(manifest.object());
         }
+        changed
+    }
+
+    /// With everything, and without what is to be deleted.
+    fn changed(&self, prepared: &Snapshot) -> Snapshot {
+        let mut changed = self.with_routes(prepared);
         for id in &self.findings.surplus {
             remove(&mut changed, id);
         }
@@ -141,21 +157,21 @@ impl Change<'_> {
         desired.chain(self.findings.surplus.iter().cloned()).collect()
     }
 
-    /// The worst verdict that is all right for an object of this service.
-    fn bearable(&self) -> State {
-        if self.tolerates_warnings { State::Warning } else { State::Accepted }
-    }
-
     fn compare_verdicts(&self, before: &Translation, after: &Translation) -> Result<(), Refusal> {
         let own: BTreeSet<ObjectRef> = self.own().iter().map(reference).collect();
         for (object, status) in &after.statuses {
-            let worse = if own.contains(object) {
-                status.state > self.bearable()
-            } else if self.desired.routes.is_empty() && status.state == State::Warning {
-                // Whoever delegated to routes that are taken away is warned, and rightly so.
-                false
-            } else {
-                is_worse(before.statuses.get(object), status)
+            let known = before.statuses.get(object);
+            let worse = match (own.contains(object), known) {
+                (true, None) => {
+                    let bearable =
+                        if self.tolerates_warnings { State::Warning } else { State::Accepted };
+                    status.state > bearable
+                }
+                // Without any VirtualService nobody's Upstream was judged before.
+                (false, None) => status.state == State::Rejected,
+                (true, Some(known)) => is_worse(known, status, |_| false),
+                // Whoever delegated to routes that go is warned, and rightly so.
+                (false, Some(known)) => is_worse(known, status, says_that_tables_are_gone),
             };
             if worse {
                 let reason = on_one_line(&status.reason);
@@ -167,8 +183,8 @@ impl Change<'_> {
         match &after.proxy {
             Some(proxy) if proxy.state == State::Rejected => {
                 let known = before.proxy.as_ref().map(complaints).unwrap_or_default();
-                match complaints(proxy).into_iter().find(|line| !known.contains(line)) {
-                    Some(line) => Err(Refusal::Route(line.to_owned())),
+                match new_complaint(&known, &complaints(proxy)) {
+                    Some(complaint) => Err(Refusal::Route(complaint)),
                     None => Ok(()),
                 }
             }
@@ -194,8 +210,16 @@ impl Change<'_> {
             }
             translate(&without_us, &before.memory)
         };
-        let known = conflict::find(before, &strangers(live)).unwrap_or_default();
-        let found = conflict::find(after, &strangers(changed)).map_err(Refusal::RoutesLost)?;
+        let (without, changed_without) = (strangers(live), strangers(changed));
+        let known = conflict::find(before, &without).unwrap_or_default();
+        let found = conflict::find(after, &changed_without).map_err(Refusal::RoutesLost)?;
+        let are_served = routes(before) > routes(&without);
+        if let Some(routes_of_ours) = self.desired.routes.first()
+            && are_served
+            && routes(after) == routes(&changed_without)
+        {
+            return Err(Refusal::Unserved(routes_of_ours.id().clone()));
+        }
         match found.into_iter().find(|conflict| !known.contains(conflict)) {
             None => Ok(()),
             Some(mut conflict) => {
@@ -210,20 +234,40 @@ impl Change<'_> {
     }
 }
 
-fn is_worse(before: Option<&Status>, after: &Status) -> bool {
-    let Some(before) = before else { return after.state > State::Accepted };
-    if after.state != before.state {
-        return after.state > before.state;
-    }
-    let known = complaints(before);
-    complaints(after).iter().any(|line| !known.contains(line))
+/// True when the state is worse, or there is a complaint more than before.
+fn is_worse(before: &Status, after: &Status, is_excused: impl Fn(&str) -> bool) -> bool {
+    let mut complaints_after = complaints(after);
+    complaints_after.retain(|complaint| !is_excused(complaint));
+    let state = match after.state {
+        State::Warning if complaints_after.is_empty() => State::Accepted,
+        state => state,
+    };
+    state > before.state || new_complaint(&complaints(before), &complaints_after).is_some()
 }
 
-/// The lines of a reason that say what is wrong, without the counting ones.
-fn complaints(status: &Status) -> Vec<&str> {
-    let lines = status.reason.lines().map(|line| line.trim().trim_start_matches("* "));
-    let counts = |line: &str| line.contains("occurred:") || line.ends_with("warning:");
-    lines.filter(|line| !line.is_empty() && !counts(line)).collect()
+/// A complaint that there are more of than before.
+fn new_complaint(before: &[String], after: &[String]) -> Option<String> {
+    let count = |all: &[String], one: &String| all.iter().filter(|other| *other == one).count();
+    after.iter().find(|one| count(after, one) > count(before, one)).cloned()
+}
+
+/// What is wrong, each piece by itself, without counts and without the positions of routes.
+fn complaints(status: &Status) -> Vec<String> {
+    let lines = status.reason.lines().flat_map(|line| line.split("; Route "));
+    let pieces = lines.map(|line| line.trim().trim_start_matches("* "));
+    let pieces = pieces.map(|piece| piece.split(". Route Name: ").next().unwrap_or(piece));
+    let counts = |piece: &str| piece.contains("occurred:") || piece.ends_with("warning:");
+    let pieces = pieces.filter(|piece| !piece.is_empty() && !counts(piece));
+    pieces.map(|piece| piece.trim_start_matches("Route ").to_owned()).collect()
+}
+
+fn says_that_tables_are_gone(complaint: &str) -> bool {
+    complaint.ends_with("no route table matches the given selector")
+        || (complaint.contains("route table ") && complaint.ends_with(" missing"))
+}
+
+fn routes(translation: &Translation) -> usize {
+    translation.virtual_hosts.iter().map(|host| host.routes.len()).sum()
 }
 
 fn on_one_line(reason: &str) -> String {

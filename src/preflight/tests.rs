@@ -166,3 +166,76 @@ fn the_last_service_can_go_although_the_virtual_service_then_selects_nothing() {
     let findings = Findings { surplus, ..Findings::default() };
     judge(&objects, &Desired::default(), &findings).expect("foxtrot may go");
 }
+
+/// echo as it is in the cluster, with a table of this group, and as it is to be.
+fn echo_moves(group: &str, routes: &Value) -> (Vec<Value>, Desired, Findings) {
+    let mut objects = cluster_with_foxtrot();
+    let mut live = table("echo", "/echo", single("echo"));
+    live["metadata"]["labels"]["apiGroup"] = group.into();
+    objects.extend([service("echo"), upstream("echo"), live]);
+    let (desired, findings) = echo(routes.clone());
+    (objects, desired, findings)
+}
+
+#[test]
+fn an_api_group_that_nobody_selects_would_leave_the_service_without_requests() {
+    let mut typo = table("echo", "/echo", single("echo"));
+    typo["metadata"]["labels"]["apiGroup"] = "exmaple".into();
+    let (objects, desired, findings) = echo_moves("example", &typo);
+    let refusal = judge(&objects, &desired, &findings).expect_err("harmful");
+    assert!(matches!(refusal, Refusal::Unserved(_)), "{refusal}");
+    // A service that nobody has selected so far loses nothing.
+    let (objects, desired, findings) = echo_moves("nobody", &typo);
+    judge(&objects, &desired, &findings).expect("harmless");
+}
+
+#[test]
+fn a_strangers_broken_route_that_only_moves_is_no_new_harm() {
+    let mut objects = cluster_with_foxtrot();
+    let mut broken = table("alpha", "/alpha", single("foxtrot"));
+    broken["spec"]["routes"][0]["routeAction"]["single"]["subset"]["values"] = json!({"x": "1"});
+    objects.push(broken);
+    let (desired, findings) = echo(table("echo", "/echo", single("echo")));
+    judge(&objects, &desired, &findings).expect("echo does no harm");
+    // The very same mistake once more is one.
+    let mut mistake = table("echo", "/echo", single("echo"));
+    mistake["spec"]["routes"][0]["routeAction"]["single"]["subset"]["values"] = json!({"x": "1"});
+    let (desired, findings) = echo(mistake);
+    let refusal = judge(&objects, &desired, &findings).expect_err("harmful");
+    assert!(matches!(refusal, Refusal::Route(_)), "{refusal}");
+}
+
+#[test]
+fn a_domain_cannot_move_from_one_virtual_service_to_another_in_one_step() {
+    let owner = |namespace: &str| {
+        json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
+            "metadata": {"name": "echo", "namespace": namespace},
+            "spec": {"virtualHost": {"domains": ["echo.example"], "routes": [
+                {"matchers": [{"prefix": "/"}], "routeAction": single("echo")}]}}})
+    };
+    let mut objects = cluster_with_foxtrot();
+    objects.extend([service("echo"), upstream("echo"), owner("old")]);
+    let (desired, mut findings) = echo(owner("echo"));
+    findings.surplus.insert(manifest(owner("old")).id().clone());
+    let refusal = judge(&objects, &desired, &findings).expect_err("both would be there");
+    assert!(matches!(refusal, Refusal::Verdict { .. }), "{refusal}");
+}
+
+#[test]
+fn a_platform_that_selects_nothing_any_more_is_refused_although_warnings_are_tolerated() {
+    let objects = cluster_with_foxtrot();
+    let mut typo = app();
+    typo["spec"]["virtualHost"]["routes"][0]["delegateAction"]["selector"]["labels"]["apiGroup"] =
+        "exmaple".into();
+    let desired = Desired { routes: vec![manifest(typo)], ..Desired::default() };
+    let findings = Findings::default();
+    let judged = check(&Change {
+        gloo_namespace: "gloo-system",
+        objects: &objects,
+        desired: &desired,
+        findings: &findings,
+        tolerates_warnings: true,
+    });
+    let refusal = judged.expect_err("every team would be offline");
+    assert!(matches!(refusal, Refusal::Verdict { .. }), "{refusal}");
+}

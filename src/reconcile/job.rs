@@ -1,9 +1,11 @@
 //! From a service's values to the work that they mean.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use crate::diff;
-use crate::inventory::{Manifest, ObjectId};
+use crate::inventory::{Manifest, ObjectId, SERVICE, is_kept};
 use crate::plan::{Backend, Desired, is_route};
 use crate::render::{Owner, Rendered, render};
 use crate::values::{PLATFORM, Platform, Service, Version, Workload};
@@ -17,6 +19,8 @@ pub struct Job {
     pub desired: Desired,
     /// Whether objects that exist without our label may be taken over.
     pub adopt: bool,
+    /// Whether the service's file is gone and its objects are to go too.
+    pub farewell: bool,
 }
 
 impl Job {
@@ -24,20 +28,27 @@ impl Job {
     pub fn for_service(service: &Service, owner: &Owner) -> Self {
         let Rendered { deployments, service: kubernetes_service, upstreams, routes } =
             render(service, owner);
-        let routed = service.routed_versions();
-        let backend = |version: &Version| backend(service, version);
-        let (routed, unrouted): (Vec<_>, Vec<_>) =
-            service.versions.keys().partition(|version| routed.contains(version));
+        let names = service.routed_versions();
+        let routed = names.iter().map(|version| backend(service, version)).collect();
+        let others = service.versions.iter().filter(|(version, _)| !names.contains(version));
+        let unrouted = others.filter(|(_, workload)| matches!(workload, Workload::Deployed(_)));
+        let unrouted = unrouted.map(|(version, _)| {
+            (
+                own(service, "apps/v1", "Deployment", service.version_name(version)),
+                selector(service, version),
+            )
+        });
         Self {
             service: service.name.to_string(),
             desired: Desired {
-                routed: routed.into_iter().map(backend).collect(),
-                unrouted: unrouted.into_iter().map(backend).collect(),
+                routed,
+                unrouted: unrouted.collect(),
                 workloads: deployments.into_iter().chain(kubernetes_service).collect(),
                 upstreams,
                 routes,
             },
             adopt: service.adopt,
+            farewell: false,
         }
     }
 
@@ -54,7 +65,7 @@ impl Job {
             }
         }
         desired.workloads.sort_by_key(|manifest| manifest.id().kind != "Namespace");
-        Self { service: PLATFORM.into(), desired, adopt: false }
+        Self { service: PLATFORM.into(), desired, adopt: false, farewell: false }
     }
 
     /// The namespaces among its objects.
@@ -64,12 +75,7 @@ impl Job {
 
     /// The work of taking a service away.
     pub fn farewell(service: &str) -> Self {
-        Self { service: service.into(), desired: Desired::default(), adopt: false }
-    }
-
-    /// True for the work of taking a service away.
-    pub fn is_farewell(&self) -> bool {
-        self.desired == Desired::default()
+        Self { service: service.into(), desired: Desired::default(), adopt: false, farewell: true }
     }
 
     /// True when the other asks for the same objects, whichever revisions they come from.
@@ -79,19 +85,13 @@ impl Job {
             manifests.map(|m: &Manifest| (m.id().clone(), diff::comparable(m.object()))).collect()
         };
         self.service == other.service
-            && self.adopt == other.adopt
+            && (self.adopt, self.farewell) == (other.adopt, other.farewell)
             && self.desired.routed == other.desired.routed
             && objects(self) == objects(other)
     }
 }
 
 fn backend(service: &Service, version: &Version) -> Backend {
-    let own = |api_version: &str, kind: &str, name: String| ObjectId {
-        api_version: api_version.into(),
-        kind: kind.into(),
-        namespace: Some(service.namespace.clone()),
-        name,
-    };
     match &service.versions[version] {
         Workload::Upstream(upstream) => Backend::Upstream(ObjectId {
             api_version: "gloo.solo.io/v1".into(),
@@ -100,10 +100,32 @@ fn backend(service: &Service, version: &Version) -> Backend {
             name: upstream.name.clone(),
         }),
         workload => Backend::Pods {
-            service: own("v1", "Service", service.name.to_string()),
-            selector: format!("app={},version={version}", service.name),
-            deployment: matches!(workload, Workload::Deployed(_))
-                .then(|| own("apps/v1", "Deployment", service.version_name(version))),
+            service: own(service, "v1", "Service", service.name.to_string()),
+            selector: selector(service, version),
+            deployment: own(service, "apps/v1", "Deployment", service.version_name(version)),
+            ours: matches!(workload, Workload::Deployed(_)),
         },
     }
+}
+
+fn own(service: &Service, api_version: &str, kind: &str, name: String) -> ObjectId {
+    ObjectId {
+        api_version: api_version.into(),
+        kind: kind.into(),
+        namespace: Some(service.namespace.clone()),
+        name,
+    }
+}
+
+fn selector(service: &Service, version: &Version) -> String {
+    format!("app={},version={version}", service.name)
+}
+
+/// The services that have objects in the cluster and stand nowhere any more. With `keep: true` objects
+/// outlive their file and are nobody's sign.
+pub fn gone(inventory: &BTreeMap<ObjectId, Value>, known: &BTreeSet<&str>) -> BTreeSet<String> {
+    let owners = inventory.values().filter(|object| !is_kept(object));
+    let owners = owners.filter_map(|object| object["metadata"]["labels"][SERVICE].as_str());
+    let is_known = |owner: &str| owner == PLATFORM || known.contains(owner);
+    owners.filter(|owner| !is_known(owner)).map(str::to_owned).collect()
 }

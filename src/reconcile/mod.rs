@@ -2,6 +2,7 @@
 //! cluster meet.
 
 mod job;
+mod transition;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,12 +14,12 @@ use crate::apply::{Ended, Executor};
 use crate::cluster::{Cluster, ClusterError, SERVICE_KINDS};
 use crate::diff;
 use crate::inventory::{self, INSTANCE, Manifest, ObjectId, SERVICE};
-use crate::plan::{Findings, is_route, plan};
+use crate::plan::{Findings, Step, is_route, plan};
 use crate::policy;
-use crate::preflight;
+use crate::preflight::{self, Change, Prediction};
 use crate::values::{PLATFORM, Policy, Timing};
 
-pub use job::Job;
+pub use job::{Job, gone};
 
 /// What all services of one daemon share.
 #[derive(Clone)]
@@ -63,20 +64,13 @@ impl Reconciler {
         progress: &(dyn Fn(&str) + Sync),
     ) -> Result<(), Ended> {
         let mut review = self.review(job, &mut BTreeSet::new()).await?;
-        if let Some(reason) = objection_of_policy(job, &review.live, &conduct.policy) {
+        let reason = objection_of_policy(job, &review.live, &conduct.policy)
+            .or_else(|| transition::objection(&job.desired, &review.live, &review.findings));
+        if let Some(reason) = reason {
             return Err(Ended::Stalled(format!("nothing was changed: {reason}")));
         }
-        let tolerates_warnings = job.service == PLATFORM;
         if !(review.findings.changed.is_empty() && review.findings.surplus.is_empty()) {
-            let prediction = preflight::check(&preflight::Change {
-                gloo_namespace: &conduct.gloo_namespace,
-                objects: &self.gloo_objects().await?,
-                desired: &job.desired,
-                findings: &review.findings,
-                tolerates_warnings,
-            });
-            let prediction = prediction
-                .map_err(|refusal| Ended::Stalled(format!("nothing was changed: {refusal}")))?;
+            let prediction = self.preflight(job, conduct, &review.findings).await?;
             review.findings.judged_upstreams = prediction.judged_upstreams;
         }
         let steps = plan(&job.desired, &review.findings);
@@ -85,10 +79,35 @@ impl Reconciler {
             gloo_namespace: &conduct.gloo_namespace,
             timing: conduct.timing,
             superseded,
-            tolerates_warnings,
+            tolerates_warnings: job.service == PLATFORM,
             progress,
         };
-        executor.run(&steps, &review.live).await
+        // Waiting for pods takes its time, and others do not wait for us: what was harmless then is
+        // looked at once more when the routes are due.
+        let routes = steps.iter().position(|step| matches!(step, Step::Route(_)));
+        let (before, due) = steps.split_at(routes.unwrap_or(0));
+        executor.run(before, &review.live).await?;
+        if !before.is_empty() {
+            self.preflight(job, conduct, &review.findings).await?;
+        }
+        executor.run(due, &review.live).await
+    }
+
+    /// Asks Gloo's own rules what the change would do to anybody.
+    async fn preflight(
+        &self,
+        job: &Job,
+        conduct: &Conduct,
+        findings: &Findings,
+    ) -> Result<Prediction, Ended> {
+        let judged = preflight::check(&Change {
+            gloo_namespace: &conduct.gloo_namespace,
+            objects: &self.gloo_objects().await?,
+            desired: &job.desired,
+            findings,
+            tolerates_warnings: job.service == PLATFORM,
+        });
+        judged.map_err(|refusal| Ended::Stalled(format!("no route was changed: {refusal}")))
     }
 
     /// Compares by a server-side dry run; changes nothing.
@@ -113,7 +132,7 @@ impl Reconciler {
         }
         let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
         let surplus = live.iter().filter(|(id, object)| {
-            !(desired.contains(id) || job.is_farewell() && inventory::is_kept(object))
+            !(desired.contains(id) || job.farewell && inventory::is_kept(object))
         });
         let surplus = surplus.map(|(id, _)| id.clone()).collect();
         let missing = job.namespaces().map(Manifest::id).filter(|id| !live.contains_key(id));
@@ -185,9 +204,13 @@ impl Reconciler {
                     )
                 })
             }
-            _ if job.adopt || id.kind == "Namespace" => None,
             (Some(instance), _) => Some(format!(
                 "{id} belongs to the coalmine instance {instance}; remove it there first"
+            )),
+            (None, _) if job.adopt || id.kind == "Namespace" => None,
+            (None, _) if job.service == PLATFORM => Some(format!(
+                "{id} exists and was not made by coalmine; to hand it over, label it: {INSTANCE}={},{SERVICE}={PLATFORM}",
+                self.instance
             )),
             (None, _) => Some(format!(
                 "{id} exists and was not made by coalmine; delete it, or say `adopt: true` in the service's values to take it over"

@@ -17,7 +17,7 @@ pub enum State {
     Progressing,
     /// As desired and healthy.
     Ready,
-    /// Not as desired, and waiting will not mend it; `reason` says why.
+    /// Not as desired, and not on its way there; `reason` says why and what to do. It is tried again.
     Stalled,
     /// Its values file has errors; what the cluster has stays in force.
     Invalid,

@@ -225,22 +225,18 @@ fn read_ports(fields: &mut Fields, problems: &mut Problems) -> (Option<u16>, Opt
     (port, target)
 }
 
-/// The container's port: its number while all versions agree on it, else its name, which every
-/// pod resolves for itself.
+/// The container's port by its name, which every pod resolves for itself: so a version with another
+/// port, or another port of the same version, cuts off nobody. Pods that somebody else runs need not
+/// have that name; with those it is the number that the others use.
 fn default_target_port(versions: &BTreeMap<Version, Workload>) -> TargetPort {
-    let mut ports: Vec<u16> = versions
-        .values()
-        .filter_map(|workload| match workload {
-            Workload::Deployed(deployment) => Some(deployment.container_port()),
-            Workload::External | Workload::Upstream(_) => None,
-        })
-        .collect();
-    ports.dedup();
-    match ports.as_slice() {
-        [] => TargetPort::Number(DEFAULT_PORT),
-        [port] => TargetPort::Number(*port),
-        _ => TargetPort::Name(PORT_NAME.to_owned()),
+    if !versions.values().any(|workload| *workload == Workload::External) {
+        return TargetPort::Name(PORT_NAME.to_owned());
     }
+    let ports = versions.values().find_map(|workload| match workload {
+        Workload::Deployed(deployment) => Some(deployment.container_port()),
+        Workload::External | Workload::Upstream(_) => None,
+    });
+    TargetPort::Number(ports.unwrap_or(DEFAULT_PORT))
 }
 
 /// The service's own values over the defaults, key by key.

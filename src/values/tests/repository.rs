@@ -244,18 +244,16 @@ fn what_is_wrong_in_the_platform_files_does_not_concern_the_services() {
 }
 
 #[test]
-fn pods_of_different_ports_are_found_by_the_ports_name() {
+fn pods_of_ours_are_found_by_the_name_of_their_port_and_others_by_its_number() {
     let target = |deployment: &str| {
         let values = format!(
             "deployment: {deployment}\nroutes: {{apiGroup: a, primary: {{version: v1}}}}\n"
         );
         super::service(&values).target_port
     };
-    assert_eq!(target("{v1: {}, v2: {port: 8080}}"), TargetPort::Number(8080));
-    assert_eq!(
-        target("{v1: {port: 1}, v2: {port: 2}, v3: {port: 1}}"),
-        TargetPort::Name("http".into())
-    );
+    assert_eq!(target("{v1: {port: 1}, v2: {port: 2}}"), TargetPort::Name("http".into()));
+    assert_eq!(target("{v1: {}}"), TargetPort::Name("http".into()));
+    assert_eq!(target("{v1: {external: true}, v2: {port: 9}}"), TargetPort::Number(9));
     assert_eq!(target("{v1: {external: true}}"), TargetPort::Number(8080));
 }
 
