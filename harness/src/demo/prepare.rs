@@ -16,7 +16,16 @@ pub fn programs() -> Result<()> {
     let (target, profile) = placed(&own)
         .with_context(|| format!("{} is not in a build folder of cargo", own.display()))?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(&cargo)
+    let mut build = Command::new(&cargo);
+    // What `cargo run` says about this program is not true of what is built now, and build scripts
+    // that look at it would run again each time.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            build.env_remove(&name);
+        }
+    }
+    let status = build
         .current_dir(workspace())
         // Without a package, as the alias has it: other features of the dependencies would be built
         // for a single one, all over again.
