@@ -1,6 +1,8 @@
 //! The cluster as it is: reading, server-side apply and deletion. The only file that talks to the
 //! API server about objects.
 
+mod error;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,6 +19,9 @@ use kube::{Client, ResourceExt};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+pub use error::ClusterError;
+use error::translate;
+
 use crate::inventory::{FIELD_MANAGER, INSTANCE, Manifest, ObjectId};
 
 /// The kinds a service consists of; an object of these with our label that nothing desires is
@@ -28,52 +33,6 @@ pub const SERVICE_KINDS: [(&str, &str); 5] = [
     ("v1", "Service"),
     ("apps/v1", "Deployment"),
 ];
-
-/// Why the API server did not do what we asked.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// No answer at all, or an answer that asks to come back later.
-    #[error(
-        "cannot reach the API server: {0}; check KUBECONFIG and that the cluster is up, the next attempt follows by itself"
-    )]
-    Unreachable(String),
-    /// The kind is not installed.
-    #[error(
-        "the cluster does not serve {api_version} {kind}; install the CustomResourceDefinitions of Gloo (its Helm chart brings them), then the next attempt succeeds"
-    )]
-    KindNotServed {
-        /// For example `gateway.solo.io/v1`.
-        api_version: String,
-        /// For example `RouteTable`.
-        kind: String,
-    },
-    /// The object's namespace is missing.
-    #[error(
-        "{id}: namespace {namespace} does not exist; add a Namespace to platform/ or create it"
-    )]
-    NamespaceMissing {
-        /// The object that was to be written.
-        id: ObjectId,
-        /// The missing namespace.
-        namespace: String,
-    },
-    /// RBAC says no.
-    #[error("{id}: not allowed: {message}; extend the daemon's Role")]
-    Forbidden {
-        /// The object.
-        id: ObjectId,
-        /// The API server's words.
-        message: String,
-    },
-    /// The API server refused the object's content.
-    #[error("{id}: refused by the API server: {message}")]
-    Refused {
-        /// The object.
-        id: ObjectId,
-        /// The API server's words.
-        message: String,
-    },
-}
 
 /// A handle on one cluster; cloning is cheap.
 #[derive(Clone)]
@@ -255,42 +214,13 @@ fn to_value(object: &DynamicObject) -> Value {
     serde_json::to_value(object).expect("an object that came as JSON can be written as JSON")
 }
 
-fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
-    let kube::Error::Api(status) = &error else {
-        return ClusterError::Unreachable(describe(&error));
-    };
-    let message = status.message.clone();
-    match status.code {
-        401 | 403 => ClusterError::Forbidden { id: id.clone(), message },
-        404 if status.details.as_ref().is_some_and(|details| details.kind == "namespaces") => {
-            let namespace = id.namespace.clone().unwrap_or_default();
-            ClusterError::NamespaceMissing { id: id.clone(), namespace }
-        }
-        429 | 500.. => ClusterError::Unreachable(message),
-        _ => ClusterError::Refused { id: id.clone(), message },
-    }
-}
-
-/// The innermost cause says most: `connection refused` rather than `ServiceError`.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut words = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !words.iter().any(|known| known.contains(&text)) {
-            words.push(text);
-        }
-        source = cause.source();
-    }
-    words.last().cloned().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use http::{Request, Response};
     use kube::client::Body;
     use serde_json::json;
 
+    use super::error::tests::{failure, table};
     use super::*;
 
     /// A cluster whose API server gives the same answer to everything.
@@ -301,20 +231,6 @@ mod tests {
             std::future::ready(answer)
         });
         Cluster { client: Client::new(service, "default"), kinds: Arc::default() }
-    }
-
-    fn failure(code: u16, reason: &str, message: &str, kind: &str) -> Value {
-        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
-            "reason": reason, "message": message, "details": {"name": "echo", "kind": kind}})
-    }
-
-    fn table() -> ObjectId {
-        ObjectId {
-            api_version: "gateway.solo.io/v1".into(),
-            kind: "RouteTable".into(),
-            namespace: Some("echo".into()),
-            name: "echo-routes".into(),
-        }
     }
 
     #[tokio::test]
@@ -331,28 +247,5 @@ mod tests {
                  attempt succeeds"
             );
         }
-    }
-
-    #[test]
-    fn each_refusal_of_the_api_server_names_the_object_and_what_to_do() {
-        let told = |code, reason: &str, message: &str, kind: &str| {
-            let status = serde_json::from_value(failure(code, reason, message, kind));
-            translate(&table(), kube::Error::Api(Box::new(status.expect("a status")))).to_string()
-        };
-        assert_eq!(
-            told(404, "NotFound", "namespaces \"echo\" not found", "namespaces"),
-            "RouteTable echo/echo-routes: namespace echo does not exist; add a Namespace to \
-             platform/ or create it"
-        );
-        assert_eq!(
-            told(403, "Forbidden", "cannot patch", "routetables"),
-            "RouteTable echo/echo-routes: not allowed: cannot patch; extend the daemon's Role"
-        );
-        assert_eq!(
-            told(400, "BadRequest", "unknown field \"spec.x\"", "routetables"),
-            "RouteTable echo/echo-routes: refused by the API server: unknown field \"spec.x\""
-        );
-        let busy = told(429, "TooManyRequests", "slow down", "");
-        assert!(busy.contains("slow down") && busy.contains("next attempt"), "{busy}");
     }
 }

@@ -1,0 +1,126 @@
+//! Why the API server did not do what we asked, for a person at night.
+
+use crate::inventory::ObjectId;
+
+/// Why the API server did not do what we asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No answer at all, or an answer that asks to come back later.
+    #[error(
+        "cannot reach the API server: {0}; check KUBECONFIG and that the cluster is up, the next attempt follows by itself"
+    )]
+    Unreachable(String),
+    /// The kind is not installed.
+    #[error(
+        "the cluster does not serve {api_version} {kind}; install the CustomResourceDefinitions of Gloo (its Helm chart brings them), then the next attempt succeeds"
+    )]
+    KindNotServed {
+        /// For example `gateway.solo.io/v1`.
+        api_version: String,
+        /// For example `RouteTable`.
+        kind: String,
+    },
+    /// The object's namespace is missing.
+    #[error(
+        "{id}: namespace {namespace} does not exist; add a Namespace to platform/ or create it"
+    )]
+    NamespaceMissing {
+        /// The object that was to be written.
+        id: ObjectId,
+        /// The missing namespace.
+        namespace: String,
+    },
+    /// RBAC says no.
+    #[error("{id}: not allowed: {message}; extend the daemon's Role")]
+    Forbidden {
+        /// The object.
+        id: ObjectId,
+        /// The API server's words.
+        message: String,
+    },
+    /// The API server refused the object's content.
+    #[error("{id}: refused by the API server: {message}")]
+    Refused {
+        /// The object.
+        id: ObjectId,
+        /// The API server's words.
+        message: String,
+    },
+}
+
+/// What an error of the client means for the object.
+pub(super) fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
+    let kube::Error::Api(status) = &error else {
+        return ClusterError::Unreachable(describe(&error));
+    };
+    let message = status.message.clone();
+    match status.code {
+        401 | 403 => ClusterError::Forbidden { id: id.clone(), message },
+        404 if status.details.as_ref().is_some_and(|details| details.kind == "namespaces") => {
+            let namespace = id.namespace.clone().unwrap_or_default();
+            ClusterError::NamespaceMissing { id: id.clone(), namespace }
+        }
+        429 | 500.. => ClusterError::Unreachable(message),
+        _ => ClusterError::Refused { id: id.clone(), message },
+    }
+}
+
+/// The innermost cause says most: `connection refused` rather than `ServiceError`.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut words = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !words.iter().any(|known| known.contains(&text)) {
+            words.push(text);
+        }
+        source = cause.source();
+    }
+    words.last().cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A failure as the API server words it.
+    pub(in crate::cluster) fn failure(code: u16, reason: &str, message: &str, kind: &str) -> Value {
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
+            "reason": reason, "message": message, "details": {"name": "echo", "kind": kind}})
+    }
+
+    /// Some object of Gloo's.
+    pub(in crate::cluster) fn table() -> ObjectId {
+        ObjectId {
+            api_version: "gateway.solo.io/v1".into(),
+            kind: "RouteTable".into(),
+            namespace: Some("echo".into()),
+            name: "echo-routes".into(),
+        }
+    }
+
+    #[test]
+    fn each_refusal_of_the_api_server_names_the_object_and_what_to_do() {
+        let told = |code, reason: &str, message: &str, kind: &str| {
+            let status = serde_json::from_value(failure(code, reason, message, kind));
+            translate(&table(), kube::Error::Api(Box::new(status.expect("a status")))).to_string()
+        };
+        assert_eq!(
+            told(404, "NotFound", "namespaces \"echo\" not found", "namespaces"),
+            "RouteTable echo/echo-routes: namespace echo does not exist; add a Namespace to \
+             platform/ or create it"
+        );
+        assert_eq!(
+            told(403, "Forbidden", "cannot patch", "routetables"),
+            "RouteTable echo/echo-routes: not allowed: cannot patch; extend the daemon's Role"
+        );
+        assert_eq!(
+            told(400, "BadRequest", "unknown field \"spec.x\"", "routetables"),
+            "RouteTable echo/echo-routes: refused by the API server: unknown field \"spec.x\""
+        );
+        let busy = told(429, "TooManyRequests", "slow down", "");
+        assert!(busy.contains("slow down") && busy.contains("next attempt"), "{busy}");
+    }
+}
