@@ -85,7 +85,6 @@ impl Surroundings {
             if last.replace(now.clone()).is_none_or(|last| !last.asks_the_same(&now)) {
                 retry = FIRST_RETRY;
             }
-            let mut in_force = None;
             let pause = match self.attempt(&now, &mut wanted).await {
                 Err(Ended::Superseded) if self.stop.is_cancelled() => return,
                 Err(Ended::Superseded) => continue,
@@ -97,7 +96,6 @@ impl Surroundings {
                 Ok(()) => {
                     retry = FIRST_RETRY;
                     self.ready(&now, &wanted.borrow());
-                    in_force = Some(now);
                     Some(self.schedule)
                 }
                 // Another try would put the same routes before the same traffic.
@@ -111,7 +109,7 @@ impl Surroundings {
                     Some(retry)
                 }
             };
-            if !self.rest(pause, &mut wanted, in_force.as_mut()).await {
+            if !self.rest(pause, &mut wanted).await {
                 return;
             }
         }
@@ -150,38 +148,20 @@ impl Surroundings {
         }
     }
 
-    /// Sleeps until it is time to look again, or without a `pause` until a new revision comes. One
-    /// that asks for nothing new only moves the recorded revision. False when the daemon stops.
-    async fn rest(
-        &self,
-        pause: Option<Duration>,
-        wanted: &mut watch::Receiver<Wanted>,
-        mut in_force: Option<&mut Wanted>,
-    ) -> bool {
-        let mut pause = pin!(async {
+    /// Sleeps until it is time to look again, or without a `pause` until a new revision comes. Each
+    /// revision is a reason to look, also at a service for which it changes nothing. False when the
+    /// daemon stops.
+    async fn rest(&self, pause: Option<Duration>, wanted: &mut watch::Receiver<Wanted>) -> bool {
+        let pause = async {
             match pause {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => std::future::pending().await,
             }
-        });
-        loop {
-            tokio::select! {
-                () = self.stop.cancelled() => return false,
-                () = &mut pause => return true,
-                changed = wanted.changed() => {
-                    let newest = wanted.borrow_and_update().clone();
-                    match in_force.as_deref_mut() {
-                        Some(before) if changed.is_ok() && before.asks_the_same(&newest) => {
-                            self.ready(before, &newest);
-                            *before = newest;
-                        }
-                        _ => {
-                            wanted.mark_changed();
-                            return changed.is_ok();
-                        }
-                    }
-                }
-            }
+        };
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = pause => true,
+            changed = wanted.changed() => changed.is_ok(),
         }
     }
 
