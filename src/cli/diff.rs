@@ -51,7 +51,7 @@ impl Diff {
         let mut coming = BTreeSet::new();
         let mut jobs = self.jobs(&repository, &tree.revision, &mut errors);
         if self.service.is_none() && repository.problems.is_empty() {
-            let inventory = reconciler.cluster.inventory(&self.instance).await?;
+            let inventory = reconciler.cluster.inventory(&self.instance, None).await?;
             let known: BTreeSet<&str> =
                 repository.services.keys().map(|name| name.as_str()).collect();
             jobs.extend(gone(&inventory, &known).iter().map(|name| Job::farewell(name)));

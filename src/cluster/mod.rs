@@ -22,11 +22,11 @@ use tokio::sync::Mutex;
 pub use error::ClusterError;
 use error::translate;
 
-use crate::inventory::{FIELD_MANAGER, INSTANCE, Manifest, ObjectId};
+use crate::inventory::{FIELD_MANAGER, INSTANCE, Manifest, ObjectId, SERVICE};
 
 /// The kinds a service consists of; an object of these with our label that nothing desires is
 /// pruned.
-pub const SERVICE_KINDS: [(&str, &str); 5] = [
+const SERVICE_KINDS: [(&str, &str); 5] = [
     ("gateway.solo.io/v1", "VirtualService"),
     ("gateway.solo.io/v1", "RouteTable"),
     ("gloo.solo.io/v1", "Upstream"),
@@ -97,12 +97,14 @@ impl Cluster {
         }
     }
 
-    /// Every object of a service's kinds that carries our instance label.
+    /// Every object of a service's kinds that carries our instance label, or those of one service.
     pub async fn inventory(
         &self,
         instance: &str,
+        service: Option<&str>,
     ) -> Result<BTreeMap<ObjectId, Value>, ClusterError> {
-        let selector = format!("{INSTANCE}={instance}");
+        let service = service.map(|service| format!(",{SERVICE}={service}")).unwrap_or_default();
+        let selector = format!("{INSTANCE}={instance}{service}");
         let mut found = BTreeMap::new();
         for (api_version, kind) in SERVICE_KINDS {
             found.extend(self.list(api_version, kind, None, &selector).await?);

@@ -36,12 +36,14 @@ impl Daemon {
             "new revision"
         );
         let named: BTreeSet<String> = work.names().map(str::to_owned).collect();
+        self.values.retain(|name, _| named.contains(name));
         // Who has been sent away already and has nothing left ends with its handle.
         self.workers.retain(|name, worker| named.contains(name) || !worker.is_leaving());
-        work.jobs.extend(self.forgotten(&work));
+        // Any other worker that nothing names may be about to write its service's first object.
+        let forgotten = self.workers.keys().filter(|name| !named.contains(*name));
+        work.jobs.extend(forgotten.map(|name| Job::farewell(name)));
         let concerned: BTreeSet<&str> = work.names().collect();
         self.board.retain(|name| concerned.contains(name));
-        self.values.retain(|name, _| concerned.contains(name.as_str()));
         for (name, problems) in &work.invalid {
             self.invalid(name, problems, &revision.id);
         }
@@ -52,15 +54,6 @@ impl Daemon {
             self.want(job, service, &work.conduct, &revision.id);
         }
         Ok(())
-    }
-
-    /// Farewells for services that have a worker and stand nowhere any more: it may be about to
-    /// write their first object.
-    fn forgotten(&self, work: &Work) -> Vec<Job> {
-        let concerned: BTreeSet<&str> = work.names().collect();
-        let workers = self.workers.keys();
-        let forgotten = workers.filter(|name| !concerned.contains(name.as_str()));
-        forgotten.map(|name| Job::farewell(name)).collect()
     }
 
     /// The last fetch went well.

@@ -36,7 +36,7 @@ impl Work {
         revision: &str,
     ) -> anyhow::Result<Self> {
         let mut work = Self::wanted(repository, &reconciler.instance, revision)?;
-        let inventory = reconciler.cluster.inventory(&reconciler.instance).await?;
+        let inventory = reconciler.cluster.inventory(&reconciler.instance, None).await?;
         work.take_away(&inventory, repository, revision)?;
         for job in &work.jobs {
             // Any other trouble is met and reported by the platform's own work.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::{Ended, Executor};
-use crate::cluster::{Cluster, ClusterError, SERVICE_KINDS};
+use crate::cluster::{Cluster, ClusterError};
 use crate::diff;
 use crate::inventory::{self, INSTANCE, Manifest, ObjectId, SERVICE};
 use crate::plan::{Findings, Step, is_route, plan};
@@ -119,7 +119,7 @@ impl Reconciler {
     /// [`Ended::Stalled`] when an object belongs to somebody else, [`Ended::Cluster`] when the API
     /// server refuses an object: then nothing of the service may be written.
     pub async fn review(&self, job: &Job, coming: &mut BTreeSet<String>) -> Result<Review, Ended> {
-        let mut live = self.live(&job.service).await?;
+        let mut live = self.cluster.inventory(&self.instance, Some(&job.service)).await?;
         for manifest in job.desired.manifests() {
             if !live.contains_key(manifest.id())
                 && let Some(object) = self.cluster.get(manifest.id()).await?
@@ -165,15 +165,6 @@ impl Reconciler {
             }
         }
         Ok(())
-    }
-
-    async fn live(&self, service: &str) -> Result<BTreeMap<ObjectId, Value>, ClusterError> {
-        let selector = format!("{INSTANCE}={},{SERVICE}={service}", self.instance);
-        let mut live = BTreeMap::new();
-        for (api_version, kind) in SERVICE_KINDS {
-            live.extend(self.cluster.list(api_version, kind, None, &selector).await?);
-        }
-        Ok(live)
     }
 
     /// Every object that Gloo's routing rests on.
