@@ -1,5 +1,6 @@
 //! Which objects are ours: their identity, and the labels that are the only book we keep.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -18,6 +19,11 @@ pub const REVISION: &str = "coalmine.dev/revision";
 
 /// Annotation that keeps an object in the cluster when its service's file goes; the value is `true`.
 pub const KEEP: &str = "coalmine.dev/keep";
+
+/// The three labels of everything that we write for a service, its pods included.
+pub fn labels<'a>(instance: &'a str, service: &'a str) -> BTreeMap<&'static str, &'a str> {
+    BTreeMap::from([(MANAGED_BY, FIELD_MANAGER), (INSTANCE, instance), (SERVICE, service)])
+}
 
 /// True when the object stays although its service's file is gone.
 pub fn is_kept(object: &Value) -> bool {
@@ -87,9 +93,9 @@ impl Manifest {
 
     /// Marks the object as ours: the three labels and the revision annotation.
     pub fn mark(&mut self, instance: &str, service: &str, revision: &str) {
-        self.set("labels", MANAGED_BY, FIELD_MANAGER);
-        self.set("labels", INSTANCE, instance);
-        self.set("labels", SERVICE, service);
+        for (key, value) in labels(instance, service) {
+            self.set("labels", key, value);
+        }
         self.set("annotations", REVISION, revision);
     }
 

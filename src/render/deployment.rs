@@ -2,22 +2,31 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Owner;
+use crate::inventory;
 use crate::values::{Deployment, PORT_NAME, Probe, Service, Version, Workload};
 
 const DEFAULT_IMAGE: &str = "hashicorp/http-echo";
 
-pub(super) fn render(service: &Service) -> Vec<Value> {
+pub(super) fn render(service: &Service, owner: &Owner) -> Vec<Value> {
     service
         .versions
         .iter()
         .filter_map(|(version, workload)| match workload {
-            Workload::Deployed(deployment) => Some(render_version(service, version, deployment)),
+            Workload::Deployed(deployment) => {
+                Some(render_version(service, version, deployment, owner))
+            }
             Workload::External | Workload::Upstream(_) => None,
         })
         .collect()
 }
 
-fn render_version(service: &Service, version: &Version, deployment: &Deployment) -> Value {
+fn render_version(
+    service: &Service,
+    version: &Version,
+    deployment: &Deployment,
+    owner: &Owner,
+) -> Value {
     let selector = json!({"app": service.name.as_str(), "version": version.as_str()});
     let labels = with(&selector, &json!(deployment.labels));
     let mut metadata = json!({
@@ -25,7 +34,10 @@ fn render_version(service: &Service, version: &Version, deployment: &Deployment)
         "namespace": service.namespace,
         "labels": labels,
     });
-    let mut pod_metadata = json!({"labels": labels});
+    // Ours on the pods too, so that a watch on our own pods needs no other label. They are not in
+    // the selector: that cannot be changed, and a pod belongs to its version whoever deployed it.
+    let ours = inventory::labels(&owner.instance, service.name.as_str());
+    let mut pod_metadata = json!({"labels": with(&labels, &json!(ours))});
     if !deployment.annotations.is_empty() {
         metadata["annotations"] = json!(deployment.annotations);
         pod_metadata["annotations"] = json!(deployment.annotations);

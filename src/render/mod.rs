@@ -53,7 +53,7 @@ pub fn render(service: &Service, owner: &Owner) -> Rendered {
         manifest
     };
     Rendered {
-        deployments: deployment::render(service).into_iter().map(mark).collect(),
+        deployments: deployment::render(service, owner).into_iter().map(mark).collect(),
         service: kubernetes_service(service).map(mark),
         upstreams: upstream::render(service).into_iter().map(mark).collect(),
         routes: vec![mark(routes::render(service))],

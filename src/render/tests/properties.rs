@@ -112,6 +112,20 @@ proptest! {
     }
 
     #[test]
+    fn every_pod_is_marked_and_no_selector_holds_on_to_it(values in valid_values()) {
+        let (_, rendered) = objects(&values);
+        for manifest in &rendered.deployments {
+            let spec = &manifest.object()["spec"];
+            let labels = &spec["template"]["metadata"]["labels"];
+            prop_assert_eq!(&labels[MANAGED_BY], "coalmine");
+            prop_assert_eq!(&labels[INSTANCE], "test");
+            prop_assert_eq!(&labels[SERVICE], "echo");
+            let selector = spec["selector"]["matchLabels"].as_object().unwrap();
+            prop_assert_eq!(selector.keys().collect::<Vec<_>>(), ["app", "version"]);
+        }
+    }
+
+    #[test]
     fn every_upstream_that_a_route_names_is_rendered_or_external(values in valid_values()) {
         let (_, rendered) = objects(&values);
         let names: BTreeSet<_> = rendered.upstreams.iter().map(|it| it.id().name.as_str()).collect();
