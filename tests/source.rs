@@ -77,7 +77,7 @@ impl Fixture {
 fn content(source: &Source, revision: &Revision) -> String {
     let tree = source.tree(revision).unwrap();
     assert_eq!(tree.files.len(), 1);
-    String::from_utf8(tree.files["services/echo.yaml"].clone()).unwrap()
+    String::from_utf8(tree.files["services/echo.yaml"].content().to_vec()).unwrap()
 }
 
 /// The files of the object store, to see what a fetch wrote.

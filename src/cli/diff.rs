@@ -29,7 +29,7 @@ pub(super) struct Diff {
     #[arg(long)]
     service: Option<String>,
     /// The instance label of the daemon that owns the objects
-    #[arg(long, default_value = DEFAULT_INSTANCE)]
+    #[arg(long, default_value = DEFAULT_INSTANCE, value_parser = super::label_value)]
     instance: String,
 }
 
@@ -52,8 +52,9 @@ impl Diff {
         let mut jobs = self.jobs(&repository, &tree.revision, &mut errors);
         if self.service.is_none() && repository.problems.is_empty() {
             let inventory = reconciler.cluster.inventory(&self.instance, None).await?;
+            let resembled = repository.resembled.iter().map(String::as_str);
             let known: BTreeSet<&str> =
-                repository.services.keys().map(|name| name.as_str()).collect();
+                repository.services.keys().map(|name| name.as_str()).chain(resembled).collect();
             jobs.extend(gone(&inventory, &known).iter().map(|name| Job::farewell(name)));
         }
         for job in jobs {

@@ -14,6 +14,8 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use clap::Parser;
 
+use crate::values::check_label_value;
+
 /// Keeps Gloo canary rollouts equal to a git repository.
 #[derive(Parser)]
 #[command(name = "coalmine", version, arg_required_else_help = true)]
@@ -61,6 +63,11 @@ pub fn main() -> ExitCode {
 fn print_answer(answer: &clap::Error) -> ExitCode {
     let printed = answer.print();
     if answer.use_stderr() || printed.is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// The instance, which becomes a label's value.
+fn label_value(text: &str) -> Result<String, String> {
+    check_label_value(text).map(|()| text.to_owned())
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {

@@ -20,7 +20,7 @@ pub(super) struct Render {
     #[arg(long = "service", value_name = "NAME")]
     services: Vec<String>,
     /// The instance whose label the objects carry.
-    #[arg(long, default_value = DEFAULT_INSTANCE)]
+    #[arg(long, default_value = DEFAULT_INSTANCE, value_parser = super::label_value)]
     instance: String,
 }
 

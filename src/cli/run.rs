@@ -43,7 +43,7 @@ pub(super) struct Run {
     #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDRESS")]
     listen: Listen,
     /// Label value that tells this daemon's objects from those of another one in the same cluster
-    #[arg(long, default_value = DEFAULT_INSTANCE)]
+    #[arg(long, default_value = DEFAULT_INSTANCE, value_parser = super::label_value)]
     instance: String,
     /// Where the clone is kept [default: $XDG_STATE_HOME/coalmine or ~/.local/state/coalmine]
     #[arg(long, value_name = "DIRECTORY")]

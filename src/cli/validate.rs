@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::phase::Phase;
 use crate::problem::Problem;
-use crate::source::Tree;
+use crate::source::{File, Tree};
 use crate::values::{Outcome, Repository, ServiceName};
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -51,7 +51,7 @@ pub(super) fn print_problems<'a>(
 ) -> io::Result<()> {
     let mut err = anstream::stderr().lock();
     for problem in problems {
-        let source = tree.files.get(&*problem.at.file).map(Vec::as_slice);
+        let source = tree.files.get(&*problem.at.file).map(File::content);
         writeln!(err, "{}", problem.annotated(source))?;
     }
     Ok(())

@@ -48,9 +48,8 @@ impl Daemon {
             self.invalid(name, problems, &revision.id);
         }
         for job in work.jobs {
-            let service = repository.services.iter().find_map(|(name, service)| {
-                service.as_ref().ok().filter(|_| name.as_str() == job.service)
-            });
+            let service = repository.services.get(job.service.as_str());
+            let service = service.and_then(|service| service.as_deref().ok());
             self.want(job, service, &work.conduct, &revision.id);
         }
         Ok(())

@@ -83,7 +83,8 @@ impl Work {
         repository: &Repository,
         revision: &str,
     ) -> anyhow::Result<()> {
-        let known: BTreeSet<&str> = self.names().collect();
+        let resembled = repository.resembled.iter().map(String::as_str);
+        let known: BTreeSet<&str> = self.names().chain(resembled).collect();
         let gone = gone(inventory, &known);
         if !gone.is_empty() && repository.services.is_empty() {
             bail!(
@@ -171,6 +172,14 @@ mod tests {
     fn a_service_with_a_broken_file_keeps_what_it_has() {
         let files = [("services/echo.yaml", VALUES), ("services/foxtrot.yaml", "deployment: [")];
         let inventory = [owned("Upstream", "foxtrot", json!({}))];
+        assert!(farewells(&files, &inventory).expect("taken up").is_empty());
+    }
+
+    #[test]
+    fn a_service_whose_file_got_an_impossible_name_keeps_what_it_has() {
+        let files = [("services/Foxtrot.yaml", VALUES), ("services/echo.yaml/a", "a folder")];
+        let inventory =
+            [owned("Upstream", "foxtrot", json!({})), owned("Upstream", "echo", json!({}))];
         assert!(farewells(&files, &inventory).expect("taken up").is_empty());
     }
 

@@ -7,19 +7,25 @@ use git2::{ErrorCode, ObjectType, Repository};
 use super::error::{Refusal, SourceError};
 use super::limits::{Collected, LIMITS, Limits, refused};
 use super::revision::short;
-use super::tree::Tree;
+use super::tree::{File, Tree};
 
 /// File modes of git's trees that are not plain files or folders.
 const SYMLINK: i32 = 0o120_000;
 
-/// The files of a commit below `path` (normalised; empty for the root).
-pub(super) fn read(clone: &Path, revision: &str, path: &str) -> Result<Tree, SourceError> {
+/// The files of a commit below `path` (normalised; empty for the root). A file that `previous` has
+/// with the same content is shared with it and not read.
+pub(super) fn read(
+    clone: &Path,
+    revision: &str,
+    path: &str,
+    previous: &Tree,
+) -> Result<Tree, SourceError> {
     let damaged = |error: git2::Error| SourceError::Damaged {
         directory: clone.to_path_buf(),
         detail: error.message().to_owned(),
     };
     let repository = Repository::open_bare(clone).map_err(damaged)?;
-    collect(&repository, revision, path, LIMITS).map_err(|error| match error {
+    collect(&repository, revision, path, previous, LIMITS).map_err(|error| match error {
         ReadError::Git(error) => damaged(error),
         ReadError::Source(error) => error,
     })
@@ -47,6 +53,7 @@ fn collect(
     repository: &Repository,
     revision: &str,
     path: &str,
+    previous: &Tree,
     limits: Limits,
 ) -> Result<Tree, ReadError> {
     let objects = repository.odb()?;
@@ -67,9 +74,18 @@ fn collect(
                     folders.push((repository.find_tree(entry.id())?, format!("{below}/")));
                 }
                 (Some(ObjectType::Blob), _) => {
-                    let (size, _) = objects.read_header(entry.id())?;
+                    let id = entry.id();
+                    let known = previous.files.get(&below).filter(|file| file.is_blob(id));
+                    let size = match known {
+                        Some(file) => file.content().len(),
+                        None => objects.read_header(id)?.0,
+                    };
                     collected.size(&shown, size as u64)?;
-                    collected.keep(below, repository.find_blob(entry.id())?.content().to_vec());
+                    let file = match known {
+                        Some(file) => file.clone(),
+                        None => File::of_blob(id, repository.find_blob(id)?.content()),
+                    };
+                    collected.keep(below, file);
                 }
                 // The only other thing git puts into a tree is the commit of a submodule.
                 _ => return Err(refused(&shown, Refusal::Submodule).into()),
@@ -166,7 +182,18 @@ mod tests {
         }
 
         fn read(&self, revision: &str, path: &str, limits: Limits) -> Result<Tree, String> {
-            collect(&self.repository, revision, path, limits).map_err(|error| match error {
+            self.read_after(&Tree::default(), revision, path, limits)
+        }
+
+        fn read_after(
+            &self,
+            previous: &Tree,
+            revision: &str,
+            path: &str,
+            limits: Limits,
+        ) -> Result<Tree, String> {
+            collect(&self.repository, revision, path, previous, limits).map_err(|error| match error
+            {
                 ReadError::Git(error) => format!("git: {}", error.message()),
                 ReadError::Source(error) => error.to_string(),
             })
@@ -190,10 +217,38 @@ mod tests {
         assert_eq!(tree.revision, revision);
         let paths: Vec<_> = tree.files.keys().collect();
         assert_eq!(paths, ["run.sh", "services/echo.yaml"]);
-        assert_eq!(tree.files["services/echo.yaml"], b"weight: 50");
+        assert_eq!(tree.files["services/echo.yaml"].content(), b"weight: 50");
         let all = fixture.read(&revision, "", LIMITS).unwrap();
         let paths: Vec<_> = all.files.keys().collect();
         assert_eq!(paths, ["README.md", "rollouts/run.sh", "rollouts/services/echo.yaml"]);
+    }
+
+    #[test]
+    fn a_file_that_did_not_change_is_shared_and_its_blob_not_read() {
+        let fixture = Fixture::new();
+        let (same, old) = (fixture.blob("same"), fixture.blob("old"));
+        let first =
+            fixture.commit(&[(b"changes", old, FileMode::Blob), (b"stays", same, FileMode::Blob)]);
+        let previous = fixture.read(&first, "", LIMITS).unwrap();
+        let new = fixture.blob("new");
+        let second =
+            fixture.commit(&[(b"changes", new, FileMode::Blob), (b"stays", same, FileMode::Blob)]);
+        let hex = same.to_string();
+        let folder = fixture.repository.path().join("objects").join(&hex[..2]);
+        std::fs::remove_file(folder.join(&hex[2..])).unwrap();
+        // A fresh handle has no cached objects.
+        let fixture = Fixture {
+            repository: Repository::open_bare(fixture.repository.path()).unwrap(),
+            ..fixture
+        };
+        let tree = fixture.read_after(&previous, &second, "", LIMITS).unwrap();
+        assert_eq!(tree.files["stays"].content(), b"same");
+        assert_eq!(tree.files["changes"].content(), b"new");
+        let exactly = Limits { total: 7, ..LIMITS };
+        assert!(fixture.read_after(&previous, &second, "", exactly).is_ok());
+        let less = Limits { total: 6, ..LIMITS };
+        assert!(fixture.read_after(&previous, &second, "", less).is_err(), "what is shared counts");
+        assert!(fixture.read(&second, "", LIMITS).is_err(), "the blob is not there");
     }
 
     #[test]
@@ -296,7 +351,8 @@ mod tests {
     #[test]
     fn a_clone_that_is_not_there_is_damaged() {
         let folder = tempfile::tempdir().unwrap();
-        let error = read(&folder.path().join("clone.git"), &"0".repeat(40), "").unwrap_err();
+        let error = read(&folder.path().join("clone.git"), &"0".repeat(40), "", &Tree::default())
+            .unwrap_err();
         assert!(matches!(error, SourceError::Damaged { .. }), "{error}");
         assert!(error.to_string().ends_with("the next fetch makes it anew"), "{error}");
     }

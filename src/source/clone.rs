@@ -10,6 +10,7 @@ use super::child::Request;
 use super::contact::Contact;
 use super::error::SourceError;
 use super::revision::Revision;
+use super::tree::Tree;
 
 /// The clone's folder inside the state directory.
 pub(super) const CLONE: &str = "clone.git";
@@ -115,7 +116,7 @@ fn update(request: &Request, clone: &Path) -> Result<Revision, Failure> {
     let id = repository.refname_to_id(&name).map_err(damaged)?;
     let commit = repository.find_commit(id).map_err(damaged)?;
     if request.verify || before != Some(id) {
-        let read = blobs::read(clone, &id.to_string(), &request.path);
+        let read = blobs::read(clone, &id.to_string(), &request.path, &Tree::default());
         // Only whether the objects are readable matters here: a refusal is told by whoever wants the
         // tree.
         if let Err(error @ SourceError::Damaged { .. }) = read {

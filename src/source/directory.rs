@@ -36,7 +36,7 @@ fn read(root: &Path, limits: Limits) -> Result<Tree, SourceError> {
             } else if kind.is_file() {
                 let content = content(&path, limits.file)?;
                 collected.size(&shown, content.len() as u64)?;
-                collected.keep(format!("{prefix}{name}"), content);
+                collected.keep(format!("{prefix}{name}"), content.into());
             } else {
                 return Err(refused(&shown, Refusal::Special));
             }
@@ -107,8 +107,8 @@ mod tests {
         assert_eq!(
             files,
             [
-                ("coalmine.yaml".to_owned(), b"a".to_vec()),
-                ("services/team-a/foxtrot.yaml".to_owned(), b"b".to_vec())
+                ("coalmine.yaml".to_owned(), "a".into()),
+                ("services/team-a/foxtrot.yaml".to_owned(), "b".into())
             ]
         );
     }

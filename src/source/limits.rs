@@ -1,7 +1,7 @@
 //! How much of a tree is read before it is refused.
 
 use super::error::{Refusal, SourceError};
-use super::tree::Tree;
+use super::tree::{File, Tree};
 
 /// The most that is read into memory from one revision.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +56,8 @@ impl Collected {
     }
 
     /// Keeps a file, under its path below the configured folder.
-    pub(super) fn keep(&mut self, path: String, content: Vec<u8>) {
-        self.tree.files.insert(path, content);
+    pub(super) fn keep(&mut self, path: String, file: File) {
+        self.tree.files.insert(path, file);
     }
 
     pub(super) fn finish(self) -> Tree {

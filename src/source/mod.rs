@@ -30,7 +30,7 @@ pub use credentials::Credentials;
 pub use error::{Refusal, SourceError};
 pub use poll::next_poll;
 pub use revision::Revision;
-pub use tree::Tree;
+pub use tree::{File, Identity, Tree};
 
 /// One branch of one git repository.
 #[derive(Debug)]
@@ -76,7 +76,17 @@ impl Source {
     /// [`SourceError::PathMissing`], [`SourceError::Refused`] for what the tree may not contain, and
     /// [`SourceError::Damaged`] when the clone cannot be read; the next [`Source::fetch`] repairs it.
     pub fn tree(&self, revision: &Revision) -> Result<Tree, SourceError> {
-        let tree = blobs::read(&self.config.clone_directory(), &revision.id, &self.config.path);
+        self.tree_after(revision, &Tree::default())
+    }
+
+    /// As [`Source::tree`], but reads only what differs from the tree of an earlier revision; what
+    /// does not is shared with it.
+    ///
+    /// # Errors
+    /// As [`Source::tree`].
+    pub fn tree_after(&self, revision: &Revision, previous: &Tree) -> Result<Tree, SourceError> {
+        let clone = self.config.clone_directory();
+        let tree = blobs::read(&clone, &revision.id, &self.config.path, previous);
         if matches!(tree, Err(SourceError::Damaged { .. })) {
             self.intact.store(false, Ordering::Release);
         }

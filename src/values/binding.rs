@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::entry::{Entry, Fields, Problems};
 use super::names::check_label_value;
-use super::reader::{Entry, Fields, Problems};
 use crate::problem::Problem;
 
 /// What puts a service's routes into the gateway.

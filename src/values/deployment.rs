@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::entry::{Entry, Fields, Problems};
 use super::names::check_label;
 use super::node::{Data, Scalar};
 use super::patch;
-use super::reader::{Entry, Fields, Problems};
 use crate::inventory;
 use crate::problem::Problem;
 

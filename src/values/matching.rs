@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::entry::{Entry, Problems};
 use super::names::ServiceName;
-use super::reader::{Entry, Problems};
 use crate::problem::Problem;
 
 /// No service has more paths than this: each is compared with every other.

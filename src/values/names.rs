@@ -1,5 +1,6 @@
 //! Names and numbers that are checked once, where they are read.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 /// The longest label value, Service name and container name that Kubernetes takes, in characters.
@@ -29,6 +30,20 @@ impl ServiceName {
         Ok(Self(name.to_owned()))
     }
 
+    /// The name that an impossible one most likely means, `team-echo` for `Team_Echo`.
+    pub(super) fn resembled(impossible: &str) -> Option<String> {
+        if Self::new(impossible).is_ok() {
+            return None;
+        }
+        let sign = |sign: char| match sign.to_ascii_lowercase() {
+            sign if sign.is_ascii_alphanumeric() => sign,
+            _ => '-',
+        };
+        let meant: String = impossible.chars().map(sign).collect();
+        let meant = meant.trim_matches('-');
+        Self::new(meant).is_ok().then(|| meant.to_owned())
+    }
+
     /// What a file that cannot be a service is reported under: its path.
     pub(super) fn unchecked(path: &str) -> Self {
         Self(path.to_owned())
@@ -36,6 +51,12 @@ impl ServiceName {
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for ServiceName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }
@@ -131,8 +152,11 @@ pub(super) fn check_label(what: &str, text: &str) -> Result<(), String> {
     }
 }
 
-/// Checks a label's value: what `apiGroup` has to be.
-pub(super) fn check_label_value(text: &str) -> Result<(), String> {
+/// Checks a label's value: what an `apiGroup` and the daemon's instance have to be.
+///
+/// # Errors
+/// Says what is expected and what was found.
+pub fn check_label_value(text: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();

@@ -3,7 +3,7 @@
 //! The tree keeps scalars as they are written: what `1.10` means is decided by who asks, because
 //! as a version it is text and as a weight a (wrong) number.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Map, Number, Value};
 
@@ -24,8 +24,8 @@ pub(super) enum Data {
         text: String,
         plain: bool,
     },
-    Sequence(Vec<Rc<Node>>),
-    Mapping(Vec<(Key, Rc<Node>)>),
+    Sequence(Vec<Arc<Node>>),
+    Mapping(Vec<(Key, Arc<Node>)>),
 }
 
 /// A key of a mapping and its place.
@@ -65,19 +65,19 @@ impl Node {
     }
 
     /// The value of a key of this mapping.
-    pub(super) fn get(&self, name: &str) -> Option<&Rc<Node>> {
+    pub(super) fn get(&self, name: &str) -> Option<&Arc<Node>> {
         self.entry(name).map(|(_, node)| node)
     }
 
     /// A key of this mapping with its value.
-    pub(super) fn entry(&self, name: &str) -> Option<(&Key, &Rc<Node>)> {
+    pub(super) fn entry(&self, name: &str) -> Option<(&Key, &Arc<Node>)> {
         let Data::Mapping(entries) = &self.data else { return None };
         entries.iter().find(|(key, _)| key.name == name).map(|(key, node)| (key, node))
     }
 
     /// What `own` says over what `defaults` say: mappings key by key, anything else as a whole.
     /// Nothing (`null`) leaves the default.
-    pub(super) fn merge(defaults: &Rc<Node>, own: &Rc<Node>) -> Rc<Node> {
+    pub(super) fn merge(defaults: &Arc<Node>, own: &Arc<Node>) -> Arc<Node> {
         if own.is_null() {
             return defaults.clone();
         }
@@ -91,14 +91,14 @@ impl Node {
                 None => merged.push((key.clone(), node.clone())),
             }
         }
-        Rc::new(Node { at: own.at.clone(), data: Data::Mapping(merged) })
+        Arc::new(Node { at: own.at.clone(), data: Data::Mapping(merged) })
     }
 
     /// The mapping with some of its keys; anything else as it is.
-    pub(super) fn only(self: &Rc<Node>, keep: impl Fn(&str) -> bool) -> Rc<Node> {
+    pub(super) fn only(self: &Arc<Node>, keep: impl Fn(&str) -> bool) -> Arc<Node> {
         let Data::Mapping(entries) = &self.data else { return self.clone() };
         let kept = entries.iter().filter(|(key, _)| keep(&key.name)).cloned().collect();
-        Rc::new(Node { at: self.at.clone(), data: Data::Mapping(kept) })
+        Arc::new(Node { at: self.at.clone(), data: Data::Mapping(kept) })
     }
 
     /// The same as JSON, for what is passed through to Kubernetes and Gloo.

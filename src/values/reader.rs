@@ -1,232 +1,205 @@
-//! Reads typed values out of located nodes, and goes on after a mistake to find them all.
+//! Reads one revision after the other, and each file only when it changed.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
-use std::rc::Rc;
+use std::mem;
+use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use super::layout::{Entry, Layout};
+use super::names::ServiceName;
+use super::repository::{Outcome, Repository};
+use super::settings::{self, SettingsFile};
+use super::{Platform, conflicts, file};
+use crate::problem::Problem;
+use crate::source::{Identity, Tree};
 
-use super::node::{Data, Node, Scalar};
-use crate::problem::{Location, Problem};
-
-/// What a reading function does: `None` says that a problem was noted.
-pub(super) type Problems = Vec<Problem>;
-
-/// A node and the key path that leads to it.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    /// The dotted path, for example `routes.canary.weight`.
-    pub(super) path: String,
-    /// The value's place, or its key's where no value is written.
-    pub(super) at: Location,
-    /// The key's place.
-    pub(super) key_at: Location,
-    pub(super) node: Rc<Node>,
+/// Reads the revisions of a repository and keeps what it has read: the next revision costs as much
+/// as it changes, and shares with the last what stayed the same.
+#[derive(Debug, Default)]
+pub struct Reader {
+    settings: SettingsRead,
+    platform: PlatformRead,
+    /// By path.
+    services: BTreeMap<String, ServiceRead>,
+    files_parsed: u64,
 }
 
-impl Entry {
-    /// A whole document.
-    pub(super) fn root(node: Rc<Node>) -> Self {
-        Self { path: String::new(), at: node.at.clone(), key_at: node.at.clone(), node }
-    }
+/// `coalmine.yaml` as it was read; its identity is absent when the file is.
+#[derive(Debug)]
+struct SettingsRead {
+    content: Option<Identity>,
+    /// Absent when the services' defaults could not be read.
+    file: Option<SettingsFile>,
+    problems: Vec<Problem>,
+}
 
-    fn below(&self, name: &str, key_at: &Location, node: &Rc<Node>) -> Self {
-        let dot = if self.path.is_empty() { "" } else { "." };
-        let at = if node.is_null() { key_at } else { &node.at };
-        Self {
-            path: format!("{}{dot}{name}", self.path),
-            at: at.clone(),
-            key_at: key_at.clone(),
-            node: node.clone(),
-        }
-    }
+/// All of `platform/` as it was read.
+#[derive(Debug, Default)]
+struct PlatformRead {
+    contents: Vec<(String, Option<Identity>)>,
+    platform: Arc<Platform>,
+}
 
-    /// A problem with this value.
-    pub(super) fn problem(&self, message: impl Into<String>) -> Problem {
-        Problem::new(&self.at, &self.path, message)
-    }
+/// A service's file as it was read over some defaults, before it is compared with other services.
+#[derive(Debug)]
+struct ServiceRead {
+    content: Identity,
+    settings: Option<Identity>,
+    outcome: Outcome,
+}
 
-    /// The problem that something else was expected here.
-    pub(super) fn expected(&self, what: &str) -> Problem {
-        self.problem(format!("expected {what}, found {}", self.node.describe()))
-    }
-
-    /// Text. An unquoted number or boolean counts as the text it is written as.
-    pub(super) fn text(&self, problems: &mut Problems) -> Option<String> {
-        match &self.node.data {
-            Data::Scalar { text, .. } if !self.node.is_null() => Some(text.clone()),
-            _ => {
-                problems.push(self.expected("text"));
-                None
-            }
-        }
-    }
-
-    /// `true` or `false`.
-    pub(super) fn boolean(&self, problems: &mut Problems) -> Option<bool> {
-        if let Some(Scalar::Bool(value)) = self.node.scalar() {
-            return Some(value);
-        }
-        problems.push(self.expected("true or false"));
-        None
-    }
-
-    /// A whole number within a range; `help` says what it is.
-    pub(super) fn whole(
-        &self,
-        range: RangeInclusive<u32>,
-        help: &str,
-        problems: &mut Problems,
-    ) -> Option<u32> {
-        let found = match self.node.scalar() {
-            Some(Scalar::Number(number)) => {
-                number.as_u64().and_then(|number| number.try_into().ok())
-            }
-            _ => None,
-        };
-        if let Some(number) = found.filter(|number| range.contains(number)) {
-            return Some(number);
-        }
-        let (least, most) = (range.start(), range.end());
-        let problem = match *most {
-            u32::MAX => self.expected(&format!("a whole number, at least {least}")),
-            most => self.expected(&format!("a whole number from {least} to {most}")),
-        };
-        problems.push(match &self.node.data {
-            Data::Scalar { text, plain: false } if text.parse::<f64>().is_ok() => {
-                problem.help(format!("leave the quotes away: `{text}`"))
-            }
-            _ => problem.help(help),
-        });
-        None
-    }
-
-    /// A mapping that is passed through as JSON, its keys sorted: what is rendered from it must
-    /// not depend on the file's order.
-    pub(super) fn object(&self, problems: &mut Problems) -> Option<Map<String, Value>> {
-        let mut json = self.node.to_json();
-        json.sort_all_objects();
-        match json {
-            Value::Object(object) => Some(object),
-            _ => {
-                problems.push(self.expected("a mapping"));
-                None
-            }
-        }
-    }
-
-    /// The items of a list.
-    pub(super) fn list(&self, problems: &mut Problems) -> Option<Vec<Entry>> {
-        let Data::Sequence(items) = &self.node.data else {
-            problems.push(self.expected("a list"));
-            return None;
-        };
-        let item = |(index, node): (usize, &Rc<Node>)| Entry {
-            path: format!("{}[{index}]", self.path),
-            at: node.at.clone(),
-            key_at: node.at.clone(),
-            node: node.clone(),
-        };
-        Some(items.iter().enumerate().map(item).collect())
-    }
-
-    /// The texts of a list.
-    pub(super) fn texts(&self, problems: &mut Problems) -> Option<Vec<String>> {
-        let items = self.list(problems)?;
-        // Every item is read, so that every wrong one is reported.
-        let texts: Vec<_> = items.iter().map(|item| item.text(problems)).collect();
-        texts.into_iter().collect()
-    }
-
-    /// The entries of a mapping with free keys, in the order of the file. Nothing is an empty one.
-    pub(super) fn entries(&self, problems: &mut Problems) -> Option<Vec<(String, Entry)>> {
-        match &self.node.data {
-            Data::Mapping(entries) => Some(
-                entries
-                    .iter()
-                    .map(|(key, node)| (key.name.clone(), self.below(&key.name, &key.at, node)))
-                    .collect(),
-            ),
-            _ if self.node.is_null() => Some(Vec::new()),
-            _ => {
-                problems.push(self.expected("a mapping"));
-                None
-            }
-        }
-    }
-
-    /// A mapping of text to text.
-    pub(super) fn text_map(&self, problems: &mut Problems) -> Option<BTreeMap<String, String>> {
-        let entries = self.entries(problems)?;
-        let read: Vec<_> =
-            entries.into_iter().map(|(key, entry)| Some((key, entry.text(problems)?))).collect();
-        read.into_iter().collect()
-    }
-
-    /// As [`Entry::fields`], with a next step for who writes something else.
-    pub(super) fn fields_like(&self, help: &str, problems: &mut Problems) -> Option<Fields> {
-        if self.node.scalar().is_some() && !self.node.is_null() {
-            problems.push(self.expected("a mapping").help(help));
-            return None;
-        }
-        self.fields(problems)
-    }
-
-    /// A mapping with known keys. Nothing is an empty one.
-    pub(super) fn fields(&self, problems: &mut Problems) -> Option<Fields> {
-        let entries = self.entries(problems)?;
-        Some(Fields { entry: self.clone(), entries, known: Vec::new() })
+impl Default for SettingsRead {
+    fn default() -> Self {
+        Self { content: None, file: Some(SettingsFile::default()), problems: Vec::new() }
     }
 }
 
-/// A mapping with known keys: those that were asked for when [`Fields::finish`] is called.
-pub(super) struct Fields {
-    pub(super) entry: Entry,
-    entries: Vec<(String, Entry)>,
-    known: Vec<&'static str>,
-}
-
-impl Fields {
-    /// The value of a key, when there is one and it is not null.
-    pub(super) fn take(&mut self, name: &'static str) -> Option<Entry> {
-        self.take_even_null(name).filter(|entry| !entry.node.is_null())
-    }
-
-    /// The value of a key, where an absent value means something else than an absent key.
-    pub(super) fn take_even_null(&mut self, name: &'static str) -> Option<Entry> {
-        self.known.push(name);
-        let found = self.entries.iter().position(|(key, _)| key == name)?;
-        Some(self.entries.remove(found).1)
-    }
-
-    /// The problem that a required key is missing.
-    pub(super) fn missing(&self, name: &str, help: &str) -> Problem {
-        let entry = &self.entry;
-        let dot = if entry.path.is_empty() { "" } else { "." };
-        Problem::new(&entry.key_at, format!("{}{dot}{name}", entry.path), "the key is required")
-            .help(help)
-    }
-
-    /// Reports every key that nobody asked for.
-    pub(super) fn finish(mut self, problems: &mut Problems) {
-        self.known.sort_unstable();
-        for (name, entry) in &self.entries {
-            let problem = Problem::new(&entry.key_at, &entry.path, "unknown key");
-            problems.push(problem.help(match nearest(name, &self.known) {
-                Some(known) => format!("did you mean `{known}`?"),
-                None => format!("known here: {}", self.known.join(", ")),
-            }));
+impl Reader {
+    /// What a revision asks for. It never fails: what is wrong is in the result.
+    ///
+    /// A service that is equal to what it was in the last revision is the very same [`Arc`], and so
+    /// is the platform.
+    pub fn read(&mut self, tree: &Tree) -> Repository {
+        let layout = Layout::of(tree);
+        self.read_settings(layout.settings);
+        self.read_platform(&layout.platform);
+        let mut problems = self.settings.problems.clone();
+        problems.extend(layout.problems);
+        let platform = self.platform.platform.clone();
+        if layout.services.is_empty()
+            && *platform == Platform::default()
+            && layout.settings.is_none()
+        {
+            problems.push(Layout::nothing_here());
         }
+        let settings = self.settings.file.as_ref();
+        let settings = settings.map(|file| file.settings.clone()).unwrap_or_default();
+        let mut repository = Repository {
+            settings,
+            platform,
+            services: BTreeMap::new(),
+            resembled: layout
+                .services
+                .keys()
+                .filter_map(|stem| ServiceName::resembled(stem))
+                .collect(),
+            problems: few(problems),
+        };
+        // Services are not read over unknown defaults: what is missing in them may stand there.
+        if self.settings.file.is_some() {
+            repository.services = self.read_services(&layout.services);
+            conflicts::refuse(&mut repository.services, tree);
+        }
+        repository
+    }
+
+    /// How many files were parsed since the reader was made: what did not change is not parsed.
+    pub fn files_parsed(&self) -> u64 {
+        self.files_parsed
+    }
+
+    fn read_settings(&mut self, entry: Option<Entry<'_>>) {
+        let Some(entry) = entry else {
+            self.settings = SettingsRead::default();
+            return;
+        };
+        let Some(file) = entry.file else {
+            let problems = vec![entry.is_a_folder()];
+            self.settings = SettingsRead { content: None, file: None, problems };
+            return;
+        };
+        if self.settings.content == Some(file.identity()) {
+            return;
+        }
+        self.files_parsed += 1;
+        let mut problems = Vec::new();
+        let read = settings::read(&entry.name(), file.content(), &mut problems);
+        self.settings = SettingsRead { content: Some(file.identity()), file: read, problems };
+    }
+
+    fn read_platform(&mut self, entries: &[Entry<'_>]) {
+        let contents: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.path.to_owned(), entry.file.map(|file| file.identity())))
+            .collect();
+        if self.platform.contents == contents {
+            return;
+        }
+        let (mut platform, mut seen) = (Platform::default(), BTreeMap::new());
+        for entry in entries {
+            match entry.file {
+                Some(file) => {
+                    self.files_parsed += 1;
+                    platform.read(&entry.name(), file.content(), &mut seen);
+                }
+                None => platform.problems.push(entry.is_a_folder()),
+            }
+        }
+        platform.problems = few(platform.problems);
+        self.platform = PlatformRead { contents, platform: Arc::new(platform) };
+    }
+
+    fn read_services(
+        &mut self,
+        entries: &BTreeMap<&str, Vec<Entry<'_>>>,
+    ) -> BTreeMap<ServiceName, Outcome> {
+        let mut before = mem::take(&mut self.services);
+        let mut services = BTreeMap::new();
+        for (stem, entries) in entries {
+            // A name that no service can have must not be taken for somebody else's.
+            let name =
+                ServiceName::new(stem).unwrap_or_else(|_| ServiceName::unchecked(entries[0].path));
+            let outcome = match entries.as_slice() {
+                [entry] => {
+                    let before = before.remove(entry.path);
+                    self.read_service(stem, entry, before)
+                }
+                entries => Err(file::shared_name(stem, entries)),
+            };
+            services.insert(name, outcome);
+        }
+        services
+    }
+
+    fn read_service(
+        &mut self,
+        stem: &str,
+        entry: &Entry<'_>,
+        before: Option<ServiceRead>,
+    ) -> Outcome {
+        let Some(file) = entry.file else { return Err(vec![entry.is_a_folder()]) };
+        let (content, settings) = (file.identity(), self.settings.content);
+        let read = match before {
+            Some(read) if read.content == content && read.settings == settings => read,
+            before => {
+                self.files_parsed += 1;
+                let defaults = self.settings.file.as_ref().and_then(|file| file.defaults.as_ref());
+                let read = file::read(stem, &entry.name(), file.content(), defaults);
+                // What is wrong with the defaults themselves is reported once, for the repository.
+                let known = &self.settings.problems;
+                let is_new = |problem: &Problem| !known.iter().any(|known| known.at == problem.at);
+                let outcome = match (read, before.map(|before| before.outcome)) {
+                    (Ok(service), Some(Ok(before))) if service == *before => Ok(before),
+                    (Ok(service), _) => Ok(Arc::new(service)),
+                    (Err(found), _) => Err(few(found.into_iter().filter(is_new).collect())),
+                };
+                ServiceRead { content, settings, outcome }
+            }
+        };
+        let outcome = read.outcome.clone();
+        self.services.insert(entry.path.to_owned(), read);
+        outcome
     }
 }
 
-/// The known key that was probably meant: the one nearest by typing mistakes, if any is near.
-fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
-    let lowered = name.to_lowercase();
-    known
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(&lowered, &known.to_lowercase()), *known))
-        .min()
-        .filter(|(distance, known)| *distance <= 1 + known.len() / 5)
-        .map(|(_, known)| known)
+/// No more problems than somebody reads at once.
+fn few(mut problems: Vec<Problem>) -> Vec<Problem> {
+    const MOST: usize = 50;
+    let more = problems.len().saturating_sub(MOST);
+    if more > 0 {
+        problems.truncate(MOST);
+        let message = format!("and {more} more problems");
+        let last = Problem::new(&problems[MOST - 1].at, "", message);
+        problems.push(last.help("mend those before first"));
+    }
+    problems
 }

@@ -1,16 +1,16 @@
 //! Who gets a service's requests.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::binding::{self, Binding};
 use super::deployment::Workload;
+use super::entry::{Entry, Fields, Problems};
 use super::matching::{self, HeaderMatch, PathMatch};
 use super::names::{ServiceName, Version, Weight};
 use super::node::Node;
-use super::reader::{Entry, Fields, Problems};
 use super::service;
 use crate::problem::Problem;
 
@@ -248,13 +248,13 @@ fn refuse_two_shadows(routes: &Routes, canary: &Entry, problems: &mut Problems) 
 }
 
 /// The default routes of a service that names no canary: a default canary only completes one.
-pub(super) fn without_canary(defaults: &Rc<Node>) -> Rc<Node> {
+pub(super) fn without_canary(defaults: &Arc<Node>) -> Arc<Node> {
     defaults.only(|key| key != "canary")
 }
 
 /// The service's own routes over the defaults. Of `apiGroup` and `domains` the service's own
 /// one stands alone.
-pub(super) fn with_defaults(own: &Rc<Node>, defaults: &Rc<Node>) -> Rc<Node> {
+pub(super) fn with_defaults(own: &Arc<Node>, defaults: &Arc<Node>) -> Arc<Node> {
     let has = |name: &str| own.get(name).is_some_and(|node| !node.is_null());
     let fitting = defaults.only(|key| match key {
         "canary" => has("canary"),

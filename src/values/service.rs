@@ -1,12 +1,13 @@
 //! One service's values.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::deployment::{self, DEFAULT_PORT, Workload};
+use super::drift::{self, Drift};
+use super::entry::{Entry, Fields, Problems};
 use super::names::{ServiceName, Version, Weight};
 use super::node::{Data, Node, Scalar};
-use super::reader::{Entry, Fields, Problems};
 use super::routes::{self, Routes};
 use crate::problem::{Location, Problem};
 
@@ -31,6 +32,8 @@ pub struct Service {
     pub adopt: bool,
     /// Whether its objects stay when its file goes.
     pub keep: bool,
+    /// What is done when somebody else changes its objects; what the daemon does when absent.
+    pub drift: Option<Drift>,
 }
 
 /// Where a Service sends to: a port of the pods.
@@ -89,8 +92,8 @@ impl Service {
 /// Reads a service's file over the defaults.
 pub(super) fn read(
     name: &ServiceName,
-    root: &Rc<Node>,
-    defaults: Option<&Rc<Node>>,
+    root: &Arc<Node>,
+    defaults: Option<&Arc<Node>>,
 ) -> Result<Service, Problems> {
     let mut problems = Problems::new();
     let own = Entry::root(root.clone());
@@ -124,6 +127,7 @@ pub(super) fn read(
     };
     let mut flag = |fields: &mut Fields, key| fields.take(key)?.boolean(&mut problems);
     let (adopt, keep) = (flag(&mut fields, "adopt"), flag(&mut fields, "keep"));
+    let drift = fields.take("drift").and_then(|entry| drift::read(&entry, &mut problems));
     fields.finish(&mut problems);
 
     match (versions, routes) {
@@ -137,6 +141,7 @@ pub(super) fn read(
             routes,
             adopt: adopt.unwrap_or(false),
             keep: keep.unwrap_or(false),
+            drift,
         }),
         _ => Err(problems),
     }
@@ -240,7 +245,7 @@ fn default_target_port(versions: &BTreeMap<Version, Workload>) -> TargetPort {
 }
 
 /// The service's own values over the defaults, key by key.
-fn with_defaults(own: &Rc<Node>, defaults: Option<&Rc<Node>>) -> Rc<Node> {
+fn with_defaults(own: &Arc<Node>, defaults: Option<&Arc<Node>>) -> Arc<Node> {
     let (Some(defaults), Data::Mapping(entries)) = (defaults, &own.data) else {
         return own.clone();
     };
@@ -250,7 +255,7 @@ fn with_defaults(own: &Rc<Node>, defaults: Option<&Rc<Node>>) -> Rc<Node> {
         *node = match key.name.as_str() {
             "deployment" => with_version_defaults(node, defaults),
             "routes" => routes::with_defaults(node, defaults),
-            "service" => Node::merge(defaults, node),
+            "service" | "drift" => Node::merge(defaults, node),
             _ => continue,
         };
     }
@@ -258,15 +263,15 @@ fn with_defaults(own: &Rc<Node>, defaults: Option<&Rc<Node>>) -> Rc<Node> {
         for (key, node) in defaults.iter().filter(|(key, _)| own.get(&key.name).is_none()) {
             match key.name.as_str() {
                 "routes" => entries.push((key.clone(), routes::without_canary(node))),
-                "service" => entries.push((key.clone(), node.clone())),
+                "service" | "drift" => entries.push((key.clone(), node.clone())),
                 _ => {}
             }
         }
     }
-    Rc::new(Node { at: own.at.clone(), data: Data::Mapping(entries) })
+    Arc::new(Node { at: own.at.clone(), data: Data::Mapping(entries) })
 }
 
-fn with_version_defaults(deployment: &Rc<Node>, defaults: &Rc<Node>) -> Rc<Node> {
+fn with_version_defaults(deployment: &Arc<Node>, defaults: &Arc<Node>) -> Arc<Node> {
     let Data::Mapping(versions) = &deployment.data else { return deployment.clone() };
     let merged = versions.iter().map(|(key, node)| {
         let external = node.get("external").is_some_and(|external| !external.is_null());
@@ -274,5 +279,5 @@ fn with_version_defaults(deployment: &Rc<Node>, defaults: &Rc<Node>) -> Rc<Node>
         (key.clone(), node)
     });
     let data = Data::Mapping(merged.collect());
-    Rc::new(Node { at: deployment.at.clone(), data })
+    Arc::new(Node { at: deployment.at.clone(), data })
 }

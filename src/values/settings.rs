@@ -1,15 +1,14 @@
 //! What `coalmine.yaml` says for the whole repository.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use super::deployment;
+use super::entry::{Entry, Fields, Problems};
 use super::names::{ServiceName, Weight};
 use super::node::Node;
-use super::reader::{Entry, Fields, Problems};
 use super::service;
 use super::yaml;
 
@@ -56,10 +55,10 @@ impl Default for Settings {
 }
 
 /// The settings file as it was read: its settings, and the defaults it gives to services.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct SettingsFile {
     pub(super) settings: Settings,
-    pub(super) defaults: Option<Rc<Node>>,
+    pub(super) defaults: Option<Arc<Node>>,
 }
 
 /// Reads `coalmine.yaml`; `None` when it is so broken that the services' defaults are unknown.
@@ -172,6 +171,7 @@ fn check_defaults(defaults: &Entry, problems: &mut Problems) {
     let canary = fields.take("routes").is_some_and(|routes| routes.node.get("canary").is_some());
     fields.take("deployment");
     fields.take("service");
+    fields.take("drift");
     fields.finish(problems);
 
     let canary = if canary { ", canary: {version: v2}" } else { "" };

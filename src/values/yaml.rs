@@ -1,7 +1,6 @@
 //! Reads YAML into located nodes, within bounds that no file escapes.
 
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_yaml::granit_parser::{
@@ -24,7 +23,7 @@ const MAX_DEPTH: usize = 64;
 pub(super) fn documents(
     file: &Arc<str>,
     bytes: &[u8],
-) -> Result<(Vec<Rc<Node>>, Vec<Problem>), Problem> {
+) -> Result<(Vec<Arc<Node>>, Vec<Problem>), Problem> {
     let text = readable(file, bytes)?;
     let limits = options! {
         flow_nesting_limit: MAX_DEPTH,
@@ -72,7 +71,7 @@ fn unreadable(file: &Arc<str>, error: &ScanError) -> Problem {
 /// A finished node, how many nodes it stands for and how deeply they are nested, aliases replaced.
 #[derive(Clone)]
 struct Finished {
-    node: Rc<Node>,
+    node: Arc<Node>,
     size: usize,
     height: usize,
 }
@@ -91,7 +90,7 @@ struct Open {
 
 struct Builder<'a> {
     file: &'a Arc<str>,
-    documents: Vec<Rc<Node>>,
+    documents: Vec<Arc<Node>>,
     problems: Vec<Problem>,
     open: Vec<Open>,
     anchored: HashMap<usize, Finished>,
@@ -164,7 +163,7 @@ impl<'a> Builder<'a> {
         anchor: usize,
     ) -> Result<(), Problem> {
         let at = node.at.clone();
-        let finished = Finished { node: Rc::new(node), size, height };
+        let finished = Finished { node: Arc::new(node), size, height };
         if anchor != 0 {
             self.anchored.insert(anchor, finished.clone());
         }

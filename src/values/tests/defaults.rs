@@ -1,9 +1,10 @@
 //! `coalmine.yaml`: settings, and what services share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{listed, repository};
-use crate::values::{Binding, Repository, Service, Version, Weight, Workload};
+use crate::values::{Binding, Drift, Repository, Service, Version, Weight, Workload};
 
 const LEAST: &str = "deployment: {v1: {}}\nroutes: {primary: {version: v1}}\n";
 
@@ -14,7 +15,13 @@ fn with(settings: &str, values: &str) -> Repository {
 fn echo(settings: &str, values: &str) -> Service {
     let mut repository = with(settings, values);
     assert_eq!(listed(&repository.problems), [""; 0]);
-    repository.services.pop_first().expect("a service").1.expect("no problem")
+    repository
+        .services
+        .pop_first()
+        .expect("a service")
+        .1
+        .map(Arc::unwrap_or_clone)
+        .expect("no problem")
 }
 
 #[track_caller]
@@ -161,7 +168,7 @@ fn a_mistake_in_the_defaults_is_reported_once_where_it_stands() {
         listed(&repository.problems),
         [
             "coalmine.yaml:2:16: defaults.deployment.replica: unknown key; did you mean `replicas`?",
-            "coalmine.yaml:4:3: defaults.namespace: unknown key; known here: deployment, routes, service"
+            "coalmine.yaml:4:3: defaults.namespace: unknown key; known here: deployment, drift, routes, service"
         ]
     );
     let outcome = repository.services.into_values().next().expect("a service");
@@ -187,4 +194,34 @@ fn services_are_not_judged_while_the_defaults_are_unreadable() {
     let repository = with("defaults: [\n", LEAST);
     assert_eq!(repository.problems.len(), 1);
     assert!(repository.services.is_empty());
+}
+
+#[test]
+fn what_is_done_about_drift_is_said_once_or_per_service() {
+    let settings = "defaults: {drift: report}\n";
+    let values = format!("{LEAST}drift: ignore\n").replace("{primary", "{apiGroup: a, primary");
+    let silent = LEAST.replace("{primary", "{apiGroup: a, primary");
+    assert_eq!(echo(settings, &silent).drift, Some(Drift::Report));
+    assert_eq!(echo(settings, &values).drift, Some(Drift::Ignore));
+    assert_eq!(echo("{}", &silent).drift, None);
+    let wrong = with("defaults: {drift: always}\n", &silent);
+    assert_eq!(
+        listed(&wrong.problems),
+        [
+            "coalmine.yaml:1:19: defaults.drift: expected repair, report or ignore, found the text \"always\""
+        ]
+    );
+}
+
+#[test]
+fn a_service_may_be_parked_without_pods() {
+    let parked = "deployment: {v1: {replicas: 0}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";
+    let both = repository(&[("services/echo.yaml", parked), ("services/foxtrot.yaml", parked)]);
+    for (name, service) in &both.services {
+        let service = service.as_ref().expect("valid");
+        let Workload::Deployed(deployment) = &service.versions[&Version::new("v1").unwrap()] else {
+            panic!("{name}")
+        };
+        assert_eq!(deployment.replicas, Some(0));
+    }
 }

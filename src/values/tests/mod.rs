@@ -1,12 +1,16 @@
 //! The values as a whole: files in, services or messages out.
 
 mod defaults;
+mod incremental;
+mod layout;
 mod mistakes;
 pub(crate) mod properties;
 mod repository;
 mod route_mistakes;
 mod unreadable;
 mod version_mistakes;
+
+use std::sync::Arc;
 
 use super::{Outcome, Repository, Service};
 use crate::problem::Problem;
@@ -20,7 +24,7 @@ fn repository(files: &[(&str, &str)]) -> Repository {
 
 /// What becomes of a values file on its own.
 fn outcome(values: impl Into<Vec<u8>>) -> Outcome {
-    let files = [("services/echo.yaml".to_owned(), values.into())].into();
+    let files = [("services/echo.yaml".to_owned(), values.into().into())].into();
     let mut repository = Repository::parse(&Tree { revision: "local".into(), files });
     assert_eq!(repository.problems, []);
     repository.services.pop_first().expect("the file is a service").1
@@ -29,7 +33,8 @@ fn outcome(values: impl Into<Vec<u8>>) -> Outcome {
 /// The service `echo` of a good values file.
 #[track_caller]
 pub(crate) fn service(values: &str) -> Service {
-    outcome(values).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    let service = outcome(values).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    Arc::unwrap_or_clone(service)
 }
 
 /// Asserts that a values file is refused with these messages.

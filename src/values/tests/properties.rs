@@ -97,11 +97,11 @@ pub(crate) fn reordered(value: &Value) -> Value {
 fn show_all(bytes: &[u8]) {
     let paths = ["coalmine.yaml", "platform/a.yaml", "services/echo.yaml"];
     for path in paths {
-        let files = [(path.to_owned(), bytes.to_vec())].into();
+        let files = [(path.to_owned(), bytes.to_vec().into())].into();
         let repository = Repository::parse(&Tree { revision: "local".into(), files });
         let services = repository.services.into_values().filter_map(Result::err).flatten();
         let problems: Vec<Problem> =
-            repository.problems.into_iter().chain(repository.platform.problems).collect();
+            repository.problems.into_iter().chain(repository.platform.problems.clone()).collect();
         for problem in problems.into_iter().chain(services) {
             assert!(problem.at.line > 0 && problem.at.column > 0, "{problem}");
             assert!(!problem.to_string().contains('\n'), "{problem}");
