@@ -3,6 +3,7 @@
 //! A *bed* is a real API server and a real Envoy with a gateway between them. The local one runs
 //! in a network and process namespace of its own ([`enter`]) and needs no container engine.
 
+pub mod api_proxy;
 pub mod bed;
 pub mod build;
 pub mod demo;

@@ -1,0 +1,118 @@
+//! A proxy in front of an API server: it writes down what a client asks for, and makes go wrong what
+//! can go wrong between the two.
+//!
+//! Like `kubectl proxy` it speaks for the account whose kubeconfig it was given. Unlike that it
+//! speaks TLS to its clients too, so that a client pays for each request and each watch what it
+//! would pay without the proxy. Answers are streamed. Upgraded connections (`exec`, `port-forward`)
+//! are not supported.
+//!
+//! ```no_run
+//! # async fn example(daemon: harness::process::Process) -> anyhow::Result<()> {
+//! use harness::api_proxy::{ApiProxy, Choice, Fault, Moment, Request};
+//! # let folder = std::path::Path::new("");
+//! let proxy = ApiProxy::start(&folder.join("kubeconfig"), &folder.join("through-the-proxy")).await?;
+//! // ... the daemon is started with KUBECONFIG=through-the-proxy ...
+//! let writes = proxy.requests().iter().filter(|exchange| exchange.request.is_write()).count();
+//!
+//! // The third write is carried out, and the daemon dies before it learns of it.
+//! let third = proxy.breakpoint(Moment::After, Choice::from_nth(3, Request::is_write));
+//! let request = third.kill(&daemon).await;
+//!
+//! // RouteTables cannot be written for a while.
+//! let down = proxy.inject(
+//!     Choice::every(|request| request.is_write() && request.is_about("routetables")),
+//!     Fault::Refused(500),
+//! );
+//! drop(down);
+//!
+//! // The daemon does not hear of Deployments any more, and misses what happens to them.
+//! let stale = proxy.withhold(|request| request.is_about("deployments"));
+//! stale.lose();
+//! # Ok(())
+//! # }
+//! ```
+
+mod certificate;
+mod events;
+mod fault;
+mod journal;
+mod request;
+mod serve;
+#[cfg(test)]
+mod tests;
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context as _, Result};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+
+pub use events::Withheld;
+pub use fault::{Breakpoint, Choice, Fault, Injected, Moment};
+pub use journal::{Exchange, Mark, Tally, tally};
+pub use request::{Request, Resource, Verb};
+
+use certificate::Certificate;
+use serve::Way;
+
+/// A running proxy on a port of its own on loopback. Dropping it closes all connections.
+#[derive(Debug)]
+pub struct ApiProxy {
+    way: Arc<Way>,
+    _server: AbortOnDropHandle<()>,
+}
+
+impl ApiProxy {
+    /// Starts a proxy to the cluster of `upstream`, and writes to `kubeconfig` how clients reach it.
+    ///
+    /// # Errors
+    /// `upstream` cannot be read or describes no cluster, or `kubeconfig` cannot be written.
+    pub async fn start(upstream: &Path, kubeconfig: &Path) -> Result<Self> {
+        let file = Kubeconfig::read_from(upstream)
+            .with_context(|| format!("cannot read {}", upstream.display()))?;
+        let mut config =
+            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+        // Clients decide what is tried again.
+        config.default_retry = false;
+        let way = Arc::new(Way::to(Client::try_from(config)?));
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("no port is free")?;
+        let certificate = Certificate::create()?;
+        certificate.write_kubeconfig(kubeconfig, listener.local_addr()?)?;
+        let server = serve::serve(listener, certificate.acceptor()?, way.clone());
+        Ok(Self { way, _server: AbortOnDropHandle::new(tokio::spawn(server)) })
+    }
+
+    /// Everything so far, in the order in which it was asked.
+    pub fn requests(&self) -> Vec<Exchange> {
+        self.since(Mark::default())
+    }
+
+    /// This moment, for [`ApiProxy::since`].
+    pub fn mark(&self) -> Mark {
+        self.way.journal.mark()
+    }
+
+    /// Everything since then.
+    pub fn since(&self, mark: Mark) -> Vec<Exchange> {
+        self.way.journal.since(mark)
+    }
+
+    /// Has something go wrong with the chosen requests from now on.
+    pub fn inject(&self, choice: Choice, fault: Fault) -> Injected {
+        self.way.rules.inject(choice, fault)
+    }
+
+    /// Stops the chosen requests from now on, on either side of the API server.
+    pub fn breakpoint(&self, moment: Moment, choice: Choice) -> Breakpoint {
+        self.way.rules.breakpoint(moment, choice)
+    }
+
+    /// Keeps back all further events of the watches that fit, of running ones and of new ones.
+    pub fn withhold(&self, fits: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Withheld {
+        self.way.taps.withhold(fits)
+    }
+}

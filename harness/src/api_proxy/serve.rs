@@ -1,0 +1,160 @@
+//! Connections of clients, and their requests' way to the API server and back.
+
+use std::{fmt, io, sync::Arc};
+
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    HeaderMap, Response,
+    body::{Bytes, Incoming},
+    header,
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use kube::{Client, client};
+use serde_json::json;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    Request, Verb,
+    events::Taps,
+    fault::{Effect, Fault, Moment, Rules, lost},
+    journal::Journal,
+};
+
+type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// Headers that are about one connection.
+const HOP_BY_HOP: [header::HeaderName; 4] =
+    [header::CONNECTION, header::HOST, header::TRANSFER_ENCODING, header::UPGRADE];
+
+/// The way to one API server, and what is known about it.
+pub(super) struct Way {
+    client: Client,
+    pub(super) journal: Journal,
+    pub(super) rules: Rules,
+    pub(super) taps: Taps,
+}
+
+/// Accepts for ever. Ends all connections when it is dropped.
+pub(super) async fn serve(listener: TcpListener, acceptor: TlsAcceptor, way: Arc<Way>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                // A connection that is gone before it is accepted is no reason to stop listening.
+                let Ok((stream, _)) = accepted else { continue };
+                connections.spawn(talk(stream, acceptor.clone(), way.clone()));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn talk(stream: TcpStream, acceptor: TlsAcceptor, way: Arc<Way>) {
+    // Whatever ends a connection is the client's to notice.
+    drop(stream.set_nodelay(true));
+    let Ok(stream) = acceptor.accept(stream).await else { return };
+    let service = service_fn(|request| {
+        let way = way.clone();
+        async move { way.answer(request).await }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection to the API server's proxy has ended");
+    }
+}
+
+impl Way {
+    pub(super) fn to(client: Client) -> Self {
+        Self { client, journal: Journal::default(), rules: Rules::default(), taps: Taps::default() }
+    }
+
+    /// An error closes the connection.
+    async fn answer(&self, request: hyper::Request<Incoming>) -> io::Result<Response<Body>> {
+        let (mut head, body) = request.into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let asked = Request::read(&head.method, target, &head.headers);
+        let number = self.journal.asked(asked.clone());
+        strip(&mut head.headers);
+        head.headers.remove(header::CONTENT_LENGTH);
+        let onward = hyper::Request::from_parts(head, client::Body::from(body));
+        let answer = match self.rules.effect(&asked) {
+            None => self.forward(onward).await?,
+            Some(Effect::Fault(Fault::Refused(status))) => {
+                self.journal.answered(number, status);
+                return Ok(refusal(status));
+            }
+            Some(Effect::Fault(Fault::Lost)) => return Err(lost()),
+            Some(Effect::Fault(Fault::AnswerLost)) => {
+                self.forward(onward).await?;
+                return Err(lost());
+            }
+            Some(Effect::Stop(stop)) => match stop.moment {
+                Moment::Before => {
+                    stop.decided(&asked).await?;
+                    self.forward(onward).await?
+                }
+                Moment::After => {
+                    let answer = self.forward(onward).await?;
+                    stop.decided(&asked).await?;
+                    answer
+                }
+            },
+        };
+        self.journal.answered(number, answer.status().as_u16());
+        Ok(self.hand_back(asked, answer))
+    }
+
+    async fn forward(
+        &self,
+        request: hyper::Request<client::Body>,
+    ) -> io::Result<Response<client::Body>> {
+        self.client.send(request).await.map_err(io::Error::other)
+    }
+
+    fn hand_back(&self, asked: Request, answer: Response<client::Body>) -> Response<Body> {
+        let (mut head, body) = answer.into_parts();
+        strip(&mut head.headers);
+        let body = if asked.verb == Verb::Watch && head.status.is_success() {
+            StreamBody::new(self.taps.relay(asked, body)).boxed_unsync()
+        } else {
+            body.map_err(io::Error::other).boxed_unsync()
+        };
+        Response::from_parts(head, body)
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+fn strip(headers: &mut HeaderMap) {
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// What an API server says with this status.
+fn refusal(code: u16) -> Response<Body> {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "refused by the proxy in front of the API server", "code": code,
+    });
+    let body = Full::from(status.to_string()).map_err(|never| match never {}).boxed_unsync();
+    let mut answer = Response::new(body);
+    let code = hyper::StatusCode::from_u16(code);
+    *answer.status_mut() = code.unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    let json = header::HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(header::CONTENT_TYPE, json);
+    answer
+}
