@@ -5,6 +5,7 @@
 
 pub mod api_proxy;
 pub mod bed;
+pub mod bench;
 pub mod build;
 pub mod demo;
 pub mod distribution;

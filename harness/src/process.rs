@@ -80,6 +80,7 @@ impl Program {
 #[derive(Debug)]
 pub struct Process {
     name: String,
+    id: Option<u32>,
     log: PathBuf,
     signals: mpsc::UnboundedSender<Signal>,
     ended: watch::Receiver<Option<ExitStatus>>,
@@ -105,15 +106,22 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {name} ({})", executable.display()))?;
+        let id = child.id();
         let (signals, orders) = mpsc::unbounded_channel();
         let (report, ended) = watch::channel(None);
         tokio::spawn(look_after(child, orders, report));
-        Ok(Self { name: name.clone(), log: log.clone(), signals, ended })
+        Ok(Self { name: name.clone(), id, log: log.clone(), signals, ended })
     }
 
     /// What people call it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its number in this process namespace; `None` once it has ended, when the number may be
+    /// another's.
+    pub fn id(&self) -> Option<u32> {
+        self.id.filter(|_| self.ended.borrow().is_none())
     }
 
     /// Sends a signal; one to a process that has ended already is ignored.

@@ -65,6 +65,12 @@ impl Journal {
         self.lock()[mark.0..].to_vec()
     }
 
+    pub(super) fn latest(&self, mark: Mark, fits: impl Fn(&Request) -> bool) -> Option<Instant> {
+        let exchanges = self.lock();
+        let mut since = exchanges[mark.0..].iter().rev();
+        since.find(|exchange| fits(&exchange.request)).map(|exchange| exchange.at)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Exchange>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

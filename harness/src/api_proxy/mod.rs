@@ -41,7 +41,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, Result};
 use kube::{
@@ -99,6 +99,11 @@ impl ApiProxy {
     /// Everything since then.
     pub fn since(&self, mark: Mark) -> Vec<Exchange> {
         self.way.journal.since(mark)
+    }
+
+    /// When a request that fits came last since then.
+    pub fn latest(&self, mark: Mark, fits: impl Fn(&Request) -> bool) -> Option<Instant> {
+        self.way.journal.latest(mark, fits)
     }
 
     /// Has something go wrong with the chosen requests from now on.

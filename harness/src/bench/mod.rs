@@ -1,0 +1,131 @@
+//! `cargo bench-all`: what coalmine costs and how soon it acts, measured from outside.
+//!
+//! Times are taken from a watch beside the daemon's own, requests are counted in a proxy before the
+//! API server ([`crate::api_proxy`]), processor and memory come from `/proc`. Nothing here decides
+//! whether a figure is good: `docs/performance.md` has the bounds.
+
+mod cold;
+mod drift;
+mod figures;
+mod fleet;
+mod idle;
+mod kubectl;
+mod machine;
+mod observer;
+mod options;
+mod push;
+mod stage;
+mod usage;
+
+use std::{env, path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, Result};
+
+use crate::namespace::Inside;
+use figures::{Figures, Report};
+pub use options::{Baseline, Options, Part};
+use stage::Stage;
+use usage::Usage;
+
+/// Measures what was asked for, says each result as soon as it is there, and writes the report.
+///
+/// # Errors
+/// The bed does not start, or something ends that was to be measured. What was measured by then is
+/// in the report.
+pub fn run(options: &Options, inside: Inside) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let mut report = Report {
+            name: options.name.clone(),
+            commit: machine::commit(),
+            taken: jiff::Zoned::now().strftime("%F %T %z").to_string(),
+            machine: machine::describe(),
+            versions: std::collections::BTreeMap::new(),
+            arguments: [&[format!("--interval={}", options.interval)], &options.with[..]].concat(),
+            results: Vec::new(),
+        };
+        let path = match &options.report {
+            Some(path) => path.clone(),
+            None => folder()?.join(format!("{}.json", options.name)),
+        };
+        let measured = measure(options, inside, &mut report).await;
+        report.write(&path)?;
+        anstream::println!("the figures are in {}", path.display());
+        measured
+    })
+}
+
+async fn measure(options: &Options, inside: Inside, report: &mut Report) -> Result<()> {
+    for services in &options.services {
+        let mut stage = Stage::set(inside).await?;
+        report.versions.clone_from(stage.bed.versions());
+        let figures = coalmine(&mut stage, options, *services).await;
+        keep(report, figures?);
+        stage.clear().await?;
+        for baseline in &options.compare {
+            let mut stage = Stage::set(inside).await?;
+            let figures = kubectl::measure(&mut stage, *baseline, *services, options.limit()).await;
+            keep(report, figures?);
+            stage.clear().await?;
+        }
+    }
+    Ok(())
+}
+
+fn keep(report: &mut Report, figures: Figures) {
+    anstream::println!("{}", figures.table());
+    report.results.push(figures);
+}
+
+async fn coalmine(stage: &mut Stage, options: &Options, services: u16) -> Result<Figures> {
+    let mark = stage.proxy.mark();
+    let daemon = stage.follow(options, services).await?;
+    let measured = tokio::select! {
+        biased;
+        measured = parts(stage, &daemon, options, services, mark) => measured,
+        failure = daemon.process.failure() => Err(failure),
+    };
+    daemon.stop().await;
+    measured
+}
+
+async fn parts(
+    stage: &mut Stage,
+    daemon: &stage::Daemon,
+    options: &Options,
+    services: u16,
+    mark: crate::api_proxy::Mark,
+) -> Result<Figures> {
+    let limit = options.limit();
+    let usage = Usage::of(daemon.process.id().context("coalmine has ended")?)?;
+    let expected = stage.rendered(daemon.repository.clone_directory())?.0;
+    let cold =
+        cold::measure(stage, expected.clone(), daemon.begun, mark, Some(&usage), limit).await?;
+    let mut figures =
+        Figures { tool: "coalmine".to_owned(), services, cold: Some(cold), ..Figures::default() };
+    for part in &options.measure {
+        match part {
+            Part::Cold => {}
+            Part::Idle => {
+                let length = Duration::from_secs(options.idle);
+                figures.idle = Some(idle::measure(stage, &usage, length).await?);
+            }
+            Part::Push => {
+                figures.push = Some(push::measure(stage, daemon, options.pushes, limit).await?);
+            }
+            Part::Drift => {
+                let expected = stage.rendered(daemon.repository.clone_directory())?.0;
+                let edits = options.edits;
+                figures.drift = Some(drift::measure(stage, &expected, edits, limit).await?);
+            }
+        }
+    }
+    Ok(figures)
+}
+
+/// `bench` in the target folder that this program was built in.
+fn folder() -> Result<PathBuf> {
+    let own = env::current_exe().context("cannot find this program's own file")?;
+    let target = own.ancestors().nth(2);
+    Ok(target.context("this program is not in a build folder of cargo")?.join("bench"))
+}

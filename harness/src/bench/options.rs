@@ -1,0 +1,98 @@
+//! The command line of the measurements.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, ValueEnum};
+
+/// Measure coalmine on a real API server
+///
+/// Starts the local bed once per number of services, runs `coalmine run` on a repository with that
+/// many, and measures from outside: by watching objects, by counting requests in a proxy before the
+/// API server, and by the kernel's books on the process.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cargo bench-all", bin_name = "cargo bench-all", version)]
+pub struct Options {
+    /// Numbers of services
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 1000])]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=9999))]
+    pub services: Vec<u16>,
+    /// What to measure; the cold sync always comes first
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [Part::Idle, Part::Push, Part::Drift])]
+    pub measure: Vec<Part>,
+    /// Other tools to measure in the same way, after coalmine
+    #[arg(long, value_delimiter = ',', value_enum)]
+    pub compare: Vec<Baseline>,
+    /// Weight changes to push
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub pushes: usize,
+    /// Edits to have repaired
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub edits: usize,
+    /// Seconds to watch a daemon that has nothing to do
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub idle: u64,
+    /// Minutes that one part may take; what was measured by then counts
+    #[arg(long, value_name = "MINUTES", default_value_t = 10)]
+    pub limit: u64,
+    /// How often the daemon looks at the repository
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    pub interval: String,
+    /// Further arguments of `coalmine run`
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    pub with: Vec<String>,
+    /// Where the figures go, as JSON [default: bench/NAME.json in cargo's target folder]
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// What the report is called
+    #[arg(long, default_value = "coalmine")]
+    pub name: String,
+}
+
+/// A part that can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Nothing, after the cold sync
+    Cold,
+    /// Requests, processor and memory while nothing changes
+    Idle,
+    /// From a pushed weight change to the RouteTable
+    Push,
+    /// From an edit by somebody else to its repair
+    Drift,
+}
+
+/// Another tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Baseline {
+    /// `kubectl apply` of one file with everything
+    Kubectl,
+    /// The same with `--server-side`
+    KubectlServerSide,
+}
+
+impl Options {
+    pub(super) fn limit(&self) -> Duration {
+        Duration::from_secs(60 * self.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_measured_for_one_and_for_a_thousand_services_by_default() {
+        let options = Options::try_parse_from(["bench"]).unwrap();
+        assert_eq!(options.services, [1, 1000]);
+        assert_eq!(options.measure, [Part::Idle, Part::Push, Part::Drift]);
+        let options = Options::try_parse_from(["bench", "--measure=cold", "--services", "7,8"]);
+        assert_eq!(options.unwrap().services, [7, 8]);
+    }
+
+    #[test]
+    fn none_and_too_many_services_are_refused() {
+        for number in ["0", "10000"] {
+            assert!(Options::try_parse_from(["bench", "--services", number]).is_err());
+        }
+    }
+}

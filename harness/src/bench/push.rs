@@ -1,0 +1,63 @@
+//! From a pushed weight change to the RouteTable in the API server.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::{
+    figures::{Push, Requests, Spread, seconds},
+    fleet::{self, MOVING, MOVING_FILE, has_weight},
+    observer::Id,
+    stage::{Daemon, Stage},
+};
+use crate::api_proxy::Tally;
+
+/// How long one push may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Pushes in a row that may come to nothing.
+const VAIN: usize = 2;
+
+/// Pushes one weight after the other, each when all is quiet again.
+pub(super) async fn measure(
+    stage: &mut Stage,
+    daemon: &Daemon,
+    pushes: usize,
+    limit: Duration,
+) -> Result<Push> {
+    let table = Id::new("RouteTable", "fleet-0", &format!("{MOVING}-routes"));
+    let end = Instant::now() + limit;
+    let (mut applied, mut with_push, mut costs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut missed = 0;
+    for n in 0..pushes {
+        if Instant::now() >= end || missed >= VAIN {
+            break;
+        }
+        let weight = fleet::weight(n + 1);
+        daemon.repository.write(MOVING_FILE, &fleet::moving(weight))?;
+        daemon.repository.commit(&format!("{MOVING}: {weight} %")).await?;
+        stage.observer.skip();
+        let mark = stage.proxy.mark();
+        let pushed = daemon.repository.push().await?.at;
+        let through = Instant::now();
+        let fits =
+            |seen: &super::observer::Seen| seen.id == table && has_weight(&seen.spec, weight);
+        match stage.observer.when(PATIENCE, fits).await {
+            None => missed += 1,
+            Some(at) => {
+                applied.push(seconds(through, at));
+                with_push.push(seconds(pushed, at));
+                stage.quiet(mark, PATIENCE).await;
+                costs.push(Requests::of(&stage.proxy.since(mark)));
+            }
+        }
+    }
+    let requests = Spread::of(costs.iter().map(|cost| cost.objects as f64));
+    let typical = costs.iter().find(|cost| cost.objects as f64 == requests.p50);
+    Ok(Push {
+        applied: Spread::of(applied),
+        with_git_push: Spread::of(with_push),
+        typical: typical.map_or_else(Tally::new, |cost| cost.by_sort.clone()),
+        requests,
+        missed,
+    })
+}

@@ -1,0 +1,106 @@
+//! What is measured: a bed, a proxy before its API server, and coalmine on a repository.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+
+use super::{Options, fleet, observer::Observer};
+use crate::{
+    Bed, BedOptions, Progress,
+    api_proxy::{ApiProxy, Mark, Request},
+    namespace::{Inside, STATUS},
+    process::{Process, Program},
+    programs,
+    repository::Repository,
+};
+
+/// How long a process may take to end.
+const GRACE: Duration = Duration::from_secs(30);
+/// The client asks for nothing this long: it has done what there was to do.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// A bed with a proxy, where clients have not begun.
+pub(super) struct Stage {
+    pub(super) bed: Bed,
+    pub(super) proxy: ApiProxy,
+    pub(super) observer: Observer,
+    /// What leads through the proxy.
+    pub(super) kubeconfig: PathBuf,
+    pub(super) folder: PathBuf,
+}
+
+/// A daemon on a stage.
+pub(super) struct Daemon {
+    pub(super) process: Process,
+    pub(super) repository: Repository,
+    pub(super) begun: Instant,
+}
+
+impl Stage {
+    pub(super) async fn set(inside: Inside) -> Result<Self> {
+        let options = BedOptions { inside, directory: None };
+        let bed = Bed::start(options, &Progress::quiet()).await?;
+        let folder = bed.directory().join("bench");
+        fs::create_dir_all(&folder)?;
+        let kubeconfig = folder.join("kubeconfig");
+        let proxy = ApiProxy::start(bed.kubeconfig(), &kubeconfig).await?;
+        let observer = Observer::start(&bed.client());
+        Ok(Self { bed, proxy, observer, kubeconfig, folder })
+    }
+
+    /// Starts coalmine on a new repository with so many services.
+    pub(super) async fn follow(&self, options: &Options, services: u16) -> Result<Daemon> {
+        let content = self.folder.join("content");
+        fleet::write(&content, services)?;
+        let repository = Repository::create(&self.folder, &content).await?;
+        let program = Program::new("coalmine", programs::find("coalmine")?, &self.folder)
+            .arg("run")
+            .flag("repo", repository.bare())
+            .flag("interval", &options.interval)
+            .flag("listen", STATUS.to_string())
+            .flag("state-dir", self.folder.join("state"))
+            .args(&options.with)
+            .env("KUBECONFIG", self.kubeconfig.to_string_lossy());
+        let begun = Instant::now();
+        Ok(Daemon { process: Process::start(&program)?, repository, begun })
+    }
+
+    /// What the tree becomes, and as YAML.
+    pub(super) fn rendered(&self, tree: &Path) -> Result<(fleet::Objects, String)> {
+        let text = fleet::render(&programs::find("coalmine")?, tree)?;
+        Ok((fleet::objects(&text)?, text))
+    }
+
+    /// Waits until the client has asked for no object for a while; gives when it last did, and whether
+    /// that was its last word or the time was up.
+    pub(super) async fn quiet(&self, since: Mark, deadline: Duration) -> (Option<Instant>, bool) {
+        let end = Instant::now() + deadline;
+        let begun = Instant::now();
+        loop {
+            let last = self.proxy.latest(since, Request::is_about_objects);
+            if last.unwrap_or(begun).elapsed() >= QUIET {
+                return (last, true);
+            }
+            if Instant::now() >= end {
+                return (last, false);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub(super) async fn clear(self) -> Result<()> {
+        let Self { bed, proxy, observer, .. } = self;
+        drop((proxy, observer));
+        bed.stop().await.context("cannot stop the bed")
+    }
+}
+
+impl Daemon {
+    pub(super) async fn stop(self) {
+        self.process.stop(GRACE).await;
+    }
+}
