@@ -18,4 +18,5 @@ pub mod reconcile;
 pub mod render;
 pub mod report;
 pub mod source;
+pub mod telemetry;
 pub mod values;

@@ -21,6 +21,21 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Every phase, in the order of a rollout.
+    pub const ALL: [Self; 5] =
+        [Self::Stable, Self::Deployed, Self::CanaryTest, Self::Shifting, Self::Shifted];
+
+    /// The phase's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stable => "Stable",
+            Self::Deployed => "Deployed",
+            Self::CanaryTest => "CanaryTest",
+            Self::Shifting => "Shifting",
+            Self::Shifted => "Shifted",
+        }
+    }
+
     /// The phase of a service's values.
     pub fn of(service: &Service) -> Self {
         match &service.routes.canary {
@@ -36,13 +51,7 @@ impl Phase {
 
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Stable => "Stable",
-            Self::Deployed => "Deployed",
-            Self::CanaryTest => "CanaryTest",
-            Self::Shifting => "Shifting",
-            Self::Shifted => "Shifted",
-        })
+        f.pad(self.name())
     }
 }
 

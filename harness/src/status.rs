@@ -33,7 +33,12 @@ pub struct Status {
 
 /// What it says about the repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Source {
+    /// The revision that was taken up last.
+    pub revision: Option<String>,
+    /// The revision that was fetched last.
+    pub attempted_revision: Option<String>,
     /// Why the last fetch failed.
     pub error: Option<String>,
 }
@@ -55,9 +60,12 @@ pub struct Service {
     /// The newest revision that was tried.
     #[serde(default)]
     pub attempted_revision: String,
-    /// Version to percent.
+    /// Version to percent, as the newest values ask for.
     #[serde(default)]
     pub weights: BTreeMap<String, u8>,
+    /// Version to percent, as in force.
+    #[serde(default)]
+    pub applied_weights: BTreeMap<String, u8>,
     /// The header that leads to the canary.
     #[serde(default)]
     pub headers: BTreeMap<String, serde_json::Value>,
@@ -67,6 +75,40 @@ pub struct Service {
     /// The domains it owns; none when a VirtualService of the platform selects it.
     #[serde(default)]
     pub domains: Vec<String>,
+    /// The last change by somebody else to what the values say.
+    #[serde(default)]
+    pub last_drift: Option<Drift>,
+    /// Its conditions.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+}
+
+/// A change by somebody else to what the values say.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Drift {
+    /// `Kind namespace/name`.
+    pub object: String,
+    /// The field's path.
+    pub field: String,
+    /// What the values say.
+    pub from: serde_json::Value,
+    /// What was found.
+    pub to: serde_json::Value,
+    /// Who changed it.
+    pub manager: Option<String>,
+}
+
+/// A condition in the form of Kubernetes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Condition {
+    /// What it is about, such as `Ready`.
+    pub r#type: String,
+    /// `True` or `False`.
+    pub status: String,
+    /// Why, in one word.
+    pub reason: String,
+    /// Why, for a person.
+    pub message: String,
 }
 
 impl Status {
@@ -80,6 +122,11 @@ impl Service {
     /// Whether this revision is carried out and healthy.
     pub fn has_applied(&self, revision: &str) -> bool {
         self.state == "Ready" && self.revision.as_deref() == Some(revision)
+    }
+
+    /// Whether the condition of this type holds.
+    pub fn holds(&self, condition: &str) -> bool {
+        self.conditions.iter().any(|known| known.r#type == condition && known.status == "True")
     }
 
     /// The request to ask it with: its first path, and a host where it answers only under its own.
@@ -149,7 +196,9 @@ mod tests {
     const EXAMPLE: &str = r#"{"revision": "0123456789", "services": [{"service": "echo",
         "namespace": "echo", "phase": "Shifting", "state": "Ready", "reason": "",
         "revision": "0123456789", "weights": {"v1": 50, "v2": 50},
-        "headers": {"stage": "canary"}, "paths": ["/echo"]}]}"#;
+        "headers": {"stage": "canary"}, "paths": ["/echo"], "conditions": [
+        {"type": "Ready", "status": "True", "reason": "Ready", "message": ""},
+        {"type": "Stalled", "status": "False", "reason": "Ready", "message": ""}]}]}"#;
 
     #[test]
     fn a_service_has_applied_a_revision_only_when_it_is_ready_with_it() {
@@ -159,6 +208,14 @@ mod tests {
         assert!(!echo.has_applied("9876543210"));
         let stalled = Service { state: "Stalled".to_owned(), ..echo.clone() };
         assert!(!stalled.has_applied("0123456789"));
+    }
+
+    #[test]
+    fn a_condition_holds_when_its_status_says_so() {
+        let status: Status = serde_json::from_str(EXAMPLE).unwrap();
+        let echo = status.service("echo").unwrap();
+        assert!(echo.holds("Ready"));
+        assert!(!echo.holds("Stalled") && !echo.holds("Fighting"));
     }
 
     #[test]

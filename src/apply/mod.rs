@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::cluster::{Cluster, ClusterError};
 use crate::health::{self, Verdict};
 use crate::inventory::{Manifest, ObjectId};
 use crate::plan::{Step, is_judged_by_gloo};
+use crate::telemetry;
 use crate::values::Timing;
 use wait::Condition;
 
@@ -91,10 +93,11 @@ impl Executor<'_> {
     async fn apply(&self, manifests: &[Manifest]) -> Result<(), Ended> {
         for manifest in manifests {
             tracing::info!(object = %manifest.id(), "apply");
+            let span = telemetry::apply(manifest.id());
             let stored = if is_judged_by_gloo(manifest.id()) {
-                self.cluster.apply(&self.unjudged(manifest), false).await?
+                self.cluster.apply(&self.unjudged(manifest), false).instrument(span).await?
             } else {
-                self.cluster.apply(manifest, false).await?
+                self.cluster.apply(manifest, false).instrument(span).await?
             };
             tracing::debug!(object = %manifest.id(), version = %stored["metadata"]["resourceVersion"], "stored");
         }

@@ -14,6 +14,7 @@ use crate::diff::{self, Line};
 use crate::inventory::{Manifest, ObjectId};
 use crate::reconcile::{Job, Reconciler, Review, gone};
 use crate::render::{DEFAULT_INSTANCE, Owner};
+use crate::report::Requests;
 use crate::source::Tree;
 use crate::values::{PLATFORM, Repository};
 
@@ -43,7 +44,7 @@ impl Diff {
         let tree = Tree::from_directory(&self.path)?;
         let repository = Repository::parse(&tree);
         let reconciler = Reconciler {
-            cluster: Cluster::connect().await?,
+            cluster: Cluster::connect(&Requests::default()).await?,
             instance: self.instance.clone().into(),
         };
         let mut errors = 0;

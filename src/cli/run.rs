@@ -1,6 +1,5 @@
 //! `coalmine run`: the daemon.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,11 +8,11 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::daemon::{self, Options};
 use crate::render::DEFAULT_INSTANCE;
 use crate::source::{Credentials, SourceConfig};
+use crate::telemetry::{self, LogFormat};
 
 /// Keep the cluster equal to a git repository
 ///
@@ -68,12 +67,6 @@ pub(super) struct Run {
     log_format: LogFormat,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
 #[derive(Clone)]
 struct Listen(Option<SocketAddr>);
 
@@ -91,7 +84,7 @@ impl std::str::FromStr for Listen {
 
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        self.start_log();
+        telemetry::start(self.log_format);
         let source = self.source()?;
         let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
         runtime.block_on(async {
@@ -108,18 +101,6 @@ impl Run {
             daemon::run(options, asked_to_stop()?).await?;
             Ok(ExitCode::SUCCESS)
         })
-    }
-
-    fn start_log(&self) {
-        let filter = EnvFilter::try_from_default_env()
-            .unwrap_or_else(|_| EnvFilter::new("warn,coalmine=info"));
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-        match self.log_format {
-            LogFormat::Text => {
-                log.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();
-            }
-            LogFormat::Json => log.json().init(),
-        }
     }
 
     fn source(&self) -> anyhow::Result<SourceConfig> {

@@ -12,6 +12,7 @@ use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
     ValidationDirective,
 };
+use kube::client::ClientBuilder;
 use kube::core::GroupVersionKind;
 use kube::discovery::{ApiResource, Scope, pinned_kind};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -23,6 +24,7 @@ pub use error::ClusterError;
 use error::translate;
 
 use crate::inventory::{FIELD_MANAGER, INSTANCE, Manifest, ObjectId, SERVICE};
+use crate::report::Requests;
 
 /// The kinds a service consists of; an object of these with our label that nothing desires is
 /// pruned.
@@ -45,15 +47,16 @@ pub struct Cluster {
 type Kinds = BTreeMap<(String, String), (ApiResource, Scope)>;
 
 impl Cluster {
-    /// Uses KUBECONFIG when it is set, the in-cluster configuration otherwise.
+    /// Uses KUBECONFIG when it is set, the in-cluster configuration otherwise. The requests are
+    /// counted.
     ///
     /// # Errors
     /// When neither describes a cluster. The API server need not answer yet.
-    pub async fn connect() -> anyhow::Result<Self> {
+    pub async fn connect(requests: &Requests) -> anyhow::Result<Self> {
         let config = kube::Config::infer()
             .await
             .map_err(|error| anyhow::anyhow!("no cluster configuration: {error}; set KUBECONFIG to a kubeconfig file, or run inside a cluster"))?;
-        let client = Client::try_from(config)?;
+        let client = ClientBuilder::try_from(config)?.with_layer(requests).build();
         Ok(Self { client, kinds: Arc::default() })
     }
 

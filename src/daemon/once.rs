@@ -12,6 +12,7 @@ use super::work::{Work, joined};
 use crate::apply::Ended;
 use crate::cluster::{Cluster, ClusterError};
 use crate::reconcile::{Conduct, Job, Reconciler};
+use crate::report::Requests;
 use crate::source::{Source, SourceConfig};
 use crate::values::{PLATFORM, Repository};
 
@@ -36,8 +37,10 @@ pub async fn once(source: SourceConfig, instance: &str) -> anyhow::Result<Vec<Ou
     let source = Source::new(source)?;
     let revision = source.fetch().await?;
     let repository = Repository::parse(&source.tree(&revision)?);
-    let reconciler =
-        Reconciler { cluster: Cluster::connect().await?, instance: instance.to_owned().into() };
+    let reconciler = Reconciler {
+        cluster: Cluster::connect(&Requests::default()).await?,
+        instance: instance.to_owned().into(),
+    };
     let work = Work::of(&repository, &reconciler, &revision.id).await?;
 
     let attempt = async |job: &Job| Outcome {

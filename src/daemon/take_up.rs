@@ -9,7 +9,6 @@ use super::worker::{Surroundings, Wanted, Worker};
 use crate::phase::{Change, Phase};
 use crate::problem::Problem;
 use crate::reconcile::{Conduct, Job};
-use crate::report::State;
 use crate::source::{Revision, Source};
 use crate::values::{Repository, Service};
 
@@ -24,9 +23,11 @@ impl Daemon {
         source: &Source,
         revision: &Revision,
     ) -> anyhow::Result<()> {
-        self.board.source(|report| report.revision = Some(revision.id.clone()));
+        let board = self.shown.board.clone();
+        board.source(|report| report.attempted_revision = Some(revision.id.clone()));
         let repository = Repository::parse(&source.tree(revision)?);
         let mut work = Work::of(&repository, &self.reconciler, &revision.id).await?;
+        board.source(|report| report.revision = Some(revision.id.clone()));
         self.source_is_fine();
         tracing::info!(
             revision = revision.short(),
@@ -43,7 +44,7 @@ impl Daemon {
         let forgotten = self.workers.keys().filter(|name| !named.contains(*name));
         work.jobs.extend(forgotten.map(|name| Job::farewell(name)));
         let concerned: BTreeSet<&str> = work.names().collect();
-        self.board.retain(|name| concerned.contains(name));
+        board.retain(|name| concerned.contains(name));
         for (name, problems) in &work.invalid {
             self.invalid(name, problems, &revision.id);
         }
@@ -57,7 +58,7 @@ impl Daemon {
 
     /// The last fetch went well.
     pub(super) fn source_is_fine(&self) {
-        self.board.source(|source| {
+        self.shown.board.source(|source| {
             if source.error.take().is_some() {
                 tracing::info!("the source is fine again");
             }
@@ -68,7 +69,7 @@ impl Daemon {
         for problem in problems {
             tracing::error!(service = name, "{problem}");
         }
-        self.board.invalid(name, joined(problems), revision);
+        self.shown.board.invalid(name, joined(problems), revision);
     }
 
     fn want(
@@ -86,12 +87,11 @@ impl Daemon {
             Wanted { job: Arc::new(job), conduct: conduct.clone(), revision: revision.to_owned() };
         let worker = self.workers.get(&name);
         let is_new = worker.is_none_or(|worker| worker.wants_something_else_than(&wanted));
-        self.board.valid(&name);
-        self.board.service(&name, |report| {
+        self.shown.board.valid(&name);
+        self.shown.board.service(&name, |report| {
             report.attempted_revision = revision.to_owned();
             if is_new {
-                report.state = State::Progressing;
-                report.reason.clear();
+                report.progressing("");
             }
             if let Some(service) = service {
                 report.describe(service);
@@ -103,7 +103,7 @@ impl Daemon {
         }
         let surroundings = Surroundings {
             reconciler: self.reconciler.clone(),
-            board: self.board.clone(),
+            shown: self.shown.clone(),
             schedule: self.schedule,
             stop: self.stop.clone(),
         };

@@ -3,15 +3,17 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::apply::Ended;
 use crate::reconcile::{Conduct, Job, Reconciler};
-use crate::report::{Board, State};
+use crate::report::{Shown, State};
+use crate::telemetry;
 
 /// Half of the first pause after a failed attempt; each further one is twice as long.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -40,7 +42,7 @@ pub(super) struct Worker {
 /// What a worker works with.
 pub(super) struct Surroundings {
     pub(super) reconciler: Reconciler,
-    pub(super) board: Arc<Board>,
+    pub(super) shown: Shown,
     pub(super) schedule: Duration,
     pub(super) stop: CancellationToken,
 }
@@ -85,12 +87,16 @@ impl Surroundings {
             if last.replace(now.clone()).is_none_or(|last| !last.asks_the_same(&now)) {
                 retry = FIRST_RETRY;
             }
-            let pause = match self.attempt(&now, &mut wanted).await {
+            let begun = Instant::now();
+            let span = telemetry::reconcile(&name, &now.revision);
+            let ended = self.attempt(&now, &mut wanted).instrument(span).await;
+            self.shown.metrics.reconciled(&name, begun.elapsed());
+            let pause = match ended {
                 Err(Ended::Superseded) if self.stop.is_cancelled() => return,
                 Err(Ended::Superseded) => continue,
                 Ok(()) if now.job.farewell => {
                     tracing::info!(service = name, "gone");
-                    self.board.remove(&name);
+                    self.shown.board.remove(&name);
                     None
                 }
                 Ok(()) => {
@@ -124,7 +130,7 @@ impl Surroundings {
         let superseded = self.stop.child_token();
         let name = &now.job.service;
         let progress = |reason: &str| {
-            self.board.service(name, |report| {
+            self.shown.board.service(name, |report| {
                 if report.reason != reason && report.state == State::Progressing {
                     tracing::info!(service = name, "waiting: {reason}");
                     report.reason = reason.to_owned();
@@ -168,23 +174,20 @@ impl Surroundings {
     /// `newest` may be a later revision that asks for the same.
     fn ready(&self, now: &Wanted, newest: &Wanted) {
         let revision = if newest.asks_the_same(now) { &newest.revision } else { &now.revision };
-        self.board.service(&now.job.service, |report| {
+        self.shown.board.service(&now.job.service, |report| {
             if report.state != State::Ready || report.revision.as_ref() != Some(revision) {
                 tracing::info!(service = now.job.service, revision, "ready");
             }
-            report.state = State::Ready;
-            report.reason.clear();
-            report.revision = Some(revision.clone());
+            report.ready(revision);
         });
     }
 
     fn stalled(&self, name: &str, reason: &str) {
-        self.board.service(name, |report| {
+        self.shown.board.service(name, |report| {
             if report.state != State::Stalled || report.reason != reason {
                 tracing::warn!(service = name, "stalled: {reason}");
             }
-            report.state = State::Stalled;
-            report.reason = reason.to_owned();
+            report.stalled(reason);
         });
     }
 }

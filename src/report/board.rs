@@ -1,61 +1,26 @@
-//! What is known about the source and about every service, as the status endpoint shows it.
+//! What is known about the source and about every service: the one truth behind the status endpoint
+//! and the metrics of services.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
 
-use crate::phase::Phase;
-use crate::values::{Binding, HeaderMatch, PLATFORM, Service, ValueMatch, Version};
-
-/// How a service is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum State {
-    /// Being brought to its desired state.
-    #[default]
-    Progressing,
-    /// As desired and healthy.
-    Ready,
-    /// Not as desired, and not on its way there; `reason` says why and what to do. It is tried again.
-    Stalled,
-    /// Its values file has errors; what the cluster has stays in force.
-    Invalid,
-}
-
-/// One service.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceReport {
-    /// The service's name.
-    pub service: String,
-    /// The namespace of its objects.
-    pub namespace: String,
-    /// The phase of the values last taken up, for example `CanaryTest`.
-    pub phase: String,
-    /// How it is doing.
-    pub state: State,
-    /// What it waits for, or why it is stalled or invalid; empty when it is ready.
-    pub reason: String,
-    /// The newest commit whose values are fully in force.
-    pub revision: Option<String>,
-    /// The newest commit that was tried.
-    pub attempted_revision: String,
-    /// Share of the unmarked requests per version, in percent.
-    pub weights: BTreeMap<String, u8>,
-    /// Header name to value of the requests that go to the canary.
-    pub headers: BTreeMap<String, Value>,
-    /// The paths it answers.
-    pub paths: Vec<String>,
-    /// The domains it owns; empty when a platform VirtualService selects its routes.
-    pub domains: Vec<String>,
-}
+use super::condition::Turns;
+use super::service::{ServiceReport, State};
+use super::tally::Tally;
+use crate::values::PLATFORM;
 
 /// The git source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SourceReport {
-    /// The newest commit that was fetched.
+    /// The newest commit that was taken up.
     pub revision: Option<String>,
+    /// The newest commit that was fetched. Another one than `revision` was refused as a whole, and
+    /// `error` says why.
+    pub attempted_revision: Option<String>,
     /// Why the last fetch failed, or why its commit as a whole was not taken up.
     pub error: Option<String>,
 }
@@ -73,42 +38,30 @@ pub struct Summary {
     pub services: Vec<ServiceReport>,
 }
 
-impl ServiceReport {
-    /// Takes over what the values say.
-    pub fn describe(&mut self, service: &Service) {
-        let routes = &service.routes;
-        self.namespace = service.namespace.clone();
-        self.phase = Phase::of(service).to_string();
-        let share = |version: &Version| (version.to_string(), routes.share(version).percent());
-        self.weights = service.versions.keys().map(share).collect();
-        let headers = routes.canary.iter().flat_map(|canary| &canary.headers);
-        self.headers =
-            headers.map(|(name, wanted)| (name.clone(), header_in_words(wanted))).collect();
-        self.paths = routes.paths.iter().map(|path| path.path.text().to_owned()).collect();
-        self.domains = match &routes.binding {
-            Binding::Domains(domains) => domains.clone(),
-            Binding::ApiGroup(_) => Vec::new(),
-        };
-    }
-}
-
-/// The shared board: reconcilers write to it, the status endpoint reads it.
-#[derive(Default)]
+/// The shared board: reconcilers write to it, the status endpoint and the metrics read it.
 pub struct Board {
+    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     content: Mutex<Content>,
 }
 
 #[derive(Default)]
-struct Content {
-    source: SourceReport,
-    services: BTreeMap<String, Entry>,
+pub(super) struct Content {
+    pub(super) source: SourceReport,
+    /// When the first commit arrived that is not taken up, if there is one.
+    pub(super) source_waits_since: Option<Timestamp>,
+    pub(super) services: BTreeMap<String, Entry>,
 }
 
-#[derive(Default)]
-struct Entry {
-    report: ServiceReport,
+pub(super) struct Entry {
+    pub(super) report: ServiceReport,
     /// Why the newest values cannot be used. Older ones may still be at work meanwhile.
     invalid: Option<Invalid>,
+    /// When the newest commit arrived.
+    attempted_at: Timestamp,
+    /// When the first commit arrived that is not in force, if there is one.
+    pub(super) waits_since: Option<Timestamp>,
+    turns: Turns,
+    pub(super) tally: Tally,
 }
 
 struct Invalid {
@@ -116,38 +69,50 @@ struct Invalid {
     revision: String,
 }
 
-impl Entry {
-    fn shown(&self) -> ServiceReport {
-        let mut report = self.report.clone();
-        if let Some(invalid) = &self.invalid {
-            report.state = State::Invalid;
-            report.reason = invalid.reason.clone();
-            report.attempted_revision = invalid.revision.clone();
-        }
-        report
+impl Default for Board {
+    fn default() -> Self {
+        Self::with_clock(Timestamp::now)
     }
 }
 
 impl Board {
+    /// A board whose times come from this clock.
+    pub fn with_clock(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { clock: Box::new(clock), content: Mutex::default() }
+    }
+
     /// Records what the source did.
     pub fn source(&self, change: impl FnOnce(&mut SourceReport)) {
-        change(&mut self.content().source);
+        let now = self.now();
+        let content = &mut *self.content();
+        change(&mut content.source);
+        let refused = content.source.attempted_revision.is_some()
+            && content.source.attempted_revision != content.source.revision;
+        content.source_waits_since = refused.then(|| content.source_waits_since.unwrap_or(now));
     }
 
     /// Records something about one service, which is entered if it is new.
     pub fn service(&self, name: &str, change: impl FnOnce(&mut ServiceReport)) {
-        change(&mut self.content().entry(name).report);
+        let now = self.now();
+        self.content().entry(name, now).change(now, |entry| change(&mut entry.report));
     }
 
     /// Records that the service's newest values cannot be used, and why.
     pub fn invalid(&self, name: &str, reason: String, revision: &str) {
+        let now = self.now();
         let invalid = Some(Invalid { reason, revision: revision.to_owned() });
-        self.content().entry(name).invalid = invalid;
+        self.content().entry(name, now).change(now, |entry| entry.invalid = invalid);
     }
 
     /// Records that the service's newest values can be used.
     pub fn valid(&self, name: &str) {
-        self.content().entry(name).invalid = None;
+        let now = self.now();
+        self.content().entry(name, now).change(now, |entry| {
+            if let Some(invalid) = entry.invalid.take() {
+                // Whatever comes next stands for the commit that could not be used.
+                entry.report.attempted_revision = invalid.revision;
+            }
+        });
     }
 
     /// Strikes out the services that are not to stay.
@@ -160,43 +125,95 @@ impl Board {
         self.content().services.remove(name);
     }
 
+    /// Counts something of a service. One that is not on the board, because it is gone, is not
+    /// entered again.
+    pub(super) fn count(&self, name: &str, count: impl FnOnce(&mut Tally)) {
+        if let Some(entry) = self.content().services.get_mut(name) {
+            count(&mut entry.tally);
+        }
+    }
+
     /// Everything at this moment.
     pub fn summary(&self) -> Summary {
         let content = self.content();
         let (platform, services): (Vec<_>, Vec<_>) =
             content.services.values().map(Entry::shown).partition(|r| r.service == PLATFORM);
+        let source = content.source.clone();
         Summary {
-            revision: content.source.revision.clone(),
-            source: content.source.clone(),
+            revision: source.attempted_revision.clone().or_else(|| source.revision.clone()),
+            source,
             platform: platform.into_iter().next(),
             services,
         }
     }
 
-    fn content(&self) -> std::sync::MutexGuard<'_, Content> {
-        self.content.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    pub(super) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    pub(super) fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Content {
-    fn entry(&mut self, name: &str) -> &mut Entry {
+    fn entry(&mut self, name: &str, now: Timestamp) -> &mut Entry {
         self.services.entry(name.to_owned()).or_insert_with(|| Entry {
-            report: ServiceReport { service: name.to_owned(), ..ServiceReport::default() },
+            report: ServiceReport {
+                service: name.to_owned(),
+                since: now,
+                ..ServiceReport::default()
+            },
             invalid: None,
+            attempted_at: now,
+            waits_since: None,
+            turns: Turns::new(now),
+            tally: Tally::default(),
         })
     }
 }
 
-/// A header's condition as the values write it.
-fn header_in_words(header: &HeaderMatch) -> Value {
-    let mut words = match &header.value {
-        ValueMatch::Exact(text) if !header.invert => return text.as_str().into(),
-        ValueMatch::Exact(text) => json!({ "value": text }),
-        ValueMatch::Regex(regex) => json!({ "regex": regex }),
-        ValueMatch::Present => json!({"present": true}),
-    };
-    if header.invert {
-        words["invert"] = true.into();
+impl Entry {
+    /// How the service is doing, its newest values included.
+    pub(super) fn state(&self) -> State {
+        if self.invalid.is_some() { State::Invalid } else { self.report.state }
     }
-    words
+
+    fn attempted(&self) -> &str {
+        self.invalid.as_ref().map_or(&self.report.attempted_revision, |invalid| &invalid.revision)
+    }
+
+    /// Makes a change and draws the conclusions: since when what has been so, and what to count.
+    fn change(&mut self, now: Timestamp, change: impl FnOnce(&mut Self)) {
+        let state = self.state();
+        let attempted = self.attempted().to_owned();
+        let applied = self.report.revision.clone();
+        change(self);
+        if self.state() != state {
+            self.report.since = now;
+            self.tally.stalls += u64::from(self.state() == State::Stalled);
+        }
+        self.turns.follow(&self.report, self.state(), now);
+        if self.attempted() != attempted {
+            self.attempted_at = now;
+            self.waits_since.get_or_insert(now);
+        }
+        if self.report.revision.as_deref() == Some(self.attempted()) {
+            self.waits_since = None;
+        } else if self.report.revision != applied && self.waits_since.is_some() {
+            // An earlier commit is in force; what still waits is the newest.
+            self.waits_since = Some(self.attempted_at);
+        }
+    }
+
+    fn shown(&self) -> ServiceReport {
+        let mut report = self.report.clone();
+        if let Some(invalid) = &self.invalid {
+            report.state = State::Invalid;
+            report.reason = invalid.reason.clone();
+            report.attempted_revision = invalid.revision.clone();
+        }
+        report.conditions = self.turns.conditions(&report);
+        report
+    }
 }

@@ -1,7 +1,19 @@
 //! Where each rollout stands, for people and for programs.
 
 mod board;
+mod condition;
+mod health;
 mod http;
+mod metrics;
+mod service;
+mod tally;
 
-pub use board::{Board, ServiceReport, SourceReport, State, Summary};
-pub use http::serve;
+pub use board::{Board, SourceReport, Summary};
+pub use condition::{Condition, Kind as ConditionKind, Status as ConditionStatus};
+pub use health::Health;
+pub use http::{Shown, serve};
+pub use metrics::{Counted, Loss, Metrics, Requests};
+pub use service::{Drift, ServiceReport, State};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! What is known of one service.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::condition::Condition;
+use crate::phase::Phase;
+use crate::values::{Binding, HeaderMatch, Service, ValueMatch, Version};
+
+/// How a service is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum State {
+    /// Being brought to its desired state.
+    #[default]
+    Progressing,
+    /// As desired and healthy.
+    Ready,
+    /// Not as desired, and not on its way there; `reason` says why and what to do. It is tried again.
+    Stalled,
+    /// Its values file has errors; what the cluster has stays in force.
+    Invalid,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Progressing, Self::Ready, Self::Stalled, Self::Invalid];
+
+    /// The state's name, as the status shows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Progressing => "Progressing",
+            Self::Ready => "Ready",
+            Self::Stalled => "Stalled",
+            Self::Invalid => "Invalid",
+        }
+    }
+}
+
+/// One service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceReport {
+    /// The service's name.
+    pub service: String,
+    /// The namespace of its objects.
+    pub namespace: String,
+    /// The phase of the values last taken up, for example `CanaryTest`.
+    pub phase: String,
+    /// How it is doing.
+    pub state: State,
+    /// What it waits for, or why it is stalled or invalid; empty when it is ready.
+    pub reason: String,
+    /// Since when it has been in this state. The board fills this in.
+    pub since: Timestamp,
+    /// The newest commit whose values are fully in force.
+    pub revision: Option<String>,
+    /// The newest commit that was tried.
+    pub attempted_revision: String,
+    /// Desired share of the unmarked requests per version, in percent.
+    pub weights: BTreeMap<String, u8>,
+    /// The shares of `revision`; empty as long as none is known to be in force.
+    pub applied_weights: BTreeMap<String, u8>,
+    /// Ready pods per version, as far as known.
+    pub ready_pods: BTreeMap<String, u32>,
+    /// Header name to value of the requests that go to the canary.
+    pub headers: BTreeMap<String, Value>,
+    /// The paths it answers.
+    pub paths: Vec<String>,
+    /// The domains it owns; empty when a platform VirtualService selects its routes.
+    pub domains: Vec<String>,
+    /// The last change by somebody else to what the values say.
+    pub last_drift: Option<Drift>,
+    /// What differs from the values and is left as it is, in words: drift that is only to be reported.
+    #[serde(skip)]
+    pub standing_drift: Option<String>,
+    /// Who keeps changing what we repair, in words, while repairs wait for longer and longer.
+    #[serde(skip)]
+    pub fight: Option<String>,
+    /// The same in the form of Kubernetes. The board fills this in.
+    pub conditions: Vec<Condition>,
+}
+
+/// A change by somebody else to what the values say.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Drift {
+    /// `Kind namespace/name`.
+    pub object: String,
+    /// The field's path, such as `spec.replicas`; empty when the whole object was deleted.
+    pub field: String,
+    /// What the values say.
+    pub from: Value,
+    /// What was found instead; `null` when it was removed.
+    pub to: Value,
+    /// The field manager that changed it, when the object tells.
+    pub manager: Option<String>,
+    /// When it was found.
+    pub at: Timestamp,
+}
+
+impl ServiceReport {
+    /// Takes over what the values say.
+    pub fn describe(&mut self, service: &Service) {
+        let routes = &service.routes;
+        self.namespace = service.namespace.clone();
+        self.phase = Phase::of(service).to_string();
+        let share = |version: &Version| (version.to_string(), routes.share(version).percent());
+        self.weights = service.versions.keys().map(share).collect();
+        let headers = routes.canary.iter().flat_map(|canary| &canary.headers);
+        self.headers =
+            headers.map(|(name, wanted)| (name.clone(), header_in_words(wanted))).collect();
+        self.paths = routes.paths.iter().map(|path| path.path.text().to_owned()).collect();
+        self.domains = match &routes.binding {
+            Binding::Domains(domains) => domains.clone(),
+            Binding::ApiGroup(_) => Vec::new(),
+        };
+    }
+
+    /// The commit is fully in force and healthy.
+    pub fn ready(&mut self, revision: &str) {
+        self.state = State::Ready;
+        self.reason.clear();
+        self.applied_weights.clone_from(&self.weights);
+        if self.revision.as_deref() != Some(revision) {
+            self.revision = Some(revision.to_owned());
+        }
+    }
+
+    /// On its way, or waiting for `reason`.
+    pub fn progressing(&mut self, reason: &str) {
+        self.state = State::Progressing;
+        reason.clone_into(&mut self.reason);
+    }
+
+    /// Not as desired, and not on its way there.
+    pub fn stalled(&mut self, reason: &str) {
+        self.state = State::Stalled;
+        reason.clone_into(&mut self.reason);
+    }
+}
+
+/// A header's condition as the values write it.
+fn header_in_words(header: &HeaderMatch) -> Value {
+    let mut words = match &header.value {
+        ValueMatch::Exact(text) if !header.invert => return text.as_str().into(),
+        ValueMatch::Exact(text) => json!({ "value": text }),
+        ValueMatch::Regex(regex) => json!({ "regex": regex }),
+        ValueMatch::Present => json!({"present": true}),
+    };
+    if header.invert {
+        words["invert"] = true.into();
+    }
+    words
+}
