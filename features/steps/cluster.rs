@@ -5,7 +5,9 @@ use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
 use harness::wait::{self, Seen};
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 
 use crate::world::{DEADLINE, World, bed};
@@ -35,6 +37,31 @@ async fn is_gone(_: &mut World, kind: String, namespace: String, name: String) -
             Ok(found) => Seen::when(found.is_none(), "it exists"),
             Err(error) => Seen::NotYet(error.to_string()),
         }
+    })
+    .await
+}
+
+/// Pods that are ending count until they are gone.
+#[then(regex = r"^(no|\d+) pods? of (\S+)/(\S+) (?:is|are) left$")]
+async fn pods_are_left(
+    _: &mut World,
+    count: String,
+    namespace: String,
+    deployment: String,
+) -> Result<()> {
+    let wanted = if count == "no" { 0 } else { count.parse()? };
+    let pods: Api<Pod> = Api::namespaced(bed().client(), &namespace);
+    let of_deployment = format!("{deployment}-");
+    wait::until(&format!("{count} pods of {namespace}/{deployment}"), DEADLINE, async || match pods
+        .list_metadata(&ListParams::default())
+        .await
+    {
+        Ok(list) => {
+            let names = list.items.iter().map(ResourceExt::name_any);
+            let left = names.filter(|name| name.starts_with(&of_deployment)).count();
+            Seen::when(left == wanted, format!("{left} are left"))
+        }
+        Err(error) => Seen::NotYet(error.to_string()),
     })
     .await
 }

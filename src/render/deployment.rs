@@ -7,6 +7,8 @@ use crate::inventory;
 use crate::values::{Deployment, PORT_NAME, Probe, Service, Version, Workload};
 
 const DEFAULT_IMAGE: &str = "hashicorp/http-echo";
+/// How many seconds a pod has to end once it is asked to: as many as Kubernetes gives by default.
+const GRACE: u64 = 30;
 
 pub(super) fn render(service: &Service, owner: &Owner) -> Vec<Value> {
     service
@@ -48,6 +50,9 @@ fn render_version(
         spec.insert("replicas".into(), replicas.into());
     }
     spec.insert("selector".into(), json!({"matchLabels": selector}));
+    // An update never has fewer pods than are wanted.
+    let strategy = json!({"maxUnavailable": 0, "maxSurge": "25%"});
+    spec.insert("strategy".into(), json!({"type": "RollingUpdate", "rollingUpdate": strategy}));
     let pod = render_pod(service, version, deployment);
     spec.insert("template".into(), json!({"metadata": pod_metadata, "spec": pod}));
     let mut object = json!({
@@ -103,10 +108,18 @@ fn render_pod(service: &Service, version: &Version, deployment: &Deployment) -> 
             container[field] = probe;
         }
     }
-    match &deployment.service_account_name {
-        Some(account) => json!({"serviceAccountName": account, "containers": [container]}),
-        None => json!({"containers": [container]}),
+    let drain = deployment.drain().as_secs();
+    if drain > 0 {
+        // Done by the kubelet, so the image needs no shell.
+        container["lifecycle"] = json!({"preStop": {"sleep": {"seconds": drain}}});
     }
+    let mut pod = json!({"containers": [container]});
+    // It is counted from the decision; what comes after the drain stays Kubernetes' default.
+    pod["terminationGracePeriodSeconds"] = (drain + GRACE).into();
+    if let Some(account) = &deployment.service_account_name {
+        pod["serviceAccountName"] = account.as_str().into();
+    }
+    pod
 }
 
 fn with(base: &Value, more: &Value) -> Value {

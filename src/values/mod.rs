@@ -25,7 +25,9 @@ pub(crate) mod tests;
 mod yaml;
 
 pub use binding::Binding;
-pub use deployment::{DEFAULT_PORT, Deployment, Probe, Probes, UpstreamRef, Workload};
+pub use deployment::{
+    DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Probe, Probes, UpstreamRef, Workload,
+};
 pub use drift::Drift;
 pub use matching::{HeaderMatch, Path, PathMatch, ValueMatch};
 pub use names::{PLATFORM, ServiceName, Version, Weight, check_label_value};

@@ -155,7 +155,8 @@ fn read_step(entry: &Entry, problems: &mut Problems) -> Option<Weight> {
     entry.whole(1..=100, help, problems).and_then(Weight::new)
 }
 
-fn read_duration(entry: &Entry, problems: &mut Problems) -> Option<Duration> {
+/// A duration, such as `1m 30s`.
+pub(super) fn read_duration(entry: &Entry, problems: &mut Problems) -> Option<Duration> {
     let text = entry.text(problems)?;
     let duration = text.parse::<SignedDuration>().ok().and_then(|parsed| parsed.try_into().ok());
     if duration.is_none() {

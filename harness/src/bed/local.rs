@@ -86,7 +86,7 @@ pub(super) async fn start(
     )?;
     let mut processes = control_plane;
     processes.push(envoy);
-    let node = start_node(&client, http_echo, &places.logs, gloo.is_some());
+    let node = start_node(&client, http_echo, &places.logs);
     let (node, ()) = tokio::try_join!(node, gloo_system::install(&client))?;
     ready::pods_can_run(&client, NODE_NAME).await?;
 
@@ -175,20 +175,12 @@ async fn start_envoy(
     envoy::start(artifacts, bootstrap, directory, logs).await
 }
 
-async fn start_node(
-    client: &Client,
-    http_echo: PathBuf,
-    logs: &Path,
-    real_gloo: bool,
-) -> Result<Node> {
-    // Our own gateway tells Envoy about a deletion in a fraction of a second, Gloo within 3.6 s.
-    let drain = Duration::from_secs(if real_gloo { 6 } else { 2 });
+async fn start_node(client: &Client, http_echo: PathBuf, logs: &Path) -> Result<Node> {
     let options = NodeOptions {
         name: NODE_NAME.to_owned(),
         images: Images::standard(&http_echo),
         logs: logs.join("pods"),
         back_off: BackOff::default(),
-        drain,
     };
     Node::start(client.clone(), options).await
 }

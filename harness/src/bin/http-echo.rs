@@ -4,8 +4,8 @@
 //! A listen address without a host means the pod's own (`POD_IP`). A request may carry `x-status`
 //! (answer with that status) and `x-delay-ms` (answer later).
 //!
-//! After SIGTERM it goes on answering for `DRAIN_MS` (default 2000), as a pod must while the news
-//! of its end still travels to the proxies; then it finishes open requests and ends.
+//! As the original it does nothing about SIGTERM, so that ends it at once, open requests included;
+//! after SIGINT it finishes them first.
 
 use std::{
     convert::Infallible,
@@ -62,26 +62,14 @@ async fn main() -> Result<()> {
         pod: HeaderValue::from_str(&pod).context("POD_NAME is no header value")?,
     });
     let address = address(&flags.listen, &variable("POD_IP"))?;
-    let drain = match env::var("DRAIN_MS") {
-        Ok(text) => text.parse().with_context(|| format!("DRAIN_MS {text:?} is no number"))?,
-        Err(_) => 2000,
-    };
     let listener = TcpListener::bind(address).await;
     let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
     println!("server is listening on {address}");
-    serve(listener, echo, Duration::from_millis(drain)).await
+    serve(listener, echo).await
 }
 
-async fn serve(listener: TcpListener, echo: Arc<Echo>, drain: Duration) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
+async fn serve(listener: TcpListener, echo: Arc<Echo>) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let end = async {
-        tokio::select! {
-            _ = terminate.recv() => tokio::time::sleep(drain).await,
-            _ = interrupt.recv() => {}
-        }
-    };
-    tokio::pin!(end);
     let connections = GracefulShutdown::new();
     loop {
         let stream = tokio::select! {
@@ -90,7 +78,7 @@ async fn serve(listener: TcpListener, echo: Arc<Echo>, drain: Duration) -> Resul
                 // The connection was gone before we took it.
                 Err(_) => continue,
             },
-            () = &mut end => break,
+            _ = interrupt.recv() => break,
         };
         stream.set_nodelay(true)?;
         let echo = echo.clone();

@@ -14,6 +14,10 @@ use super::{
 };
 use crate::process::{Process, Program};
 
+/// What a kubelet leaves a container after its `preStop` hook, however little of the grace period
+/// is left.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
 /// Where a container stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
@@ -206,14 +210,14 @@ impl Life {
         }
     }
 
-    /// Lets a `preStop` sleep pass, asks the process to end and waits for it.
+    /// Lets a `preStop` sleep pass, asks the process to end and waits for it. The sleep is part of
+    /// the grace period; as with a kubelet, at least [`LAST_WORD`] is left after it.
     async fn end(&self, process: &Process, grace: Duration) {
-        let hook = self.container.lifecycle.as_ref().and_then(|l| l.pre_stop.as_ref());
-        let sleep = hook.and_then(|hook| hook.sleep.as_ref()).map(|sleep| sleep.seconds);
-        let sleep = spec::seconds(sleep.unwrap_or_default()).min(grace);
+        let sleep = spec::drain(&self.container).min(grace);
         // Either end of the wait is fine.
         drop(time::timeout(sleep, process.ended()).await);
-        process.stop(grace - sleep).await;
+        let left = grace - sleep;
+        process.stop(if sleep.is_zero() { left } else { left.max(LAST_WORD) }).await;
     }
 
     fn grace(&self) -> Duration {

@@ -14,7 +14,7 @@ mod restart;
 mod spec;
 mod status;
 
-use std::{collections::HashMap, net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::Ipv4Addr, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use futures::StreamExt as _;
@@ -41,9 +41,6 @@ pub struct NodeOptions {
     pub logs: PathBuf,
     /// How long to wait before a container is started again.
     pub back_off: BackOff,
-    /// How long our own programs go on answering after they were asked to end. It must outlast the
-    /// way of a deletion: endpoints controller, gateway, proxy.
-    pub drain: Duration,
 }
 
 /// A running node. Dropping it kills its pods' processes.

@@ -36,7 +36,6 @@ pub(super) fn program(
         ("POD_NAMESPACE".to_owned(), namespace.clone()),
         ("POD_IP".to_owned(), address.to_string()),
         ("HOSTNAME".to_owned(), pod.name_any()),
-        ("DRAIN_MS".to_owned(), options.drain.as_millis().to_string()),
     ]);
     for variable in container.env.iter().flatten() {
         let value = value(variable, pod, address).ok_or_else(|| Refusal {
@@ -122,6 +121,12 @@ pub(super) fn port(container: &Container, port: &IntOrString) -> Option<u16> {
         }
     };
     number.try_into().ok()
+}
+
+/// How long a container runs on after its end was decided: its `preStop` sleep.
+pub(super) fn drain(container: &Container) -> Duration {
+    let hook = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref());
+    seconds(hook.and_then(|hook| hook.sleep.as_ref()).map_or(0, |sleep| sleep.seconds))
 }
 
 /// Seconds as the API has them; negative ones count as none.

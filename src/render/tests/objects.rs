@@ -199,12 +199,34 @@ fn an_image_of_its_own_has_no_arguments_of_the_default_one() {
 }
 
 #[test]
+fn a_pod_goes_on_answering_for_its_drain_and_then_has_the_usual_time_to_end() {
+    let pod = |settings: &str| deployment(settings)["spec"]["template"]["spec"].clone();
+    for (settings, drain) in [("{}", 7), ("{drain: 1m}", 60)] {
+        let pod = pod(settings);
+        let hook = json!({"preStop": {"sleep": {"seconds": drain}}});
+        assert_eq!(pod["containers"][0]["lifecycle"], hook, "{settings}");
+        assert_eq!(pod["terminationGracePeriodSeconds"], drain + 30, "{settings}");
+    }
+    let pod = pod("{drain: 0s}");
+    assert_eq!(pod["containers"][0].get("lifecycle"), None);
+    assert_eq!(pod["terminationGracePeriodSeconds"], 30);
+}
+
+#[test]
+fn an_update_never_has_fewer_pods_than_are_wanted() {
+    let strategy = deployment("{}")["spec"]["strategy"].clone();
+    assert_eq!(strategy["rollingUpdate"], json!({"maxUnavailable": 0, "maxSurge": "25%"}));
+    let patched = "{patch: {spec: {strategy: {type: Recreate, rollingUpdate: null}}}}";
+    assert_eq!(deployment(patched)["spec"]["strategy"], json!({"type": "Recreate"}));
+}
+
+#[test]
 fn every_setting_of_a_version_reaches_its_deployment() {
     let values = "deployment:\n  v1:\n    replicas: 2\n    image: app:1\n    args: [-a, 1]\n    \
         env: {B: b, A: 1, C: {valueFrom: {fieldRef: {fieldPath: status.podIP}}}}\n    port: 3000\n    \
         imagePullPolicy: Always\n    resources: {limits: {memory: 64Mi}}\n    \
         probes: {readiness: {httpGet: {path: /ready, port: 3000}}, liveness: {tcpSocket: {port: 3000}}}\n    \
-        labels: {team: a}\n    annotations: {note: b}\n    serviceAccountName: echo\n    \
+        labels: {team: a}\n    annotations: {note: b}\n    serviceAccountName: echo\n    drain: 12s\n    \
         patch: {spec: {minReadySeconds: 3, template: {spec: {hostNetwork: false}}}}\n\
         routes: {apiGroup: a, primary: {version: v1}}\n";
     let rendered = rendered(values);

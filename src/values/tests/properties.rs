@@ -40,9 +40,12 @@ pub(crate) fn valid_values() -> impl Strategy<Value = Value> {
 fn settings() -> impl Strategy<Value = Value> {
     let labels = btree_map("team|tier", "[a-z]{1,8}", 0..2);
     let env = btree_map("[A-Z]{1,8}", "[ -~]{0,12}", 0..3);
-    let own = (0..5_u32, 1..=65535_u16, labels, env).prop_map(|(replicas, port, labels, env)| {
-        json!({"replicas": replicas, "port": port, "labels": labels, "env": env})
-    });
+    let drain = select(vec!["0s", "7s", "1m 30s"]);
+    let own = (0..5_u32, 1..=65535_u16, drain, labels, env).prop_map(
+        |(replicas, port, drain, labels, env)| {
+            json!({"replicas": replicas, "port": port, "drain": drain, "labels": labels, "env": env})
+        },
+    );
     prop_oneof![
         3 => Just(Value::Null),
         3 => own,

@@ -86,6 +86,24 @@ fn our_own_labels_are_not_for_others() {
 }
 
 #[test]
+fn a_drain_is_whole_seconds_up_to_an_hour() {
+    for drain in ["soon", "5", "1500ms", "-1s", "61m", "[5s]"] {
+        let found = outcome(version(&format!("{{drain: {drain}}}"))).unwrap_err();
+        assert_eq!(found.len(), 1, "{drain}: {found:?}");
+        assert!(found[0].key.ends_with("v1.drain"), "{drain}: {found:?}");
+    }
+    says(
+        version("{drain: 1500ms}"),
+        &[
+            "services/echo.yaml:2:15: deployment.v1.drain: expected whole seconds, at most 1h, found the text \"1500ms\"; for example 7s; 0s lets pods end at once",
+        ],
+    );
+    for drain in ["0s", "12s", "1m 30s", "1h"] {
+        assert!(outcome(version(&format!("{{drain: {drain}}}"))).is_ok(), "{drain}");
+    }
+}
+
+#[test]
 fn an_external_version_has_no_settings() {
     says(
         version("{external: true, replicas: 3}"),
