@@ -1,0 +1,291 @@
+//! One candidate's way: stand by until the Lease is free, take it, renew it, lose it.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, PostParams};
+use kube::runtime::utils::Backoff;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, ResourceExt};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::lease::{self, LeaseName};
+use super::{Standing, Timing};
+
+pub(super) struct Candidate {
+    api: Api<Lease>,
+    lease: LeaseName,
+    identity: String,
+    timing: Timing,
+    standing: watch::Sender<Standing>,
+    /// How often we began to lead.
+    term: u64,
+    seen: Option<Seen>,
+    /// What was last complained about, until something works again.
+    complaint: Option<String>,
+}
+
+/// What is known of the Lease.
+struct Seen {
+    /// Its newest known version; `None` when it does not exist.
+    record: Option<Lease>,
+    /// From when on nobody can take that version for held, by our own clock.
+    free_at: Instant,
+}
+
+/// Why the Lease was not written.
+enum Failure {
+    /// Somebody else wrote it since we last saw it, or it is gone.
+    Outdated,
+    /// There was no answer, or a refusal.
+    Refused(String),
+}
+
+/// How the attempts to renew ended.
+enum Renewal {
+    Until(Instant),
+    TakenOver,
+}
+
+impl Candidate {
+    pub(super) fn new(
+        client: Client,
+        lease: LeaseName,
+        identity: String,
+        timing: Timing,
+        standing: watch::Sender<Standing>,
+    ) -> Self {
+        let api = Api::namespaced(client, &lease.namespace);
+        Self { api, lease, identity, timing, standing, term: 0, seen: None, complaint: None }
+    }
+
+    pub(super) async fn run(mut self, resigned: CancellationToken) {
+        let running = async {
+            loop {
+                let until = self.stand_by().await;
+                tracing::info!(lease = %self.lease, identity = self.identity, "leading");
+                self.lead(until).await;
+                let leader = self.other_holder();
+                self.standing.send_replace(Standing::By { leader });
+            }
+        };
+        resigned.run_until_cancelled(running).await;
+        self.standing.send_replace(Standing::By { leader: None });
+        // What is not given up by then runs out by itself.
+        drop(timeout(self.timing.deadline(), self.give_up()).await);
+    }
+
+    /// Returns once the Lease is ours, with the end of our word.
+    async fn stand_by(&mut self) -> Instant {
+        let events = watcher::watch_object(self.api.clone(), &self.lease.name);
+        let mut events = pin!(events.backoff(Every(self.timing.renewal())));
+        loop {
+            let free_at = self.seen.as_ref().map(|seen| seen.free_at);
+            let free = async {
+                match free_at {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Some(event) = events.next() => match event {
+                    Ok(record) => self.see(record),
+                    Err(error) => self.complain(&format!("cannot watch it: {error}")),
+                },
+                () = free => {
+                    if let Some(until) = self.take().await {
+                        return until;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes what the API server says the Lease is. Only a version that is new to us starts the
+    /// wait anew.
+    fn see(&mut self, record: Option<Lease>) {
+        let version = |record: &Option<Lease>| record.as_ref().and_then(Lease::resource_version);
+        if self.seen.as_ref().is_some_and(|seen| version(&seen.record) == version(&record)) {
+            return;
+        }
+        let now = Instant::now();
+        let holder = record.as_ref().and_then(lease::holder);
+        let free_at = match (&record, holder) {
+            (Some(record), Some(holder)) if holder != self.identity => {
+                now + lease::duration(record, self.timing)
+            }
+            (Some(_), _) => now,
+            // Somebody may have deleted it, and its holder not know yet.
+            (None, _) => now + self.timing.duration(),
+        };
+        self.seen = Some(Seen { record, free_at });
+        let leader = self.other_holder();
+        self.standing.send_if_modified(|standing| match standing {
+            Standing::By { leader: known } if *known != leader => {
+                if let Some(leader) = &leader {
+                    tracing::info!(lease = %self.lease, leader, "standing by");
+                }
+                *known = leader;
+                true
+            }
+            _ => false,
+        });
+    }
+
+    /// Who has the Lease instead of us, as far as we know.
+    fn other_holder(&self) -> Option<String> {
+        let holder = self.seen.as_ref()?.record.as_ref().and_then(lease::holder)?;
+        (holder != self.identity).then(|| holder.to_owned())
+    }
+
+    /// Tries to take the Lease once.
+    async fn take(&mut self) -> Option<Instant> {
+        self.term += 1;
+        let refused = match self.write().await {
+            Ok(until) => return Some(until),
+            Err(Failure::Outdated) => match self.read().await {
+                Ok(record) => {
+                    self.see(record);
+                    return None;
+                }
+                Err(message) => message,
+            },
+            Err(Failure::Refused(message)) => message,
+        };
+        self.complain(&refused);
+        if let Some(seen) = &mut self.seen {
+            seen.free_at = Instant::now() + self.timing.renewal();
+        }
+        None
+    }
+
+    /// Renews the Lease until that fails for too long or somebody else has it.
+    async fn lead(&mut self, mut until: Instant) {
+        loop {
+            sleep(self.timing.renewal()).await;
+            match timeout_at(until, self.renew()).await {
+                Ok(Renewal::Until(later)) => until = later,
+                Ok(Renewal::TakenOver) => {
+                    tracing::warn!(lease = %self.lease, "not leading any more: it was taken over");
+                    return;
+                }
+                Err(_) => {
+                    let seconds = self.timing.deadline().as_secs_f32();
+                    tracing::warn!(lease = %self.lease, "not leading any more: not renewed for {seconds} s");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn renew(&mut self) -> Renewal {
+        loop {
+            let refused = match self.write().await {
+                Ok(until) => return Renewal::Until(until),
+                Err(Failure::Outdated) => match self.read().await {
+                    Ok(record) => {
+                        self.see(record);
+                        if self.other_holder().is_some() {
+                            return Renewal::TakenOver;
+                        }
+                        // An answer to us was lost, or somebody wrote something beside or deleted
+                        // it. While our word is good nobody else can have it.
+                        continue;
+                    }
+                    Err(message) => message,
+                },
+                Err(Failure::Refused(message)) => message,
+            };
+            self.complain(&refused);
+            sleep(self.timing.renewal() / 4).await;
+        }
+    }
+
+    /// Writes that the Lease is ours over the version we know, and says so to everybody.
+    async fn write(&mut self) -> Result<Instant, Failure> {
+        let record = self.seen.as_ref().and_then(|seen| seen.record.as_ref());
+        let lease = lease::held(record, &self.lease, &self.identity, self.timing);
+        let parameters = PostParams::default();
+        // Our word counts from before the others can see it.
+        let sent = Instant::now();
+        let written = async {
+            match record {
+                Some(_) => self.api.replace(&self.lease.name, &parameters, &lease).await,
+                None => self.api.create(&parameters, &lease).await,
+            }
+        };
+        let written = match timeout(self.timing.renewal(), written).await {
+            Ok(Ok(written)) => written,
+            Ok(Err(kube::Error::Api(status))) if [404, 409].contains(&status.code) => {
+                // A missing namespace is also a 404, and reading again would not tell.
+                let namespace = status.details.as_ref().is_some_and(|it| it.kind == "namespaces");
+                let message = format!("cannot write it: {}", status.message);
+                return Err(if namespace { Failure::Refused(message) } else { Failure::Outdated });
+            }
+            Ok(Err(error)) => return Err(Failure::Refused(format!("cannot write it: {error}"))),
+            Err(_) => return Err(Failure::Refused("no answer from the API server".to_owned())),
+        };
+        let until = sent + self.timing.deadline();
+        self.seen = Some(Seen { record: Some(written), free_at: sent });
+        self.complaint = None;
+        self.standing.send_replace(Standing::Leading { term: self.term, until });
+        Ok(until)
+    }
+
+    async fn read(&self) -> Result<Option<Lease>, String> {
+        match timeout(self.timing.renewal(), self.api.get_opt(&self.lease.name)).await {
+            Ok(read) => read.map_err(|error| format!("cannot read it: {error}")),
+            Err(_) => Err("no answer from the API server".to_owned()),
+        }
+    }
+
+    /// Frees the Lease if it is ours, also when we never heard that it became so.
+    async fn give_up(&mut self) {
+        loop {
+            match self.read().await {
+                Ok(Some(record)) if lease::holder(&record) == Some(&self.identity) => {
+                    let free = lease::released(&record);
+                    let parameters = PostParams::default();
+                    match self.api.replace(&self.lease.name, &parameters, &free).await {
+                        Ok(_) => return tracing::info!(lease = %self.lease, "given up"),
+                        Err(error) => self.complain(&format!("cannot give it up: {error}")),
+                    }
+                }
+                Ok(_) => return,
+                Err(message) => self.complain(&message),
+            }
+            sleep(self.timing.renewal() / 4).await;
+        }
+    }
+
+    /// An error that stands is logged once.
+    fn complain(&mut self, message: &str) {
+        if self.complaint.as_deref() != Some(message) {
+            tracing::warn!(
+                lease = %self.lease,
+                "{message}; check the API server and the daemon's Role, it is tried again"
+            );
+            self.complaint = Some(message.to_owned());
+        }
+    }
+}
+
+/// The same pause after every failure: the default grows to 30 s, in which nobody would see that
+/// the Lease is free.
+struct Every(Duration);
+
+impl Iterator for Every {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(self.0)
+    }
+}
+
+impl Backoff for Every {
+    fn reset(&mut self) {}
+}

@@ -1,0 +1,204 @@
+//! Who of several equal daemons writes: the one that holds a Lease.
+//!
+//! What holds whatever happens to processes, messages and wall clocks, as long as clocks run at the
+//! same speed: of all [`Tenure`]s of one Lease at most one is held. Nobody's wall clock matters:
+//! - the holder counts from the moment it *sent* a renewal that came back good, and stops after
+//!   three quarters of the Lease's duration;
+//! - the others count from the moment they *received* the newest version of the Lease, and take it
+//!   over only after the whole duration, only that very version (`resourceVersion`);
+//! - a Lease that does not exist may have been deleted a moment ago, so it is waited for as long,
+//!   which costs the first start of all a few seconds.
+//!
+//! A write that is under way when the time is up has the last quarter to arrive.
+
+mod candidate;
+mod lease;
+
+use std::time::Duration;
+
+use kube::Client;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+pub use lease::{LeaseName, identity};
+
+use candidate::Candidate;
+
+/// How long a Lease lasts that nobody renews; in whole seconds, since that is what a Lease can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    seconds: u16,
+}
+
+impl Timing {
+    /// A Lease of this many seconds, at least 1.
+    pub fn seconds(seconds: u16) -> Self {
+        Self { seconds: seconds.max(1) }
+    }
+
+    /// How long the others wait after they saw the last renewal.
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(self.seconds.into())
+    }
+
+    /// How long the holder may go on after it sent its last good renewal.
+    pub fn deadline(self) -> Duration {
+        self.duration() * 3 / 4
+    }
+
+    /// The pause between two renewals, and the longest wait for one answer.
+    pub fn renewal(self) -> Duration {
+        self.duration() / 4
+    }
+}
+
+impl Default for Timing {
+    /// 4 s: a dead leader is replaced within 5 s, and a live one survives an API server that does
+    /// not answer for 2 s.
+    fn default() -> Self {
+        Self::seconds(4)
+    }
+}
+
+/// Where a candidate stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Somebody else leads, or nobody does yet.
+    By { leader: Option<String> },
+    /// We lead until then, and longer if a renewal comes through. The term counts how often we
+    /// began to lead.
+    Leading { term: u64, until: Instant },
+    /// There is no election.
+    Unopposed,
+}
+
+/// Runs for a Lease until it is dropped or [resigns](Campaign::resign).
+#[derive(Debug)]
+pub struct Campaign {
+    leadership: Leadership,
+    resign: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// Begins to run for the Lease, which is made if it does not exist.
+///
+/// `identity` must be that of this process alone, not of its pod: see [`identity`]. Errors are
+/// logged and tried again; a candidate that cannot reach the API server just does not lead.
+pub fn campaign(client: Client, lease: LeaseName, identity: String, timing: Timing) -> Campaign {
+    let (standing, receiver) = watch::channel(Standing::By { leader: None });
+    let resign = CancellationToken::new();
+    let candidate = Candidate::new(client, lease, identity, timing, standing);
+    let task = tokio::spawn(candidate.run(resign.clone()));
+    Campaign { leadership: Leadership { standing: receiver }, resign, task }
+}
+
+impl Campaign {
+    /// Tells whether we lead.
+    pub fn leadership(&self) -> Leadership {
+        self.leadership.clone()
+    }
+
+    /// Gives the Lease up, so that another one leads at once. To be called when the last write has
+    /// ended; takes at most the Lease's deadline.
+    pub async fn resign(mut self) {
+        self.resign.cancel();
+        // A panic of the task leaves the Lease to expire, as a crash would.
+        drop((&mut self.task).await);
+    }
+}
+
+impl Drop for Campaign {
+    /// As a crash: the Lease expires.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Tells whether we lead. Clones tell the same.
+#[derive(Clone, Debug)]
+pub struct Leadership {
+    standing: watch::Receiver<Standing>,
+}
+
+impl Leadership {
+    /// That of a daemon that runs alone, without an election: always held.
+    pub fn unopposed() -> Self {
+        // The last value outlives its sender.
+        Self { standing: watch::channel(Standing::Unopposed).1 }
+    }
+
+    /// The identity of whoever leads instead of us, as far as it is known.
+    pub fn other_leader(&self) -> Option<String> {
+        match &*self.standing.borrow() {
+            Standing::By { leader } => leader.clone(),
+            Standing::Leading { .. } | Standing::Unopposed => None,
+        }
+    }
+
+    /// Our tenure, if we lead now.
+    pub fn tenure(&self) -> Option<Tenure> {
+        let term = match *self.standing.borrow() {
+            Standing::By { .. } => return None,
+            Standing::Leading { term, .. } => term,
+            Standing::Unopposed => 0,
+        };
+        let tenure = Tenure { standing: self.standing.clone(), term };
+        tenure.is_held().then_some(tenure)
+    }
+
+    /// Waits until we lead; at once if we do.
+    pub async fn acquired(&self) -> Tenure {
+        let mut standing = self.standing.clone();
+        loop {
+            standing.mark_unchanged();
+            if let Some(tenure) = self.tenure() {
+                return tenure;
+            }
+            if standing.changed().await.is_err() {
+                // The campaign is over.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// The time from when we began to lead until we did not any more. Whoever writes has one, and one
+/// that was lost is never held again.
+#[derive(Clone, Debug)]
+pub struct Tenure {
+    standing: watch::Receiver<Standing>,
+    term: u64,
+}
+
+impl Tenure {
+    /// Whether we still lead, by our own clock: to be asked right before every write, since a
+    /// process may have been stopped for any time since it last looked.
+    pub fn is_held(&self) -> bool {
+        match *self.standing.borrow() {
+            Standing::By { .. } => false,
+            Standing::Leading { term, until } => term == self.term && Instant::now() < until,
+            Standing::Unopposed => true,
+        }
+    }
+
+    /// Waits until we do not lead any more; at once if we do not.
+    pub async fn lost(&self) {
+        let mut standing = self.standing.clone();
+        while self.is_held() {
+            let until = match *standing.borrow_and_update() {
+                Standing::By { .. } => return,
+                Standing::Leading { until, .. } => until,
+                Standing::Unopposed => std::future::pending().await,
+            };
+            tokio::select! {
+                Ok(()) = standing.changed() => {}
+                () = sleep_until(until) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
