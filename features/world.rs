@@ -1,6 +1,6 @@
 //! What a scenario has in hand. No logic: that is in the steps and in the harness.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -72,10 +72,17 @@ impl World {
         bed().reset().await.expect("the bed can be reset");
     }
 
-    /// Starts the daemon on a repository.
-    pub(crate) fn follow(&mut self, repository: Repository) -> Result<()> {
-        let kubeconfig = bed().kubeconfig().to_owned();
+    /// Starts the daemon on a repository, with the rights it has where it is deployed.
+    pub(crate) async fn follow(&mut self, repository: Repository) -> Result<()> {
+        let kubeconfig = self.account().await?;
         self.follow_with(repository, &kubeconfig)
+    }
+
+    /// A kubeconfig for the account that `deploy/base` makes for the daemon.
+    pub(crate) async fn account(&self) -> Result<PathBuf> {
+        let kubeconfig = self.directory.path().join("account");
+        bed().deploy_account(&kubeconfig).await?;
+        Ok(kubeconfig)
     }
 
     /// The same, with another way to the API server.

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::rollout::EXAMPLE;
-use crate::world::{DEADLINE, World, bed};
+use crate::world::{DEADLINE, World};
 
 /// Where the daemon looks for the API server; at first nobody listens there.
 const WAY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 16_443);
@@ -20,7 +20,7 @@ const WAY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST
 async fn follows_without_api_server(world: &mut World) -> Result<()> {
     let repository = Repository::create(world.directory.path(), EXAMPLE.as_ref()).await?;
     world.pushed = Some(repository.head().await?);
-    let kubeconfig = std::fs::read_to_string(bed().kubeconfig())?;
+    let kubeconfig = std::fs::read_to_string(world.account().await?)?;
     let (server, elsewhere) = (namespace::API.to_string(), WAY.to_string());
     anyhow::ensure!(kubeconfig.contains(&server), "the bed's API server is not at {server}");
     let path = world.directory.path().join("kubeconfig");

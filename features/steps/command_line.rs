@@ -1,5 +1,7 @@
 //! What people type.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use cucumber::{given, then, when};
 use harness::repository::Repository;
@@ -16,11 +18,15 @@ async fn a_copy(world: &mut World) -> Result<()> {
 
 #[when(regex = r#"^somebody runs "coalmine (.+)"$"#)]
 async fn runs(world: &mut World, arguments: String) -> Result<()> {
+    runs_as(world, arguments, bed().kubeconfig()).await
+}
+
+async fn runs_as(world: &mut World, arguments: String, kubeconfig: &Path) -> Result<()> {
     let folder = world.repository()?.clone_directory().to_owned();
     let output = Command::new(env!("CARGO_BIN_EXE_coalmine"))
         .args(arguments.split(' '))
         .current_dir(folder)
-        .env("KUBECONFIG", bed().kubeconfig())
+        .env("KUBECONFIG", kubeconfig)
         .kill_on_drop(true)
         .output()
         .await?;
@@ -35,7 +41,8 @@ async fn pushes_and_runs_once(world: &mut World) -> Result<()> {
     repository.push().await?;
     let bare = repository.bare().display().to_string();
     let state = world.directory.path().join("state").display().to_string();
-    runs(world, format!("run --once --repo {bare} --state-dir {state}")).await
+    let account = world.account().await?;
+    runs_as(world, format!("run --once --repo {bare} --state-dir {state}"), &account).await
 }
 
 #[when(regex = r#"^somebody changes "([^"]+)" to "([^"]+)" in "([^"]+)"$"#)]

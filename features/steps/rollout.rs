@@ -18,14 +18,14 @@ async fn follows_a_new_repository(world: &mut World) -> Result<()> {
     std::fs::create_dir(&nothing)?;
     let repository = Repository::create(world.directory.path(), &nothing).await?;
     world.pushed = Some(repository.head().await?);
-    world.follow(repository)
+    world.follow(repository).await
 }
 
 #[given("coalmine follows the example rollouts")]
 async fn follows_the_example(world: &mut World) -> Result<()> {
     let repository = Repository::create(world.directory.path(), EXAMPLE.as_ref()).await?;
     world.pushed = Some(repository.head().await?);
-    world.follow(repository)
+    world.follow(repository).await
 }
 
 #[given(regex = r#"^the (\w+) team pushes "([^"]+)":$"#)]

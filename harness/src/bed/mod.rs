@@ -4,6 +4,7 @@
 //!   process node, Gloo's part played by the embedded gateway, or by a real Gloo.
 //! - `existing`: a cluster of yours, by `KUBECONFIG` and `COALMINE_PROXY_URL`.
 
+mod account;
 mod control_plane;
 mod credentials;
 mod envoy;
@@ -100,6 +101,19 @@ impl Bed {
     /// The kubeconfig for programs inside the bed's namespace.
     pub fn kubeconfig(&self) -> &Path {
         &self.access.kubeconfig
+    }
+
+    /// Gives the cluster the account that `deploy/base` makes for the daemon, with the rights that
+    /// stand there and no other, and writes a kubeconfig for it, for programs inside the bed's
+    /// namespace. A [`Bed::reset`] takes the account away.
+    ///
+    /// # Errors
+    /// `deploy/base` cannot be rendered or applied, or its rights do not come into force.
+    pub async fn deploy_account(&self, kubeconfig: &Path) -> Result<()> {
+        let Access { client, kubectl, kubeconfig: administrator, .. } = &self.access;
+        account::deploy(client, kubectl, administrator, kubeconfig)
+            .await
+            .context("the daemon's account")
     }
 
     /// The kubeconfig for programs outside, such as a person's shell.

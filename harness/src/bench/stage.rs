@@ -47,7 +47,9 @@ impl Stage {
         let folder = bed.directory().join("bench");
         fs::create_dir_all(&folder)?;
         let kubeconfig = folder.join("kubeconfig");
-        let proxy = ApiProxy::start(bed.kubeconfig(), &kubeconfig).await?;
+        let account = folder.join("account");
+        bed.deploy_account(&account).await?;
+        let proxy = ApiProxy::start(&account, &kubeconfig).await?;
         let observer = Observer::start(&bed.client());
         Ok(Self { bed, proxy, observer, kubeconfig, folder })
     }
