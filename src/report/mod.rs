@@ -2,6 +2,7 @@
 
 mod board;
 mod condition;
+mod events;
 mod health;
 mod http;
 mod metrics;
@@ -10,6 +11,7 @@ mod tally;
 
 pub use board::{Board, SourceReport, Summary};
 pub use condition::{Condition, Kind as ConditionKind, Status as ConditionStatus};
+pub use events::{Events, Reason};
 pub use health::Health;
 pub use http::{Shown, serve};
 pub use metrics::{Counted, Loss, Metrics, Requests};
