@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::daemon::{self, Options};
 use crate::render::DEFAULT_INSTANCE;
 use crate::source::{Credentials, SourceConfig};
-use crate::telemetry::{self, LogFormat};
+use crate::telemetry::Telemetry;
 
 /// Keep the cluster equal to a git repository
 ///
@@ -62,9 +62,8 @@ pub(super) struct Run {
     /// ssh: the servers' keys; without it no ssh server is talked to
     #[arg(long, value_name = "FILE")]
     git_known_hosts_file: Option<PathBuf>,
-    /// How log lines look
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
+    #[command(flatten)]
+    telemetry: Telemetry,
 }
 
 #[derive(Clone)]
@@ -84,9 +83,9 @@ impl std::str::FromStr for Listen {
 
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        telemetry::start(self.log_format);
-        let source = self.source()?;
         let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+        let _telling = self.telemetry.start(runtime.handle())?;
+        let source = self.source()?;
         runtime.block_on(async {
             if self.once {
                 return once(source, &self.instance).await;

@@ -1,36 +1,79 @@
 //! The log: what the daemon decided and why, one line per decision, and the spans that say which service
 //! and object a line is about. docs/status.md says how to follow one service.
 
+#[cfg(feature = "otlp")]
+mod otlp;
+
 use std::io::IsTerminal;
 
+use tokio::runtime::Handle;
 use tracing::{Span, info_span};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::inventory::ObjectId;
 
+/// What is told, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Telemetry {
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// The OpenTelemetry collector that gets traces (OTLP, http/protobuf), such as
+    /// http://localhost:4318
+    #[cfg(feature = "otlp")]
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum LogFormat {
-    /// For people.
+enum LogFormat {
+    /// For people
     Text,
-    /// One JSON object a line.
+    /// One JSON object a line
     Json,
 }
 
-/// Starts the log on standard error. `RUST_LOG` says what is logged; without it our own decisions are,
-/// and the warnings of others.
-///
-/// # Panics
-/// When it is called twice.
-pub fn start(format: LogFormat) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,coalmine=info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => {
-            log.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();
-        }
-        LogFormat::Json => log.json().flatten_event(true).init(),
+/// Sends the last traces when it goes.
+#[must_use]
+pub struct Telling {
+    #[cfg(feature = "otlp")]
+    _traces: Option<otlp::Traces>,
+}
+
+impl Telemetry {
+    /// Starts the log on standard error, and the traces. `RUST_LOG` says what is logged; without it our
+    /// own decisions are, and the warnings of others.
+    ///
+    /// # Errors
+    /// When the log was started before, or the collector's address cannot be one.
+    pub fn start(&self, runtime: &Handle) -> anyhow::Result<Telling> {
+        let filter = EnvFilter::try_from_default_env()
+            .unwrap_or_else(|_| EnvFilter::new("warn,coalmine=info"));
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let lines = match self.log_format {
+            LogFormat::Text => {
+                lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed()
+            }
+            LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        };
+        let log = tracing_subscriber::registry().with(lines.with_filter(filter));
+        #[cfg(feature = "otlp")]
+        let traces = {
+            let to = |endpoint: &String| otlp::Traces::to(endpoint, runtime);
+            self.otlp_endpoint.as_ref().map(to).transpose()?
+        };
+        #[cfg(feature = "otlp")]
+        let log = log.with(traces.as_ref().map(otlp::Traces::layer));
+        #[cfg(not(feature = "otlp"))]
+        let _ = runtime;
+        log.try_init()?;
+        Ok(Telling {
+            #[cfg(feature = "otlp")]
+            _traces: traces,
+        })
     }
 }
 
