@@ -1,0 +1,82 @@
+//! What runs the daemon on a cluster, against a real API server: the objects of `deploy/`, and the
+//! election of who writes.
+//!
+//! A program of its own kind, because the bed wants a namespace before there are threads. A word
+//! after `cargo test --test operations` chooses the tests whose names contain it.
+
+mod election;
+mod manifests;
+
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use harness::{Bed, BedOptions, Inside, Openings, Progress};
+
+fn main() -> ExitCode {
+    match harness::enter(&Openings::default()).and_then(run) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(inside: Inside) -> Result<bool> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let bed = Bed::start(BedOptions { inside, directory: None }, &Progress::new()).await?;
+        let mut all_passed = true;
+        let mut ran = 0;
+        macro_rules! test {
+            ($test:path) => {
+                if chosen(stringify!($test)) {
+                    let outcome = $test(&bed).await;
+                    println!(
+                        "test {} ... {}",
+                        stringify!($test),
+                        if outcome.is_ok() { "ok" } else { "FAILED" }
+                    );
+                    if let Err(error) = outcome {
+                        println!("{error:#}");
+                        all_passed = false;
+                    }
+                    ran += 1;
+                    bed.reset().await?;
+                }
+            };
+        }
+        test!(manifests::the_api_server_takes_every_object_and_every_pod_is_a_restricted_one);
+        test!(election::another_one_leads_soon_after_a_crash_and_at_once_after_a_farewell);
+        ensure!(ran > 0, "no test was run");
+        bed.stop().await?;
+        Ok(all_passed)
+    })
+}
+
+fn chosen(test: &str) -> bool {
+    let mut words = std::env::args().skip(1).filter(|word| !word.starts_with('-')).peekable();
+    words.peek().is_none() || words.any(|word| test.contains(&word))
+}
+
+/// What kubectl says, given this input.
+fn kubectl(bed: &Bed, arguments: &[&str], input: &str) -> Result<String> {
+    let mut command = Command::new(bed.kubectl());
+    command.arg("--kubeconfig").arg(bed.kubeconfig()).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("cannot start kubectl")?;
+    std::io::Write::write_all(&mut child.stdin.take().context("no input")?, input.as_bytes())?;
+    let output = child.wait_with_output()?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "kubectl {}: {complaint}", arguments.join(" "));
+    // Warnings are complaints too, of what will be refused one day.
+    ensure!(!complaint.contains("Warning"), "kubectl {}: {complaint}", arguments.join(" "));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The objects of a folder below `deploy/`.
+fn kustomize(bed: &Bed, folder: &str) -> Result<String> {
+    let path = format!("{}/deploy/{folder}", env!("CARGO_MANIFEST_DIR"));
+    kubectl(bed, &["kustomize", &path], "")
+}
