@@ -49,7 +49,8 @@ pub(super) struct Content {
     pub(super) source: SourceReport,
     /// When the first commit arrived that is not taken up, if there is one.
     pub(super) source_waits_since: Option<Timestamp>,
-    pub(super) services: BTreeMap<String, Entry>,
+    /// Boxed, since half of the room in a tree's nodes is empty.
+    pub(super) services: BTreeMap<String, Box<Entry>>,
 }
 
 pub(super) struct Entry {
@@ -136,8 +137,11 @@ impl Board {
     /// Everything at this moment.
     pub fn summary(&self) -> Summary {
         let content = self.content();
-        let (platform, services): (Vec<_>, Vec<_>) =
-            content.services.values().map(Entry::shown).partition(|r| r.service == PLATFORM);
+        let (platform, services): (Vec<_>, Vec<_>) = content
+            .services
+            .values()
+            .map(|entry| entry.shown())
+            .partition(|r| r.service == PLATFORM);
         let source = content.source.clone();
         Summary {
             revision: source.attempted_revision.clone().or_else(|| source.revision.clone()),
@@ -158,22 +162,23 @@ impl Board {
 
 impl Content {
     fn entry(&mut self, name: &str, now: Timestamp) -> &mut Entry {
-        self.services.entry(name.to_owned()).or_insert_with(|| Entry {
-            report: ServiceReport {
-                service: name.to_owned(),
-                since: now,
-                ..ServiceReport::default()
-            },
+        self.services.entry(name.to_owned()).or_insert_with(|| Box::new(Entry::new(name, now)))
+    }
+}
+
+impl Entry {
+    fn new(name: &str, now: Timestamp) -> Self {
+        let service = name.to_owned();
+        Self {
+            report: ServiceReport { service, since: now, ..ServiceReport::default() },
             invalid: None,
             attempted_at: now,
             waits_since: None,
             turns: Turns::new(now),
             tally: Tally::default(),
-        })
+        }
     }
-}
 
-impl Entry {
     /// How the service is doing, its newest values included.
     pub(super) fn state(&self) -> State {
         if self.invalid.is_some() { State::Invalid } else { self.report.state }

@@ -6,6 +6,7 @@ mod events;
 mod health;
 mod http;
 mod metrics;
+mod per_version;
 mod service;
 mod tally;
 
@@ -15,6 +16,7 @@ pub use events::{Events, Reason};
 pub use health::Health;
 pub use http::{Shown, serve};
 pub use metrics::{Counted, Loss, Metrics, Requests};
+pub use per_version::PerVersion;
 pub use service::{Drift, ServiceReport, State};
 
 #[cfg(test)]

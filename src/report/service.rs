@@ -1,14 +1,13 @@
 //! What is known of one service.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::condition::Condition;
+use super::per_version::PerVersion;
 use crate::phase::Phase;
-use crate::values::{Binding, HeaderMatch, Service, ValueMatch, Version};
+use crate::values::{Binding, HeaderMatch, Service, ValueMatch};
 
 /// How a service is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -60,13 +59,13 @@ pub struct ServiceReport {
     /// The newest commit that was tried.
     pub attempted_revision: String,
     /// Desired share of the unmarked requests per version, in percent.
-    pub weights: BTreeMap<String, u8>,
+    pub weights: PerVersion<u8>,
     /// The shares of `revision`; empty as long as none is known to be in force.
-    pub applied_weights: BTreeMap<String, u8>,
+    pub applied_weights: PerVersion<u8>,
     /// Ready pods per version, as far as known.
-    pub ready_pods: BTreeMap<String, u32>,
+    pub ready_pods: PerVersion<u32>,
     /// Header name to value of the requests that go to the canary.
-    pub headers: BTreeMap<String, Value>,
+    pub headers: Map<String, Value>,
     /// The paths it answers.
     pub paths: Vec<String>,
     /// The domains it owns; empty when a platform VirtualService selects its routes.
@@ -106,8 +105,8 @@ impl ServiceReport {
         let routes = &service.routes;
         self.namespace = service.namespace.clone();
         self.phase = Phase::of(service).to_string();
-        let share = |version: &Version| (version.to_string(), routes.share(version).percent());
-        self.weights = service.versions.keys().map(share).collect();
+        let versions = service.versions.keys();
+        self.weights = versions.map(|version| (version, routes.share(version).percent())).collect();
         let headers = routes.canary.iter().flat_map(|canary| &canary.headers);
         self.headers =
             headers.map(|(name, wanted)| (name.clone(), header_in_words(wanted))).collect();

@@ -1,6 +1,5 @@
 //! What is counted of one service. It lives and goes with the service's entry on the board.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Upper bounds of the buckets of a service's reconcile durations, in seconds: an unchanged service,
@@ -14,13 +13,18 @@ pub(super) struct Tally {
     pub(super) stalls: u64,
     /// How long it took to reconcile it.
     pub(super) reconciles: Durations,
-    /// Drift per kind of object.
-    pub(super) drift: BTreeMap<Box<str>, Drifts>,
+    /// Drift per kind of object. Most services have none, and there are few kinds.
+    pub(super) drift: Vec<(Box<str>, Drifts)>,
 }
 
 impl Tally {
     pub(super) fn drift_of(&mut self, kind: &str) -> &mut Drifts {
-        self.drift.entry(kind.into()).or_default()
+        let known = self.drift.iter().position(|(known, _)| **known == *kind);
+        let place = known.unwrap_or_else(|| {
+            self.drift.push((kind.into(), Drifts::default()));
+            self.drift.len() - 1
+        });
+        &mut self.drift[place].1
     }
 }
 

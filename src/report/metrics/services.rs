@@ -1,7 +1,6 @@
 //! The metrics of the source and of each service, computed from the board at each scrape: a service
 //! that is gone has none, and nothing is kept twice.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Error};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use prometheus_client::metrics::exemplar::Exemplar;
 
 use crate::phase::Phase;
 use crate::report::board::{Board, Content, Entry};
+use crate::report::per_version::PerVersion;
 use crate::report::service::State;
 use crate::report::tally::Drifts;
 
@@ -161,12 +161,11 @@ impl Families<'_, '_> {
         &mut self,
         name: &str,
         help: &str,
-        numbers: impl Fn(&Entry) -> &BTreeMap<String, N>,
+        numbers: impl Fn(&Entry) -> &PerVersion<N>,
     ) -> Result<(), Error> {
         self.services(name, help, MetricType::Gauge, |service, entry, family| {
             numbers(entry).iter().try_for_each(|(version, number)| {
-                let labels = [("service", service), ("version", version.as_str())];
-                gauge(family, &labels, (*number).into())
+                gauge(family, &[("service", service), ("version", version)], number.into())
             })
         })
     }

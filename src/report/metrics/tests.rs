@@ -1,8 +1,10 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::*;
+use crate::values::Service;
+use crate::values::tests::service;
 
 fn metrics_at(seconds: Arc<AtomicU64>) -> Metrics {
     let clock = move || {
@@ -10,6 +12,13 @@ fn metrics_at(seconds: Arc<AtomicU64>) -> Metrics {
         Timestamp::from_second(seconds.try_into().expect("a second")).expect("a time")
     };
     Metrics::new(Arc::new(Board::with_clock(clock)))
+}
+
+fn shifting() -> Service {
+    service(
+        "deployment: {v1: {}, v2: {}}\nroutes: {apiGroup: a, primary: {version: v1}, \
+         canary: {version: v2, weight: 50, headers: {stage: canary}}}\n",
+    )
 }
 
 /// Metrics of a daemon to which everything happened once.
@@ -20,9 +29,9 @@ fn after_everything() -> Metrics {
         source.revision = Some("a".into());
     });
     metrics.board.service("echo", |report| {
-        report.phase = "Shifting".into();
-        report.weights = BTreeMap::from([("v1".into(), 50), ("v2".into(), 50)]);
-        report.ready_pods = BTreeMap::from([("v1".into(), 1)]);
+        let values = shifting();
+        report.describe(&values);
+        report.ready_pods = values.versions.keys().map(|version| (version, 1)).collect();
         report.attempted_revision = "a".into();
         report.ready("a");
     });
