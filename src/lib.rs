@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod daemon;
 pub mod diff;
 pub mod election;
+pub mod harmless;
 pub mod health;
 pub mod inventory;
 pub mod phase;

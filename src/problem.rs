@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::harmless::{harmless, has_shape};
+
 /// A place in a file, and how many characters from there on it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
@@ -63,17 +65,32 @@ impl Problem {
     }
 }
 
+/// The most problems that are shown of one file.
+pub(crate) const MOST_SHOWN: usize = 50;
+
+/// No more problems than somebody reads at once.
+pub(crate) fn few(mut problems: Vec<Problem>) -> Vec<Problem> {
+    let more = problems.len().saturating_sub(MOST_SHOWN);
+    if more > 0 {
+        problems.truncate(MOST_SHOWN);
+        let message = format!("and {more} more problems");
+        let last = Problem::new(&problems[MOST_SHOWN - 1].at, "", message);
+        problems.push(last.help("mend those before first"));
+    }
+    problems
+}
+
 impl fmt::Display for Problem {
     /// `file:line:column: key: message; help`, on one line, for logs and statuses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Location { file, line, column, .. } = &self.at;
-        write!(f, "{file}:{line}:{column}: ")?;
+        write!(f, "{}:{line}:{column}: ", harmless(file))?;
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write!(f, "{}: ", harmless(&self.key))?;
         }
-        f.write_str(&self.message)?;
+        f.write_str(&harmless(&self.message))?;
         match &self.help {
-            Some(help) => write!(f, "; {help}"),
+            Some(help) => write!(f, "; {}", harmless(help)),
             None => Ok(()),
         }
     }
@@ -97,10 +114,10 @@ impl fmt::Display for Annotated<'_> {
         let margin = " ".repeat(number.len());
         write!(f, "{ERROR}error{ERROR:#}{BOLD}: ")?;
         if !key.is_empty() {
-            write!(f, "{key}: ")?;
+            write!(f, "{}: ", harmless(key))?;
         }
-        writeln!(f, "{message}{BOLD:#}")?;
-        writeln!(f, "{margin}{FRAME}-->{FRAME:#} {file}:{line}:{column}")?;
+        writeln!(f, "{}{BOLD:#}", harmless(message))?;
+        writeln!(f, "{margin}{FRAME}-->{FRAME:#} {}:{line}:{column}", harmless(file))?;
         if let Some(text) = &self.line {
             let window = Window::around(text, *column, *length);
             writeln!(f, "{margin} {FRAME}|{FRAME:#}")?;
@@ -109,13 +126,14 @@ impl fmt::Display for Annotated<'_> {
             writeln!(f, "{margin} {FRAME}|{FRAME:#} {indent}{ERROR}{carets}{ERROR:#}")?;
         }
         if let Some(help) = help {
-            writeln!(f, "{margin} {FRAME}={FRAME:#} {BOLD}help{BOLD:#}: {help}")?;
+            writeln!(f, "{margin} {FRAME}={FRAME:#} {BOLD}help{BOLD:#}: {}", harmless(help))?;
         }
         Ok(())
     }
 }
 
-/// The part of a long line that is shown, with control characters made harmless.
+/// The part of a long line that is shown. What has no shape is replaced one for one, so that the
+/// carets stand below what they mean.
 struct Window {
     text: String,
     indent: usize,
@@ -138,8 +156,8 @@ impl Window {
 fn visible(character: char) -> char {
     match character {
         '\t' => ' ',
-        character if character.is_control() => '\u{fffd}',
-        character => character,
+        character if has_shape(character) => character,
+        _ => '\u{fffd}',
     }
 }
 
@@ -173,6 +191,19 @@ mod tests {
           |           ^^^
           = help: write 50
         ");
+    }
+
+    #[test]
+    fn hostile_text_reaches_neither_a_terminal_nor_a_log() {
+        const HOSTILE: &str = "\u{1b}[2J\u{202e}\r\n\u{200b}\u{9b}1m";
+        let at = Location { file: HOSTILE.into(), line: 1, column: 1, length: 9 };
+        let problem = Problem::new(&at, HOSTILE, HOSTILE).help(HOSTILE);
+        let shown = problem.annotated(Some(HOSTILE.as_bytes())).to_string();
+        let shown = anstream::adapter::strip_str(&shown).to_string();
+        for text in [problem.to_string(), shown.replace('\n', "")] {
+            assert!(text.chars().all(has_shape), "{text:?}");
+        }
+        assert_eq!(shown.lines().count(), 6, "{shown}");
     }
 
     #[test]

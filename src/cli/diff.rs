@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cluster::Cluster;
 use crate::diff::{self, Line};
+use crate::harmless::harmless;
 use crate::inventory::{Manifest, ObjectId};
 use crate::reconcile::{Job, Reconciler, Review, gone};
 use crate::render::{DEFAULT_INSTANCE, Owner};
@@ -134,10 +135,10 @@ fn print_line(line: &Line) {
     const ADDED: Style = AnsiColor::Green.on_default();
     const REMOVED: Style = AnsiColor::Red.on_default();
     match line {
-        Line::Heading(text) => anstream::println!("{HEADING}{text}{HEADING:#}"),
-        Line::Added(text) => anstream::println!("{ADDED}+{text}{ADDED:#}"),
-        Line::Removed(text) => anstream::println!("{REMOVED}-{text}{REMOVED:#}"),
-        Line::Same(text) => anstream::println!(" {text}"),
+        Line::Heading(text) => anstream::println!("{HEADING}{}{HEADING:#}", harmless(text)),
+        Line::Added(text) => anstream::println!("{ADDED}+{}{ADDED:#}", harmless(text)),
+        Line::Removed(text) => anstream::println!("{REMOVED}-{}{REMOVED:#}", harmless(text)),
+        Line::Same(text) => anstream::println!(" {}", harmless(text)),
     }
 }
 

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use clap::Parser;
 
+use crate::harmless::harmless;
 use crate::values::check_label_value;
 
 /// Keeps Gloo canary rollouts equal to a git repository.
@@ -72,6 +73,8 @@ fn label_value(text: &str) -> Result<String, String> {
 
 fn fail(error: &anyhow::Error) -> ExitCode {
     const ERROR: Style = AnsiColor::Red.on_default().bold();
-    anstream::eprintln!("{ERROR}error:{ERROR:#} {error:#}");
+    let error = format!("{error:#}");
+    let lines: Vec<_> = error.lines().map(harmless).collect();
+    anstream::eprintln!("{ERROR}error:{ERROR:#} {}", lines.join("\n"));
     ExitCode::FAILURE
 }

@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::daemon::{self, Options};
+use crate::harmless::harmless;
 use crate::render::DEFAULT_INSTANCE;
 use crate::source::{Credentials, SourceConfig};
 use crate::telemetry::Telemetry;
@@ -133,7 +134,8 @@ async fn once(source: SourceConfig, instance: &str) -> anyhow::Result<ExitCode> 
             None => anstream::println!("{}: ready", outcome.service),
             Some(trouble) => {
                 all_is_well = false;
-                anstream::println!("{}: failed: {}", outcome.service, trouble.replace('\n', "; "));
+                let trouble = trouble.replace('\n', "; ");
+                anstream::println!("{}: failed: {}", outcome.service, harmless(&trouble));
             }
         }
     }

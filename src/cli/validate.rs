@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::harmless::harmless;
 use crate::phase::Phase;
 use crate::problem::Problem;
 use crate::source::{File, Tree};
@@ -61,7 +62,7 @@ fn print_service(out: &mut impl Write, name: &ServiceName, outcome: &Outcome) ->
     match outcome {
         Ok(service) => {
             let phase = Phase::of(service);
-            writeln!(out, "{GOOD}ok{GOOD:#}     {name:20} {phase:11} {}", service.file)?;
+            writeln!(out, "{GOOD}ok{GOOD:#}     {name:20} {phase:11} {}", harmless(&service.file))?;
             for warning in service.warnings() {
                 writeln!(out, "       {DOUBTFUL}warning:{DOUBTFUL:#} {warning}")?;
             }

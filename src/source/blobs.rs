@@ -8,6 +8,7 @@ use super::error::{Refusal, SourceError};
 use super::limits::{Collected, LIMITS, Limits, refused};
 use super::revision::short;
 use super::tree::{File, Tree};
+use crate::harmless::harmless;
 
 /// File modes of git's trees that are not plain files or folders.
 const SYMLINK: i32 = 0o120_000;
@@ -68,6 +69,9 @@ fn collect(
                 return Err(refused(&shown, Refusal::Name).into());
             }
             collected.entry(&shown)?;
+            if name.contains('/') || ["", ".", ".."].contains(&&*name) {
+                return Err(refused(&shown, Refusal::Forged).into());
+            }
             match (entry.kind(), entry.filemode()) {
                 (_, SYMLINK) => return Err(refused(&shown, Refusal::Symlink).into()),
                 (Some(ObjectType::Tree), _) => {
@@ -85,7 +89,7 @@ fn collect(
                         Some(file) => file.clone(),
                         None => File::of_blob(id, repository.find_blob(id)?.content()),
                     };
-                    collected.keep(below, file);
+                    collected.keep(below, file)?;
                 }
                 // The only other thing git puts into a tree is the commit of a submodule.
                 _ => return Err(refused(&shown, Refusal::Submodule).into()),
@@ -132,7 +136,7 @@ fn folder<'r>(
         .filter(|entry| entry.kind() == Some(ObjectType::Tree))
         .map(|entry| {
             let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
-            parent.iter().copied().chain([name.as_str()]).collect::<Vec<_>>().join("/")
+            parent.iter().copied().chain([&*harmless(&name)]).collect::<Vec<_>>().join("/")
         })
         .collect();
     Err(SourceError::PathMissing {

@@ -36,7 +36,7 @@ fn read(root: &Path, limits: Limits) -> Result<Tree, SourceError> {
             } else if kind.is_file() {
                 let content = content(&path, limits.file)?;
                 collected.size(&shown, content.len() as u64)?;
-                collected.keep(format!("{prefix}{name}"), content.into());
+                collected.keep(format!("{prefix}{name}"), content.into())?;
             } else {
                 return Err(refused(&shown, Refusal::Special));
             }

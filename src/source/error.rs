@@ -199,6 +199,9 @@ pub enum Refusal {
     /// A name that is not UTF-8.
     #[error("has a name that is not UTF-8; rename it")]
     Name,
+    /// A name that leads out of its folder, or one that stands twice in it: git makes no such tree.
+    #[error("is an entry that git does not make; make the commit anew")]
+    Forged,
     /// One file is too large.
     #[error(
         "has {size} bytes, more than the {limit} that one file may have; move it out of the path"

@@ -1,7 +1,10 @@
 //! How much of a tree is read before it is refused.
 
+use std::collections::btree_map::Entry;
+
 use super::error::{Refusal, SourceError};
 use super::tree::{File, Tree};
+use crate::harmless::harmless;
 
 /// The most that is read into memory from one revision.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +59,12 @@ impl Collected {
     }
 
     /// Keeps a file, under its path below the configured folder.
-    pub(super) fn keep(&mut self, path: String, file: File) {
-        self.tree.files.insert(path, file);
+    pub(super) fn keep(&mut self, path: String, file: File) -> Result<(), SourceError> {
+        match self.tree.files.entry(path) {
+            Entry::Vacant(free) => drop(free.insert(file)),
+            Entry::Occupied(taken) => return Err(refused(taken.key(), Refusal::Forged)),
+        }
+        Ok(())
     }
 
     pub(super) fn finish(self) -> Tree {
@@ -67,5 +74,5 @@ impl Collected {
 
 /// A refusal that names its path.
 pub(super) fn refused(path: &str, refusal: Refusal) -> SourceError {
-    SourceError::Refused { path: path.to_owned(), refusal }
+    SourceError::Refused { path: harmless(path).into_owned(), refusal }
 }

@@ -12,6 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use crate::harmless::HarmlessLog;
 use crate::inventory::ObjectId;
 
 /// What is told, and how.
@@ -52,7 +53,9 @@ impl Telemetry {
     pub fn start(&self, runtime: &Handle) -> anyhow::Result<Telling> {
         let filter = EnvFilter::try_from_default_env()
             .unwrap_or_else(|_| EnvFilter::new("warn,coalmine=info"));
-        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let json = matches!(self.log_format, LogFormat::Json);
+        let writer = HarmlessLog { inner: std::io::stderr, json };
+        let lines = tracing_subscriber::fmt::layer().with_writer(writer);
         let lines = match self.log_format {
             LogFormat::Text => {
                 lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed()

@@ -13,7 +13,7 @@ use super::node::{Data, Node};
 use super::repository::Outcome;
 use super::routes::Split;
 use super::service::Service;
-use crate::problem::{Location, Problem};
+use crate::problem::{Location, Problem, few};
 use crate::source::Tree;
 
 /// Finds what more than one service claims, and makes it an error of each of them. The places come
@@ -38,7 +38,7 @@ pub(super) fn refuse(services: &mut BTreeMap<ServiceName, Outcome>, tree: &Tree)
         }
         let root = root(service, tree);
         let problem = |(claim, rival): (&Claim<'_>, &Service)| claim.problem(&root, &rival.file);
-        found.push((service.name.clone(), rivals.into_iter().map(problem).collect()));
+        found.push((service.name.clone(), few(rivals.into_iter().map(problem).collect())));
     }
     for (name, problems) in found {
         services.insert(name, Err(problems));

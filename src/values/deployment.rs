@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::entry::{Entry, Fields, Problems};
-use super::names::check_label;
+use super::names::{check_label, check_path_segment};
 use super::node::{Data, Scalar};
 use super::patch;
 use super::settings;
@@ -169,7 +169,7 @@ fn read_external(entry: &Entry, namespace: &str, problems: &mut Problems) -> Opt
         None => Some(namespace.to_owned()),
     };
     fields.finish(problems);
-    let name = name?.text(problems)?;
+    let name = read_segment(&name?, "an Upstream's name", problems)?;
     Some(Workload::Upstream(UpstreamRef { name, namespace: namespace? }))
 }
 
@@ -224,6 +224,17 @@ fn read_drain(entry: &Entry, problems: &mut Problems) -> Option<Duration> {
 pub(super) fn read_label(entry: &Entry, what: &str, problems: &mut Problems) -> Option<String> {
     let text = entry.text(problems)?;
     match check_label(what, &text) {
+        Ok(()) => Some(text),
+        Err(message) => {
+            problems.push(entry.problem(message));
+            None
+        }
+    }
+}
+
+fn read_segment(entry: &Entry, what: &str, problems: &mut Problems) -> Option<String> {
+    let text = entry.text(problems)?;
+    match check_path_segment(what, &text) {
         Ok(()) => Some(text),
         Err(message) => {
             problems.push(entry.problem(message));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::node::{Data, Node, Scalar};
-use crate::problem::{Location, Problem};
+use crate::problem::{Location, MOST_SHOWN, Problem};
 
 /// What a reading function does: `None` says that a problem was noted.
 pub(super) type Problems = Vec<Problem>;
@@ -210,8 +210,13 @@ impl Fields {
     /// Reports every key that nobody asked for.
     pub(super) fn finish(mut self, problems: &mut Problems) {
         self.known.sort_unstable();
-        for (name, entry) in &self.entries {
+        for (index, (name, entry)) in self.entries.iter().enumerate() {
             let problem = Problem::new(&entry.key_at, &entry.path, "unknown key");
+            // Nobody is shown more problems, and the nearest key is dear to find.
+            if index >= MOST_SHOWN {
+                problems.push(problem);
+                continue;
+            }
             problems.push(problem.help(match nearest(name, &self.known) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known here: {}", self.known.join(", ")),
@@ -222,7 +227,8 @@ impl Fields {
 
 /// The known key that was probably meant: the one nearest by typing mistakes, if any is near.
 fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
-    let lowered = name.to_lowercase();
+    // The comparison costs the product of the lengths.
+    let lowered = if name.len() <= 64 { name.to_lowercase() } else { return None };
     known
         .iter()
         .map(|known| (strsim::damerau_levenshtein(&lowered, &known.to_lowercase()), *known))

@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use super::layout::Entry;
 use super::names::ServiceName;
-use super::node::Node;
+use super::node::{Extent, Node};
+use super::settings::Defaults;
 use super::{Service, service, yaml};
 use crate::problem::{Location, Problem};
 
-/// Reads a service's file over the defaults.
+/// Reads a service's file over the defaults, and says how much it holds with them.
 pub(super) fn read(
     stem: &str,
     file: &Arc<str>,
     content: &[u8],
-    defaults: Option<&Arc<Node>>,
+    defaults: Option<&Defaults>,
+    extent: &mut Extent,
 ) -> Result<Service, Vec<Problem>> {
     let (root, mut problems) = document(file, content)?;
+    *extent = service::extent(&root, defaults);
     let name = ServiceName::new(stem).map_err(|message| {
         let problem = Problem::new(&Location::start_of(file), "", message);
         vec![problem.help("rename the file: its name is the service's")]

@@ -55,10 +55,14 @@ impl<'a> Layout<'a> {
         Self { settings: settings(tree), platform, services, problems }
     }
 
+    /// A problem of the tree as a whole.
+    pub(super) fn problem(message: impl Into<String>) -> Problem {
+        Problem::new(&Location::start_of(&SETTINGS_FILE.into()), "", message)
+    }
+
     /// The problem of a tree in which nothing is for us.
     pub(super) fn nothing_here() -> Problem {
-        let at = Location::start_of(&SETTINGS_FILE.into());
-        Problem::new(&at, "", "neither coalmine.yaml nor platform/ nor services/ is here")
+        Self::problem("neither coalmine.yaml nor platform/ nor services/ is here")
             .help("is the path right? services are files like services/echo.yaml")
     }
 }

@@ -44,9 +44,10 @@ impl ServiceName {
         Self::new(meant).is_ok().then(|| meant.to_owned())
     }
 
-    /// What a file that cannot be a service is reported under: its path.
+    /// What a file that cannot be a service is reported under: its path, which then is no danger
+    /// to a terminal.
     pub(super) fn unchecked(path: &str) -> Self {
-        Self(path.to_owned())
+        Self(path.escape_debug().to_string())
     }
 
     /// The name as text.
@@ -150,6 +151,21 @@ pub(super) fn check_label(what: &str, text: &str) -> Result<(), String> {
     } else {
         Ok(())
     }
+}
+
+/// Checks what becomes a part of an object's address: Kubernetes refuses `.`, `..`, `/` and `%`, and
+/// nobody uses the signs that would end the path or cannot be shown.
+pub(super) fn check_path_segment(what: &str, text: &str) -> Result<(), String> {
+    const LONGEST: usize = 253;
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !b"/%?#\\\"".contains(&byte);
+    if [".", ".."].contains(&text) || text.is_empty() || !text.bytes().all(allowed) {
+        let text: String = text.chars().take(LONGEST).collect();
+        return Err(format!("{what} is letters, digits and `-._:`, found {text:?}"));
+    }
+    if text.len() > LONGEST {
+        return Err(format!("{what} has at most {LONGEST} characters, found {}", text.len()));
+    }
+    Ok(())
 }
 
 /// Checks a label's value: what an `apiGroup` and the daemon's instance have to be.

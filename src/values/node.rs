@@ -28,6 +28,35 @@ pub(super) enum Data {
     Mapping(Vec<(Key, Arc<Node>)>),
 }
 
+/// How much something holds, aliases replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// Values and keys.
+    pub(super) nodes: usize,
+    /// Bytes of their text.
+    pub(super) text: usize,
+}
+
+impl Extent {
+    /// Whether this much is too much.
+    pub(super) fn exceeds(self, most: Self) -> bool {
+        self.nodes > most.nodes || self.text > most.text
+    }
+
+    /// This much, so many times.
+    pub(super) fn times(self, times: usize) -> Self {
+        let (nodes, text) = (self.nodes.saturating_mul(times), self.text.saturating_mul(times));
+        Self { nodes, text }
+    }
+}
+
+impl std::ops::AddAssign for Extent {
+    fn add_assign(&mut self, other: Self) {
+        self.nodes = self.nodes.saturating_add(other.nodes);
+        self.text = self.text.saturating_add(other.text);
+    }
+}
+
 /// A key of a mapping and its place.
 #[derive(Clone, Debug)]
 pub(super) struct Key {
@@ -57,6 +86,22 @@ impl Node {
     /// Whether nothing is written here, or `null`.
     pub(super) fn is_null(&self) -> bool {
         self.scalar() == Some(Scalar::Null)
+    }
+
+    /// How much it holds.
+    pub(super) fn extent(&self) -> Extent {
+        let mut extent = Extent { nodes: 1, text: 0 };
+        match &self.data {
+            Data::Scalar { text, .. } => extent.text = text.len(),
+            Data::Sequence(items) => items.iter().for_each(|item| extent += item.extent()),
+            Data::Mapping(entries) => {
+                for (key, node) in entries {
+                    extent += Extent { nodes: 1, text: key.name.len() };
+                    extent += node.extent();
+                }
+            }
+        }
+        extent
     }
 
     /// Whether it is a mapping.

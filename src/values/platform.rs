@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::names::check_path_segment;
+use super::node::Extent;
 use super::yaml;
 use crate::inventory::{Manifest, ObjectId};
 use crate::problem::{Location, Problem};
@@ -23,6 +25,7 @@ impl Platform {
         file: &Arc<str>,
         content: &[u8],
         seen: &mut BTreeMap<ObjectId, Location>,
+        extent: &mut Extent,
     ) {
         let documents = match yaml::documents(file, content) {
             Ok((documents, problems)) => {
@@ -32,6 +35,7 @@ impl Platform {
             Err(problem) => return self.problems.push(problem),
         };
         for document in documents.iter().filter(|document| !document.is_null()) {
+            *extent += document.extent();
             let at = &document.at;
             let Some(manifest) = Manifest::new(document.to_json()) else {
                 let message = "apiVersion, kind and metadata.name are required";
@@ -39,6 +43,12 @@ impl Platform {
                 self.problems.push(Problem::new(at, "", message).help(help));
                 continue;
             };
+            if let Err(message) = check_id(manifest.id()) {
+                self.problems.push(Problem::new(at, "", message).help(
+                    "such a name cannot be part of the object's address: is it spelled right?",
+                ));
+                continue;
+            }
             if let Some(first) = seen.insert(manifest.id().clone(), at.clone()) {
                 let message =
                     format!("{} stands in {}:{} too", manifest.id(), first.file, first.line);
@@ -48,4 +58,22 @@ impl Platform {
             self.manifests.push(manifest);
         }
     }
+}
+
+/// What Kubernetes asks of everything that becomes part of an object's address, lest it lead to
+/// another object's.
+fn check_id(id: &ObjectId) -> Result<(), String> {
+    let ObjectId { api_version, kind, namespace, name } = id;
+    let version = api_version.split_once('/').map_or(api_version.as_str(), |(_, version)| version);
+    let group = api_version.split_once('/').map(|(group, _)| group);
+    for (what, text) in [
+        ("kind", Some(kind.as_str())),
+        ("apiVersion", Some(version)),
+        ("apiVersion", group),
+        ("metadata.namespace", namespace.as_deref()),
+        ("metadata.name", Some(name)),
+    ] {
+        text.map_or(Ok(()), |text| check_path_segment(what, text))?;
+    }
+    Ok(())
 }

@@ -1,15 +1,16 @@
 //! Reads one revision after the other, and each file only when it changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 
 use super::layout::{Entry, Layout};
 use super::names::ServiceName;
+use super::node::Extent;
 use super::repository::{Outcome, Repository};
 use super::settings::{self, SettingsFile};
 use super::{Platform, conflicts, file};
-use crate::problem::Problem;
+use crate::problem::{Problem, few};
 use crate::source::{Identity, Tree};
 
 /// Reads the revisions of a repository and keeps what it has read: the next revision costs as much
@@ -30,12 +31,15 @@ struct SettingsRead {
     /// Absent when the services' defaults could not be read.
     file: Option<SettingsFile>,
     problems: Vec<Problem>,
+    /// The lines and columns of all its problems.
+    known: BTreeSet<(usize, usize)>,
 }
 
 /// All of `platform/` as it was read.
 #[derive(Debug, Default)]
 struct PlatformRead {
     contents: Vec<(String, Option<Identity>)>,
+    extent: Extent,
     platform: Arc<Platform>,
 }
 
@@ -44,12 +48,25 @@ struct PlatformRead {
 struct ServiceRead {
     content: Identity,
     settings: Option<Identity>,
+    /// How much it holds with the defaults.
+    extent: Extent,
     outcome: Outcome,
+}
+
+/// What a repository holds at most, aliases and defaults in place: its files can name much more than
+/// they hold, and all of it is kept in memory.
+const MAX_TOTAL: Extent = Extent { nodes: 1_000_000, text: 64 << 20 };
+
+impl SettingsRead {
+    fn new(content: Option<Identity>, file: Option<SettingsFile>, problems: Vec<Problem>) -> Self {
+        let known = problems.iter().map(place).collect();
+        Self { content, file, problems: few(problems), known }
+    }
 }
 
 impl Default for SettingsRead {
     fn default() -> Self {
-        Self { content: None, file: Some(SettingsFile::default()), problems: Vec::new() }
+        Self::new(None, Some(SettingsFile::default()), Vec::new())
     }
 }
 
@@ -89,6 +106,9 @@ impl Reader {
             repository.services = self.read_services(&layout.services);
             conflicts::refuse(&mut repository.services, tree);
         }
+        if self.total().exceeds(MAX_TOTAL) {
+            repository.problems.push(too_much());
+        }
         repository
     }
 
@@ -97,14 +117,20 @@ impl Reader {
         self.files_parsed
     }
 
+    /// What is held of the last revision, aliases and defaults in place.
+    fn total(&self) -> Extent {
+        let mut total = self.platform.extent;
+        self.services.values().for_each(|service| total += service.extent);
+        total
+    }
+
     fn read_settings(&mut self, entry: Option<Entry<'_>>) {
         let Some(entry) = entry else {
             self.settings = SettingsRead::default();
             return;
         };
         let Some(file) = entry.file else {
-            let problems = vec![entry.is_a_folder()];
-            self.settings = SettingsRead { content: None, file: None, problems };
+            self.settings = SettingsRead::new(None, None, vec![entry.is_a_folder()]);
             return;
         };
         if self.settings.content == Some(file.identity()) {
@@ -113,7 +139,7 @@ impl Reader {
         self.files_parsed += 1;
         let mut problems = Vec::new();
         let read = settings::read(&entry.name(), file.content(), &mut problems);
-        self.settings = SettingsRead { content: Some(file.identity()), file: read, problems };
+        self.settings = SettingsRead::new(Some(file.identity()), read, problems);
     }
 
     fn read_platform(&mut self, entries: &[Entry<'_>]) {
@@ -125,17 +151,19 @@ impl Reader {
             return;
         }
         let (mut platform, mut seen) = (Platform::default(), BTreeMap::new());
+        let mut extent = Extent::default();
         for entry in entries {
             match entry.file {
+                Some(_) if extent.exceeds(MAX_TOTAL) => {}
                 Some(file) => {
                     self.files_parsed += 1;
-                    platform.read(&entry.name(), file.content(), &mut seen);
+                    platform.read(&entry.name(), file.content(), &mut seen, &mut extent);
                 }
                 None => platform.problems.push(entry.is_a_folder()),
             }
         }
         platform.problems = few(platform.problems);
-        self.platform = PlatformRead { contents, platform: Arc::new(platform) };
+        self.platform = PlatformRead { contents, extent, platform: Arc::new(platform) };
     }
 
     fn read_services(
@@ -144,16 +172,22 @@ impl Reader {
     ) -> BTreeMap<ServiceName, Outcome> {
         let mut before = mem::take(&mut self.services);
         let mut services = BTreeMap::new();
+        let mut total = self.platform.extent;
         for (stem, entries) in entries {
             // A name that no service can have must not be taken for somebody else's.
             let name =
                 ServiceName::new(stem).unwrap_or_else(|_| ServiceName::unchecked(entries[0].path));
             let outcome = match entries.as_slice() {
+                // The revision is not taken up then: see `too_much`.
+                [_] if total.exceeds(MAX_TOTAL) => Err(Vec::new()),
                 [entry] => {
                     let before = before.remove(entry.path);
-                    self.read_service(stem, entry, before)
+                    let outcome = self.read_service(stem, entry, before);
+                    total +=
+                        self.services.get(entry.path).map_or(Extent::default(), |it| it.extent);
+                    outcome
                 }
-                entries => Err(file::shared_name(stem, entries)),
+                entries => Err(few(file::shared_name(stem, entries))),
             };
             services.insert(name, outcome);
         }
@@ -173,16 +207,19 @@ impl Reader {
             before => {
                 self.files_parsed += 1;
                 let defaults = self.settings.file.as_ref().and_then(|file| file.defaults.as_ref());
-                let read = file::read(stem, &entry.name(), file.content(), defaults);
+                let mut extent = Extent::default();
+                let read = file::read(stem, &entry.name(), file.content(), defaults, &mut extent);
                 // What is wrong with the defaults themselves is reported once, for the repository.
-                let known = &self.settings.problems;
-                let is_new = |problem: &Problem| !known.iter().any(|known| known.at == problem.at);
+                let known = &self.settings.known;
+                let is_new = |problem: &Problem| {
+                    &*problem.at.file == entry.path || !known.contains(&place(problem))
+                };
                 let outcome = match (read, before.map(|before| before.outcome)) {
                     (Ok(service), Some(Ok(before))) if service == *before => Ok(before),
                     (Ok(service), _) => Ok(Arc::new(service)),
                     (Err(found), _) => Err(few(found.into_iter().filter(is_new).collect())),
                 };
-                ServiceRead { content, settings, outcome }
+                ServiceRead { content, settings, extent, outcome }
             }
         };
         let outcome = read.outcome.clone();
@@ -191,15 +228,16 @@ impl Reader {
     }
 }
 
-/// No more problems than somebody reads at once.
-fn few(mut problems: Vec<Problem>) -> Vec<Problem> {
-    const MOST: usize = 50;
-    let more = problems.len().saturating_sub(MOST);
-    if more > 0 {
-        problems.truncate(MOST);
-        let message = format!("and {more} more problems");
-        let last = Problem::new(&problems[MOST - 1].at, "", message);
-        problems.push(last.help("mend those before first"));
-    }
-    problems
+fn place(problem: &Problem) -> (usize, usize) {
+    (problem.at.line, problem.at.column)
+}
+
+/// Nothing of such a revision is taken up: what was not read would count as changed.
+fn too_much() -> Problem {
+    let Extent { nodes, text } = MAX_TOTAL;
+    let message = format!(
+        "the repository holds more than {nodes} values or {text} bytes of text, aliases and defaults \
+         in place"
+    );
+    Layout::problem(message).help("narrow --path, or give parts of it to a daemon of their own")
 }

@@ -7,8 +7,10 @@ use super::deployment::{self, DEFAULT_PORT, Workload};
 use super::drift::{self, Drift};
 use super::entry::{Entry, Fields, Problems};
 use super::names::{ServiceName, Version, Weight};
-use super::node::{Data, Node, Scalar};
+use super::node::{Data, Extent, Node, Scalar};
 use super::routes::{self, Routes};
+use super::settings::Defaults;
+use super::yaml::MAX_EXTENT;
 use crate::problem::{Location, Problem};
 
 /// A service as its file and the repository's defaults describe it.
@@ -93,9 +95,13 @@ impl Service {
 pub(super) fn read(
     name: &ServiceName,
     root: &Arc<Node>,
-    defaults: Option<&Arc<Node>>,
+    defaults: Option<&Defaults>,
 ) -> Result<Service, Problems> {
     let mut problems = Problems::new();
+    if extent(root, defaults).exceeds(MAX_EXTENT) {
+        return Err(vec![too_much(root)]);
+    }
+    let defaults = defaults.map(|defaults| &defaults.node);
     let own = Entry::root(root.clone());
     let nested = nested_deployment(&own);
     let entry = Entry::root(with_defaults(root, defaults));
@@ -242,6 +248,28 @@ fn default_target_port(versions: &BTreeMap<Version, Workload>) -> TargetPort {
         Workload::External | Workload::Upstream(_) => None,
     });
     TargetPort::Number(ports.unwrap_or(DEFAULT_PORT))
+}
+
+/// How much a service holds at most, the defaults in it counted for each of its versions.
+pub(super) fn extent(root: &Node, defaults: Option<&Defaults>) -> Extent {
+    let mut extent = root.extent();
+    if let Some(defaults) = defaults {
+        let versions = match root.get("deployment").map(|node| &node.data) {
+            Some(Data::Mapping(versions)) => versions.len(),
+            _ => 0,
+        };
+        extent += defaults.extent.times(versions + 1);
+    }
+    extent
+}
+
+fn too_much(root: &Node) -> Problem {
+    let Extent { nodes, text } = MAX_EXTENT;
+    let message = format!(
+        "with the defaults of coalmine.yaml for each version there are more than {nodes} values or \
+         {text} bytes of text"
+    );
+    Problem::new(&root.at, "", message).help("list fewer versions, or shorten the defaults")
 }
 
 /// The service's own values over the defaults, key by key.

@@ -1,5 +1,6 @@
 //! What `coalmine.yaml` says for the whole repository.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,9 @@ use jiff::SignedDuration;
 use super::deployment;
 use super::entry::{Entry, Fields, Problems};
 use super::names::{ServiceName, Weight};
-use super::node::Node;
+use super::node::{Extent, Node};
 use super::service;
-use super::yaml;
+use super::yaml::{self, MAX_EXTENT};
 
 /// The repository's settings. What a flag of the command line says wins over them.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +59,20 @@ impl Default for Settings {
 #[derive(Debug, Default)]
 pub(super) struct SettingsFile {
     pub(super) settings: Settings,
-    pub(super) defaults: Option<Arc<Node>>,
+    pub(super) defaults: Option<Defaults>,
+}
+
+/// What every service says that does not say otherwise.
+#[derive(Debug)]
+pub(super) struct Defaults {
+    pub(super) node: Arc<Node>,
+    pub(super) extent: Extent,
+}
+
+impl Defaults {
+    pub(super) fn new(node: Arc<Node>) -> Self {
+        Self { extent: node.extent(), node }
+    }
 }
 
 /// Reads `coalmine.yaml`; `None` when it is so broken that the services' defaults are unknown.
@@ -90,10 +104,11 @@ pub(super) fn read(
     let defaults = fields.take("defaults");
     let settings = read_settings(&mut fields, problems);
     fields.finish(problems);
-    if let Some(defaults) = &defaults {
-        check_defaults(defaults, problems);
+    let defaults = defaults.map(|entry| (Defaults::new(entry.node.clone()), entry));
+    if let Some((defaults, entry)) = &defaults {
+        check_defaults(defaults, entry, problems);
     }
-    Some(SettingsFile { settings, defaults: defaults.map(|entry| entry.node) })
+    Some(SettingsFile { settings, defaults: defaults.map(|(defaults, _)| defaults) })
 }
 
 fn read_settings(fields: &mut Fields, problems: &mut Problems) -> Settings {
@@ -165,16 +180,24 @@ pub(super) fn read_duration(entry: &Entry, problems: &mut Problems) -> Option<Du
     duration
 }
 
+/// How often the defaults fit at least into a service's bounds: into a few versions.
+const LEAST_TIMES: usize = 8;
+
 /// Reads the defaults as a service would, to find their own mistakes once and not in every
 /// service: a service that says nothing but what it must.
-fn check_defaults(defaults: &Entry, problems: &mut Problems) {
-    let Some(mut fields) = defaults.fields(problems) else { return };
+fn check_defaults(defaults: &Defaults, entry: &Entry, problems: &mut Problems) {
+    let Some(mut fields) = entry.fields(problems) else { return };
     let canary = fields.take("routes").is_some_and(|routes| routes.node.get("canary").is_some());
     fields.take("deployment");
     fields.take("service");
     fields.take("drift");
     fields.finish(problems);
 
+    if defaults.extent.times(LEAST_TIMES).exceeds(MAX_EXTENT) {
+        let problem = entry.problem("the defaults hold more than fits into a service's versions");
+        problems.push(problem.help("what is this long belongs into the services' own files"));
+        return;
+    }
     let canary = if canary { ", canary: {version: v2}" } else { "" };
     let bound = defaults
         .node
@@ -188,15 +211,17 @@ fn check_defaults(defaults: &Entry, problems: &mut Problems) {
         return;
     };
     let (Ok(name), Some(root)) = (ServiceName::new("any"), documents.first()) else { return };
-    let Err(found) = service::read(&name, root, Some(&defaults.node)) else { return };
+    let Err(found) = service::read(&name, root, Some(defaults)) else { return };
+    let mut seen = BTreeSet::new();
     for mut problem in found {
-        if problem.at.file != defaults.at.file {
+        if problem.at.file != entry.at.file {
             continue;
         }
         problem.key = format!("defaults.{}", problem.key)
             .replace("defaults.deployment.v1", "defaults.deployment")
             .replace("defaults.deployment.v2", "defaults.deployment");
-        if !problems.contains(&problem) {
+        // Both versions have the mistakes of `defaults.deployment`.
+        if seen.insert((problem.at.line, problem.at.column, problem.message.clone())) {
             problems.push(problem);
         }
     }

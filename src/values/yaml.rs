@@ -1,19 +1,23 @@
 //! Reads YAML into located nodes, within bounds that no file escapes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_yaml::granit_parser::{
     ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options,
 };
 
-use super::node::{Data, Key, Node};
+use super::node::{Data, Extent, Key, Node};
 use crate::problem::{Location, Problem};
 
 /// No file of a repository is larger than this, in bytes.
 const MAX_FILE: usize = 1 << 20;
-/// No file holds more nodes than this once its aliases are replaced: an alias bomb ends here.
-const MAX_NODES: usize = 100_000;
+/// No file holds more than this once its aliases are replaced: an alias bomb ends here. The text is
+/// as much as a file can hold without aliases.
+pub(super) const MAX_EXTENT: Extent = Extent { nodes: 100_000, text: MAX_FILE };
+/// No key is longer than this, in bytes; no key of Kubernetes or Gloo comes near. A mapping repeats
+/// the key it stands under with each of its own keys, in messages.
+const MAX_KEY: usize = 500;
 /// Nothing is nested more deeply than this, aliases replaced.
 const MAX_DEPTH: usize = 64;
 
@@ -68,11 +72,11 @@ fn unreadable(file: &Arc<str>, error: &ScanError) -> Problem {
     }
 }
 
-/// A finished node, how many nodes it stands for and how deeply they are nested, aliases replaced.
+/// A finished node, how much it holds and how deeply it is nested, aliases replaced.
 #[derive(Clone)]
 struct Finished {
     node: Arc<Node>,
-    size: usize,
+    extent: Extent,
     height: usize,
 }
 
@@ -81,11 +85,12 @@ struct Open {
     at: Location,
     data: Data,
     anchor: usize,
-    size: usize,
+    extent: Extent,
     height: usize,
-    /// The key that waits for its value (`None` in it when it is none), and the keys so far.
+    /// The key that waits for its value (`None` in it when it is none).
     key: Option<Option<Key>>,
-    names: HashSet<String>,
+    /// The keys so far, with their lines.
+    names: HashMap<String, usize>,
 }
 
 struct Builder<'a> {
@@ -110,9 +115,10 @@ impl<'a> Builder<'a> {
                 if tag.is_some() && !is_text {
                     self.refuse_tag(&at);
                 }
+                let extent = Extent { nodes: 1, text: text.len() };
                 let plain = style == ScalarStyle::Plain && !is_text;
                 let data = Data::Scalar { text: text.into_owned(), plain };
-                self.finish(Node { at, data }, 1, 0, anchor)
+                self.finish(Node { at, data }, extent, 0, anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
                 let known = tag.is_none_or(|tag| is_core(&tag, "seq"));
@@ -123,8 +129,8 @@ impl<'a> Builder<'a> {
                 self.begin(at, Data::Mapping(Vec::new()), anchor, known)
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(Open { at, data, anchor, size, height, .. }) => {
-                    self.finish(Node { at, data }, size, height + 1, anchor)
+                Some(Open { at, data, anchor, extent, height, .. }) => {
+                    self.finish(Node { at, data }, extent, height + 1, anchor)
                 }
                 None => Ok(()),
             },
@@ -150,20 +156,20 @@ impl<'a> Builder<'a> {
         if self.open.len() >= MAX_DEPTH {
             return Err(too_much(&at));
         }
-        let names = HashSet::new();
-        self.open.push(Open { at, data, anchor, size: 1, height: 0, key: None, names });
+        let (extent, names) = (Extent { nodes: 1, text: 0 }, HashMap::new());
+        self.open.push(Open { at, data, anchor, extent, height: 0, key: None, names });
         Ok(())
     }
 
     fn finish(
         &mut self,
         node: Node,
-        size: usize,
+        extent: Extent,
         height: usize,
         anchor: usize,
     ) -> Result<(), Problem> {
         let at = node.at.clone();
-        let finished = Finished { node: Arc::new(node), size, height };
+        let finished = Finished { node: Arc::new(node), extent, height };
         if anchor != 0 {
             self.anchored.insert(anchor, finished.clone());
         }
@@ -172,15 +178,15 @@ impl<'a> Builder<'a> {
 
     /// Puts a finished node where it belongs: into the innermost open collection.
     fn place(&mut self, finished: Finished, at: &Location) -> Result<(), Problem> {
-        let Finished { node, size, height } = finished;
+        let Finished { node, extent, height } = finished;
         let depth = self.open.len() + height;
         let Some(parent) = self.open.last_mut() else {
             self.documents.push(node);
             return Ok(());
         };
-        parent.size += size;
+        parent.extent += extent;
         parent.height = parent.height.max(height);
-        if parent.size > MAX_NODES || depth > MAX_DEPTH {
+        if parent.extent.exceeds(MAX_EXTENT) || depth > MAX_DEPTH {
             return Err(too_much(at));
         }
         match &mut parent.data {
@@ -194,14 +200,16 @@ impl<'a> Builder<'a> {
                     }
                 },
                 Some(None) => {}
-                Some(Some(key)) if parent.names.insert(key.name.clone()) => {
-                    entries.push((key, node));
-                }
-                Some(Some(key)) => {
-                    let first = entries.iter().find(|(earlier, _)| earlier.name == key.name);
-                    let line = first.map_or(0, |(earlier, _)| earlier.at.line);
-                    self.refuse_duplicate(&key, line);
-                }
+                Some(Some(key)) => match parent.names.get(&key.name) {
+                    Some(first) => {
+                        let first = *first;
+                        self.refuse_duplicate(&key, first);
+                    }
+                    None => {
+                        parent.names.insert(key.name.clone(), key.at.line);
+                        entries.push((key, node));
+                    }
+                },
             },
             Data::Scalar { .. } => {}
         }
@@ -246,6 +254,9 @@ fn key(node: &Node, at: &Location) -> Result<Key, Problem> {
         Data::Scalar { text, plain: true } if text == "<<" => {
             ("merge keys (`<<`) are not read here", "what services share stands in coalmine.yaml")
         }
+        Data::Scalar { text, .. } if text.len() > MAX_KEY => {
+            ("a key is longer than 500 bytes", "is a quote or a `: ` missing before?")
+        }
         Data::Scalar { text, .. } => return Ok(Key { at: at.clone(), name: text.clone() }),
         Data::Sequence(_) | Data::Mapping(_) => {
             ("a key must be text", "write `key: value`; quote a text that starts with `{` or `[`")
@@ -255,8 +266,10 @@ fn key(node: &Node, at: &Location) -> Result<Key, Problem> {
 }
 
 fn too_much(at: &Location) -> Problem {
+    let Extent { nodes, text } = MAX_EXTENT;
     let message = format!(
-        "the file holds more than {MAX_NODES} values or {MAX_DEPTH} levels, aliases replaced"
+        "the file holds more than {nodes} values, {text} bytes of text or {MAX_DEPTH} levels, \
+         aliases replaced"
     );
     Problem::new(at, "", message).help("values are short and flat: is this the right file?")
 }

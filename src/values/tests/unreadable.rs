@@ -98,7 +98,7 @@ fn an_alias_bomb_ends_at_the_limit() {
     says(
         bomb,
         &[
-            "services/echo.yaml:6:12: the file holds more than 100000 values or 64 levels, aliases replaced; values are short and flat: is this the right file?",
+            "services/echo.yaml:6:12: the file holds more than 100000 values, 1048576 bytes of text or 64 levels, aliases replaced; values are short and flat: is this the right file?",
         ],
     );
 }
@@ -112,7 +112,7 @@ fn aliases_do_not_nest_more_deeply_than_anything_else() {
     says(
         chain,
         &[
-            "services/echo.yaml:8:17: the file holds more than 100000 values or 64 levels, aliases replaced; values are short and flat: is this the right file?",
+            "services/echo.yaml:8:17: the file holds more than 100000 values, 1048576 bytes of text or 64 levels, aliases replaced; values are short and flat: is this the right file?",
         ],
     );
 }

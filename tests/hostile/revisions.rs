@@ -1,0 +1,152 @@
+//! The hostile trees as commits, one after the other, on the daemon's way: fetched, read, taken apart.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use coalmine::source::{Credentials, Source, SourceConfig, Tree};
+use coalmine::values::{Reader, Repository};
+use git2::{ObjectType, Oid, Signature};
+
+use super::{AMPLE, assert_harmless, corpus};
+
+/// A repository to fetch from and a state directory, both gone at the end of the test.
+struct Fixture {
+    _folder: tempfile::TempDir,
+    origin: git2::Repository,
+    source: Source,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = git2::Repository::init_bare(folder.path().join("origin.git")).unwrap();
+        let source = Source::new(SourceConfig {
+            repository: format!("file://{}", origin.path().display()),
+            branch: "main".to_owned(),
+            path: ".".to_owned(),
+            directory: folder.path().join("state"),
+            deadline: AMPLE,
+            credentials: Credentials::default(),
+            program: PathBuf::from(env!("CARGO_BIN_EXE_coalmine")),
+        });
+        Self { _folder: folder, origin, source: source.unwrap() }
+    }
+
+    fn blob(&self, content: &[u8]) -> Oid {
+        self.origin.blob(content).unwrap()
+    }
+
+    /// A tree object as it is written, which need not be one that git would write.
+    fn tree(&self, entries: &[(&str, &str, Oid)]) -> Oid {
+        let mut raw = Vec::new();
+        for (mode, name, id) in entries {
+            raw.extend_from_slice(format!("{mode} {name}\0").as_bytes());
+            raw.extend_from_slice(id.as_bytes());
+        }
+        self.origin.odb().unwrap().write(ObjectType::Tree, &raw).unwrap()
+    }
+
+    /// The files of a folder, whatever their number.
+    fn folder(&self, files: &[(&str, &[u8])]) -> Oid {
+        let mut builder = self.origin.treebuilder(None).unwrap();
+        let mut folders: BTreeMap<&str, Vec<(&str, &[u8])>> = BTreeMap::new();
+        for (path, content) in files {
+            match path.split_once('/') {
+                Some((folder, below)) => folders.entry(folder).or_default().push((below, content)),
+                None => drop(builder.insert(path, self.blob(content), 0o100_644).unwrap()),
+            }
+        }
+        for (name, files) in folders {
+            builder.insert(name, self.folder(&files), 0o040_000).unwrap();
+        }
+        builder.write().unwrap()
+    }
+
+    /// Makes a tree the newest commit, on top of what is there.
+    fn push(&self, tree: Oid) {
+        let author = Signature::new("A", "a@example.com", &git2::Time::new(0, 0)).unwrap();
+        let tree = self.origin.find_tree(tree).unwrap();
+        let parent = self.origin.find_reference("refs/heads/main").ok();
+        let parent = parent.map(|parent| parent.peel_to_commit().unwrap());
+        let parents: Vec<_> = parent.iter().collect();
+        self.origin
+            .commit(Some("refs/heads/main"), &author, &author, "x", &tree, &parents)
+            .unwrap();
+    }
+
+    /// What the daemon reads of the newest commit.
+    async fn read(&self, previous: &Tree) -> Result<Tree, String> {
+        let revision = self.source.fetch().await.map_err(|error| error.to_string())?;
+        self.source.tree_after(&revision, previous).map_err(|error| error.to_string())
+    }
+}
+
+fn messages(repository: &Repository) -> Vec<String> {
+    let services = repository.services.values().filter_map(|outcome| outcome.as_ref().err());
+    let platform = &repository.platform.problems;
+    let problems = repository.problems.iter().chain(platform).chain(services.flatten());
+    problems.map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn the_daemon_reads_one_hostile_revision_after_the_other() {
+    let fixture = Fixture::new();
+    let mut reader = Reader::default();
+    let mut previous = Tree::default();
+    let mut wrong = Vec::new();
+    for case in corpus::all() {
+        let files: Vec<_> =
+            case.files.iter().map(|(path, content)| (path.as_str(), content.as_slice())).collect();
+        fixture.push(fixture.folder(&files));
+        let messages = match fixture.read(&previous).await {
+            Ok(tree) => {
+                let repository = reader.read(&tree);
+                assert!(repository == Repository::parse(&tree), "{}", case.name);
+                previous = tree;
+                messages(&repository)
+            }
+            Err(refused) => vec![refused],
+        };
+        wrong.extend(case.differs(messages.is_empty(), &messages.join("\n")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[tokio::test]
+async fn a_service_outlives_a_revision_in_which_its_file_is_something_else() {
+    let fixture = Fixture::new();
+    let mut reader = Reader::default();
+    let values = b"deployment: {v1: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";
+    fixture.push(fixture.folder(&[("services/echo.yaml", values)]));
+    let tree = fixture.read(&Tree::default()).await.unwrap();
+    let first = reader.read(&tree).services["echo"].clone().unwrap();
+    for path in ["services/echo.yaml/a", "services/Echo.yaml"] {
+        fixture.push(fixture.folder(&[(path, values)]));
+        let repository = reader.read(&fixture.read(&tree).await.unwrap());
+        assert!(repository.keeps("echo") && !messages(&repository).is_empty(), "{path}");
+    }
+    fixture.push(fixture.folder(&[("services/echo.yaml", values)]));
+    let again = reader.read(&fixture.read(&tree).await.unwrap()).services["echo"].clone().unwrap();
+    assert_eq!(first, again);
+    assert!(!Arc::ptr_eq(&first, &again), "its file was away in between");
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_refused_by_its_name() {
+    let fixture = Fixture::new();
+    let link = fixture.blob(b"../../../etc/passwd");
+    let services = |entry| fixture.tree(&[("40000", "services", fixture.tree(&[entry]))]);
+    let commit = Oid::from_str(&"1".repeat(40)).unwrap();
+    for (tree, message) in [
+        (services(("120000", "a\u{1b}.yaml", link)), "`services/a\\u{1b}.yaml` is a symbolic link"),
+        (services(("160000", "module", commit)), "`services/module` is a submodule"),
+        (services(("100644", "..", link)), "`services/..` is an entry that git does not make"),
+        (services(("100644", "../../a.yaml", link)), "is an entry that git does not make"),
+    ] {
+        fixture.push(tree);
+        let refused = fixture.read(&Tree::default()).await.unwrap_err();
+        assert!(refused.contains(message), "{message}: {refused}");
+        assert_harmless(message, &refused);
+    }
+}
