@@ -23,3 +23,4 @@ pub mod shard;
 pub mod source;
 pub mod telemetry;
 pub mod values;
+pub mod webhook;

@@ -12,8 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::daemon::{self, Options};
 use crate::harmless::harmless;
 use crate::render::DEFAULT_INSTANCE;
-use crate::source::{Credentials, SourceConfig};
+use crate::source::{CommitId, Credentials, Policy, Rewind, Signatures, SourceConfig, TrustedKeys};
 use crate::telemetry::Telemetry;
+use crate::webhook::SecretFile;
 
 /// Keep the cluster equal to a git repository
 ///
@@ -48,7 +49,7 @@ pub(super) struct Run {
     /// Where the clone is kept [default: $XDG_STATE_HOME/coalmine or ~/.local/state/coalmine]
     #[arg(long, value_name = "DIRECTORY")]
     state_dir: Option<PathBuf>,
-    /// How long one fetch may take
+    /// How long a fetch may get nothing from the server; all of it may take 60 times as long
     #[arg(long, default_value = "1m", value_parser = duration)]
     fetch_deadline: Duration,
     /// User name for https, and for ssh when the address has none
@@ -63,6 +64,21 @@ pub(super) struct Run {
     /// ssh: the servers' keys; without it no ssh server is talked to
     #[arg(long, value_name = "FILE")]
     git_known_hosts_file: Option<PathBuf>,
+    /// Take up only commits signed by a key of this file: ssh:ALLOWED_SIGNERS or openpgp:KEYRING. May be
+    /// repeated
+    #[arg(long, value_name = "KIND:FILE")]
+    verify: Vec<TrustedKeys>,
+    /// Ask for no signatures on this commit and its history
+    #[arg(long, value_name = "COMMIT", requires = "verify")]
+    verify_after: Option<CommitId>,
+    /// Fetch at once when the git server announces a push at /hooks/git: file with the secret that it
+    /// signs with
+    #[arg(long, value_name = "FILE")]
+    webhook_secret_file: Option<PathBuf>,
+    /// Accept a history that was rewritten: with a commit that one and what descends from it, until the
+    /// branch has moved on; without one any, for as long as this runs
+    #[arg(long, value_name = "COMMIT", num_args = 0..=1, require_equals = true)]
+    allow_rewind: Option<Option<CommitId>>,
     #[command(flatten)]
     telemetry: Telemetry,
 }
@@ -93,14 +109,25 @@ impl Run {
             }
             let options = Options {
                 source,
+                webhook: self.webhook()?,
                 interval: self.interval,
                 schedule: self.schedule,
                 listen: self.listen.0,
-                instance: self.instance,
+                instance: self.instance.clone(),
             };
             daemon::run(options, asked_to_stop()?).await?;
             Ok(ExitCode::SUCCESS)
         })
+    }
+
+    fn webhook(&self) -> anyhow::Result<Option<SecretFile>> {
+        let Some(path) = &self.webhook_secret_file else { return Ok(None) };
+        if self.listen.0.is_none() {
+            anyhow::bail!("--webhook-secret-file needs an address to --listen at");
+        }
+        let file = SecretFile(path.clone());
+        file.read().map_err(anyhow::Error::msg)?;
+        Ok(Some(file))
     }
 
     fn source(&self) -> anyhow::Result<SourceConfig> {
@@ -119,6 +146,17 @@ impl Run {
                 token_file: self.git_token_file.clone(),
                 ssh_key_file: self.git_ssh_key_file.clone(),
                 known_hosts_file: self.git_known_hosts_file.clone(),
+            },
+            policy: Policy {
+                rewind: match &self.allow_rewind {
+                    None => Rewind::Refuse,
+                    Some(Some(commit)) => Rewind::To(commit.clone()),
+                    Some(None) => Rewind::Follow,
+                },
+                signatures: Signatures {
+                    keys: self.verify.clone(),
+                    after: self.verify_after.clone(),
+                },
             },
             program: std::env::current_exe().context("cannot find the own program")?,
         })

@@ -18,8 +18,9 @@ pub use once::once;
 use crate::cluster::Cluster;
 use crate::reconcile::Reconciler;
 use crate::report::{self, Shown};
-use crate::source::{Revision, Source, SourceConfig, next_poll};
+use crate::source::{Revision, Source, SourceConfig, SourceError, Trigger, next_poll};
 use crate::values::Service;
+use crate::webhook::{self, SecretFile};
 use worker::Worker;
 
 /// How far polls spread around the interval, as a fraction of it.
@@ -41,6 +42,8 @@ pub struct Options {
     pub schedule: Duration,
     /// Where the status endpoint listens.
     pub listen: Option<std::net::SocketAddr>,
+    /// What authenticates webhooks; without it there are none.
+    pub webhook: Option<SecretFile>,
     /// The value of the instance label.
     pub instance: String,
 }
@@ -63,7 +66,12 @@ struct Daemon {
 /// or an API server that does not answer is reported and tried again.
 pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     // A round is a pause and a fetch, and now and then a revision to take up.
-    let round = options.interval.mul_f64(1.0 + JITTER) + options.source.deadline;
+    let round = options.interval.mul_f64(1.0 + JITTER) + options.source.longest_fetch();
+    let trigger = Trigger::default();
+    let hooks = match options.webhook {
+        Some(secret) => webhook::routes(secret, options.source.branch.clone(), trigger.clone()),
+        None => axum::Router::new(),
+    };
     let source = Source::new(options.source)?;
     let shown = Shown::default();
     let token = CancellationToken::new();
@@ -73,7 +81,8 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
                 .await
                 .with_context(|| format!("cannot listen on {address}; choose another --listen"))?;
             tracing::info!(address = %listener.local_addr()?, "status at /api/services");
-            let serving = report::serve(listener, shown.clone(), token.clone().cancelled_owned());
+            let stop = token.clone().cancelled_owned();
+            let serving = report::serve(listener, shown.clone(), hooks, stop);
             Some(tokio::spawn(serving))
         }
         None => None,
@@ -91,7 +100,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
 
     tokio::select! {
         () = stop => {}
-        () = daemon.follow(&source, options.interval) => {}
+        () = daemon.follow(&source, options.interval, trigger) => {}
     }
     tracing::info!("stopping");
     token.cancel();
@@ -111,8 +120,9 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
 }
 
 impl Daemon {
-    /// Polls the source for ever and hands every new revision to the workers.
-    async fn follow(&mut self, source: &Source, interval: Duration) {
+    /// Fetches whenever it is time or the trigger is pulled, for ever, and hands every new revision to
+    /// the workers.
+    async fn follow(&mut self, source: &Source, interval: Duration, trigger: Trigger) {
         let mut taken: Option<Revision> = None;
         let mut random = fastrand::Rng::new();
         let health = self.shown.health.clone();
@@ -123,27 +133,56 @@ impl Daemon {
             self.shown.metrics.fetched(begun.elapsed(), fetched.is_ok());
             match fetched {
                 Ok(revision) if taken.as_ref().is_some_and(|old| old.id == revision.id) => {
-                    self.source_is_fine();
+                    self.in_force(&revision.id);
                 }
-                Ok(revision) => match self.take_up(source, &revision).await {
+                Ok(revision) => match self.accept(source, &revision).await {
                     Ok(()) => {
                         health.taken_up();
                         taken = Some(revision);
                     }
-                    Err(error) => self.complain(&format!("{error:#}")),
+                    Err(error) => self.complain(Some(&revision.id), &format!("{error:#}")),
                 },
-                Err(error) => self.complain(&error.to_string()),
+                Err(error) => {
+                    if taken.is_none() && !matches!(error, SourceError::Busy { .. }) {
+                        taken = self.resume(source).await;
+                    }
+                    self.complain(error.refused_revision(), &error.to_string());
+                }
             }
-            tokio::time::sleep(next_poll(interval, JITTER, &mut random)).await;
+            tokio::select! {
+                () = tokio::time::sleep(next_poll(interval, JITTER, &mut random)) => {}
+                () = trigger.pulled() => {}
+            }
+        }
+    }
+
+    /// Takes up a revision and remembers it as the one that the branch has to descend from.
+    async fn accept(&mut self, source: &Source, revision: &Revision) -> anyhow::Result<()> {
+        self.take_up(source, revision).await?;
+        source.accept(revision)?;
+        Ok(())
+    }
+
+    /// After a start without anything new: goes on with what was accepted before it.
+    async fn resume(&mut self, source: &Source) -> Option<Revision> {
+        let accepted = source.accepted()?;
+        match self.take_up(source, &accepted).await {
+            Ok(()) => {
+                self.shown.health.taken_up();
+                Some(accepted)
+            }
+            Err(error) => {
+                tracing::warn!("cannot go on with revision {}: {error:#}", accepted.short());
+                None
+            }
         }
     }
 
     /// An error that stands is logged once.
-    fn complain(&self, message: &str) {
+    fn complain(&self, refused: Option<&str>, message: &str) {
         self.shown.board.source(|source| {
-            if source.error.as_deref() != Some(message) {
+            if source.not_taken_up(refused, message) {
                 tracing::error!("{message}");
-                source.error = Some(message.to_owned());
             }
         });
     }

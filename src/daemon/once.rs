@@ -42,6 +42,7 @@ pub async fn once(source: SourceConfig, instance: &str) -> anyhow::Result<Vec<Ou
         instance: instance.to_owned().into(),
     };
     let work = Work::of(&repository, &reconciler, &revision.id).await?;
+    source.accept(&revision)?;
 
     let attempt = async |job: &Job| Outcome {
         service: job.service.clone(),

@@ -24,11 +24,9 @@ impl Daemon {
         revision: &Revision,
     ) -> anyhow::Result<()> {
         let board = self.shown.board.clone();
-        board.source(|report| report.attempted_revision = Some(revision.id.clone()));
         let repository = Repository::parse(&source.tree(revision)?);
         let mut work = Work::of(&repository, &self.reconciler, &revision.id).await?;
-        board.source(|report| report.revision = Some(revision.id.clone()));
-        self.source_is_fine();
+        self.in_force(&revision.id);
         tracing::info!(
             revision = revision.short(),
             author = revision.author,
@@ -56,10 +54,10 @@ impl Daemon {
         Ok(())
     }
 
-    /// The last fetch went well.
-    pub(super) fn source_is_fine(&self) {
+    /// The branch is at the commit that was taken up last.
+    pub(super) fn in_force(&self, revision: &str) {
         self.shown.board.source(|source| {
-            if source.error.take().is_some() {
+            if source.taken_up(revision) {
                 tracing::info!("the source is fine again");
             }
         });

@@ -25,6 +25,25 @@ pub struct SourceReport {
     pub error: Option<String>,
 }
 
+impl SourceReport {
+    /// A commit was taken up, or the branch is at the one that was, and nothing is wrong. True if
+    /// something was before.
+    pub fn taken_up(&mut self, revision: &str) -> bool {
+        self.revision = Some(revision.to_owned());
+        self.attempted_revision = Some(revision.to_owned());
+        self.error.take().is_some()
+    }
+
+    /// There is nothing new, and why; with the commit that was refused if one was fetched. True if it
+    /// was not so before.
+    pub fn not_taken_up(&mut self, refused: Option<&str>, why: &str) -> bool {
+        if let Some(revision) = refused {
+            self.attempted_revision = Some(revision.to_owned());
+        }
+        self.error.replace(why.to_owned()).as_deref() != Some(why)
+    }
+}
+
 /// Everything at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Summary {

@@ -32,17 +32,18 @@ impl Default for Shown {
     }
 }
 
-/// Serves `/api/services` (JSON), `/metrics` (OpenMetrics), `/healthz` and `/readyz` until `stop`
-/// resolves.
+/// Serves `/api/services` (JSON), `/metrics` (OpenMetrics), `/healthz`, `/readyz` and the `hooks` until
+/// `stop` resolves.
 ///
 /// # Errors
 /// When the listener breaks.
 pub async fn serve(
     listener: TcpListener,
     shown: Shown,
+    hooks: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, routes(shown)).with_graceful_shutdown(stop).await
+    axum::serve(listener, routes(shown).merge(hooks)).with_graceful_shutdown(stop).await
 }
 
 fn routes(shown: Shown) -> Router {

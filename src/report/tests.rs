@@ -155,3 +155,18 @@ fn the_documentation_shows_every_field_of_the_status() {
     assert_eq!(keys(&example["lastDrift"]), keys(&shown["lastDrift"]));
     assert_eq!(keys(&example["conditions"][0]), keys(&shown["conditions"][0]));
 }
+
+#[test]
+fn a_refused_commit_shows_as_attempted_until_the_branch_is_back_at_the_one_in_force() {
+    let mut source = SourceReport::default();
+    assert!(!source.taken_up("1"));
+    assert!(source.not_taken_up(Some("2"), "unsigned"));
+    assert!(!source.not_taken_up(Some("2"), "unsigned"), "it is told once");
+    assert_eq!(source.revision.as_deref(), Some("1"));
+    assert_eq!(source.attempted_revision.as_deref(), Some("2"));
+    assert!(source.not_taken_up(None, "unreachable"));
+    assert_eq!(source.attempted_revision.as_deref(), Some("2"), "it was the last");
+    assert!(source.taken_up("1"));
+    assert_eq!(source.attempted_revision.as_deref(), Some("1"));
+    assert_eq!(source.error, None);
+}

@@ -1,21 +1,26 @@
 //! The fetch as a process of its own: how the daemon starts it, and what it does.
 //!
 //! The request goes in as one JSON line on stdin, the report comes back as one JSON line on stdout;
-//! nothing about the repository or its credentials is an argument that others could read. Stdin
+//! nothing about the repository or its credentials is an argument that others could read. Empty lines
+//! before the report say that something came from the server. Stdin
 //! stays open for as long as the daemon waits: when the daemon dies, the child reads the end of it
 //! and goes too.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
+use tokio::sync::Notify;
 
+use super::accepted::Accepted;
 use super::config::SourceConfig;
 use super::credentials::Credentials;
 use super::error::SourceError;
+use super::patience::{Exhausted, exhausted};
+use super::policy::Policy;
 use super::revision::Revision;
 
 /// The most that is read of a child's stdout and of its stderr, in bytes.
@@ -31,6 +36,10 @@ pub(super) struct Request {
     pub(super) credentials: Credentials,
     /// Read every file of the revision, even if the branch has not moved.
     pub(super) verify: bool,
+    /// Which commits may be taken up.
+    pub(super) policy: Policy,
+    /// The commit that was accepted last.
+    pub(super) accepted: Option<Accepted>,
 }
 
 impl Request {
@@ -47,8 +56,12 @@ enum Report {
     Failed(SourceError),
 }
 
-/// Runs one fetch in a child, which is killed when the deadline passes or this future is dropped.
-pub(super) async fn fetch(config: &SourceConfig, verify: bool) -> Result<Revision, SourceError> {
+/// Runs one fetch in a child, which is killed when it gets on no more or this future is dropped.
+pub(super) async fn fetch(
+    config: &SourceConfig,
+    verify: bool,
+    accepted: Option<Accepted>,
+) -> Result<Revision, SourceError> {
     let request = Request {
         repository: config.repository.clone(),
         branch: config.branch.clone(),
@@ -56,6 +69,8 @@ pub(super) async fn fetch(config: &SourceConfig, verify: bool) -> Result<Revisio
         directory: config.directory.clone(),
         credentials: config.credentials.clone(),
         verify,
+        policy: config.policy.clone(),
+        accepted,
     };
     let broken =
         |detail: String| SourceError::Child { repository: config.repository.clone(), detail };
@@ -72,16 +87,22 @@ pub(super) async fn fetch(config: &SourceConfig, verify: bool) -> Result<Revisio
             broken(format!("{} cannot be started: {error}", config.program.display()))
         })?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let signs = Notify::new();
     let conversation = async {
         let mut stdin = stdin.ok_or(std::io::ErrorKind::BrokenPipe)?;
         let mut line = serde_json::to_vec(&request)?;
         line.push(b'\n');
         stdin.write_all(&line).await?;
-        let (report, complaint) = tokio::try_join!(all(stdout), all(stderr))?;
+        let (report, complaint) = tokio::try_join!(report(stdout, &signs), all(stderr))?;
         let status = child.wait().await?;
         Ok::<_, std::io::Error>((report, complaint, status))
     };
-    match tokio::time::timeout(config.deadline, conversation).await {
+    let silence = config.deadline;
+    let ended = tokio::select! {
+        ended = conversation => Ok(ended),
+        exhausted = exhausted(&signs, silence, config.longest_fetch()) => Err(exhausted),
+    };
+    match ended {
         Ok(Ok((report, complaint, status))) => match serde_json::from_slice(&report) {
             Ok(Report::Fetched(revision)) => Ok(revision),
             Ok(Report::Failed(error)) => Err(error),
@@ -92,12 +113,26 @@ pub(super) async fn fetch(config: &SourceConfig, verify: bool) -> Result<Revisio
             }
         },
         Ok(Err(error)) => Err(broken(format!("talking to the child failed: {error}"))),
-        Err(_) => {
+        Err(exhausted) => {
             child.kill().await.map_err(|error| broken(format!("it cannot be ended: {error}")))?;
-            let (repository, deadline) = (config.repository.clone(), config.deadline);
-            Err(SourceError::Deadline { repository, deadline })
+            let repository = config.repository.clone();
+            Err(match exhausted {
+                Exhausted::Silence(deadline) => SourceError::Deadline { repository, deadline },
+                Exhausted::Length(limit) => SourceError::Endless { repository, limit },
+            })
         }
     }
+}
+
+/// The last line that is not empty. Each empty one is a sign of life.
+async fn report(pipe: Option<impl AsyncRead + Unpin>, signs: &Notify) -> std::io::Result<Vec<u8>> {
+    let pipe = pipe.ok_or(std::io::ErrorKind::BrokenPipe)?;
+    let mut lines = BufReader::new(pipe.take(LONGEST_OUTPUT)).split(b'\n');
+    let mut report = Vec::new();
+    while let Some(line) = lines.next_segment().await? {
+        if line.is_empty() { signs.notify_one() } else { report = line }
+    }
+    Ok(report)
 }
 
 async fn all(pipe: Option<impl AsyncReadExt + Unpin>) -> std::io::Result<Vec<u8>> {

@@ -4,11 +4,13 @@ use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
 use git2::Repository;
+use jiff::Timestamp;
 
 use super::blobs;
 use super::child::Request;
 use super::contact::Contact;
 use super::error::SourceError;
+use super::policy::Fetched;
 use super::revision::Revision;
 use super::tree::Tree;
 
@@ -19,8 +21,10 @@ const GROWING: &str = "clone.new";
 /// libgit2 does not repack: a clone of this many packs is made anew.
 const MOST_PACKS: usize = 500;
 
-/// Fetches the branch and returns its newest commit, in a clone that is made anew when it is missing
-/// or damaged. Until the new one is complete the old one stays.
+/// The name under which the commit accepted last moves from a clone to the one that replaces it.
+const ACCEPTED: &str = "refs/coalmine/accepted";
+
+/// Fetches the branch and returns its newest commit if the policy allows it.
 pub(super) fn fetch(request: &Request) -> Result<Revision, SourceError> {
     let directory = &request.directory;
     let disk = |error: std::io::Error| SourceError::Disk {
@@ -36,6 +40,27 @@ pub(super) fn fetch(request: &Request) -> Result<Revision, SourceError> {
         }
         Err(TryLockError::Error(error)) => return Err(disk(error)),
     }
+    let revision = up_to_date(request)?;
+    let clone = directory.join(CLONE);
+    let repository = Repository::open_bare(&clone).map_err(|error| damaged(&clone, &error))?;
+    let fetched = Fetched {
+        repository: &repository,
+        branch: &request.branch,
+        tip: &revision,
+        accepted: request.accepted.as_ref(),
+    };
+    request.policy.judge(&fetched, Timestamp::now())?;
+    Ok(revision)
+}
+
+/// Brings the clone up to date, and makes it anew when it is missing or damaged. Until the new one is
+/// complete the old one stays.
+fn up_to_date(request: &Request) -> Result<Revision, SourceError> {
+    let directory = &request.directory;
+    let disk = |error: std::io::Error| SourceError::Disk {
+        path: directory.clone(),
+        detail: error.to_string(),
+    };
     let clone = directory.join(CLONE);
     match packs(&clone) {
         Some(count) if count < MOST_PACKS => match update(request, &clone) {
@@ -60,9 +85,30 @@ pub(super) fn fetch(request: &Request) -> Result<Revision, SourceError> {
                 }
             }
         })?;
+    if let Some(accepted) = &request.accepted {
+        // A damaged clone may have lost it. Then it is known by its name alone, which is enough to
+        // tell a history that has it from one that has not.
+        let _ = carry_over(&accepted.revision.id, &clone, &growing);
+    }
     remove(&clone).map_err(disk)?;
     fs::rename(&growing, &clone).map_err(disk)?;
     Ok(revision)
+}
+
+/// Gives the new clone a commit that the branch may have dropped: it is what is in force.
+fn carry_over(commit: &str, old: &Path, new: &Path) -> Result<(), git2::Error> {
+    let new = Repository::open_bare(new)?;
+    let id = git2::Oid::from_str(commit)?;
+    if new.find_commit(id).is_err() {
+        Repository::open_bare(old)?.reference(ACCEPTED, id, true, "accepted last")?;
+        let mut remote = new.remote_anonymous(&old.to_string_lossy())?;
+        remote.fetch(&[format!("+{ACCEPTED}:{ACCEPTED}")], None, None)?;
+    }
+    Ok(())
+}
+
+fn damaged(clone: &Path, error: &git2::Error) -> SourceError {
+    SourceError::Damaged { directory: clone.to_path_buf(), detail: error.message().to_owned() }
 }
 
 /// How many packs a clone has, none when there is no clone. A fetch that was killed leaves its

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::credentials::Credentials;
 use super::error::SourceError;
 use super::location;
+use super::patience::LONGEST;
+use super::policy::Policy;
 
 /// Which branch of which repository to follow, and how.
 #[derive(Clone, Debug)]
@@ -18,16 +20,24 @@ pub struct SourceConfig {
     pub path: String,
     /// Where the clone is kept. Made when missing; only one process may use it at a time.
     pub directory: PathBuf,
-    /// How long one fetch may take before it is killed.
+    /// How long nothing may come from the server before a fetch is killed. The whole of one may take
+    /// 60 times as long.
     pub deadline: Duration,
     /// Who we are to the server.
     pub credentials: Credentials,
+    /// Which commits may be taken up.
+    pub policy: Policy,
     /// The program whose hidden `fetch` command does the work: this program itself, so
     /// `std::env::current_exe()`; tests name the built binary.
     pub program: PathBuf,
 }
 
 impl SourceConfig {
+    /// The longest that a fetch can take before it is ended.
+    pub fn longest_fetch(&self) -> Duration {
+        self.deadline.saturating_mul(LONGEST)
+    }
+
     /// The bare clone.
     pub(super) fn clone_directory(&self) -> PathBuf {
         self.directory.join(super::clone::CLONE)
@@ -78,6 +88,7 @@ mod tests {
             directory: PathBuf::from("state"),
             deadline: Duration::from_secs(1),
             credentials: Credentials::default(),
+            policy: Policy::default(),
             program: PathBuf::from("coalmine"),
         }
     }

@@ -14,6 +14,7 @@ use super::credentials::{Answers, unusable};
 use super::error::SourceError;
 use super::host_key::{ShownKey, names_host};
 use super::location::{Transport, local_path, ssh_host, transport};
+use super::patience::SignOfLife;
 
 /// How servers say that a repository is not there, in small letters.
 const ABSENT: [&str; 5] =
@@ -26,6 +27,7 @@ pub(super) struct Contact<'a> {
     answers: Answers,
     key: ShownKey,
     known_hosts: Option<(PathBuf, String)>,
+    life: SignOfLife,
 }
 
 impl<'a> Contact<'a> {
@@ -36,7 +38,8 @@ impl<'a> Contact<'a> {
             _ => None,
         };
         let answers = Answers::new(&request.credentials)?;
-        Ok(Self { request, transport, answers, key: ShownKey::default(), known_hosts })
+        let (key, life) = (ShownKey::default(), SignOfLife::default());
+        Ok(Self { request, transport, answers, key, known_hosts, life })
     }
 
     /// Fetches one branch, overwriting whatever the clone had, and returns the names that the server
@@ -49,10 +52,18 @@ impl<'a> Contact<'a> {
         let mut remote = repository
             .remote_anonymous(&self.request.repository)
             .map_err(|error| Failure::Clone(error.message().to_owned()))?;
-        let (answers, key) = (&mut self.answers, &self.key);
+        let (answers, key, life) = (&mut self.answers, &self.key, &self.life);
         let mut callbacks = RemoteCallbacks::new();
         callbacks.credentials(|_, username, allowed| answers.answer(username, allowed));
         callbacks.certificate_check(|certificate, _| Ok(key.note(certificate)));
+        callbacks.sideband_progress(|_| {
+            life.give();
+            true
+        });
+        callbacks.transfer_progress(|_| {
+            life.give();
+            true
+        });
         let mut proxy = ProxyOptions::new();
         proxy.auto();
         let mut options = FetchOptions::new();
@@ -129,7 +140,7 @@ fn trust(known_hosts: &Path, home: &Path) -> Result<String, SourceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Credentials;
+    use crate::source::{Credentials, Policy};
 
     /// What a failure at this address is told as; the state directory holds `known_hosts`.
     fn told(repository: &str, known_hosts: &str, error: &git2::Error) -> String {
@@ -143,6 +154,8 @@ mod tests {
             directory: folder.path().to_path_buf(),
             credentials: Credentials { known_hosts_file: Some(file), ..Credentials::default() },
             verify: false,
+            policy: Policy::default(),
+            accepted: None,
         };
         let contact = Contact::new(&request).unwrap();
         if contact.transport == Transport::Ssh {

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::patience::LONGEST;
+use super::revision::Revision;
+
 /// How many branches or folders a message lists.
 const LISTED: usize = 10;
 
@@ -95,17 +98,29 @@ pub enum SourceError {
         /// What the TLS library said.
         detail: String,
     },
-    /// The server hangs, or is too slow.
+    /// The server hangs.
     #[error(
-        "git repository {repository} did not finish answering within {deadline:?}, so the fetch was \
-         ended; the next poll tries again. Check the server and the network on the way to it, or allow \
-         more with --fetch-deadline"
+        "git repository {repository} sent nothing for {deadline:?}, so the fetch was ended; the next poll \
+         tries again. Check the server and the network on the way to it, or allow more with \
+         --fetch-deadline"
     )]
     Deadline {
         /// Its address.
         repository: String,
-        /// How long it had.
+        /// How long nothing came.
         deadline: Duration,
+    },
+    /// The server goes on sending and never ends.
+    #[error(
+        "git repository {repository} had not sent everything after {limit:?}, so the fetch was ended; the \
+         next poll tries again from the beginning. Make the repository smaller or the network faster, or \
+         allow more with --fetch-deadline, of which this is {LONGEST} times as much"
+    )]
+    Endless {
+        /// Its address.
+        repository: String,
+        /// How long it had.
+        limit: Duration,
     },
     /// No connection, or one that broke.
     #[error(
@@ -116,6 +131,47 @@ pub enum SourceError {
         /// Its address.
         repository: String,
         /// What the connection ended with.
+        detail: String,
+    },
+    /// The branch's newest commit does not descend from the one accepted last: somebody pushed by
+    /// force.
+    #[error(
+        "branch `{branch}` was rewritten: its newest commit {} ({:?} by {}) does not descend from {accepted}, \
+         which was accepted last and stays in force. Push a branch that contains that commit; or, if the \
+         rewriting is wanted, confirm it with --allow-rewind={}",
+        tip.id, tip.subject, tip.author, tip.id
+    )]
+    Rewritten {
+        /// The branch that is followed.
+        branch: String,
+        /// The full id of the commit that was accepted last.
+        accepted: String,
+        /// The branch's newest commit.
+        tip: Box<Revision>,
+    },
+    /// A commit that nobody signed who may.
+    #[error(
+        "branch `{branch}` at {tip} is not taken up: commit {} ({:?}, which says it is by {}) cannot be trusted, \
+         since {why}. What was accepted last stays in force. Push a branch of commits that are all signed by a key of --verify; or, \
+         when you have looked at everything up to that commit, say --verify-after={}",
+        commit.id, commit.subject, commit.author, commit.id
+    )]
+    Untrusted {
+        /// The branch that is followed.
+        branch: String,
+        /// The commit.
+        commit: Box<Revision>,
+        /// What is wrong with its signature, to follow `it`.
+        why: String,
+        /// The full id of the branch's newest commit.
+        tip: String,
+    },
+    /// A file of trusted keys that cannot be used.
+    #[error("file {} of --verify: {detail}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         detail: String,
     },
     /// The configured folder is not in the revision.
@@ -182,6 +238,17 @@ pub enum SourceError {
         /// What libgit2 said.
         detail: String,
     },
+}
+
+impl SourceError {
+    /// The full id of the commit that was fetched and then refused, if it got that far.
+    pub fn refused_revision(&self) -> Option<&str> {
+        match self {
+            Self::Rewritten { tip, .. } => Some(&tip.id),
+            Self::Untrusted { tip, .. } => Some(tip),
+            _ => None,
+        }
+    }
 }
 
 /// Why a tree is not read although it is there.

@@ -5,6 +5,7 @@
 //! be killed, a thread cannot. Nothing is ever checked out; the files of a commit are read from the
 //! clone into memory.
 
+mod accepted;
 mod blobs;
 mod child;
 mod clone;
@@ -16,10 +17,15 @@ mod error;
 mod host_key;
 mod limits;
 mod location;
+mod patience;
+mod policy;
 mod poll;
 mod revision;
+mod signature;
 mod tree;
+mod trigger;
 
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
@@ -28,9 +34,15 @@ pub use child::serve as serve_fetch;
 pub use config::SourceConfig;
 pub use credentials::Credentials;
 pub use error::{Refusal, SourceError};
+pub use policy::{CommitId, Policy, Rewind, Signatures};
 pub use poll::next_poll;
 pub use revision::Revision;
+pub use signature::TrustedKeys;
 pub use tree::{File, Identity, Tree};
+pub use trigger::Trigger;
+
+use accepted::Accepted;
+use signature::Signers;
 
 /// One branch of one git repository.
 #[derive(Debug)]
@@ -40,34 +52,70 @@ pub struct Source {
     /// so that the next fetch looks closely and, if need be, clones anew.
     intact: AtomicBool,
     fetching: Mutex<()>,
+    accepted: std::sync::Mutex<Option<Accepted>>,
 }
 
 impl Source {
-    /// A source that has fetched nothing yet.
+    /// A source that has fetched nothing yet, and remembers what was accepted before.
     ///
     /// # Errors
     /// [`SourceError::Configuration`] for what cannot work whatever the server answers: a password in
     /// the URL, a token over http, ssh without a key or without known hosts, an invalid branch name,
-    /// a path that leaves the repository.
+    /// a path that leaves the repository. [`SourceError::KeyFile`] for trusted keys, and
+    /// [`SourceError::Disk`] for what was accepted last, when they cannot be read.
     pub fn new(config: SourceConfig) -> Result<Self, SourceError> {
         let config = config.validated()?;
-        Ok(Self { config, intact: AtomicBool::new(false), fetching: Mutex::new(()) })
+        Signers::load(&config.policy.signatures.keys)?;
+        let accepted = Accepted::load(&config.directory, &config.repository, &config.branch)?;
+        Ok(Self {
+            config,
+            intact: AtomicBool::new(false),
+            fetching: Mutex::new(()),
+            accepted: std::sync::Mutex::new(accepted),
+        })
     }
 
     /// Brings the clone up to date and returns the branch's newest commit.
     ///
-    /// When nothing changed this is one question to the server and no download. History that was
-    /// rewritten (a forced push) is followed without complaint: the branch is what it is now.
-    /// A damaged clone is made anew, once per call.
+    /// When nothing changed this is one question to the server and no download. A damaged clone is made
+    /// anew, once per call.
     ///
     /// # Errors
-    /// See [`SourceError`]; every one leaves what was fetched before in place.
+    /// See [`SourceError`]; every one leaves what was fetched before in place. What the configured
+    /// [`Policy`] does not allow is an error that names the commit ([`SourceError::refused_revision`]).
     pub async fn fetch(&self) -> Result<Revision, SourceError> {
         let _one_at_a_time = self.fetching.lock().await;
         let verify = !self.intact.load(Ordering::Acquire);
-        let revision = child::fetch(&self.config, verify).await?;
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let revision = child::fetch(&self.config, verify, accepted).await?;
         self.intact.store(true, Ordering::Release);
         Ok(revision)
+    }
+
+    /// The commit that was accepted last, by this process or one before it on the same state directory.
+    /// Its tree is readable as long as the clone has not been lost.
+    pub fn accepted(&self) -> Option<Revision> {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.as_ref().map(|accepted| accepted.revision.clone())
+    }
+
+    /// Remembers that a fetched revision was taken up: from now on the branch has to descend from it.
+    ///
+    /// # Errors
+    /// [`SourceError::Disk`]; then the one before stays the last.
+    pub fn accept(&self, revision: &Revision) -> Result<(), SourceError> {
+        let now = Some(Accepted {
+            repository: self.config.repository.clone(),
+            branch: self.config.branch.clone(),
+            revision: revision.clone(),
+            verified: !self.config.policy.signatures.keys.is_empty(),
+        });
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        if *accepted != now {
+            now.iter().try_for_each(|now| now.save(&self.config.directory))?;
+            *accepted = now;
+        }
+        Ok(())
     }
 
     /// The files of a fetched revision below the configured path. Reads the disk, not the network.

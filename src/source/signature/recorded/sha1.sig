@@ -1,0 +1,11 @@
+-----BEGIN PGP SIGNATURE-----
+
+iQEzBAABAgAdFiEERULCxrgBqD/xzm8vWJH3bkSVegcFAmWd3gAACgkQWJH3bkSV
+egep2Af7By8095Cg4TPQr1Vipzoa+BaqlMiSk13Ov0RhnUQQmzeXEQJowmdMfDfw
+YljqFkMLtxgbw+klJY49Ywm5NvkMFa1bi55rnuTr8ECg8n3S1/p54Gif6c2x42U6
+9QdKNfnQLc13wF7hyiMI/1iWuqE6Sgcu/LMunZpaQVuoyCEU3bBDiWX/A/sPYHMw
+++Ww1IR/3hf6ZL9gYmuVORqzvWeBAgOkjh79sl6/UM46iIzed1mopVw54jSewSuk
+cKS0HtR+biG7t29ZsSplmiObENlSylvVPocZryvliCSTWrgBDSG+je4EoleFzA8q
+w/iEYzozYKtvyNffXcz0WuJoHkcVhw==
+=I3Vb
+-----END PGP SIGNATURE-----

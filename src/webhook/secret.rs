@@ -1,0 +1,98 @@
+//! What the git server and this daemon both know.
+
+use std::path::PathBuf;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// The fewest bytes a secret may have. A guess at one that can be guessed needs no signature.
+const SHORTEST: usize = 16;
+
+/// A shared secret.
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// The text of a secret file, without the space around it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        let secret = text.trim_ascii();
+        if secret.len() < SHORTEST {
+            return Err(format!(
+                "the secret has {} bytes, and at least {SHORTEST} are needed; make one with \
+                 `openssl rand -hex 32`, for this file and for the git server",
+                secret.len()
+            ));
+        }
+        Ok(Self(secret.to_vec()))
+    }
+
+    /// Whether this is the message's HMAC-SHA256, in a time that does not tell how much of it is right.
+    pub(super) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.digest(message).verify_slice(signature).is_ok()
+    }
+
+    /// Whether this is the secret itself, in a time that does not tell how much of it is right.
+    pub(super) fn is(&self, token: &[u8]) -> bool {
+        let expected = self.digest(&self.0).finalize().into_bytes();
+        self.signed(token, &expected)
+    }
+
+    fn digest(&self, message: &[u8]) -> Hmac<Sha256> {
+        // A key of any length is a key to HMAC (RFC 2104, section 2).
+        let Ok(keyed) = Hmac::<Sha256>::new_from_slice(&self.0) else { unreachable!() };
+        keyed.chain_update(message)
+    }
+}
+
+/// Where the secret is kept. It is read anew for every message, so a rotated one is used at once.
+#[derive(Clone, Debug)]
+pub struct SecretFile(pub PathBuf);
+
+impl SecretFile {
+    /// The secret as it is now.
+    ///
+    /// # Errors
+    /// The file's name, and why it cannot be used.
+    pub fn read(&self) -> Result<Secret, String> {
+        let named = |detail: String| format!("webhook secret file {}: {detail}", self.0.display());
+        let text = std::fs::read(&self.0).map_err(|error| named(error.to_string()))?;
+        Secret::parse(&text).map_err(named)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_the_text_of_its_file_without_the_line_end() {
+        let secret = Secret::parse(b"0123456789abcdef\n").unwrap();
+        assert!(secret.is(b"0123456789abcdef"));
+        assert!(!secret.is(b"0123456789abcdef\n"));
+        assert!(!secret.is(b"0123456789abcdeg"));
+        assert!(!secret.is(b""));
+    }
+
+    #[test]
+    fn a_secret_that_can_be_guessed_is_refused() {
+        let error = Secret::parse(b"  hunter2 \n").err().unwrap();
+        assert!(error.starts_with("the secret has 7 bytes, and at least 16 are needed"), "{error}");
+    }
+
+    /// RFC 4231, test case 6: a key longer than the block, which is hashed first.
+    #[test]
+    fn signatures_are_those_of_the_standard() {
+        let secret = Secret(vec![0xaa; 131]);
+        let signature = [
+            0x60, 0xe4, 0x31, 0x59, 0x1e, 0xe0, 0xb6, 0x7f, 0x0d, 0x8a, 0x26, 0xaa, 0xcb, 0xf5,
+            0xb7, 0x7f, 0x8e, 0x0b, 0xc6, 0x21, 0x37, 0x28, 0xc5, 0x14, 0x05, 0x46, 0x04, 0x0f,
+            0x0e, 0xe3, 0x7f, 0x54,
+        ];
+        let message = b"Test Using Larger Than Block-Size Key - Hash Key First";
+        assert!(secret.signed(message, &signature));
+        assert!(!secret.signed(message, &signature[..31]), "a part of it is not enough");
+        assert!(!secret.signed(b"another", &signature));
+    }
+}
