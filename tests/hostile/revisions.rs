@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use coalmine::source::{Credentials, Source, SourceConfig, Tree};
+use coalmine::source::{Credentials, Policy, Source, SourceConfig, Tree};
 use coalmine::values::{Reader, Repository};
 use git2::{ObjectType, Oid, Signature};
 
@@ -28,6 +28,7 @@ impl Fixture {
             directory: folder.path().join("state"),
             deadline: AMPLE,
             credentials: Credentials::default(),
+            policy: Policy::default(),
             program: PathBuf::from(env!("CARGO_BIN_EXE_coalmine")),
         });
         Self { _folder: folder, origin, source: source.unwrap() }
