@@ -13,7 +13,9 @@ pub mod api;
 pub mod config;
 mod crds;
 pub mod envoy;
+mod objects;
 mod pattern;
+mod references;
 mod snapshot;
 mod translate;
 
@@ -21,5 +23,5 @@ pub use answer::{Answer, Outcome, Request, answer};
 pub use api::crds;
 pub use api::{ObjectRef, ResourceRef, State, Status};
 pub use crds::CRDS;
-pub use snapshot::Snapshot;
-pub use translate::{Listener, Memory, Replacement, Translation, translate};
+pub use snapshot::{Kind, NamedPort, ServiceSpec, Snapshot};
+pub use translate::{Finding, Gravity, Listener, Memory, Replacement, Translation, translate};

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -8,33 +9,40 @@ use crate::api::{
     GatewaySpec, Metadata, ObjectRef, ResourceRef, RouteTableSpec, SettingsSpec, UpstreamGroupSpec,
     UpstreamSpec, VirtualServiceSpec,
 };
+use crate::objects::{Objects, Table};
 
-/// Objects as the API server holds them.
+/// Objects as far as routing looks at them; a copy shares them.
 ///
 /// Kinds that count: Upstream, UpstreamGroup, VirtualService, RouteTable, Settings, Gateway of Gloo,
-/// and Service, Endpoints, Pod.
+/// and Service, Endpoints, Pod. Without the last two the clusters have no endpoints, and everything
+/// else is the same.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    pub(crate) gloo_namespace: String,
+    pub(crate) gloo_namespace: Arc<str>,
     pub(crate) upstreams: Objects<UpstreamSpec>,
     pub(crate) upstream_groups: Objects<UpstreamGroupSpec>,
     pub(crate) virtual_services: Objects<VirtualServiceSpec>,
     pub(crate) route_tables: Objects<RouteTableSpec>,
     pub(crate) settings: Objects<SettingsSpec>,
     pub(crate) gateways: Objects<GatewaySpec>,
-    pub(crate) services: BTreeMap<ResourceRef, ServicePorts>,
-    pub(crate) endpoints: BTreeMap<ResourceRef, Vec<EndpointSubset>>,
-    pub(crate) pods: BTreeMap<ResourceRef, Pod>,
+    pub(crate) services: Table<ServiceSpec>,
+    pub(crate) endpoints: Table<Vec<EndpointSubset>>,
+    pub(crate) pods: Table<Pod>,
 }
 
-/// The objects of one kind; one that Gloo cannot decode is kept with the reason.
-pub(crate) type Objects<S> = BTreeMap<ResourceRef, Result<Object<S>, String>>;
+/// A kind of object, as the API server calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// For example `gateway.solo.io/v1`.
+    pub api_version: &'static str,
+    /// For example `RouteTable`.
+    pub kind: &'static str,
+}
 
-/// An object that Gloo can decode.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Object<S> {
-    pub(crate) metadata: Metadata,
-    pub(crate) spec: S,
+impl Kind {
+    const fn new(api_version: &'static str, kind: &'static str) -> Self {
+        Self { api_version, kind }
+    }
 }
 
 impl Default for Snapshot {
@@ -45,20 +53,34 @@ impl Default for Snapshot {
 }
 
 impl Snapshot {
+    /// The kinds that decide which requests go to which Upstream. Of these everything must be in the
+    /// snapshot for a translation to mean anything.
+    pub const ROUTING: &[Kind] = &[
+        Kind::new("gloo.solo.io/v1", "Settings"),
+        Kind::new("gateway.solo.io/v1", "Gateway"),
+        Kind::new("gateway.solo.io/v1", "VirtualService"),
+        Kind::new("gateway.solo.io/v1", "RouteTable"),
+        Kind::new("gloo.solo.io/v1", "Upstream"),
+        Kind::new("v1", "Service"),
+    ];
+
+    /// The kinds that say which pods are behind an Upstream.
+    pub const ENDPOINTS: &[Kind] = &[Kind::new("v1", "Endpoints"), Kind::new("v1", "Pod")];
+
     /// An empty snapshot of a Gloo that runs in `gloo_namespace`: there it looks for its Settings
     /// `default` and its Gateways.
     pub fn new(gloo_namespace: &str) -> Self {
         Self {
             gloo_namespace: gloo_namespace.into(),
-            upstreams: BTreeMap::new(),
-            upstream_groups: BTreeMap::new(),
-            virtual_services: BTreeMap::new(),
-            route_tables: BTreeMap::new(),
-            settings: BTreeMap::new(),
-            gateways: BTreeMap::new(),
-            services: BTreeMap::new(),
-            endpoints: BTreeMap::new(),
-            pods: BTreeMap::new(),
+            upstreams: Objects::default(),
+            upstream_groups: Objects::default(),
+            virtual_services: Objects::default(),
+            route_tables: Objects::default(),
+            settings: Objects::default(),
+            gateways: Objects::default(),
+            services: Table::default(),
+            endpoints: Table::default(),
+            pods: Table::default(),
         }
     }
 
@@ -76,21 +98,17 @@ impl Snapshot {
         let metadata = metadata(object);
         let reference = ResourceRef::new(&metadata.namespace, &metadata.name);
         match kind {
-            "Upstream" => put(&mut self.upstreams, reference, metadata, object),
-            "UpstreamGroup" => put(&mut self.upstream_groups, reference, metadata, object),
-            "VirtualService" => put(&mut self.virtual_services, reference, metadata, object),
-            "RouteTable" => put(&mut self.route_tables, reference, metadata, object),
-            "Settings" => put(&mut self.settings, reference, metadata, object),
-            "Gateway" => put(&mut self.gateways, reference, metadata, object),
-            "Service" => {
-                self.services.insert(reference, part(object, "spec"));
-            }
-            "Endpoints" => {
-                self.endpoints.insert(reference, part(object, "subsets"));
-            }
+            "Upstream" => self.upstreams.put(reference, metadata, spec(object)),
+            "UpstreamGroup" => self.upstream_groups.put(reference, metadata, spec(object)),
+            "VirtualService" => self.virtual_services.put(reference, metadata, spec(object)),
+            "RouteTable" => self.route_tables.put(reference, metadata, spec(object)),
+            "Settings" => self.settings.put(reference, metadata, spec(object)),
+            "Gateway" => self.gateways.put(reference, metadata, spec(object)),
+            "Service" => self.services.put(reference, part(object, "spec")),
+            "Endpoints" => self.endpoints.put(reference, part(object, "subsets")),
             "Pod" => {
                 let address = part::<PodStatus>(object, "status").pod_ip;
-                self.pods.insert(reference, Pod { labels: metadata.labels, address });
+                self.pods.put(reference, Pod { labels: metadata.labels, address });
             }
             _ => return false,
         }
@@ -101,66 +119,128 @@ impl Snapshot {
     pub fn remove(&mut self, kind: &str, namespace: &str, name: &str) -> bool {
         let reference = ResourceRef::new(namespace, name);
         match kind {
-            "Upstream" => self.upstreams.remove(&reference).is_some(),
-            "UpstreamGroup" => self.upstream_groups.remove(&reference).is_some(),
-            "VirtualService" => self.virtual_services.remove(&reference).is_some(),
-            "RouteTable" => self.route_tables.remove(&reference).is_some(),
-            "Settings" => self.settings.remove(&reference).is_some(),
-            "Gateway" => self.gateways.remove(&reference).is_some(),
-            "Service" => self.services.remove(&reference).is_some(),
-            "Endpoints" => self.endpoints.remove(&reference).is_some(),
-            "Pod" => self.pods.remove(&reference).is_some(),
+            "Upstream" => self.upstreams.remove(&reference),
+            "UpstreamGroup" => self.upstream_groups.remove(&reference),
+            "VirtualService" => self.virtual_services.remove(&reference),
+            "RouteTable" => self.route_tables.remove(&reference),
+            "Settings" => self.settings.remove(&reference),
+            "Gateway" => self.gateways.remove(&reference),
+            "Service" => self.services.remove(&reference),
+            "Endpoints" => self.endpoints.remove(&reference),
+            "Pod" => self.pods.remove(&reference),
             _ => false,
         }
     }
 
-    /// Whether there is such an object of Gloo.
-    pub(crate) fn contains(&self, object: &ObjectRef) -> bool {
+    /// Whether there is such an object, decodable or not.
+    pub fn contains(&self, object: &ObjectRef) -> bool {
         let reference = object.resource();
         match object.kind.as_str() {
-            "Upstream" => self.upstreams.contains_key(&reference),
-            "UpstreamGroup" => self.upstream_groups.contains_key(&reference),
-            "VirtualService" => self.virtual_services.contains_key(&reference),
-            "RouteTable" => self.route_tables.contains_key(&reference),
-            "Gateway" => self.gateways.contains_key(&reference),
+            "Upstream" => self.upstreams.contains(&reference),
+            "UpstreamGroup" => self.upstream_groups.contains(&reference),
+            "VirtualService" => self.virtual_services.contains(&reference),
+            "RouteTable" => self.route_tables.contains(&reference),
+            "Settings" => self.settings.contains(&reference),
+            "Gateway" => self.gateways.contains(&reference),
+            "Service" => self.services.contains_key(&reference),
+            "Endpoints" => self.endpoints.contains_key(&reference),
+            "Pod" => self.pods.contains_key(&reference),
             _ => false,
         }
+    }
+
+    /// True when both hold the very same objects, one being a copy of the other that nothing
+    /// different was put into. Costs nothing; false says nothing.
+    pub fn is(&self, other: &Self) -> bool {
+        self.upstreams.is(&other.upstreams)
+            && self.upstream_groups.is(&other.upstream_groups)
+            && self.virtual_services.is(&other.virtual_services)
+            && self.route_tables.is(&other.route_tables)
+            && self.settings.is(&other.settings)
+            && self.gateways.is(&other.gateways)
+            && self.services.is(&other.services)
+            && self.endpoints.is(&other.endpoints)
+            && self.pods.is(&other.pods)
+    }
+
+    /// Whether both have the object alike, or both have none; of objects that cannot be decoded only
+    /// whether they are there counts.
+    pub fn agrees(&self, other: &Self, object: &ObjectRef) -> bool {
+        let reference = object.resource();
+        match object.kind.as_str() {
+            "Upstream" => self.upstreams.agrees(&other.upstreams, &reference),
+            "UpstreamGroup" => self.upstream_groups.agrees(&other.upstream_groups, &reference),
+            "VirtualService" => self.virtual_services.agrees(&other.virtual_services, &reference),
+            "RouteTable" => self.route_tables.agrees(&other.route_tables, &reference),
+            "Settings" => self.settings.agrees(&other.settings, &reference),
+            "Gateway" => self.gateways.agrees(&other.gateways, &reference),
+            "Service" => self.services.get(&reference) == other.services.get(&reference),
+            "Endpoints" => self.endpoints.get(&reference) == other.endpoints.get(&reference),
+            "Pod" => self.pods.get(&reference) == other.pods.get(&reference),
+            _ => true,
+        }
+    }
+
+    /// The labels and the content of a RouteTable, unless it cannot be decoded.
+    pub fn route_table(&self, reference: &ResourceRef) -> Option<(&Metadata, &RouteTableSpec)> {
+        let table = self.route_tables.decoded().get(reference)?;
+        Some((&table.metadata, &table.spec))
+    }
+
+    /// The content of a VirtualService, unless it cannot be decoded.
+    pub fn virtual_service(&self, reference: &ResourceRef) -> Option<&VirtualServiceSpec> {
+        Some(&self.virtual_services.decoded().get(reference)?.spec)
+    }
+
+    /// The Upstream, unless it cannot be decoded.
+    pub fn upstream(&self, reference: &ResourceRef) -> Option<&UpstreamSpec> {
+        Some(&self.upstreams.decoded().get(reference)?.spec)
+    }
+
+    /// Every Upstream that can be decoded.
+    pub fn upstreams(&self) -> impl Iterator<Item = (&ResourceRef, &UpstreamSpec)> {
+        self.upstreams.decoded().iter().map(|(reference, object)| (&**reference, &object.spec))
+    }
+
+    /// What routing sees of a Service.
+    pub fn service(&self, reference: &ResourceRef) -> Option<&ServiceSpec> {
+        self.services.get(reference).map(|service| &**service)
     }
 
     /// The objects that Gloo cannot decode, and why. Each stops Gloo from taking up any change of its
     /// kind (gloo-conformance case 13-undecodable).
     pub fn undecodable(&self) -> Vec<(ObjectRef, &str)> {
-        undecodable(&self.upstreams, "Upstream")
-            .chain(undecodable(&self.upstream_groups, "UpstreamGroup"))
-            .chain(undecodable(&self.virtual_services, "VirtualService"))
-            .chain(undecodable(&self.route_tables, "RouteTable"))
-            .chain(undecodable(&self.settings, "Settings"))
-            .chain(undecodable(&self.gateways, "Gateway"))
+        (self.upstreams.undecodable("Upstream"))
+            .chain(self.upstream_groups.undecodable("UpstreamGroup"))
+            .chain(self.virtual_services.undecodable("VirtualService"))
+            .chain(self.route_tables.undecodable("RouteTable"))
+            .chain(self.settings.undecodable("Settings"))
+            .chain(self.gateways.undecodable("Gateway"))
             .collect()
+    }
+
+    /// The same as if whatever cannot be decoded were as it was when it last could, and absent if it
+    /// never could: what Gloo will go by once somebody repairs it.
+    #[must_use]
+    pub fn repaired(&self) -> Self {
+        Self {
+            gloo_namespace: Arc::clone(&self.gloo_namespace),
+            upstreams: self.upstreams.repaired(),
+            upstream_groups: self.upstream_groups.repaired(),
+            virtual_services: self.virtual_services.repaired(),
+            route_tables: self.route_tables.repaired(),
+            settings: self.settings.repaired(),
+            gateways: self.gateways.repaired(),
+            ..self.clone()
+        }
     }
 }
 
-fn undecodable<'a, S>(
-    objects: &'a Objects<S>,
-    kind: &str,
-) -> impl Iterator<Item = (ObjectRef, &'a str)> {
-    objects.iter().filter_map(move |(reference, object)| {
-        let reason = object.as_ref().err()?;
-        Some((ObjectRef::new(kind, &reference.namespace, &reference.name), reason.as_str()))
-    })
-}
-
-fn put<S: DeserializeOwned + Default>(
-    objects: &mut Objects<S>,
-    reference: ResourceRef,
-    metadata: Metadata,
-    object: &Value,
-) {
-    let spec = match object.get("spec") {
+fn spec<S: DeserializeOwned + Default>(object: &Value) -> Result<S, String> {
+    match object.get("spec") {
         None | Some(Value::Null) => Ok(S::default()),
         Some(spec) => serde_json::from_value(without_nulls(spec)).map_err(|e| e.to_string()),
-    };
-    objects.insert(reference, spec.map(|spec| Object { metadata, spec }));
+    }
 }
 
 /// Metadata as far as it can be read; labels that are no strings are left out.
@@ -196,19 +276,24 @@ fn without_nulls(value: &Value) -> Value {
     }
 }
 
-/// The ports of a Service.
+/// What routing sees of a Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(crate) struct ServicePorts {
-    pub(crate) ports: Vec<NamedPort>,
+pub struct ServiceSpec {
+    /// The ports.
+    pub ports: Vec<NamedPort>,
+    /// Labels of its pods.
+    pub selector: BTreeMap<String, String>,
 }
 
 /// A port of a Service or of Endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(crate) struct NamedPort {
-    pub(crate) name: String,
-    pub(crate) port: u16,
+pub struct NamedPort {
+    /// Empty where there is only one.
+    pub name: String,
+    /// The port.
+    pub port: u16,
 }
 
 /// Addresses that share their ports.

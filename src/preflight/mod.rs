@@ -4,282 +4,200 @@
 //! everybody, mostly with `Accepted` in every status (gloo-conformance cases 08-weights,
 //! 12-domains-duplicate, 13-undecodable). So the cluster's Gloo objects are translated as they are
 //! and as they would be, and a change that would harm anybody is not made.
+//!
+//! A change may count on what is there, and must beware of what is coming: it is tried on the live
+//! cluster alone, and on the cluster with everything that was admitted before it.
 
-mod conflict;
+mod blame;
+mod broken;
+mod claims;
+mod group;
+mod harm;
+mod overlap;
+mod refusal;
+mod sharing;
+mod situation;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
-use gloo::{Memory, ObjectRef, Snapshot, State, Status, Translation, translate};
-use serde_json::Value;
+use gloo::{Memory, ObjectRef, Snapshot, State};
 
 use crate::inventory::{Manifest, ObjectId};
-use crate::plan::{Desired, Findings, is_route};
-use conflict::Conflict;
+use crate::plan::Desired;
+use blame::Owners;
+use situation::{Situation, Stages};
 
-/// Why a change is not made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// One such object keeps Gloo from taking up any change of its kind.
-    #[error("{object}: Gloo cannot decode it ({reason}) and would take up no change of any {} any more; correct it", object.kind)]
-    Undecodable {
-        /// The object.
-        object: ObjectRef,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Envoy would keep what it has, for every team.
-    #[error(
-        "Envoy would refuse the whole route configuration, and no team's change would reach it any more: {0}"
-    )]
-    WholeConfiguration(String),
-    /// An object would be judged worse than now, or than it has to be.
-    #[error("{object}: Gloo would say {state:?}: {reason}")]
-    Verdict {
-        /// The object, ours or a stranger's.
-        object: ObjectRef,
-        /// Warning or Rejected.
-        state: State,
-        /// Gloo's words.
-        reason: String,
-    },
-    /// A route of ours would not work, which no object's status would show.
-    #[error("Gloo would leave every object Accepted and yet not serve a route as written: {0}")]
-    Route(String),
-    /// Our routes would be written and reach nobody.
-    #[error(
-        "{0} would be selected by no VirtualService any more, and its requests would get 404; are the apiGroup and the labels right?"
-    )]
-    Unserved(ObjectId),
-    /// A stranger's route would go.
-    #[error("the virtual host {0} would lose routes that are not this service's")]
-    RoutesLost(String),
-    /// Two claim the same requests.
-    #[error(transparent)]
-    Conflict(Conflict),
-}
+pub use broken::{Blocks, Broken, Rule};
+pub use refusal::{Conflict, Refusal};
 
 /// What is known about a change that harms nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prediction {
-    /// See [`Findings::judged_upstreams`].
+    /// See [`crate::plan::Findings::judged_upstreams`].
     pub judged_upstreams: BTreeSet<ObjectId>,
+    /// Why what the change does to routes would not reach Envoy, if it would not. Then routes must
+    /// not be written, and nothing that the old ones may use may be deleted: Envoy still goes by
+    /// them. Everything before the routes may go on.
+    pub blocked_by: Option<String>,
 }
 
-/// The change in question.
+/// The change of one service.
+#[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
-    /// The namespace of Gloo itself.
-    pub gloo_namespace: &'a str,
-    /// Every Settings, Gateway, VirtualService, RouteTable, Upstream and Service of the cluster.
-    pub objects: &'a [Value],
+    /// Whose it is.
+    pub service: &'a str,
     /// What the service should be.
     pub desired: &'a Desired,
-    /// What has to be done for that.
-    pub findings: &'a Findings,
-    /// Whether warnings about the change's own objects are all right.
+    /// Objects of the service that nothing desires any more.
+    pub surplus: &'a BTreeSet<ObjectId>,
+    /// Whether warnings about the change's own new objects are all right.
     pub tolerates_warnings: bool,
 }
 
-/// Translates the cluster's Gloo objects without and with the change and compares.
-///
-/// # Errors
-/// The first harm found, the gravest kind first.
-pub fn check(change: &Change<'_>) -> Result<Prediction, Refusal> {
-    let live = change.live();
-    let before = translate(&live, &Memory::default());
-    let prepared = change.prepared(&live);
-    let changed = change.changed(&prepared);
-
-    let broken_before: Vec<_> = live.undecodable();
-    for (object, reason) in changed.undecodable() {
-        if !broken_before.iter().any(|(other, _)| *other == object) {
-            return Err(Refusal::Undecodable { object, reason: reason.to_owned() });
-        }
-    }
-    let after = translate(&changed, &before.memory);
-    if let (Some(reason), None) = (&after.refused, &before.refused) {
-        return Err(Refusal::WholeConfiguration(reason.clone()));
-    }
-    change.compare_verdicts(&before, &after)?;
-    if change.findings.surplus.iter().any(is_route) {
-        // New routes are written before old ones go, so both are there for a while.
-        let both = change.with_routes(&prepared);
-        change.compare_verdicts(&before, &translate(&both, &before.memory))?;
-    }
-    change.compare_routes(&live, &changed, &before, &after)?;
-
-    let judged = translate(&prepared, &before.memory).statuses;
-    let upstreams = change.desired.upstreams.iter().map(Manifest::id);
-    let has_verdict = |id: &&ObjectId| {
-        judged.get(&reference(id)).is_some_and(|status| status.state != State::Pending)
-    };
-    Ok(Prediction { judged_upstreams: upstreams.filter(has_verdict).cloned().collect() })
+/// The cluster that changes are compared with: what is live, and what is admitted and not to be seen
+/// yet. Copies share both.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    live: Arc<Situation>,
+    ahead: Option<Ahead>,
 }
 
-impl Change<'_> {
-    fn live(&self) -> Snapshot {
-        let mut live = Snapshot::new(self.gloo_namespace);
-        for object in self.objects {
-            live.upsert(object);
-        }
-        live
+/// The live objects with those of admitted changes over them.
+#[derive(Clone, Debug)]
+struct Ahead {
+    snapshot: Snapshot,
+    /// Who is about to write what.
+    writers: Arc<BTreeMap<ObjectRef, String>>,
+    /// Read when first asked for.
+    situation: Arc<OnceLock<Situation>>,
+}
+
+impl Baseline {
+    /// The live cluster: every object of [`Snapshot::ROUTING`].
+    pub fn new(live: Snapshot) -> Self {
+        Self { live: Arc::new(Situation::read(live, &Memory::default())), ahead: None }
     }
 
-    /// With everything but the new routes.
-    fn prepared(&self, live: &Snapshot) -> Snapshot {
-        let mut prepared = live.clone();
-        for manifest in self.desired.workloads.iter().chain(&self.desired.upstreams) {
-            prepared.upsert(manifest.object());
-        }
-        prepared
+    /// The live cluster some time later. What Gloo and Envoy remember is taken along: a virtual host
+    /// in error goes on as it was, and keeps its domains (case 12-last-good).
+    #[must_use]
+    pub fn follow(&self, live: Snapshot) -> Self {
+        let memory = &self.live.translation.memory;
+        Self { live: Arc::new(Situation::read(live, memory)), ahead: None }
     }
 
-    /// With the new routes too.
-    fn with_routes(&self, prepared: &Snapshot) -> Snapshot {
-        let mut changed = prepared.clone();
-        for manifest in &self.desired.routes {
-            changed.upsert(manifest.object());
-        }
-        changed
-    }
-
-    /// With everything, and without what is to be deleted.
-    fn changed(&self, prepared: &Snapshot) -> Snapshot {
-        let mut changed = self.with_routes(prepared);
-        for id in &self.findings.surplus {
-            remove(&mut changed, id);
-        }
-        changed
-    }
-
-    /// The objects of this service.
-    fn own(&self) -> BTreeSet<ObjectId> {
-        let desired = self.desired.manifests().map(|manifest| manifest.id().clone());
-        desired.chain(self.findings.surplus.iter().cloned()).collect()
-    }
-
-    fn compare_verdicts(&self, before: &Translation, after: &Translation) -> Result<(), Refusal> {
-        let own: BTreeSet<ObjectRef> = self.own().iter().map(reference).collect();
-        for (object, status) in &after.statuses {
-            let known = before.statuses.get(object);
-            let worse = match (own.contains(object), known) {
-                (true, None) => {
-                    let bearable =
-                        if self.tolerates_warnings { State::Warning } else { State::Accepted };
-                    status.state > bearable
-                }
-                // Without any VirtualService nobody's Upstream was judged before.
-                (false, None) => status.state == State::Rejected,
-                (true, Some(known)) => is_worse(known, status, |_| false),
-                // Whoever delegated to routes that go is warned, and rightly so.
-                (false, Some(known)) => is_worse(known, status, says_that_tables_are_gone),
-            };
-            if worse {
-                let reason = on_one_line(&status.reason);
-                let (object, state) = (object.clone(), status.state);
-                return Err(Refusal::Verdict { object, state, reason });
-            }
-        }
-        // Errors of single routes show in no object's status (case 06-subset-keys).
-        match &after.proxy {
-            Some(proxy) if proxy.state == State::Rejected => {
-                let known = before.proxy.as_ref().map(complaints).unwrap_or_default();
-                match new_complaint(&known, &complaints(proxy)) {
-                    Some(complaint) => Err(Refusal::Route(complaint)),
-                    None => Ok(()),
-                }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn compare_routes(
-        &self,
-        live: &Snapshot,
-        changed: &Snapshot,
-        before: &Translation,
-        after: &Translation,
-    ) -> Result<(), Refusal> {
-        if after.refused.is_some() {
-            // Somebody else's mistake keeps Envoy on an older configuration; the new one is moot.
-            return Ok(());
-        }
-        let strangers = |snapshot: &Snapshot| {
-            let mut without_us = snapshot.clone();
-            for id in self.own().iter().filter(|id| is_route(id)) {
-                remove(&mut without_us, id);
-            }
-            translate(&without_us, &before.memory)
+    /// The same with changes that were admitted and are not to be seen in the live objects yet. What
+    /// they delete is still there. A change that is checked again must not be among them.
+    #[must_use]
+    pub fn with(&self, changes: &[Change<'_>]) -> Self {
+        let (base, mut writers) = match &self.ahead {
+            Some(ahead) => (&ahead.snapshot, BTreeMap::clone(&ahead.writers)),
+            None => (&self.live.snapshot, BTreeMap::new()),
         };
-        let (without, changed_without) = (strangers(live), strangers(changed));
-        let known = conflict::find(before, &without).unwrap_or_default();
-        let found = conflict::find(after, &changed_without).map_err(Refusal::RoutesLost)?;
-        let are_served = routes(before) > routes(&without);
-        if let Some(routes_of_ours) = self.desired.routes.first()
-            && are_served
-            && routes(after) == routes(&changed_without)
-        {
-            return Err(Refusal::Unserved(routes_of_ours.id().clone()));
+        let snapshot = situation::under_way(base, changes);
+        for change in changes {
+            writers
+                .extend(situation::own(change).map(|object| (object, change.service.to_owned())));
         }
-        match found.into_iter().find(|conflict| !known.contains(conflict)) {
-            None => Ok(()),
-            Some(mut conflict) => {
-                let own = self.own();
-                let foreign = self.objects.iter().filter(|object| {
-                    Manifest::new((*object).clone()).is_some_and(|m| !own.contains(m.id()))
-                });
-                conflict.name_owner(foreign);
-                Err(Refusal::Conflict(conflict))
+        let situation = match &self.ahead {
+            Some(ahead) if snapshot.is(base) => Arc::clone(&ahead.situation),
+            _ => Arc::default(),
+        };
+        let ahead = Ahead { snapshot, writers: Arc::new(writers), situation };
+        Self { live: Arc::clone(&self.live), ahead: Some(ahead) }
+    }
+
+    /// What is broken in the live cluster, whoever broke it; the same mistake is equal from one
+    /// baseline to the next, so that it can be told once.
+    pub fn broken(&self) -> Vec<Broken> {
+        broken::list(&self.live)
+    }
+
+    /// Says of each change whether it harms anybody: the same as if they were checked one after the
+    /// other, each with those admitted before it. A batch where all is well takes a few translations,
+    /// whatever its size.
+    pub fn check(&self, changes: &[Change<'_>]) -> Vec<Result<Prediction, Refusal>> {
+        let mut ahead = self.clone();
+        let mut verdicts = Vec::with_capacity(changes.len());
+        for run in group::independent(&self.live, changes) {
+            ahead.admit(run, &mut verdicts);
+        }
+        verdicts
+    }
+
+    /// Checks changes that have nothing to do with each other together, and by halves if that fails.
+    fn admit(&mut self, changes: &[Change<'_>], verdicts: &mut Vec<Result<Prediction, Refusal>>) {
+        match self.examine(changes) {
+            Ok(predictions) => {
+                *self = self.with(changes);
+                verdicts.extend(predictions.into_iter().map(Ok));
+            }
+            Err(refusal) if changes.len() == 1 => verdicts.push(Err(refusal)),
+            Err(_) => {
+                let (first, second) = changes.split_at(changes.len() / 2);
+                self.admit(first, verdicts);
+                self.admit(second, verdicts);
             }
         }
     }
+
+    fn examine(&self, changes: &[Change<'_>]) -> Result<Vec<Prediction>, Refusal> {
+        let owners = Owners::of(changes)?;
+        let predictions = examine(&self.live, changes, &owners)?;
+        let Some(ahead) = &self.ahead else { return Ok(predictions) };
+        let writers = ahead.writers.iter();
+        for (object, service) in writers {
+            if owners.of_object(object).is_some_and(|at| changes[at].service != service) {
+                return Err(Refusal::Claimed {
+                    object: Arc::new(object.clone()),
+                    service: service.clone(),
+                });
+            }
+        }
+        if !ahead.snapshot.is(&self.live.snapshot) {
+            let memory = &self.live.translation.memory;
+            let coming =
+                ahead.situation.get_or_init(|| Situation::read(ahead.snapshot.clone(), memory));
+            examine(coming, changes, &owners)?;
+        }
+        Ok(predictions)
+    }
 }
 
-/// True when the state is worse, or there is a complaint more than before.
-fn is_worse(before: &Status, after: &Status, is_excused: impl Fn(&str) -> bool) -> bool {
-    let mut complaints_after = complaints(after);
-    complaints_after.retain(|complaint| !is_excused(complaint));
-    let state = match after.state {
-        State::Warning if complaints_after.is_empty() => State::Accepted,
-        state => state,
+/// Compares the cluster at every stage of the changes with the cluster without them.
+fn examine(
+    base: &Situation,
+    changes: &[Change<'_>],
+    owners: &Owners,
+) -> Result<Vec<Prediction>, Refusal> {
+    let stages = Stages::of(base, changes);
+    for stage in stages.each() {
+        harm::undecodable(stage, owners)?;
+        harm::findings(base, stage, changes, owners)?;
+        sharing::check(base, stage, owners)?;
+    }
+    let routed = [&stages.routed, &stages.done].into_iter().flatten();
+    for stage in routed {
+        claims::check(base, stage, owners)?;
+    }
+    let last = stages.each().last().unwrap_or(base);
+    claims::served(base, last, changes, owners)?;
+    claims::leaving(base, last, owners)?;
+
+    let judged = &stages.prepared.as_ref().unwrap_or(base).translation.statuses;
+    let prediction = |change: &Change<'_>| {
+        let upstreams = change.desired.upstreams.iter().map(Manifest::id);
+        let has_verdict = |id: &&ObjectId| {
+            let status = judged.get(&situation::reference(id));
+            status.is_some_and(|status| status.state != State::Pending)
+        };
+        Prediction {
+            judged_upstreams: upstreams.filter(has_verdict).cloned().collect(),
+            blocked_by: broken::blocking(base, last, change),
+        }
     };
-    state > before.state || new_complaint(&complaints(before), &complaints_after).is_some()
-}
-
-/// A complaint that there are more of than before.
-fn new_complaint(before: &[String], after: &[String]) -> Option<String> {
-    let count = |all: &[String], one: &String| all.iter().filter(|other| *other == one).count();
-    after.iter().find(|one| count(after, one) > count(before, one)).cloned()
-}
-
-/// What is wrong, each piece by itself, without counts and without the positions of routes.
-fn complaints(status: &Status) -> Vec<String> {
-    let lines = status.reason.lines().flat_map(|line| line.split("; Route "));
-    let pieces = lines.map(|line| line.trim().trim_start_matches("* "));
-    let pieces = pieces.map(|piece| piece.split(". Route Name: ").next().unwrap_or(piece));
-    let counts = |piece: &str| piece.contains("occurred:") || piece.ends_with("warning:");
-    let pieces = pieces.filter(|piece| !piece.is_empty() && !counts(piece));
-    pieces.map(|piece| piece.trim_start_matches("Route ").to_owned()).collect()
-}
-
-fn says_that_tables_are_gone(complaint: &str) -> bool {
-    complaint.ends_with("no route table matches the given selector")
-        || (complaint.contains("route table ") && complaint.ends_with(" missing"))
-}
-
-fn routes(translation: &Translation) -> usize {
-    translation.virtual_hosts.iter().map(|host| host.routes.len()).sum()
-}
-
-fn on_one_line(reason: &str) -> String {
-    reason.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn reference(id: &ObjectId) -> ObjectRef {
-    ObjectRef::new(&id.kind, id.namespace.as_deref().unwrap_or_default(), &id.name)
-}
-
-fn remove(snapshot: &mut Snapshot, id: &ObjectId) {
-    snapshot.remove(&id.kind, id.namespace.as_deref().unwrap_or_default(), &id.name);
+    Ok(changes.iter().map(prediction).collect())
 }
 
 #[cfg(test)]

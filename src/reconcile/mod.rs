@@ -16,7 +16,7 @@ use crate::diff;
 use crate::inventory::{self, INSTANCE, Manifest, ObjectId, SERVICE};
 use crate::plan::{Findings, Step, is_route, plan};
 use crate::policy;
-use crate::preflight::{self, Change, Prediction};
+use crate::preflight::{Baseline, Change, Prediction};
 use crate::values::{PLATFORM, Policy, Timing};
 
 pub use job::{Job, gone};
@@ -69,9 +69,11 @@ impl Reconciler {
         if let Some(reason) = reason {
             return Err(Ended::Stalled(format!("nothing was changed: {reason}")));
         }
+        let mut blocked_by = None;
         if !(review.findings.changed.is_empty() && review.findings.surplus.is_empty()) {
             let prediction = self.preflight(job, conduct, &review.findings).await?;
             review.findings.judged_upstreams = prediction.judged_upstreams;
+            blocked_by = prediction.blocked_by;
         }
         let steps = plan(&job.desired, &review.findings);
         let executor = Executor {
@@ -84,11 +86,14 @@ impl Reconciler {
         };
         // Waiting for pods takes its time, and others do not wait for us: what was harmless then is
         // looked at once more when the routes are due.
-        let routes = steps.iter().position(|step| matches!(step, Step::Route(_)));
-        let (before, due) = steps.split_at(routes.unwrap_or(0));
+        let due = |step: &Step| matches!(step, Step::Route(_) | Step::Settle | Step::Delete(_));
+        let (before, due) = steps.split_at(steps.iter().position(due).unwrap_or(steps.len()));
         executor.run(before, &review.live).await?;
-        if !before.is_empty() {
-            self.preflight(job, conduct, &review.findings).await?;
+        if !(before.is_empty() || due.is_empty()) {
+            blocked_by = self.preflight(job, conduct, &review.findings).await?.blocked_by;
+        }
+        if let Some(reason) = blocked_by.filter(|_| !due.is_empty()) {
+            return Err(Ended::Stalled(format!("no route was changed: {reason}")));
         }
         executor.run(due, &review.live).await
     }
@@ -100,14 +105,21 @@ impl Reconciler {
         conduct: &Conduct,
         findings: &Findings,
     ) -> Result<Prediction, Ended> {
-        let judged = preflight::check(&Change {
-            gloo_namespace: &conduct.gloo_namespace,
-            objects: &self.gloo_objects().await?,
+        let mut live = gloo::Snapshot::new(&conduct.gloo_namespace);
+        for object in self.gloo_objects().await? {
+            live.upsert(&object);
+        }
+        let change = Change {
+            service: &job.service,
             desired: &job.desired,
-            findings,
+            surplus: &findings.surplus,
             tolerates_warnings: job.service == PLATFORM,
-        });
-        judged.map_err(|refusal| Ended::Stalled(format!("no route was changed: {refusal}")))
+        };
+        let judged =
+            Baseline::new(live).check(&[change]).into_iter().collect::<Result<Vec<_>, _>>();
+        let mut predictions =
+            judged.map_err(|it| Ended::Stalled(format!("no route was changed: {it}")))?;
+        Ok(predictions.pop().unwrap_or_default())
     }
 
     /// Compares by a server-side dry run; changes nothing.
@@ -170,14 +182,7 @@ impl Reconciler {
     /// Every object that Gloo's routing rests on.
     async fn gloo_objects(&self) -> Result<Vec<Value>, ClusterError> {
         let mut objects = Vec::new();
-        for (api_version, kind) in [
-            ("gloo.solo.io/v1", "Settings"),
-            ("gateway.solo.io/v1", "Gateway"),
-            ("gateway.solo.io/v1", "VirtualService"),
-            ("gateway.solo.io/v1", "RouteTable"),
-            ("gloo.solo.io/v1", "Upstream"),
-            ("v1", "Service"),
-        ] {
+        for gloo::Kind { api_version, kind } in gloo::Snapshot::ROUTING {
             let listed = self.cluster.list(api_version, kind, None, "").await?;
             objects.extend(listed.into_iter().map(|(_, object)| object));
         }

@@ -1,10 +1,12 @@
+use std::sync::Arc;
+
 use crate::config::VirtualHost;
 
 /// The virtual host of a request: exact, then the longest `*.x`, the longest `x.*`, and `*`. Letter
 /// case does not count, the port does (gloo-conformance case 12-domains).
-pub(super) fn find<'a>(hosts: &'a [VirtualHost], host: &str) -> Option<&'a VirtualHost> {
+pub(super) fn find<'a>(hosts: &'a [Arc<VirtualHost>], host: &str) -> Option<&'a VirtualHost> {
     let host = host.to_ascii_lowercase();
-    let ranked = hosts.iter().flat_map(|candidate| {
+    let ranked = hosts.iter().map(Arc::as_ref).flat_map(|candidate| {
         let domains = candidate.domains.iter();
         let best = domains.filter_map(|domain| rank(&domain.to_ascii_lowercase(), &host)).max();
         best.map(|rank| (rank, candidate))
@@ -33,12 +35,14 @@ mod tests {
     use super::*;
 
     fn taken_by(domains: &[&str], host: &str) -> Option<String> {
-        let named = |domain: &&str| VirtualHost {
-            name: (*domain).to_owned(),
-            domains: vec![(*domain).to_owned()],
-            ..VirtualHost::default()
+        let named = |domain: &&str| {
+            Arc::new(VirtualHost {
+                name: (*domain).to_owned(),
+                domains: vec![(*domain).to_owned()],
+                ..VirtualHost::default()
+            })
         };
-        let hosts: Vec<VirtualHost> = domains.iter().map(named).collect();
+        let hosts: Vec<Arc<VirtualHost>> = domains.iter().map(named).collect();
         find(&hosts, host).map(|found| found.name.clone())
     }
 

@@ -49,7 +49,7 @@ impl ResourceRef {
 }
 
 /// Kind, namespace and name of an object.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
     /// For example `VirtualService`.
     pub kind: String,

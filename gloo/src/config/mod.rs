@@ -2,6 +2,7 @@
 
 mod cluster;
 mod headers;
+mod path;
 mod route;
 mod virtual_host;
 

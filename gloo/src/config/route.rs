@@ -1,14 +1,18 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{HeaderEdits, Match};
-use crate::api::{Duration, RedirectCode};
+use crate::api::{Duration, ObjectRef, RedirectCode};
 
 /// One route: what it takes and what it does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Route {
+    /// The VirtualService or RouteTable it is written in; Envoy is not told.
+    #[serde(skip)]
+    pub holder: Arc<ObjectRef>,
     /// `<virtual host>-route-<index>-matcher-<index>`.
     pub name: String,
     /// Which requests it takes.

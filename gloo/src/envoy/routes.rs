@@ -13,7 +13,8 @@ pub fn routes(translation: &Translation) -> Value {
 /// The route configuration; `None` if nothing is served.
 pub fn route_configuration(translation: &Translation) -> Option<Value> {
     let listener = translation.listener.as_ref()?;
-    let hosts: Vec<Value> = translation.virtual_hosts.iter().map(virtual_host).collect();
+    let hosts: Vec<Value> =
+        translation.virtual_hosts.iter().map(|host| virtual_host(host)).collect();
     Some(typed(
         "config.route.v3.RouteConfiguration",
         json!({ "name": name(listener), "virtual_hosts": hosts }),

@@ -1,40 +1,55 @@
 //! How a delegated route fits under the route that delegates to it.
 
 use super::delegation::Parent;
-use crate::api::{HeaderMatcher, Matcher, QueryParameterMatcher, Route};
+use crate::api::{HeaderMatcher, Matcher, QueryParameterMatcher, Route, RouteOptions};
 
-/// Lets the route inherit from its parent, if it fits.
+/// What a route takes and how, with what it inherits.
+pub(super) struct Head {
+    pub(super) matchers: Vec<Matcher>,
+    pub(super) options: Option<RouteOptions>,
+    pub(super) inheritable_matchers: bool,
+    pub(super) inheritable_path_matchers: bool,
+}
+
+/// Lets the route inherit from its parent, if it has one and fits.
 ///
 /// # Errors
 /// Why it does not fit; Gloo leaves the whole route out and warns. One bad matcher is enough.
-pub(super) fn join(route: &mut Route, parent: &Parent) -> Result<(), String> {
-    let inherits_path =
-        *route.inheritable_path_matchers.get_or_insert(parent.inheritable_path_matchers);
-    let inherits = *route.inheritable_matchers.get_or_insert(parent.inheritable_matchers);
-    if inherits_path {
-        if route.matchers.is_empty() {
-            route.matchers.push(Matcher::default());
+pub(super) fn join(route: &Route, parent: Option<&Parent>) -> Result<Head, String> {
+    let mut head = Head {
+        matchers: route.matchers.clone(),
+        options: route.options.clone(),
+        inheritable_matchers: route.inheritable_matchers.unwrap_or_default(),
+        inheritable_path_matchers: route.inheritable_path_matchers.unwrap_or_default(),
+    };
+    let Some(parent) = parent else { return Ok(head) };
+    head.inheritable_path_matchers =
+        route.inheritable_path_matchers.unwrap_or(parent.inheritable_path_matchers);
+    head.inheritable_matchers = route.inheritable_matchers.unwrap_or(parent.inheritable_matchers);
+    if head.inheritable_path_matchers {
+        if head.matchers.is_empty() {
+            head.matchers.push(Matcher::default());
         }
-        route.matchers.iter_mut().for_each(|matcher| matcher.take_path(&parent.matcher));
+        head.matchers.iter_mut().for_each(|matcher| matcher.take_path(&parent.matcher));
     }
-    if route.matchers.is_empty() {
-        route.matchers.push(Matcher::all());
+    if head.matchers.is_empty() {
+        head.matchers.push(Matcher::all());
     }
-    if inherits {
-        for matcher in &mut route.matchers {
+    if head.inheritable_matchers {
+        for matcher in &mut head.matchers {
             matcher.headers.splice(0..0, parent.matcher.headers.iter().cloned());
             matcher.methods.splice(0..0, parent.matcher.methods.iter().cloned());
             let parameters = parent.matcher.query_parameters.iter().cloned();
             matcher.query_parameters.splice(0..0, parameters);
         }
     }
-    for matcher in &route.matchers {
+    for matcher in &head.matchers {
         fits(matcher, &parent.matcher)?;
     }
     if let Some(options) = &parent.options {
-        route.options.get_or_insert_default().inherit(options);
+        head.options.get_or_insert_default().inherit(options);
     }
-    Ok(())
+    Ok(head)
 }
 
 /// The child's path begins with the parent's prefix, as text; its letter case counts alike; it has

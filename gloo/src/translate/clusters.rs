@@ -25,7 +25,7 @@ pub(super) fn translate(
     reports: &mut Reports,
 ) -> Vec<Cluster> {
     let mut clusters = Vec::new();
-    for (reference, upstream) in &view.upstreams {
+    for (reference, upstream) in view.upstreams.iter() {
         let object = ObjectRef::new("Upstream", &reference.namespace, &reference.name);
         reports.accept(object.clone());
         let (mut cluster, errors) = cluster(reference, &upstream.spec, snapshot);

@@ -1,11 +1,13 @@
 //! Follows delegation from a VirtualService through RouteTables to the routes it ends in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::child::{self, Head};
 use super::proxy::{ProxyAction, ProxyRoute};
 use super::reports::Reports;
 use super::view::Seen;
-use super::{child, selector, sort, unsupported};
+use super::{selector, sort, unsupported};
 use crate::api::{
     Action, DelegateAction, Matcher, ObjectRef, ResourceRef, Route, RouteAction, RouteOptions,
     RouteTableSpec,
@@ -15,7 +17,7 @@ use crate::api::{
 pub(super) struct Resolver<'a> {
     pub(super) tables: &'a Seen<RouteTableSpec>,
     /// The VirtualService: it is told of everything wrong below it.
-    pub(super) root: ObjectRef,
+    pub(super) root: Arc<ObjectRef>,
     /// Names of Gateway and proxy, for the names of routes.
     pub(super) gateway: (&'a str, &'a str),
     pub(super) reports: &'a mut Reports,
@@ -35,16 +37,16 @@ pub(super) struct Parent {
 impl Resolver<'_> {
     /// The routes of the VirtualService, in order.
     pub(super) fn resolve(&mut self, routes: &[Route]) -> Vec<ProxyRoute> {
-        let root = self.root.clone();
+        let root = Arc::clone(&self.root);
         self.visit(&root, routes, None, &[])
     }
 
     fn visit(
         &mut self,
-        holder: &ObjectRef,
+        holder: &Arc<ObjectRef>,
         routes: &[Route],
         parent: Option<&Parent>,
-        path: &[ResourceRef],
+        path: &[Arc<ResourceRef>],
     ) -> Vec<ProxyRoute> {
         let mut found = Vec::new();
         for (index, route) in routes.iter().enumerate() {
@@ -52,26 +54,26 @@ impl Resolver<'_> {
             for text in unsupported::of_route(route) {
                 self.warning(holder, &text);
             }
-            let mut route = route.clone();
-            if let Some(parent) = parent
-                && let Err(reason) = child::join(&mut route, parent)
-            {
-                self.warning(holder, &reason);
-                continue;
-            }
+            let head = match child::join(route, parent) {
+                Ok(head) => head,
+                Err(reason) => {
+                    self.warning(holder, &reason);
+                    continue;
+                }
+            };
             match route.action() {
                 Some(Action::Delegate(action)) => {
-                    let action = action.clone();
-                    let Some(next) = self.parent_of_tables(holder, &route, name, named) else {
+                    let Some(next) = self.parent_of_tables(holder, head, name, named) else {
                         continue;
                     };
-                    found.extend(self.delegate(holder, &action, &next, path));
+                    found.extend(self.delegate(holder, action, &next, path));
                 }
                 action => match simple(action, &holder.namespace) {
                     Some(action) => found.push(ProxyRoute {
+                        holder: Arc::clone(holder),
                         name: if named { name } else { String::new() },
-                        matchers: matchers_or_all(&route),
-                        options: route.options.clone(),
+                        matchers: matchers_or_all(head.matchers),
+                        options: head.options,
                         action,
                     }),
                     None => self.error(holder, "invalid route: route must specify an action"),
@@ -85,18 +87,18 @@ impl Resolver<'_> {
     fn parent_of_tables(
         &mut self,
         holder: &ObjectRef,
-        route: &Route,
+        head: Head,
         name: String,
         named: bool,
     ) -> Option<Parent> {
-        match delegating_matcher(route) {
+        match delegating_matcher(&head.matchers) {
             Ok(matcher) => Some(Parent {
                 matcher,
-                options: route.options.clone(),
+                options: head.options,
                 name,
                 named,
-                inheritable_matchers: route.inheritable_matchers.unwrap_or_default(),
-                inheritable_path_matchers: route.inheritable_path_matchers.unwrap_or_default(),
+                inheritable_matchers: head.inheritable_matchers,
+                inheritable_path_matchers: head.inheritable_path_matchers,
             }),
             Err(reason) => {
                 self.error(holder, reason);
@@ -110,7 +112,7 @@ impl Resolver<'_> {
         holder: &ObjectRef,
         action: &DelegateAction,
         parent: &Parent,
-        path: &[ResourceRef],
+        path: &[Arc<ResourceRef>],
     ) -> Vec<ProxyRoute> {
         let tables = match selector::select(action, &holder.namespace, self.tables) {
             Ok(tables) => tables,
@@ -119,7 +121,7 @@ impl Resolver<'_> {
                 return Vec::new();
             }
         };
-        let mut by_weight: BTreeMap<i32, Vec<ResourceRef>> = BTreeMap::new();
+        let mut by_weight: BTreeMap<i32, Vec<Arc<ResourceRef>>> = BTreeMap::new();
         for table in tables {
             let weight = self.tables[&table].spec.weight.unwrap_or_default();
             by_weight.entry(weight).or_default().push(table);
@@ -140,12 +142,12 @@ impl Resolver<'_> {
 
     fn table(
         &mut self,
-        table: &ResourceRef,
+        table: &Arc<ResourceRef>,
         parent: &Parent,
-        path: &[ResourceRef],
+        path: &[Arc<ResourceRef>],
     ) -> Vec<ProxyRoute> {
-        let holder = ObjectRef::new("RouteTable", &table.namespace, &table.name);
-        let path: Vec<ResourceRef> = path.iter().chain([table]).cloned().collect();
+        let holder = Arc::new(ObjectRef::new("RouteTable", &table.namespace, &table.name));
+        let path: Vec<Arc<ResourceRef>> = path.iter().chain([table]).cloned().collect();
         if path[..path.len() - 1].contains(table) {
             let names: Vec<String> = path.iter().map(|t| format!("[{}]", t.key())).collect();
             let cycle = names.join(" -> ");
@@ -179,15 +181,15 @@ impl Resolver<'_> {
 
     fn error(&mut self, holder: &ObjectRef, text: &str) {
         self.reports.error(holder, text);
-        if *holder != self.root {
-            self.reports.error(&self.root, format!("{}{text}", on_table(holder)));
+        if *holder != *self.root {
+            self.reports.relay_error(&self.root, format!("{}{text}", on_table(holder)));
         }
     }
 
     fn warning(&mut self, holder: &ObjectRef, text: &str) {
         self.reports.warning(holder, text);
-        if *holder != self.root {
-            self.reports.warning(&self.root, format!("{}{text}", on_table(holder)));
+        if *holder != *self.root {
+            self.reports.relay_warning(&self.root, format!("{}{text}", on_table(holder)));
         }
     }
 }
@@ -196,14 +198,14 @@ fn on_table(holder: &ObjectRef) -> String {
     format!("on sub route table {}: ", holder.resource().key())
 }
 
-fn matchers_or_all(route: &Route) -> Vec<Matcher> {
-    if route.matchers.is_empty() { vec![Matcher::all()] } else { route.matchers.clone() }
+fn matchers_or_all(matchers: Vec<Matcher>) -> Vec<Matcher> {
+    if matchers.is_empty() { vec![Matcher::all()] } else { matchers }
 }
 
 /// The matcher that child routes must fit. One without a path counts as prefix `/` and loses its
 /// headers (gloo-conformance case 11-parent-matcher step 3).
-fn delegating_matcher(route: &Route) -> Result<Matcher, &'static str> {
-    match route.matchers.as_slice() {
+fn delegating_matcher(matchers: &[Matcher]) -> Result<Matcher, &'static str> {
+    match matchers {
         [] => Ok(Matcher::all()),
         [matcher] if matcher.path().is_none() => Ok(Matcher::all()),
         [matcher] if matcher.path_prefix().unwrap_or_default().is_empty() => {

@@ -1,6 +1,7 @@
 //! Who owns a domain.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::proxy::ProxyVirtualHost;
 use super::reports::Reports;
@@ -11,7 +12,7 @@ use crate::api::{ObjectRef, ResourceRef, VirtualServiceSpec};
 /// whole listener keeps its last version (gloo-conformance case 12-domains-duplicate).
 pub(super) fn check_written(
     gateway: &ObjectRef,
-    chosen: &[ResourceRef],
+    chosen: &[Arc<ResourceRef>],
     virtual_services: &Seen<VirtualServiceSpec>,
     reports: &mut Reports,
 ) {
@@ -67,7 +68,7 @@ fn conflict(domain: &str, others: &str) -> String {
 }
 
 /// Errors per virtual host: an empty domain, and a domain that several have, where no domain means `*`.
-pub(super) fn check_resolved(hosts: &[ProxyVirtualHost]) -> Vec<Vec<String>> {
+pub(super) fn check_resolved(hosts: &[Arc<ProxyVirtualHost>]) -> Vec<Vec<String>> {
     let mut errors = vec![Vec::new(); hosts.len()];
     let mut owners: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, host) in hosts.iter().enumerate() {

@@ -17,7 +17,7 @@ pub(super) fn of_service(upstream: &KubeUpstream, snapshot: &Snapshot) -> Vec<En
     let named = |port: &&NamedPort| u32::from(port.port) == upstream.service_port;
     let Some(wanted) = ports.iter().find(named) else { return Vec::new() };
     let mut found = BTreeSet::new();
-    for subset in snapshot.endpoints.get(&service).into_iter().flatten() {
+    for subset in snapshot.endpoints.get(&service).into_iter().flat_map(|subsets| subsets.iter()) {
         let Some(port) = target_port(subset, wanted, ports.len() == 1) else { continue };
         for address in &subset.addresses {
             let pod = pod_of(address, snapshot);
@@ -56,7 +56,7 @@ fn pod_of<'a>(
     let mut pods = snapshot.pods.iter();
     let (reference, pod) =
         pods.find(|(_, pod)| pod.address == address.ip && !pod.address.is_empty())?;
-    Some((reference.clone(), &pod.labels))
+    Some((reference.as_ref().clone(), &pod.labels))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! From Gateway and VirtualServices to the proxy.
 
+use std::sync::Arc;
+
 use super::delegation::Resolver;
 use super::proxy::{Proxy, ProxyListener, ProxyVirtualHost};
 use super::reports::Reports;
@@ -7,10 +9,11 @@ use super::selector::{check, has_labels, holds};
 use super::view::View;
 use super::{domains, unsupported};
 use crate::api::{
-    GatewaySpec, HttpGateway, Metadata, ObjectRef, Path, ResourceRef, VirtualServiceSpec,
+    GatewaySpec, HttpGateway, Metadata, ObjectRef, Path, ResourceRef, VirtualHost,
+    VirtualServiceSpec,
 };
+use crate::objects::Object;
 use crate::pattern;
-use crate::snapshot::Object;
 
 /// The proxy that the objects ask for, and the Gateway it comes from.
 pub(super) struct Desired {
@@ -34,7 +37,7 @@ pub(super) fn desire(view: &View, namespace: &str, reports: &mut Reports) -> Opt
         reports.accept(ObjectRef::new("RouteTable", &reference.namespace, &reference.name));
     }
     let mut served: Option<(&ResourceRef, &GatewaySpec, &HttpGateway)> = None;
-    for (reference, gateway) in &view.gateways {
+    for (reference, gateway) in view.gateways.iter() {
         if reference.namespace != namespace {
             continue;
         }
@@ -99,9 +102,9 @@ fn listener(
     let gateway = ObjectRef::new("Gateway", &reference.namespace, &reference.name);
     let proxy = spec.proxy_names.first().map_or("gateway-proxy", String::as_str);
     let mut chosen = Vec::new();
-    for (name, object) in &view.virtual_services {
+    for (name, object) in view.virtual_services.iter() {
         match serves(http, object) {
-            Ok(true) => chosen.push(name.clone()),
+            Ok(true) => chosen.push(Arc::clone(name)),
             Ok(false) => {}
             Err(reason) => reports.error(&gateway, reason),
         }
@@ -116,7 +119,7 @@ fn listener(
     domains::check_written(&gateway, &chosen, &view.virtual_services, reports);
     let names = (reference.name.as_str(), proxy);
     let virtual_hosts =
-        chosen.iter().map(|name| virtual_host(view, name, names, reports)).collect();
+        chosen.iter().map(|name| Arc::new(virtual_host(view, name, names, reports))).collect();
     let (address, port) = (spec.bind_address.clone(), spec.bind_port);
     Desired {
         gateway,
@@ -152,23 +155,24 @@ fn serves(http: &HttpGateway, object: &Object<VirtualServiceSpec>) -> Result<boo
 
 fn virtual_host(
     view: &View,
-    name: &ResourceRef,
+    name: &Arc<ResourceRef>,
     gateway: (&str, &str),
     reports: &mut Reports,
 ) -> ProxyVirtualHost {
-    let root = ObjectRef::new("VirtualService", &name.namespace, &name.name);
+    let root = Arc::new(ObjectRef::new("VirtualService", &name.namespace, &name.name));
     let spec = &view.virtual_services[name].spec;
     for text in unsupported::of_virtual_service(spec) {
         reports.warning(&root, text);
     }
-    let written = spec.virtual_host.clone().unwrap_or_default();
+    let none = VirtualHost::default();
+    let written = spec.virtual_host.as_ref().unwrap_or(&none);
     let mut resolver =
-        Resolver { tables: &view.route_tables, root: root.clone(), gateway, reports };
+        Resolver { tables: &view.route_tables, root: Arc::clone(&root), gateway, reports };
     let host = ProxyVirtualHost {
-        source: name.clone(),
+        source: Arc::clone(name),
         routes: resolver.resolve(&written.routes),
-        domains: written.domains,
-        options: written.options,
+        domains: written.domains.clone(),
+        options: written.options.clone(),
     };
     check_expressions(&host, &root, reports);
     host
@@ -213,7 +217,7 @@ impl Desired {
         if reports.has_errors(&self.gateway) {
             return Proxy { name: self.proxy, listener: before.cloned() };
         }
-        let rejected = |host: &ProxyVirtualHost| {
+        let rejected = |host: &Arc<ProxyVirtualHost>| {
             let source = &host.source;
             reports.has_errors(&ObjectRef::new("VirtualService", &source.namespace, &source.name))
         };
@@ -221,7 +225,7 @@ impl Desired {
         listener.virtual_hosts.retain(|host| !rejected(host));
         let kept = before.into_iter().flat_map(|listener| &listener.virtual_hosts);
         listener.virtual_hosts.extend(kept.filter(|host| rejected(host)).cloned());
-        listener.virtual_hosts.sort_by_key(ProxyVirtualHost::name);
+        listener.virtual_hosts.sort_by_cached_key(|host| host.name());
         Proxy { name: self.proxy, listener: Some(listener) }
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::proxy::Proxy;
 use super::view::View;
@@ -11,13 +12,13 @@ use crate::config::VirtualHost;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
     /// In Gloo: the proxy it served last.
-    pub(super) proxy: Option<Proxy>,
+    pub(super) proxy: Option<Arc<Proxy>>,
     /// In Gloo: the objects it has read.
     pub(super) view: View,
     /// In Envoy: the route configuration it took last, by the name of its listener.
-    pub(super) accepted: Option<(String, Vec<VirtualHost>)>,
+    pub(super) accepted: Option<(String, Vec<Arc<VirtualHost>>)>,
     /// On the objects.
-    pub(super) statuses: BTreeMap<ObjectRef, Status>,
+    pub(super) statuses: Arc<BTreeMap<ObjectRef, Status>>,
 }
 
 impl Memory {

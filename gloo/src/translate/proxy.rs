@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use crate::api::{
-    DirectResponseAction, Matcher, RedirectAction, ResourceRef, RouteAction, RouteOptions,
-    VirtualHostOptions,
+    DirectResponseAction, Matcher, ObjectRef, RedirectAction, ResourceRef, RouteAction,
+    RouteOptions, VirtualHostOptions,
 };
 
 /// What Gloo makes of Gateway, VirtualServices and RouteTables, before it looks at Upstreams.
@@ -17,7 +19,7 @@ pub(super) struct Proxy {
 pub(super) struct ProxyListener {
     pub(super) address: String,
     pub(super) port: u32,
-    pub(super) virtual_hosts: Vec<ProxyVirtualHost>,
+    pub(super) virtual_hosts: Vec<Arc<ProxyVirtualHost>>,
 }
 
 impl ProxyListener {
@@ -30,7 +32,7 @@ impl ProxyListener {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ProxyVirtualHost {
     /// The VirtualService.
-    pub(super) source: ResourceRef,
+    pub(super) source: Arc<ResourceRef>,
     pub(super) domains: Vec<String>,
     pub(super) routes: Vec<ProxyRoute>,
     pub(super) options: Option<VirtualHostOptions>,
@@ -46,6 +48,8 @@ impl ProxyVirtualHost {
 /// A route that answers or forwards.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ProxyRoute {
+    /// The object it is written in.
+    pub(super) holder: Arc<ObjectRef>,
     /// Empty unless somebody named a route on the way to it.
     pub(super) name: String,
     pub(super) matchers: Vec<Matcher>,

@@ -1,18 +1,19 @@
 //! `replaceInvalidRoutes`: routes that lead nowhere get a fixed answer.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::config::{Action, CLUSTER_FALLBACK, Target, VirtualHost};
 
 /// Points routes without a valid cluster, and those named in `errored`, at the fallback. Says whether
 /// any was.
 pub(super) fn invalid_routes(
-    hosts: &mut [VirtualHost],
+    hosts: &mut [Arc<VirtualHost>],
     clusters: &BTreeSet<&str>,
     errored: Option<&str>,
 ) -> bool {
     let mut replaced = false;
-    for route in hosts.iter_mut().flat_map(|host| &mut host.routes) {
+    for route in hosts.iter_mut().flat_map(|host| &mut Arc::make_mut(host).routes) {
         let Action::Forward(forward) = &mut route.action else { continue };
         let errored = errored == Some(route.name.as_str());
         let mut check = |name: &mut String| {

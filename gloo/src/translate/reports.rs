@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::findings::{Finding, Gravity};
 use crate::api::{ObjectRef, State, Status};
 
 /// Who Gloo says the verdict is from.
@@ -41,28 +43,61 @@ pub(super) fn list(errors: &[String]) -> String {
 
 /// What is wrong with which object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Reports(BTreeMap<ObjectRef, Report>);
+pub(super) struct Reports {
+    objects: BTreeMap<ObjectRef, Report>,
+    /// Every mistake once, with the object that it is written in.
+    findings: Vec<Finding>,
+}
 
 impl Reports {
     /// Nothing is wrong with the object so far.
     pub(super) fn accept(&mut self, object: ObjectRef) {
-        self.0.entry(object).or_default();
+        self.objects.entry(object).or_default();
     }
 
     pub(super) fn error(&mut self, object: &ObjectRef, text: impl Into<String>) {
-        self.0.entry(object.clone()).or_default().errors.push(text.into());
+        let text = text.into();
+        self.found(object, Gravity::Rejected, &text);
+        self.relay_error(object, text);
     }
 
     pub(super) fn warning(&mut self, object: &ObjectRef, text: impl Into<String>) {
-        self.0.entry(object.clone()).or_default().warnings.push(text.into());
+        let text = text.into();
+        self.found(object, Gravity::Warning, &text);
+        self.relay_warning(object, text);
+    }
+
+    /// Tells an object of an error that stands in another.
+    pub(super) fn relay_error(&mut self, object: &ObjectRef, text: impl Into<String>) {
+        self.objects.entry(object.clone()).or_default().errors.push(text.into());
+    }
+
+    /// Tells an object of a warning about another.
+    pub(super) fn relay_warning(&mut self, object: &ObjectRef, text: impl Into<String>) {
+        self.objects.entry(object.clone()).or_default().warnings.push(text.into());
     }
 
     /// Whether the object has errors. One that is not known has none.
     pub(super) fn has_errors(&self, object: &ObjectRef) -> bool {
-        self.0.get(object).is_some_and(|report| !report.errors.is_empty())
+        self.objects.get(object).is_some_and(|report| !report.errors.is_empty())
+    }
+
+    fn found(&mut self, object: &ObjectRef, gravity: Gravity, words: &str) {
+        self.findings.push(Finding::new(&Arc::new(object.clone()), gravity, words));
+    }
+
+    /// Every mistake once, sorted.
+    pub(super) fn into_findings(mut self) -> Vec<Finding> {
+        self.findings.sort();
+        self.findings
+    }
+
+    /// Adds mistakes that show in no object's status.
+    pub(super) fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.findings.extend(findings);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&ObjectRef, &Report)> {
-        self.0.iter()
+        self.objects.iter()
     }
 }

@@ -1,6 +1,7 @@
 //! Which RouteTables a delegation means, and label conditions as Kubernetes checks them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::view::Seen;
 use crate::api::{
@@ -15,7 +16,7 @@ pub(super) fn select(
     action: &DelegateAction,
     owner: &str,
     tables: &Seen<RouteTableSpec>,
-) -> Result<Vec<ResourceRef>, String> {
+) -> Result<Vec<Arc<ResourceRef>>, String> {
     let old_form = !action.name.is_empty() || !action.namespace.is_empty();
     // The deprecated form wins over both others, and the selector over `ref`: it is declared after it
     // (gloo-conformance case 02-delegate-ref).
@@ -25,10 +26,9 @@ pub(super) fn select(
         action.reference.clone().filter(|_| action.selector.is_none())
     };
     if let Some(reference) = reference {
-        if tables.contains_key(&reference) {
-            return Ok(vec![reference]);
-        }
-        return Err(format!("route table {} missing", reference.key()));
+        let missing = || format!("route table {} missing", reference.key());
+        let (found, _) = tables.get_key_value(&reference).ok_or_else(missing)?;
+        return Ok(vec![Arc::clone(found)]);
     }
     let Some(selector) = &action.selector else {
         return Err(
@@ -48,7 +48,7 @@ fn by_selector(
     selector: &RouteTableSelector,
     owner: &str,
     tables: &Seen<RouteTableSpec>,
-) -> Result<Vec<ResourceRef>, String> {
+) -> Result<Vec<Arc<ResourceRef>>, String> {
     if !selector.labels.is_empty() && !selector.expressions.is_empty() {
         return Err("cannot use both labels and expressions within the same selector".into());
     }
@@ -66,7 +66,7 @@ fn by_selector(
             && has_labels(labels, &selector.labels)
             && selector.expressions.iter().all(|expression| holds(expression, labels))
     });
-    Ok(selected.map(|(reference, _)| reference.clone()).collect())
+    Ok(selected.map(|(reference, _)| Arc::clone(reference)).collect())
 }
 
 /// Whether `labels` holds all of `wanted`.

@@ -31,13 +31,15 @@ fn rank(matcher: &Matcher) -> Rank {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::api::DirectResponseAction;
     use crate::translate::proxy::ProxyAction;
 
     fn route(matchers: Vec<Matcher>) -> ProxyRoute {
         let action = ProxyAction::DirectResponse(DirectResponseAction::default());
-        ProxyRoute { name: String::new(), matchers, options: None, action }
+        ProxyRoute { holder: Arc::default(), name: String::new(), matchers, options: None, action }
     }
 
     fn prefix(path: &str) -> Matcher {

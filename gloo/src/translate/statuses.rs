@@ -22,11 +22,11 @@ impl ProxyReport {
     pub(super) fn add(
         &mut self,
         errors: impl Iterator<Item = String>,
-        route_errors: Vec<RouteError>,
-        warnings: Vec<String>,
+        route_errors: &[RouteError],
+        warnings: impl Iterator<Item = String>,
     ) {
         self.errors.extend(errors);
-        self.route_errors.extend(route_errors);
+        self.route_errors.extend_from_slice(route_errors);
         self.warnings.extend(warnings);
     }
 
@@ -90,7 +90,7 @@ pub(super) fn write(
     proxy: Option<(&str, &Status)>,
     before: &BTreeMap<ObjectRef, Status>,
 ) -> BTreeMap<ObjectRef, Status> {
-    let namespace = snapshot.gloo_namespace.as_str();
+    let namespace = snapshot.gloo_namespace();
     let mut statuses = before.clone();
     for (object, report) in reports.iter() {
         let mut status = report.status();

@@ -1,10 +1,9 @@
-use std::collections::BTreeMap;
-
 use crate::api::{
     GatewaySpec, ResourceRef, RouteTableSpec, SettingsSpec, UpstreamGroupSpec, UpstreamSpec,
     VirtualServiceSpec,
 };
-use crate::snapshot::{Object, Objects, Snapshot};
+use crate::objects::{Object, Objects, Table};
+use crate::snapshot::Snapshot;
 
 /// The objects of Gloo as Gloo sees them.
 ///
@@ -21,7 +20,7 @@ pub(super) struct View {
 }
 
 /// Objects of one kind, in the order of namespace and name.
-pub(super) type Seen<S> = BTreeMap<ResourceRef, Object<S>>;
+pub(super) type Seen<S> = Table<Object<S>>;
 
 impl View {
     /// What Gloo sees now, having seen `before`.
@@ -43,10 +42,6 @@ impl View {
     }
 }
 
-fn read<S: Clone>(objects: &Objects<S>, before: &Seen<S>) -> Seen<S> {
-    let decoded: Result<Seen<S>, &String> = objects
-        .iter()
-        .map(|(reference, object)| Ok((reference.clone(), object.as_ref()?.clone())))
-        .collect();
-    decoded.unwrap_or_else(|_| before.clone())
+fn read<S: Clone + PartialEq>(objects: &Objects<S>, before: &Seen<S>) -> Seen<S> {
+    objects.readable().unwrap_or(before).clone()
 }

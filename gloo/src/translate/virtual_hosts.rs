@@ -1,13 +1,15 @@
 //! From the proxy's virtual hosts to Envoy's.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::destinations;
+use super::findings::{Finding, Gravity};
 use super::options;
 use super::paths;
 use super::proxy::{ProxyAction, ProxyRoute, ProxyVirtualHost};
 use super::view::View;
-use crate::api::{Matcher, Path, RedirectAction};
+use crate::api::{Matcher, ObjectRef, Path, RedirectAction};
 use crate::config::{
     Action, Forward, HeaderEdits, HeaderMatch, Match, PathMatch, QueryMatch, Redirect,
     RedirectPath, Route, ValueMatch, VirtualHost,
@@ -15,17 +17,39 @@ use crate::config::{
 
 /// A virtual host and what Gloo has to say about it.
 pub(super) struct Translated {
-    pub(super) host: VirtualHost,
+    pub(super) host: Arc<VirtualHost>,
     /// Errors of the host itself.
     pub(super) errors: Vec<String>,
     /// Errors of its routes. They show in the proxy's status only.
     pub(super) route_errors: Vec<RouteError>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<RouteWarning>,
+}
+
+impl Translated {
+    /// What shows in no status, or in that of the VirtualService only, and the object it stands in.
+    pub(super) fn findings(&self) -> impl Iterator<Item = Finding> {
+        let errors = self
+            .route_errors
+            .iter()
+            .map(|error| Finding::new(&error.holder, Gravity::RouteError, error.without_route()));
+        let warnings = self.warnings.iter();
+        errors.chain(warnings.map(|it| Finding::new(&it.holder, Gravity::Warning, &it.words)))
+    }
+}
+
+/// A warning about a route, in Gloo's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RouteWarning {
+    /// The object the route is written in.
+    pub(super) holder: Arc<ObjectRef>,
+    pub(super) words: String,
 }
 
 /// An error of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RouteError {
+    /// The object the route is written in.
+    holder: Arc<ObjectRef>,
     kind: &'static str,
     text: String,
     pub(super) route: String,
@@ -34,21 +58,26 @@ pub(super) struct RouteError {
 impl RouteError {
     /// Gloo's words for it.
     pub(super) fn words(&self) -> String {
-        format!("Route Error: {}. Reason: {}. Route Name: {}", self.kind, self.text, self.route)
+        format!("{}. Route Name: {}", self.without_route(), self.route)
+    }
+
+    fn without_route(&self) -> String {
+        format!("Route Error: {}. Reason: {}", self.kind, self.text)
     }
 }
 
 /// What is wrong with the routes of one virtual host.
 #[derive(Default)]
 pub(super) struct Findings {
+    /// The object that the route at hand is written in.
+    holder: Arc<ObjectRef>,
     errors: Vec<RouteError>,
-    warnings: Vec<String>,
+    warnings: Vec<RouteWarning>,
 }
 
 impl Findings {
     pub(super) fn error(&mut self, text: impl Into<String>, route: &str) {
-        let kind = "ProcessingError";
-        self.errors.push(RouteError { kind, text: text.into(), route: route.into() });
+        self.add_error("ProcessingError", text.into(), route);
     }
 
     /// An error found by one of Gloo's plugins, which reports it twice.
@@ -58,12 +87,17 @@ impl Findings {
     }
 
     pub(super) fn warning(&mut self, reason: &str) {
-        self.warnings.push(format!("Route Warning: InvalidDestinationWarning. Reason: {reason}"));
+        let words = format!("Route Warning: InvalidDestinationWarning. Reason: {reason}");
+        self.warnings.push(RouteWarning { holder: Arc::clone(&self.holder), words });
     }
 
     fn matcher_error(&mut self, text: &str, route: &str) {
-        let kind = "InvalidMatcherError";
-        self.errors.push(RouteError { kind, text: text.into(), route: route.into() });
+        self.add_error("InvalidMatcherError", text.into(), route);
+    }
+
+    fn add_error(&mut self, kind: &'static str, text: String, route: &str) {
+        let (holder, route) = (Arc::clone(&self.holder), route.to_owned());
+        self.errors.push(RouteError { holder, kind, text, route });
     }
 }
 
@@ -74,6 +108,7 @@ pub(super) fn translate(host: &ProxyVirtualHost, view: &View) -> Translated {
     let mut routes = Vec::new();
     for (index, route) in host.routes.iter().enumerate() {
         let base = format!("{name}-route-{index}");
+        findings.holder = Arc::clone(&route.holder);
         translate_route(route, &base, view, &mut findings, &mut routes);
     }
     let domains = match host.domains.as_slice() {
@@ -81,9 +116,12 @@ pub(super) fn translate(host: &ProxyVirtualHost, view: &View) -> Translated {
         [one] if one.is_empty() => vec!["*".to_owned()],
         domains => domains.to_vec(),
     };
-    let mut out = VirtualHost { name, domains, routes, ..VirtualHost::default() };
+    let holder = ObjectRef::new("VirtualService", &host.source.namespace, &host.source.name);
+    let holder = Arc::new(holder);
+    let mut out = VirtualHost { holder, name, domains, routes, ..VirtualHost::default() };
     let errors = options::apply_to_virtual_host(host, &mut out);
-    Translated { host: out, errors, route_errors: findings.errors, warnings: findings.warnings }
+    let Findings { errors: route_errors, warnings, .. } = findings;
+    Translated { host: Arc::new(out), errors, route_errors, warnings }
 }
 
 /// Each matcher becomes a route of its own (gloo-conformance cases 09-*).
@@ -103,6 +141,7 @@ fn translate_route(
             own => format!("{base}-{own}-matcher-{index}"),
         };
         let mut translated = Route {
+            holder: Arc::clone(&route.holder),
             name,
             matcher: translate_matcher(matcher),
             action: Action::Forward(Box::default()),

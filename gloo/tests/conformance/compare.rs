@@ -21,7 +21,8 @@ pub(crate) fn translation(translation: &Translation, expected: &Expected<'_>) ->
         ));
     }
     statuses(translation, expected, &mut found);
-    let hosts: Vec<Value> = translation.virtual_hosts.iter().map(envoy::virtual_host).collect();
+    let hosts: Vec<Value> =
+        translation.virtual_hosts.iter().map(|host| envoy::virtual_host(host)).collect();
     let (wanted, got) =
         (normal::config(&expected.0["virtual_hosts"]), normal::config(&json!(hosts)));
     normal::differences("virtual_hosts", &wanted, &got, &mut found);

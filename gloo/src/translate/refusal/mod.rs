@@ -3,7 +3,9 @@
 mod headers;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use super::findings::{Finding, Gravity};
 use crate::api::Duration;
 use crate::config::{
     Action, CorsPolicy, Forward, HashKey, HashSource, HostRewrite, Match, PathMatch, PathRewrite,
@@ -19,35 +21,41 @@ const LONGEST_PARAMETER: usize = 1024;
 
 const QUERY: &str = "query parameter";
 
-/// Why Envoy refuses the virtual hosts, if it does: the first reason found, and where.
-pub(super) fn refusal(hosts: &[VirtualHost]) -> Option<String> {
+const REFUSED: Gravity = Gravity::Refused;
+
+/// Why Envoy refuses the virtual hosts, if it does: what it finds first, then everything else that it
+/// would find.
+pub(super) fn refusals(hosts: &[Arc<VirtualHost>]) -> Vec<Finding> {
+    let mut found = Vec::new();
     let mut domains = BTreeSet::new();
     for host in hosts {
-        for domain in &host.domains {
-            if !domains.insert(domain.to_ascii_lowercase()) {
-                return Some(match domain.as_str() {
-                    "*" => "Only a single wildcard domain is permitted".to_owned(),
-                    domain => format!(
-                        "Only unique values for domains are permitted. Duplicate entry of domain \
-                         {domain}"
-                    ),
-                });
-            }
-        }
-        let of_host = host.domains.iter().find_map(|domain| one_line("a domain", domain));
-        let of_host = of_host
-            .or_else(|| headers::refusal(&host.headers))
-            .or_else(|| host.retry.as_ref().and_then(of_retry))
-            .or_else(|| host.cors.as_ref().and_then(of_cors));
-        if let Some(reason) = of_host {
-            return Some(format!("{reason} (virtual host {})", host.name));
-        }
-        let mut routes = host.routes.iter();
-        if let Some(found) = routes.find_map(|route| Some((route, of_route(route)?))) {
-            return Some(format!("{} (route {})", found.1, found.0.name));
-        }
+        let taken = host.domains.iter().filter(|it| !domains.insert(it.to_ascii_lowercase()));
+        let taken = taken.map(|domain| match domain.as_str() {
+            "*" => "Only a single wildcard domain is permitted".to_owned(),
+            domain => format!(
+                "Only unique values for domains are permitted. Duplicate entry of domain {domain}"
+            ),
+        });
+        found.extend(taken.map(|it| Finding::new(&host.holder, REFUSED, it)));
+        found.extend(of_virtual_host(host));
     }
-    None
+    found
+}
+
+/// Why Envoy refuses a virtual host, whatever others there are.
+pub(super) fn of_virtual_host(host: &VirtualHost) -> Vec<Finding> {
+    let of_host = host.domains.iter().find_map(|domain| one_line("a domain", domain));
+    let of_host = of_host
+        .or_else(|| headers::refusal(&host.headers))
+        .or_else(|| host.retry.as_ref().and_then(of_retry))
+        .or_else(|| host.cors.as_ref().and_then(of_cors));
+    let of_host = of_host.map(|reason| format!("{reason} (virtual host {})", host.name));
+    let of_host = of_host.map(|it| Finding::new(&host.holder, REFUSED, it));
+    let of_routes = host
+        .routes
+        .iter()
+        .filter_map(|route| Some(Finding::new(&route.holder, REFUSED, of_route(route)?)));
+    of_host.into_iter().chain(of_routes).collect()
 }
 
 /// Envoy takes no line breaks and no NUL in names and values.

@@ -1,0 +1,133 @@
+//! Objects by name, shared between copies.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::api::{Metadata, ObjectRef, ResourceRef};
+
+/// Things by the name of their object, in the order of namespace and name. A copy shares them; what
+/// is put in and is equal to what is there changes nothing.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Table<T>(Arc<BTreeMap<Arc<ResourceRef>, Arc<T>>>);
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T> Clone for Table<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Deref for Table<T> {
+    type Target = BTreeMap<Arc<ResourceRef>, Arc<T>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<T: PartialEq> Table<T> {
+    pub(crate) fn put(&mut self, reference: ResourceRef, thing: T) {
+        if self.0.get(&reference).is_some_and(|known| **known == thing) {
+            return;
+        }
+        Arc::make_mut(&mut self.0).insert(Arc::new(reference), Arc::new(thing));
+    }
+
+    /// Says whether there was one.
+    pub(crate) fn remove(&mut self, reference: &ResourceRef) -> bool {
+        self.0.contains_key(reference)
+            && Arc::make_mut(&mut self.0).remove(Borrow::<ResourceRef>::borrow(reference)).is_some()
+    }
+
+    /// Whether one is an unchanged copy of the other.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// An object that Gloo can decode.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Object<S> {
+    pub(crate) metadata: Metadata,
+    pub(crate) spec: S,
+}
+
+/// The objects of one of Gloo's kinds.
+#[derive(Clone, Debug)]
+pub(crate) struct Objects<S> {
+    /// As they are, or were when they could last be decoded.
+    decoded: Table<Object<S>>,
+    /// Why the others cannot be decoded.
+    faults: Table<String>,
+}
+
+impl<S> Default for Objects<S> {
+    fn default() -> Self {
+        Self { decoded: Table::default(), faults: Table::default() }
+    }
+}
+
+impl<S: PartialEq> Objects<S> {
+    pub(crate) fn put(
+        &mut self,
+        reference: ResourceRef,
+        metadata: Metadata,
+        spec: Result<S, String>,
+    ) {
+        match spec {
+            Ok(spec) => {
+                self.faults.remove(&reference);
+                self.decoded.put(reference, Object { metadata, spec });
+            }
+            Err(fault) => self.faults.put(reference, fault),
+        }
+    }
+
+    /// Says whether there was one.
+    pub(crate) fn remove(&mut self, reference: &ResourceRef) -> bool {
+        let faulty = self.faults.remove(reference);
+        self.decoded.remove(reference) || faulty
+    }
+
+    pub(crate) fn contains(&self, reference: &ResourceRef) -> bool {
+        self.decoded.contains_key(reference) || self.faults.contains_key(reference)
+    }
+
+    /// Whether both have the object alike.
+    pub(crate) fn agrees(&self, other: &Self, reference: &ResourceRef) -> bool {
+        self.decoded.get(reference) == other.decoded.get(reference)
+            && self.faults.get(reference) == other.faults.get(reference)
+    }
+
+    /// All of them, if Gloo can decode all of them.
+    pub(crate) fn readable(&self) -> Option<&Table<Object<S>>> {
+        self.faults.is_empty().then_some(&self.decoded)
+    }
+
+    /// Those that can be decoded, and those that could, as they were then.
+    pub(crate) fn decoded(&self) -> &Table<Object<S>> {
+        &self.decoded
+    }
+
+    pub(crate) fn repaired(&self) -> Self {
+        Self { decoded: self.decoded.clone(), faults: Table::default() }
+    }
+
+    pub(crate) fn undecodable(&self, kind: &str) -> impl Iterator<Item = (ObjectRef, &str)> {
+        self.faults.iter().map(move |(reference, fault)| {
+            (ObjectRef::new(kind, &reference.namespace, &reference.name), fault.as_str())
+        })
+    }
+
+    /// Whether one is an unchanged copy of the other.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.decoded.is(&other.decoded) && self.faults.is(&other.faults)
+    }
+}

@@ -1,0 +1,41 @@
+//! Which of several changes an object belongs to.
+
+use std::collections::HashMap;
+
+use gloo::ObjectRef;
+
+use super::{Change, Refusal, situation};
+
+/// The objects of the changes at hand, each with the position of its change.
+pub(super) struct Owners(HashMap<ObjectRef, usize>);
+
+impl Owners {
+    /// # Errors
+    /// An object that two of the changes have.
+    pub(super) fn of(changes: &[Change<'_>]) -> Result<Self, Refusal> {
+        let mut owners = HashMap::new();
+        for (at, change) in changes.iter().enumerate() {
+            for object in situation::own(change) {
+                if let Some(other) = owners.insert(object.clone(), at).filter(|other| *other != at)
+                {
+                    let service = changes[other].service.to_owned();
+                    return Err(Refusal::Claimed { object: object.into(), service });
+                }
+            }
+        }
+        Ok(Self(owners))
+    }
+
+    /// The position of the change that has the object; `None`: it is a stranger's.
+    pub(super) fn of_object(&self, object: &ObjectRef) -> Option<usize> {
+        self.0.get(object).copied()
+    }
+
+    pub(super) fn has(&self, object: &ObjectRef) -> bool {
+        self.0.contains_key(object)
+    }
+
+    pub(super) fn objects(&self) -> impl Iterator<Item = (&ObjectRef, usize)> {
+        self.0.iter().map(|(object, at)| (object, *at))
+    }
+}

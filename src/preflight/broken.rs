@@ -1,0 +1,139 @@
+//! What is wrong in the cluster already, and whom it holds up.
+
+use gloo::{Finding, Gravity, ObjectRef, State};
+
+use super::Change;
+use super::harm::on_one_line;
+use super::situation::{Situation, own};
+
+/// A mistake in the live cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Broken {
+    /// The object it is written in.
+    pub object: ObjectRef,
+    /// The rule that is broken.
+    pub rule: Rule,
+    /// The words of the decoder, of Gloo or of Envoy.
+    pub words: String,
+    /// What does not go on until it is repaired.
+    pub blocks: Blocks,
+}
+
+/// A rule of Gloo or Envoy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// Gloo cannot decode the object (case 13-undecodable).
+    Undecodable,
+    /// Envoy refuses the route configuration (case 08-weights).
+    Refused,
+    /// Gloo rejects the VirtualService or Gateway (cases 12-last-good, 12-domains-duplicate).
+    Rejected,
+    /// A route is not served as written (case 06-subset-keys).
+    RouteError,
+    /// Something leads nowhere (case 02-two-teams-part2).
+    Warning,
+}
+
+/// What a mistake holds up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Blocks {
+    /// Nothing but itself.
+    Nothing,
+    /// Every change of this kind of object.
+    Kind(String),
+    /// Every change of routes, of everybody.
+    EveryRoute,
+    /// Every change of the routes of these VirtualServices.
+    VirtualServices(Vec<ObjectRef>),
+}
+
+/// Everything that is wrong, sorted.
+pub(super) fn list(situation: &Situation) -> Vec<Broken> {
+    let undecodable = situation.snapshot.undecodable().into_iter().map(|(object, words)| Broken {
+        blocks: Blocks::Kind(object.kind.clone()),
+        rule: Rule::Undecodable,
+        words: words.to_owned(),
+        object,
+    });
+    let findings = situation.translation.findings.iter().map(|it| broken(situation, it));
+    let mut all: Vec<Broken> = undecodable.chain(findings).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn broken(situation: &Situation, finding: &Finding) -> Broken {
+    let (rule, blocks) = match (finding.gravity, finding.object.kind.as_str()) {
+        (Gravity::Warning, _) => (Rule::Warning, Blocks::Nothing),
+        (Gravity::RouteError, _) => (Rule::RouteError, Blocks::Nothing),
+        (Gravity::Refused, _) => (Rule::Refused, Blocks::EveryRoute),
+        (Gravity::Rejected, "Gateway") => (Rule::Rejected, Blocks::EveryRoute),
+        (Gravity::Rejected, "VirtualService") => {
+            let object = ObjectRef::clone(&finding.object);
+            (Rule::Rejected, Blocks::VirtualServices(vec![object]))
+        }
+        (Gravity::Rejected, "RouteTable") => {
+            let told = rejected(situation).filter(|(_, reason)| reason.contains(&finding.words));
+            let told = told.map(|(object, _)| object.clone()).collect();
+            (Rule::Rejected, Blocks::VirtualServices(told))
+        }
+        (Gravity::Rejected, _) => (Rule::Rejected, Blocks::Nothing),
+    };
+    let object = ObjectRef::clone(&finding.object);
+    Broken { object, rule, words: on_one_line(&finding.words), blocks }
+}
+
+/// The VirtualServices that Gloo rejects, and why.
+fn rejected(situation: &Situation) -> impl Iterator<Item = (&ObjectRef, &str)> {
+    let statuses = situation.translation.statuses.iter();
+    let statuses = statuses.filter(|(object, status)| {
+        object.kind == "VirtualService" && status.state == State::Rejected
+    });
+    statuses.map(|(object, status)| (object, status.reason.as_str()))
+}
+
+/// Why what the change does to routes and Upstreams would not reach Envoy.
+///
+/// A mistake that the change itself puts right does not count: `last` is the cluster after it.
+pub(super) fn blocking(base: &Situation, last: &Situation, change: &Change<'_>) -> Option<String> {
+    let altered: Vec<ObjectRef> =
+        own(change).filter(|it| !last.snapshot.agrees(&base.snapshot, it)).collect();
+    let deletes = !change.surplus.is_empty();
+    let alters = |kind: &str| altered.iter().any(|object| object.kind == kind);
+    let is_route = |kind: &str| matches!(kind, "RouteTable" | "VirtualService");
+    let held_up = |kind: &str| alters(kind) || deletes && (is_route(kind) || kind == "Upstream");
+    let undecodable = last.snapshot.undecodable();
+    if let Some((object, reason)) = undecodable.iter().find(|(object, _)| held_up(&object.kind)) {
+        return Some(format!(
+            "Gloo takes up no change of any {} until {object} is repaired, which it cannot decode ({reason})",
+            object.kind
+        ));
+    }
+    if !deletes && !altered.iter().any(|object| is_route(&object.kind)) {
+        return None;
+    }
+    let findings = &last.translation.findings;
+    let frozen = findings.iter().find(|finding| {
+        let gateway = finding.gravity == Gravity::Rejected && finding.object.kind == "Gateway";
+        finding.gravity == Gravity::Refused || gateway
+    });
+    if let Some(finding) = frozen {
+        let words = on_one_line(&finding.words);
+        return Some(format!(
+            "Envoy gets no change of routes until {} is repaired: {words}",
+            finding.object
+        ));
+    }
+    rejected(last).find(|(object, _)| serves(base, last, object, change)).map(|(object, reason)| {
+        let words = on_one_line(reason);
+        format!("{object} stays as Gloo last knew it until it is repaired: {words}")
+    })
+}
+
+/// Whether the VirtualService has routes of this change, now or then, or is one of its objects.
+fn serves(base: &Situation, last: &Situation, host: &ObjectRef, change: &Change<'_>) -> bool {
+    let own: Vec<ObjectRef> = own(change).collect();
+    let hosts = base.translation.desired.iter().chain(&last.translation.desired);
+    let mut routes = hosts.filter(|it| *it.holder == *host).flat_map(|host| &host.routes);
+    own.contains(host) || routes.any(|route| own.contains(&*route.holder))
+}

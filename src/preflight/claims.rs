@@ -1,0 +1,335 @@
+//! Requests, and the routes and domains that claim them.
+//!
+//! Judged by the virtual hosts that the objects ask for, whether Gloo and Envoy take them at the
+//! moment or not: a stranger's mistake hides none of ours.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use gloo::config::{Match, PathMatch, Route, VirtualHost};
+use gloo::{Finding, Gravity, ObjectRef, Translation};
+
+use super::Change;
+use super::blame::Owners;
+use super::overlap::{covers, meet, pairs, takes_from};
+use super::refusal::{Conflict, Refusal};
+use super::situation::Situation;
+
+/// # Errors
+/// Requests of one that another would get, a stranger's route that would go or be answered otherwise,
+/// and a route of ours that none would reach.
+pub(super) fn check(base: &Situation, stage: &Situation, owners: &Owners) -> Result<(), Refusal> {
+    let mended = mended(base, stage);
+    let (before, after) = (&base.translation, &stage.translation);
+    let known = by_name(before.desired.iter().map(|host| &**host));
+    for host in &after.desired {
+        let old = known.get(host.name.as_str()).copied();
+        if old.is_some_and(|old| old == &**host) {
+            continue;
+        }
+        if let Some(old) = old.filter(|_| !owners.has(&host.holder)) {
+            unchanged(old, host, owners, &mended)?;
+        }
+        conflicts(old, host, owners)?;
+        if owners.has(&host.holder) {
+            domains(old, host, after, owners)?;
+        }
+    }
+    let replaced = before.replacement.is_some() || after.replacement.is_some();
+    if replaced && before.refused.is_none() && after.refused.is_none() {
+        let known = by_name(before.virtual_hosts.iter().map(|host| &**host));
+        let hosts = after.virtual_hosts.iter().filter(|host| !owners.has(&host.holder));
+        for host in hosts {
+            if let Some(old) = known.get(host.name.as_str()) {
+                unchanged(old, host, owners, &mended)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn by_name<'a>(hosts: impl Iterator<Item = &'a VirtualHost>) -> HashMap<&'a str, &'a VirtualHost> {
+    hosts.map(|host| (host.name.as_str(), host)).collect()
+}
+
+/// Objects with a mistake that is gone: their routes may come to be what is written.
+fn mended(base: &Situation, stage: &Situation) -> HashSet<Arc<ObjectRef>> {
+    let after: HashSet<&Finding> = stage.translation.findings.iter().collect();
+    let before = base.translation.findings.iter();
+    let gone = before.filter(|it| it.gravity < Gravity::Rejected && !after.contains(it));
+    gone.map(|finding| Arc::clone(&finding.object)).collect()
+}
+
+/// Compares the routes of strangers in a stranger's virtual host.
+fn unchanged(
+    before: &VirtualHost,
+    after: &VirtualHost,
+    owners: &Owners,
+    mended: &HashSet<Arc<ObjectRef>>,
+) -> Result<(), Refusal> {
+    let foreign = |host: &'_ VirtualHost| -> Vec<usize> {
+        let routes = host.routes.iter().enumerate();
+        routes.filter(|(_, route)| !owners.has(&route.holder)).map(|(at, _)| at).collect()
+    };
+    let (old, new) = (foreign(before), foreign(after));
+    let old: Vec<&Route> = old.into_iter().map(|at| &before.routes[at]).collect();
+    let new: Vec<&Route> = new.into_iter().map(|at| &after.routes[at]).collect();
+    if old.len() == new.len() && old.iter().zip(&new).all(|(a, b)| same(a, b)) {
+        return Ok(());
+    }
+    let mut places: HashMap<(&Arc<ObjectRef>, &str), Vec<usize>> = HashMap::new();
+    for (at, route) in old.iter().enumerate() {
+        places.entry((&route.holder, text(&route.matcher))).or_default().push(at);
+    }
+    let mut was_at = Vec::with_capacity(new.len());
+    for route in &new {
+        let places = places.entry((&route.holder, text(&route.matcher))).or_default();
+        let fits = |at: &usize| {
+            same(old[*at], route)
+                || (mended.contains(&route.holder) && old[*at].matcher == route.matcher)
+        };
+        let found = places.iter().position(fits).map(|index| places.remove(index));
+        was_at.push(found);
+    }
+    let gone = places.into_values().flatten().min().map(|at| old[at]);
+    // A route that was left out and is not any more was a mistake that somebody mended.
+    let strange = new.iter().zip(&was_at).find_map(|(route, at)| {
+        (at.is_none() && !mended.contains(&route.holder)).then_some(*route)
+    });
+    if let Some(route) = gone.or(strange) {
+        return Err(Refusal::RouteChanged {
+            object: Arc::clone(&route.holder),
+            path: path(&route.matcher),
+            host: after.name.clone(),
+        });
+    }
+    pairs(&new, |first, second| {
+        let turned = was_at[first] > was_at[second];
+        let (first, second) = (new[first], new[second]);
+        if !turned || first.action == second.action || !meet(&first.matcher, &second.matcher) {
+            return Ok(());
+        }
+        Err(Refusal::Reordered {
+            object: Arc::clone(&first.holder),
+            path: path(&first.matcher),
+            other: Arc::clone(&second.holder),
+            behind: path(&second.matcher),
+            host: after.name.clone(),
+        })
+    })
+}
+
+/// Equal but for the name, which counts positions.
+fn same(a: &Route, b: &Route) -> bool {
+    a.holder == b.holder
+        && a.matcher == b.matcher
+        && a.action == b.action
+        && a.headers == b.headers
+        && a.metadata == b.metadata
+        && a.fault == b.fault
+        && a.cors == b.cors
+}
+
+/// Compares the routes of each change with all others of the virtual host.
+fn conflicts(
+    before: Option<&VirtualHost>,
+    host: &VirtualHost,
+    owners: &Owners,
+) -> Result<(), Refusal> {
+    let routes: Vec<&Route> = host.routes.iter().collect();
+    let owner: Vec<Option<usize>> =
+        routes.iter().map(|route| owners.of_object(&route.holder)).collect();
+    if owner.iter().all(Option::is_none) {
+        return Ok(());
+    }
+    pairs(&routes, |i, j| {
+        let (first, second) = (routes[i], routes[j]);
+        let refusal = match (owner[i], owner[j]) {
+            (None, None) => return Ok(()),
+            (one, other) if one == other => {
+                if first.action == second.action || !covers(&first.matcher, &second.matcher) {
+                    return Ok(());
+                }
+                Refusal::Shadowed {
+                    object: Arc::clone(&second.holder),
+                    path: path(&second.matcher),
+                    before: path(&first.matcher),
+                }
+            }
+            (Some(_), _) if takes_from(&first.matcher, &second.matcher) => {
+                conflict(host, first, second, true)
+            }
+            (_, Some(_)) if covers(&first.matcher, &second.matcher) => {
+                conflict(host, second, first, false)
+            }
+            _ => return Ok(()),
+        };
+        match before.is_some_and(|before| was_so(before, first, second)) {
+            true => Ok(()),
+            false => Err(refusal),
+        }
+    })
+}
+
+/// Whether both routes took the same requests before, in this order.
+fn was_so(before: &VirtualHost, first: &Route, second: &Route) -> bool {
+    let is = |route: &Route, wanted: &Route| {
+        route.holder == wanted.holder && route.matcher == wanted.matcher
+    };
+    let mut routes = before.routes.iter();
+    routes.any(|route| is(route, first)) && routes.any(|route| is(route, second))
+}
+
+fn conflict(host: &VirtualHost, ours: &Route, theirs: &Route, ours_is_first: bool) -> Refusal {
+    Refusal::Conflict(Conflict {
+        host: host.name.clone(),
+        ours: path(&ours.matcher),
+        theirs: path(&theirs.matcher),
+        ours_is_first,
+        owner: Arc::clone(&theirs.holder),
+    })
+}
+
+/// A domain of ours that a stranger's wildcard has covered so far. `*` is for whatever nobody claims.
+fn domains(
+    before: Option<&VirtualHost>,
+    host: &VirtualHost,
+    after: &Translation,
+    owners: &Owners,
+) -> Result<(), Refusal> {
+    let mut new = host.domains.iter().filter(|domain| {
+        !before.is_some_and(|before| before.domains.contains(domain)) && *domain != "*"
+    });
+    new.try_for_each(|domain| {
+        let own = owners.of_object(&host.holder);
+        let others = after.desired.iter().filter(|it| owners.of_object(&it.holder) != own);
+        let claims = others.flat_map(|other| other.domains.iter().map(move |it| (other, it)));
+        match claims.into_iter().find(|(_, wildcard)| is_below(domain, wildcard)) {
+            Some((other, wildcard)) => Err(Refusal::Domain {
+                object: Arc::clone(&host.holder),
+                domain: domain.clone(),
+                wildcard: wildcard.clone(),
+                owner: Arc::clone(&other.holder),
+            }),
+            None => Ok(()),
+        }
+    })
+}
+
+fn is_below(domain: &str, wildcard: &str) -> bool {
+    let (domain, wildcard) = (domain.to_ascii_lowercase(), wildcard.to_ascii_lowercase());
+    let longer = domain.len() > wildcard.len() - wildcard.matches('*').count();
+    match (wildcard.strip_prefix('*'), wildcard.strip_suffix('*')) {
+        _ if wildcard == "*" || domain == wildcard => false,
+        (Some(end), _) => longer && domain.ends_with(end),
+        (_, Some(start)) => longer && domain.starts_with(start),
+        (None, None) => false,
+    }
+}
+
+/// # Errors
+/// A table that would reach nobody any more: of a service that has routes still, or a stranger's.
+pub(super) fn served(
+    base: &Situation,
+    last: &Situation,
+    changes: &[Change<'_>],
+    owners: &Owners,
+) -> Result<(), Refusal> {
+    let holders = |situation: &'_ Situation| -> HashSet<Arc<ObjectRef>> {
+        let routes = situation.translation.desired.iter().flat_map(|host| &host.routes);
+        routes.map(|route| Arc::clone(&route.holder)).collect()
+    };
+    let (before, after) = (holders(base), holders(last));
+    let reached: HashSet<usize> = after.iter().filter_map(|it| owners.of_object(it)).collect();
+    let mut lost: Vec<&Arc<ObjectRef>> = before.difference(&after).collect();
+    lost.sort();
+    for object in lost {
+        let Some(at) = owners.of_object(object) else {
+            if last.snapshot.contains(object) {
+                return Err(Refusal::Unserved(Arc::clone(object)));
+            }
+            continue;
+        };
+        if let Some(routes) = changes[at].desired.routes.first()
+            && !reached.contains(&at)
+        {
+            return Err(Refusal::Unserved(super::situation::reference(routes.id()).into()));
+        }
+    }
+    Ok(())
+}
+
+/// # Errors
+/// Requests or a domain that one of several changes gives up and another takes: each may be written
+/// first, so they cannot go together.
+pub(super) fn leaving(base: &Situation, last: &Situation, owners: &Owners) -> Result<(), Refusal> {
+    let known = by_name(base.translation.desired.iter().map(|host| &**host));
+    let mut left: HashMap<&str, usize> = HashMap::new();
+    let now = by_name(last.translation.desired.iter().map(|host| &**host));
+    for (name, old) in &known {
+        let Some(owner) = owners.of_object(&old.holder) else { continue };
+        let kept = now.get(name).map(|host| &host.domains);
+        let gone = old.domains.iter().filter(|it| !kept.is_some_and(|kept| kept.contains(it)));
+        left.extend(gone.map(|domain| (domain.as_str(), owner)));
+    }
+    for host in &last.translation.desired {
+        let own = owners.of_object(&host.holder);
+        let takes =
+            |domain: &&String| left.get(domain.as_str()).is_some_and(|owner| Some(*owner) != own);
+        if let Some(domain) = host.domains.iter().find(takes).filter(|_| own.is_some()) {
+            return Err(Refusal::Domain {
+                object: Arc::clone(&host.holder),
+                domain: domain.clone(),
+                wildcard: domain.clone(),
+                owner: Arc::clone(&host.holder),
+            });
+        }
+        let Some(old) = known.get(host.name.as_str()) else { continue };
+        leaving_routes(old, host, owners)?;
+    }
+    Ok(())
+}
+
+fn leaving_routes(
+    before: &VirtualHost,
+    host: &VirtualHost,
+    owners: &Owners,
+) -> Result<(), Refusal> {
+    let ours = |host: &'_ VirtualHost| -> HashMap<(Arc<ObjectRef>, String), Vec<Match>> {
+        let mut matches: HashMap<_, Vec<Match>> = HashMap::new();
+        for route in host.routes.iter().filter(|route| owners.has(&route.holder)) {
+            let key = (Arc::clone(&route.holder), text(&route.matcher).to_owned());
+            matches.entry(key).or_default().push(route.matcher.clone());
+        }
+        matches
+    };
+    let (old, new) = (ours(before), ours(host));
+    let is_in = |matches: &HashMap<(Arc<ObjectRef>, String), Vec<Match>>, route: &Route| {
+        let key = (Arc::clone(&route.holder), text(&route.matcher).to_owned());
+        matches.get(&key).is_some_and(|known| known.contains(&route.matcher))
+    };
+    let going = before.routes.iter();
+    let going = going.filter(|it| owners.has(&it.holder) && !is_in(&new, it));
+    let mut routes: Vec<&Route> = going.collect();
+    let count = routes.len();
+    if count == 0 {
+        return Ok(());
+    }
+    let coming = host.routes.iter();
+    routes.extend(coming.filter(|it| owners.has(&it.holder) && !is_in(&old, it)));
+    pairs(&routes, |i, j| {
+        let (one, other) = (routes[i], routes[j]);
+        let apart = (i < count) == (j < count)
+            || owners.of_object(&one.holder) == owners.of_object(&other.holder)
+            || !meet(&one.matcher, &other.matcher);
+        if apart { Ok(()) } else { Err(conflict(host, other, one, true)) }
+    })
+}
+
+fn text(matcher: &Match) -> &str {
+    matcher.path.as_ref().map_or("/", PathMatch::text)
+}
+
+fn path(matcher: &Match) -> String {
+    text(matcher).to_owned()
+}

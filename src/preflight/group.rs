@@ -1,0 +1,134 @@
+//! Which changes have nothing to do with each other, so that what holds for all of them together
+//! holds for each alone.
+
+use std::collections::HashSet;
+
+use gloo::api::Route;
+use gloo::{Gravity, ObjectRef, Snapshot};
+
+use super::Change;
+use super::situation::{Situation, own, reference, under_way};
+
+/// Cuts the changes, in their order, into runs of independent ones.
+pub(super) fn independent<'a, 'b>(
+    live: &Situation,
+    changes: &'a [Change<'b>],
+) -> Vec<&'a [Change<'b>]> {
+    let coming = under_way(&live.snapshot, changes);
+    let broken = broken(live);
+    let mut runs = Vec::new();
+    let (mut start, mut run) = (0, Run::default());
+    for (at, change) in changes.iter().enumerate() {
+        let traits = Traits::of(change, &live.snapshot, &coming, &broken);
+        if at > start && !run.takes(&traits) {
+            runs.push(&changes[start..at]);
+            (start, run) = (at, Run::default());
+        }
+        run.add(traits);
+    }
+    runs.extend((start < changes.len()).then(|| &changes[start..]));
+    runs
+}
+
+/// Objects whose repair others may be waiting for.
+fn broken(live: &Situation) -> HashSet<ObjectRef> {
+    let undecodable = live.snapshot.undecodable().into_iter().map(|(object, _)| object);
+    let findings = live.translation.findings.iter();
+    let grave = findings.filter(|finding| finding.gravity >= Gravity::Rejected);
+    undecodable.chain(grave.map(|finding| ObjectRef::clone(&finding.object))).collect()
+}
+
+/// What a change has to do with others.
+struct Traits {
+    /// What it writes or deletes.
+    objects: Vec<ObjectRef>,
+    /// What it relies on, now and then.
+    uses: Vec<ObjectRef>,
+    /// What it does may be of use or harm to anybody: it says who is served at all, or mends what
+    /// holds others up.
+    alone: bool,
+    /// RouteTables come to those that are selected.
+    adds: bool,
+    /// RouteTables go from those that are selected.
+    removes: bool,
+}
+
+impl Traits {
+    fn of(
+        change: &Change<'_>,
+        live: &Snapshot,
+        coming: &Snapshot,
+        broken: &HashSet<ObjectRef>,
+    ) -> Self {
+        let surplus: HashSet<ObjectRef> = change.surplus.iter().map(reference).collect();
+        let altered =
+            own(change).filter(|object| surplus.contains(object) || !live.agrees(coming, object));
+        let objects: Vec<ObjectRef> = altered.collect();
+        let alone = objects.iter().any(|object| {
+            broken.contains(object)
+                || matches!(object.kind.as_str(), "Gateway" | "Settings")
+                || delegates(live, object)
+                || delegates(coming, object)
+        });
+        let uses = [live, coming]
+            .into_iter()
+            .flat_map(|snapshot| own(change).flat_map(move |object| snapshot.uses(&object)));
+        let uses = uses.collect();
+        let tables = objects.iter().filter(|object| object.kind == "RouteTable");
+        let (mut adds, mut removes) = (false, false);
+        for object in tables {
+            let standing = |snapshot: &Snapshot| {
+                let (metadata, spec) = snapshot.route_table(&object.resource())?;
+                Some((metadata.labels.clone(), spec.weight.unwrap_or_default()))
+            };
+            let (before, after) = (standing(live), standing(coming));
+            let moved = before.is_some() && after.is_some() && before != after;
+            adds |= before.is_none() || moved;
+            removes |= surplus.contains(object) || moved;
+        }
+        Self { objects, uses, alone, adds, removes }
+    }
+}
+
+/// Whether the object hands requests on to RouteTables.
+fn delegates(snapshot: &Snapshot, object: &ObjectRef) -> bool {
+    let hands_on = |routes: &[Route]| routes.iter().any(|route| route.delegate_action.is_some());
+    match object.kind.as_str() {
+        "RouteTable" => {
+            snapshot.route_table(&object.resource()).is_some_and(|(_, spec)| hands_on(&spec.routes))
+        }
+        "VirtualService" => snapshot
+            .virtual_service(&object.resource())
+            .and_then(|spec| spec.virtual_host.as_ref())
+            .is_some_and(|host| hands_on(&host.routes)),
+        _ => false,
+    }
+}
+
+/// Independent changes so far.
+#[derive(Default)]
+struct Run {
+    objects: HashSet<ObjectRef>,
+    uses: HashSet<ObjectRef>,
+    alone: bool,
+    adds: bool,
+    removes: bool,
+}
+
+impl Run {
+    fn takes(&self, other: &Traits) -> bool {
+        let touches =
+            other.objects.iter().any(|it| self.objects.contains(it) || self.uses.contains(it))
+                || other.uses.iter().any(|it| self.objects.contains(it));
+        let moves = self.adds && other.removes || self.removes && other.adds;
+        !(self.alone || other.alone || touches || moves)
+    }
+
+    fn add(&mut self, other: Traits) {
+        self.objects.extend(other.objects);
+        self.uses.extend(other.uses);
+        self.alone |= other.alone;
+        self.adds |= other.adds;
+        self.removes |= other.removes;
+    }
+}

@@ -1,0 +1,199 @@
+use std::fmt;
+use std::sync::Arc;
+
+use gloo::{ObjectRef, State};
+
+/// Why a change is not made. Every reason names an object of the cluster or of the change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// One such object keeps Gloo from taking up any change of its kind (case 13-undecodable).
+    #[error("{object}: Gloo cannot decode it ({reason}) and would take up no change of any {} any more; correct it", object.kind)]
+    Undecodable {
+        /// The object, ours.
+        object: Arc<ObjectRef>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Envoy would keep what it has, for every team (case 08-weights).
+    #[error(
+        "{object}: Envoy would refuse the whole route configuration, and no team's change would reach it any more: {reason}"
+    )]
+    WholeConfiguration {
+        /// The object with the route, or the VirtualService with the domain.
+        object: Arc<ObjectRef>,
+        /// Envoy's words.
+        reason: String,
+    },
+    /// An object would be judged worse than now, or than it has to be.
+    #[error("{object}: Gloo would say {state:?}: {reason}")]
+    Verdict {
+        /// The object, ours or a stranger's.
+        object: Arc<ObjectRef>,
+        /// Warning or Rejected.
+        state: State,
+        /// Gloo's words.
+        reason: String,
+    },
+    /// A route would not work, which no object's status would show (case 06-subset-keys).
+    #[error(
+        "{object}: Gloo would leave it Accepted and yet not serve a route as written: {reason}"
+    )]
+    Route {
+        /// The object with the route.
+        object: Arc<ObjectRef>,
+        /// Gloo's words.
+        reason: String,
+    },
+    /// Routes would be there and reach nobody (case 11-nothing-selected).
+    #[error(
+        "{0} would be selected by no VirtualService any more, and its requests would get 404; are the apiGroup and the labels right?"
+    )]
+    Unserved(Arc<ObjectRef>),
+    /// A stranger's route would go or be answered otherwise.
+    #[error(
+        "{object}: a route for {path} would be lost or answered otherwise (virtual host {host}), and it is not this service's"
+    )]
+    RouteChanged {
+        /// The object with the route.
+        object: Arc<ObjectRef>,
+        /// The path of the route.
+        path: String,
+        /// The virtual host.
+        host: String,
+    },
+    /// Routes of others would change places (case 10-order-two-tables-same-weight).
+    #[error(
+        "{object}: its route for {path} would come before the one for {behind} of {other} and take its requests, since Gloo sorts the routes of several tables (virtual host {host}); give the tables different weights"
+    )]
+    Reordered {
+        /// The object whose route would come first.
+        object: Arc<ObjectRef>,
+        /// Its path.
+        path: String,
+        /// The object whose route came first.
+        other: Arc<ObjectRef>,
+        /// Its path.
+        behind: String,
+        /// The virtual host.
+        host: String,
+    },
+    /// Two claim the same requests.
+    #[error(transparent)]
+    Conflict(Conflict),
+    /// A more specific domain takes requests from a wildcard (case 12-domains).
+    #[error(
+        "{object}: the domain {domain} would take requests from {wildcard} of {owner}; agree with its owner"
+    )]
+    Domain {
+        /// Our VirtualService.
+        object: Arc<ObjectRef>,
+        /// Our domain.
+        domain: String,
+        /// The wildcard that covers it.
+        wildcard: String,
+        /// The VirtualService with the wildcard.
+        owner: Arc<ObjectRef>,
+    },
+    /// A route of ours that no request would reach.
+    #[error(
+        "{object}: no request would reach a route for {path}, because {before} comes before it and takes them all"
+    )]
+    Shadowed {
+        /// The object with the route.
+        object: Arc<ObjectRef>,
+        /// Its path.
+        path: String,
+        /// The path of the route before it.
+        before: String,
+    },
+    /// What somebody else uses would become something else.
+    #[error(
+        "{object}: {user} uses it, and its requests would be answered otherwise: {what} would change"
+    )]
+    Shared {
+        /// The Upstream or Service.
+        object: Arc<ObjectRef>,
+        /// Who uses it.
+        user: Arc<ObjectRef>,
+        /// The part in question.
+        what: &'static str,
+    },
+    /// An Upstream without endpoints although everything is Accepted (case 05-service-port-mismatch).
+    #[error(
+        "{object}: {service} has no port {port}, and its requests would get 503; servicePort is the Service's port, not the container's"
+    )]
+    Port {
+        /// The Upstream.
+        object: Arc<ObjectRef>,
+        /// The Service.
+        service: Arc<ObjectRef>,
+        /// What the Upstream says.
+        port: u32,
+    },
+    /// Another change that is under way has the same object.
+    #[error(
+        "{object}: the service {service} is about to write it; give one of the two another name"
+    )]
+    Claimed {
+        /// The object.
+        object: Arc<ObjectRef>,
+        /// The other service.
+        service: String,
+    },
+}
+
+impl Refusal {
+    /// The object that the reason is about.
+    pub fn object(&self) -> &ObjectRef {
+        match self {
+            Self::Undecodable { object, .. }
+            | Self::WholeConfiguration { object, .. }
+            | Self::Verdict { object, .. }
+            | Self::Route { object, .. }
+            | Self::Unserved(object)
+            | Self::RouteChanged { object, .. }
+            | Self::Reordered { object, .. }
+            | Self::Domain { object, .. }
+            | Self::Shadowed { object, .. }
+            | Self::Shared { object, .. }
+            | Self::Port { object, .. }
+            | Self::Claimed { object, .. } => object,
+            Self::Conflict(conflict) => &conflict.owner,
+        }
+    }
+}
+
+/// A route of ours and another's that take the same requests, one before the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The virtual host, as `<namespace>_<name>` of its VirtualService.
+    pub host: String,
+    /// The path of our route.
+    pub ours: String,
+    /// The path of the other route.
+    pub theirs: String,
+    /// Whether ours comes first and takes the other's requests.
+    pub ours_is_first: bool,
+    /// The object that holds the other route.
+    pub owner: Arc<ObjectRef>,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, ours, theirs, ours_is_first, owner } = self;
+        if *ours_is_first {
+            write!(
+                f,
+                "the path {ours} would take the requests of {theirs} in {owner} (virtual host {host})"
+            )?;
+        } else {
+            write!(
+                f,
+                "the path {ours} is taken already by {theirs} in {owner} (virtual host {host})"
+            )?;
+        }
+        f.write_str("; choose another path, or agree with its owner")
+    }
+}
+
+impl std::error::Error for Conflict {}

@@ -1,0 +1,86 @@
+//! Several changes at once.
+
+use super::*;
+
+fn is_admitted(verdicts: &[Result<Prediction, Refusal>]) -> Vec<bool> {
+    verdicts.iter().map(Result::is_ok).collect()
+}
+
+fn check(objects: &[Value], wishes: &[Wish]) -> Vec<Result<Prediction, Refusal>> {
+    let changes: Vec<Change<'_>> = wishes.iter().map(Wish::change).collect();
+    Baseline::new(cluster(objects)).check(&changes)
+}
+
+fn plain(name: &str) -> Wish {
+    wish(name, table(name, &format!("/{name}"), single(name)))
+}
+
+#[test]
+fn exactly_the_harmful_ones_of_a_batch_are_refused() {
+    let mut wishes: Vec<Wish> = ["a", "b", "c", "d", "e", "g", "h"].map(plain).to_vec();
+    wishes[4] = wish("e", table("e", "/foxtrot", single("e")));
+    let verdicts = check(&cluster_with_foxtrot(), &wishes);
+    assert_eq!(is_admitted(&verdicts), [true, true, true, true, false, true, true]);
+}
+
+#[test]
+fn of_two_that_claim_the_same_the_later_is_refused() {
+    let one = wish("a", table("a", "/same", single("a")));
+    let other = wish("b", table("b", "/same", single("b")));
+    let verdicts = check(&cluster_with_foxtrot(), &[one, other]);
+    assert_eq!(is_admitted(&verdicts), [true, false]);
+    let refusal = verdicts[1].as_ref().expect_err("the later");
+    assert!(refusal.to_string().contains("RouteTable a/a-routes"), "{refusal}");
+}
+
+#[test]
+fn a_path_that_another_gives_up_can_be_claimed_when_it_is_free() {
+    let mut objects = cluster_with_foxtrot();
+    objects.extend([service("a"), upstream("a"), table("a", "/a", single("a"))]);
+    let away = wish("a", table("a", "/elsewhere", single("a")));
+    let claim = wish("b", table("b", "/a", single("b")));
+    for wishes in [[away.clone(), claim.clone()], [claim.clone(), away.clone()]] {
+        let verdicts = check(&objects, &wishes);
+        let claims = usize::from(wishes[0].service == "a");
+        assert!(verdicts[claims].is_err() && verdicts[1 - claims].is_ok());
+    }
+    objects[8] = table("a", "/elsewhere", single("a"));
+    assert_eq!(is_admitted(&check(&objects, &[claim])), [true]);
+}
+
+#[test]
+fn a_change_does_not_count_on_what_another_is_yet_to_bring() {
+    let mut borrowing = plain("a");
+    borrowing.desired.routes = vec![manifest(table("a", "/a", single("b")))];
+    let verdicts = check(&cluster_with_foxtrot(), &[plain("b"), borrowing]);
+    assert_eq!(is_admitted(&verdicts), [true, false]);
+}
+
+#[test]
+fn what_was_admitted_before_is_carried_forward() {
+    let objects = cluster_with_foxtrot();
+    let one = wish("a", table("a", "/same", single("a")));
+    let other = wish("b", table("b", "/same", single("b")));
+    let baseline = Baseline::new(cluster(&objects)).with(&[one.change()]);
+    assert_eq!(is_admitted(&baseline.check(&[other.change()])), [false]);
+    let mut thief = plain("c");
+    thief.desired.workloads.push(manifest(service("a")));
+    thief.desired.upstreams.push(manifest(upstream("a")));
+    let refusal = baseline.check(&[thief.change()]).remove(0).expect_err("a's Upstream");
+    assert!(matches!(refusal, Refusal::Claimed { .. }), "{refusal}");
+}
+
+#[test]
+fn a_domain_cannot_change_hands_in_one_batch() {
+    let owner = |name: &str, domain: &str| {
+        json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
+            "metadata": {"name": name, "namespace": name},
+            "spec": {"virtualHost": {"domains": [domain], "routes": [
+                {"matchers": [{"prefix": "/"}], "routeAction": single(name)}]}}})
+    };
+    let mut objects = cluster_with_foxtrot();
+    objects.extend([service("a"), upstream("a"), owner("a", "a.example")]);
+    let away = wish("a", owner("a", "b.example"));
+    let claim = wish("b", owner("b", "a.example"));
+    assert_eq!(is_admitted(&check(&objects, &[away, claim])), [true, false]);
+}

@@ -1,0 +1,150 @@
+use super::*;
+
+#[test]
+fn a_new_service_beside_another_harms_nobody_and_its_upstream_will_be_judged() {
+    let wish = echo(table("echo", "/echo", single("echo")));
+    let prediction = judge(&cluster_with_foxtrot(), &wish).expect("harmless");
+    assert_eq!(prediction.judged_upstreams.len(), 1);
+}
+
+#[test]
+fn without_any_virtual_service_no_upstream_is_judged() {
+    let wish = echo(table("echo", "/echo", single("echo")));
+    let prediction = judge(&settings(), &wish).expect("harmless");
+    assert!(prediction.judged_upstreams.is_empty());
+}
+
+#[test]
+fn a_total_weight_of_zero_would_freeze_every_team_and_is_refused() {
+    let nothing =
+        json!({"multi": {"destinations": [{"destination": destination("echo"), "weight": 0}]}});
+    let wish = echo(table("echo", "/echo", nothing));
+    let refusal = judge(&cluster_with_foxtrot(), &wish).expect_err("harmful");
+    assert!(matches!(refusal, Refusal::WholeConfiguration { .. }), "{refusal}");
+}
+
+#[test]
+fn a_subset_key_that_no_selector_has_is_refused_although_every_status_stays_accepted() {
+    let mut action = single("echo");
+    action["single"]["subset"]["values"] = json!({"stage": "v1"});
+    let wish = echo(table("echo", "/echo", action));
+    let refusal = judge(&cluster_with_foxtrot(), &wish).expect_err("harmful");
+    assert!(matches!(refusal, Refusal::Route { .. }), "{refusal}");
+}
+
+#[test]
+fn a_path_that_another_table_has_is_refused_and_its_owner_named() {
+    let wish = echo(table("echo", "/foxtrot", single("echo")));
+    let refusal = judge(&cluster_with_foxtrot(), &wish).expect_err("a conflict");
+    assert!(refusal.to_string().contains("RouteTable foxtrot/foxtrot-routes"), "{refusal}");
+}
+
+#[test]
+fn a_domain_that_another_virtual_service_has_is_refused() {
+    let own = json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
+        "metadata": {"name": "echo", "namespace": "echo"},
+        "spec": {"virtualHost": {"domains": ["*"], "routes": [
+            {"matchers": [{"prefix": "/"}], "routeAction": single("echo")}]}}});
+    let wish = echo(own);
+    let refusal = judge(&cluster_with_foxtrot(), &wish).expect_err("harmful");
+    assert!(matches!(refusal, Refusal::Verdict { .. }), "{refusal}");
+}
+
+#[test]
+fn a_path_outside_the_delegating_prefix_is_refused() {
+    let mut narrow = app();
+    narrow["spec"]["virtualHost"]["routes"][0]["matchers"][0]["prefix"] = "/api".into();
+    let objects: Vec<Value> = settings().into_iter().chain([narrow]).collect();
+    let wish = echo(table("echo", "/echo", single("echo")));
+    let refusal = judge(&objects, &wish).expect_err("it would not be served");
+    assert!(matches!(refusal, Refusal::Verdict { .. }), "{refusal}");
+}
+
+#[test]
+fn an_option_that_gloo_cannot_decode_is_refused() {
+    let mut routes = table("echo", "/echo", single("echo"));
+    routes["spec"]["routes"][0]["options"] = json!({"timeout": "soon"});
+    let wish = echo(routes);
+    let refusal = judge(&cluster_with_foxtrot(), &wish).expect_err("harmful");
+    assert!(matches!(refusal, Refusal::Undecodable { .. }), "{refusal}");
+}
+
+#[test]
+fn what_a_stranger_broke_before_blocks_nobody_else() {
+    let mut objects = cluster_with_foxtrot();
+    let mut typo = table("golf", "/golf", single("golf"));
+    typo["spec"]["routes"][0]["routeAction"]["single"]["upstream"]["name"] = "typo".into();
+    objects.push(typo);
+    let wish = echo(table("echo", "/echo", single("echo")));
+    judge(&objects, &wish).expect("echo does no harm");
+}
+
+#[test]
+fn the_last_service_can_go_although_the_virtual_service_then_selects_nothing() {
+    let objects = cluster_with_foxtrot();
+    let wish = Wish { service: "foxtrot".into(), ..Wish::default() }.without(&objects[3..]);
+    judge(&objects, &wish).expect("foxtrot may go");
+}
+
+/// echo as it is in the cluster, with a table of this group, and as it is to be.
+fn echo_moves(group: &str, routes: &Value) -> (Vec<Value>, Wish) {
+    let mut objects = cluster_with_foxtrot();
+    let mut live = table("echo", "/echo", single("echo"));
+    live["metadata"]["labels"]["apiGroup"] = group.into();
+    objects.extend([service("echo"), upstream("echo"), live]);
+    (objects, echo(routes.clone()))
+}
+
+#[test]
+fn an_api_group_that_nobody_selects_would_leave_the_service_without_requests() {
+    let mut typo = table("echo", "/echo", single("echo"));
+    typo["metadata"]["labels"]["apiGroup"] = "exmaple".into();
+    let (objects, wish) = echo_moves("example", &typo);
+    let refusal = judge(&objects, &wish).expect_err("harmful");
+    assert!(matches!(refusal, Refusal::Unserved(_)), "{refusal}");
+    // A service that nobody has selected so far loses nothing.
+    let (objects, wish) = echo_moves("nobody", &typo);
+    judge(&objects, &wish).expect("harmless");
+}
+
+#[test]
+fn a_strangers_broken_route_that_only_moves_is_no_new_harm() {
+    let mut objects = cluster_with_foxtrot();
+    let mut broken = table("alpha", "/alpha", single("foxtrot"));
+    broken["spec"]["routes"][0]["routeAction"]["single"]["subset"]["values"] = json!({"x": "1"});
+    objects.push(broken);
+    let wish = echo(table("echo", "/echo", single("echo")));
+    judge(&objects, &wish).expect("echo does no harm");
+    // The very same mistake once more is one.
+    let mut mistake = table("echo", "/echo", single("echo"));
+    mistake["spec"]["routes"][0]["routeAction"]["single"]["subset"]["values"] = json!({"x": "1"});
+    let wish = echo(mistake);
+    let refusal = judge(&objects, &wish).expect_err("harmful");
+    assert!(matches!(refusal, Refusal::Route { .. }), "{refusal}");
+}
+
+#[test]
+fn a_domain_cannot_move_from_one_virtual_service_to_another_in_one_step() {
+    let owner = |namespace: &str| {
+        json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
+            "metadata": {"name": "echo", "namespace": namespace},
+            "spec": {"virtualHost": {"domains": ["echo.example"], "routes": [
+                {"matchers": [{"prefix": "/"}], "routeAction": single("echo")}]}}})
+    };
+    let mut objects = cluster_with_foxtrot();
+    objects.extend([service("echo"), upstream("echo"), owner("old")]);
+    let wish = echo(owner("echo")).without(&[owner("old")]);
+    let refusal = judge(&objects, &wish).expect_err("both would be there");
+    assert!(matches!(refusal, Refusal::Verdict { .. }), "{refusal}");
+}
+
+#[test]
+fn a_platform_that_selects_nothing_any_more_is_refused_although_warnings_are_tolerated() {
+    let objects = cluster_with_foxtrot();
+    let mut typo = app();
+    typo["spec"]["virtualHost"]["routes"][0]["delegateAction"]["selector"]["labels"]["apiGroup"] =
+        "exmaple".into();
+    let judged = judge(&objects, &platform(typo));
+    let refusal = judged.expect_err("every team would be offline");
+    assert!(matches!(refusal, Refusal::Verdict { .. }), "{refusal}");
+}
