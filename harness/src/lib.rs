@@ -21,6 +21,7 @@ pub mod repository;
 pub mod sample;
 pub mod status;
 pub mod wait;
+pub mod webhook;
 
 pub use bed::{Bed, BedOptions};
 pub use namespace::{Inside, Openings, enter};

@@ -37,6 +37,7 @@ pub(super) struct Figures {
     pub(super) cold: Option<Cold>,
     pub(super) idle: Option<Idle>,
     pub(super) push: Option<Push>,
+    pub(super) poll: Option<Push>,
     pub(super) drift: Option<Drift>,
 }
 
@@ -52,7 +53,8 @@ pub(super) struct Cold {
     /// From the start to the last request before it grew quiet; `None` if it did not.
     pub(super) quiet_seconds: Option<f64>,
     pub(super) requests: Requests,
-    pub(super) processor_seconds: f64,
+    /// Of the process and its children; unknown of other tools.
+    pub(super) processor_seconds: Option<f64>,
 }
 
 /// While nothing changes.
@@ -164,13 +166,8 @@ impl Figures {
             lines.push(("idle processor", format!("{milli_cores:.1} milli-cores")));
             lines.push(("memory", format!("{resident_mib:.1} MiB, at most {peak_mib:.1} MiB")));
         }
-        if let Some(push) = &self.push {
-            let (p50, most) = (push.requests.p50, push.requests.most);
-            lines.push(("push to applied", push.applied.seconds()));
-            lines.push(("with git push", push.with_git_push.seconds()));
-            lines.push(("requests a push", format!("p50 {p50}, most {most}")));
-            lines.push(("pushes missed", push.missed.to_string()));
-        }
+        lines.extend(self.push.iter().flat_map(|push| push.lines("push to applied")));
+        lines.extend(self.poll.iter().flat_map(|poll| poll.lines("without a webhook")));
         if let Some(drift) = &self.drift {
             lines.push(("drift repaired", drift.repaired.seconds()));
             lines.push(("edits not repaired", drift.missed.to_string()));
@@ -188,14 +185,28 @@ impl Figures {
 impl Cold {
     fn lines(&self) -> Vec<(&'static str, String)> {
         let Self { objects, right, requests, .. } = self;
-        let time = |seconds: Option<f64>| seconds.map_or("never".into(), |s| format!("{s:.2} s"));
+        let time = |seconds: Option<f64>| seconds.map_or("-".into(), |s| format!("{s:.2} s"));
         let sorts = requests.by_sort.iter().map(|(sort, count)| format!("{count} {sort}"));
         vec![
             ("cold sync", format!("{} ({right} of {objects} objects)", time(self.seconds))),
             ("until quiet", time(self.quiet_seconds)),
             ("cold requests", format!("{} about objects", requests.objects)),
             ("", sorts.collect::<Vec<_>>().join(", ")),
-            ("cold processor", format!("{:.1} s", self.processor_seconds)),
+            ("cold processor", time(self.processor_seconds)),
+        ]
+    }
+}
+
+impl Push {
+    fn lines(&self, name: &'static str) -> Vec<(&'static str, String)> {
+        let Self { applied, with_git_push, requests, typical, missed } = self;
+        let typical = typical.iter().map(|(sort, count)| format!("{count} {sort}"));
+        vec![
+            (name, applied.seconds()),
+            ("with git push", with_git_push.seconds()),
+            ("requests a push", format!("p50 {}, most {}", requests.p50, requests.most)),
+            ("", typical.collect::<Vec<_>>().join(", ")),
+            ("pushes missed", missed.to_string()),
         ]
     }
 }

@@ -92,12 +92,13 @@ pub(super) fn render(coalmine: &Path, folder: &Path) -> Result<String> {
 
 /// What rendered objects ask for.
 pub(super) fn objects(rendered: &str) -> Result<Objects> {
-    let documents: Vec<Value> = serde_yaml::from_multiple(rendered).context("rendered objects")?;
-    let entry = |mut object: Value| {
+    // One by one: a reader of many documents in one text has a limit.
+    let entry = |document: &str| {
+        let mut object: Value = serde_yaml::from_str(document).context("a rendered object")?;
         let id = Id::of(&object).context("a rendered object without a kind or name")?;
         Ok((id, object["spec"].take()))
     };
-    documents.into_iter().map(entry).collect()
+    rendered.split("\n---\n").map(entry).collect()
 }
 
 /// Whether `live` has everything that is `asked` for, whatever else it has.

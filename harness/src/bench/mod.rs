@@ -9,10 +9,10 @@ mod drift;
 mod figures;
 mod fleet;
 mod idle;
-mod kubectl;
 mod machine;
 mod observer;
 mod options;
+mod others;
 mod push;
 mod stage;
 mod usage;
@@ -21,11 +21,14 @@ use std::{env, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result};
 
-use crate::namespace::Inside;
+use crate::{api_proxy::Mark, namespace::Inside};
 use figures::{Figures, Report};
-pub use options::{Baseline, Options, Part};
-use stage::Stage;
+pub use options::{Options, Part};
+use stage::{Followed, Stage};
 use usage::Usage;
+
+/// How long coalmine may take to end.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// Measures what was asked for, says each result as soon as it is there, and writes the report.
 ///
@@ -62,9 +65,9 @@ async fn measure(options: &Options, inside: Inside, report: &mut Report) -> Resu
         let figures = coalmine(&mut stage, options, *services).await;
         keep(report, figures?);
         stage.clear().await?;
-        for baseline in &options.compare {
+        for command in &options.compare {
             let mut stage = Stage::set(inside).await?;
-            let figures = kubectl::measure(&mut stage, *baseline, *services, options.limit()).await;
+            let figures = others::measure(&mut stage, command, *services, options.limit()).await;
             keep(report, figures?);
             stage.clear().await?;
         }
@@ -79,28 +82,25 @@ fn keep(report: &mut Report, figures: Figures) {
 
 async fn coalmine(stage: &mut Stage, options: &Options, services: u16) -> Result<Figures> {
     let mark = stage.proxy.mark();
-    let daemon = stage.follow(options, services).await?;
-    let measured = tokio::select! {
-        biased;
-        measured = parts(stage, &daemon, options, services, mark) => measured,
-        failure = daemon.process.failure() => Err(failure),
-    };
-    daemon.stop().await;
+    let (process, mut followed) = stage.follow(options, services).await?;
+    let usage = Usage::of(process.id().context("coalmine has ended")?)?;
+    let measured = parts(stage, &mut followed, &usage, options, services, mark);
+    let measured = process.alive(measured).await;
+    process.stop(GRACE).await;
     measured
 }
 
 async fn parts(
     stage: &mut Stage,
-    daemon: &stage::Daemon,
+    followed: &mut Followed,
+    usage: &Usage,
     options: &Options,
     services: u16,
-    mark: crate::api_proxy::Mark,
+    mark: Mark,
 ) -> Result<Figures> {
     let limit = options.limit();
-    let usage = Usage::of(daemon.process.id().context("coalmine has ended")?)?;
-    let expected = stage.rendered(daemon.repository.clone_directory())?.0;
-    let cold =
-        cold::measure(stage, expected.clone(), daemon.begun, mark, Some(&usage), limit).await?;
+    let expected = stage.rendered(followed.repository.clone_directory())?.0;
+    let cold = cold::measure(stage, expected.clone(), followed.begun, mark, usage, limit).await?;
     let mut figures =
         Figures { tool: "coalmine".to_owned(), services, cold: Some(cold), ..Figures::default() };
     for part in &options.measure {
@@ -108,13 +108,18 @@ async fn parts(
             Part::Cold => {}
             Part::Idle => {
                 let length = Duration::from_secs(options.idle);
-                figures.idle = Some(idle::measure(stage, &usage, length).await?);
+                figures.idle = Some(idle::measure(stage, usage, length).await?);
             }
             Part::Push => {
-                figures.push = Some(push::measure(stage, daemon, options.pushes, limit).await?);
+                let pushes = options.pushes;
+                figures.push = Some(push::measure(stage, followed, true, pushes, limit).await?);
+            }
+            Part::Poll => {
+                let pushes = options.pushes;
+                figures.poll = Some(push::measure(stage, followed, false, pushes, limit).await?);
             }
             Part::Drift => {
-                let expected = stage.rendered(daemon.repository.clone_directory())?.0;
+                let expected = stage.rendered(followed.repository.clone_directory())?.0;
                 let edits = options.edits;
                 figures.drift = Some(drift::measure(stage, &expected, edits, limit).await?);
             }

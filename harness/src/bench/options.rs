@@ -19,9 +19,11 @@ pub struct Options {
     /// What to measure; the cold sync always comes first
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = [Part::Idle, Part::Push, Part::Drift])]
     pub measure: Vec<Part>,
-    /// Other tools to measure in the same way, after coalmine
-    #[arg(long, value_delimiter = ',', value_enum)]
-    pub compare: Vec<Baseline>,
+    /// Another tool to measure in the same way, after coalmine: a command that brings the cluster to
+    /// what stands in the folder `{folder}`, where `{kubeconfig}` is an administrator's; `{kubectl}`
+    /// is the bed's own. May be given more than once
+    #[arg(long, value_name = "COMMAND")]
+    pub compare: Vec<String>,
     /// Weight changes to push
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub pushes: usize,
@@ -55,19 +57,12 @@ pub enum Part {
     Cold,
     /// Requests, processor and memory while nothing changes
     Idle,
-    /// From a pushed weight change to the RouteTable
+    /// From a pushed weight change, of which a webhook tells, to the RouteTable
     Push,
+    /// The same without a webhook: the daemon has to find out
+    Poll,
     /// From an edit by somebody else to its repair
     Drift,
-}
-
-/// Another tool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Baseline {
-    /// `kubectl apply` of one file with everything
-    Kubectl,
-    /// The same with `--server-side`
-    KubectlServerSide,
 }
 
 impl Options {

@@ -8,19 +8,21 @@ use super::{
     figures::{Push, Requests, Spread, seconds},
     fleet::{self, MOVING, MOVING_FILE, has_weight},
     observer::Id,
-    stage::{Daemon, Stage},
+    stage::{Followed, Stage},
 };
-use crate::api_proxy::Tally;
+use crate::{api_proxy::Tally, repository::BRANCH};
 
 /// How long one push may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Pushes in a row that may come to nothing.
 const VAIN: usize = 2;
 
-/// Pushes one weight after the other, each when all is quiet again.
+/// Pushes one weight after the other, each when all is quiet again, and tells the daemon if it
+/// `announces`.
 pub(super) async fn measure(
     stage: &mut Stage,
-    daemon: &Daemon,
+    followed: &mut Followed,
+    announces: bool,
     pushes: usize,
     limit: Duration,
 ) -> Result<Push> {
@@ -28,17 +30,21 @@ pub(super) async fn measure(
     let end = Instant::now() + limit;
     let (mut applied, mut with_push, mut costs) = (Vec::new(), Vec::new(), Vec::new());
     let mut missed = 0;
-    for n in 0..pushes {
+    for _ in 0..pushes {
         if Instant::now() >= end || missed >= VAIN {
             break;
         }
-        let weight = fleet::weight(n + 1);
-        daemon.repository.write(MOVING_FILE, &fleet::moving(weight))?;
-        daemon.repository.commit(&format!("{MOVING}: {weight} %")).await?;
+        followed.pushes += 1;
+        let weight = fleet::weight(followed.pushes);
+        followed.repository.write(MOVING_FILE, &fleet::moving(weight))?;
+        followed.repository.commit(&format!("{MOVING}: {weight} %")).await?;
         stage.observer.skip();
         let mark = stage.proxy.mark();
-        let pushed = daemon.repository.push().await?.at;
+        let pushed = followed.repository.push().await?.at;
         let through = Instant::now();
+        if announces {
+            followed.webhook.announce(BRANCH).await?;
+        }
         let fits =
             |seen: &super::observer::Seen| seen.id == table && has_weight(&seen.spec, weight);
         match stage.observer.when(PATIENCE, fits).await {

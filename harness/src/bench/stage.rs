@@ -16,10 +16,11 @@ use crate::{
     process::{Process, Program},
     programs,
     repository::Repository,
+    webhook::Webhook,
 };
 
-/// How long a process may take to end.
-const GRACE: Duration = Duration::from_secs(30);
+/// What the webhook and the daemon both know.
+const SECRET: &str = "nobody else is in this namespace";
 /// The client asks for nothing this long: it has done what there was to do.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -33,11 +34,13 @@ pub(super) struct Stage {
     pub(super) folder: PathBuf,
 }
 
-/// A daemon on a stage.
-pub(super) struct Daemon {
-    pub(super) process: Process,
+/// What a daemon on a stage looks after.
+pub(super) struct Followed {
     pub(super) repository: Repository,
+    pub(super) webhook: Webhook,
     pub(super) begun: Instant,
+    /// How many weights were pushed.
+    pub(super) pushes: usize,
 }
 
 impl Stage {
@@ -55,20 +58,29 @@ impl Stage {
     }
 
     /// Starts coalmine on a new repository with so many services.
-    pub(super) async fn follow(&self, options: &Options, services: u16) -> Result<Daemon> {
+    pub(super) async fn follow(
+        &self,
+        options: &Options,
+        services: u16,
+    ) -> Result<(Process, Followed)> {
         let content = self.folder.join("content");
         fleet::write(&content, services)?;
         let repository = Repository::create(&self.folder, &content).await?;
+        let secret = self.folder.join("secret");
+        fs::write(&secret, SECRET)?;
+        let webhook = Webhook::new(&format!("http://{STATUS}"), SECRET)?;
         let program = Program::new("coalmine", programs::find("coalmine")?, &self.folder)
             .arg("run")
             .flag("repo", repository.bare())
             .flag("interval", &options.interval)
             .flag("listen", STATUS.to_string())
             .flag("state-dir", self.folder.join("state"))
+            .flag("webhook-secret-file", &secret)
             .args(&options.with)
             .env("KUBECONFIG", self.kubeconfig.to_string_lossy());
         let begun = Instant::now();
-        Ok(Daemon { process: Process::start(&program)?, repository, begun })
+        let process = Process::start(&program)?;
+        Ok((process, Followed { repository, webhook, begun, pushes: 0 }))
     }
 
     /// What the tree becomes, and as YAML.
@@ -98,11 +110,5 @@ impl Stage {
         let Self { bed, proxy, observer, .. } = self;
         drop((proxy, observer));
         bed.stop().await.context("cannot stop the bed")
-    }
-}
-
-impl Daemon {
-    pub(super) async fn stop(self) {
-        self.process.stop(GRACE).await;
     }
 }
