@@ -34,7 +34,8 @@ pub(super) struct Request {
     pub(super) path: String,
     pub(super) directory: PathBuf,
     pub(super) credentials: Credentials,
-    /// Read every file of the revision, even if the branch has not moved.
+    /// Read every file of the revision, to see whether the clone is whole. Between two fetches of one
+    /// process this would only repeat what reading the tree finds out.
     pub(super) verify: bool,
     /// Which commits may be taken up.
     pub(super) policy: Policy,
@@ -78,6 +79,7 @@ pub(super) async fn fetch(
         .arg("fetch")
         .env("HOME", request.home())
         .env_remove("XDG_CONFIG_HOME")
+        .envs(config.needs_no_authorities().then_some(("SSL_CERT_FILE", "/dev/null")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -154,14 +154,13 @@ fn update(request: &Request, clone: &Path) -> Result<Revision, Failure> {
     let damaged = |error: git2::Error| Failure::Clone(error.message().to_owned());
     let repository = Repository::open_bare(clone).map_err(damaged)?;
     let name = format!("refs/heads/{}", request.branch);
-    let before = repository.refname_to_id(&name).ok();
     let advertised = Contact::new(request)?.fetch(&repository, &name)?;
     if !advertised.contains(&name) {
         return Err(Failure::Final(without_branch(request, advertised)));
     }
     let id = repository.refname_to_id(&name).map_err(damaged)?;
     let commit = repository.find_commit(id).map_err(damaged)?;
-    if request.verify || before != Some(id) {
+    if request.verify {
         let read = blobs::read(clone, &id.to_string(), &request.path, &Tree::default());
         // Only whether the objects are readable matters here: a refusal is told by whoever wants the
         // tree.

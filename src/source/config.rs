@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::credentials::Credentials;
 use super::error::SourceError;
-use super::location;
+use super::location::{self, Transport};
 use super::patience::LONGEST;
 use super::policy::Policy;
 
@@ -36,6 +36,13 @@ impl SourceConfig {
     /// The longest that a fetch can take before it is ended.
     pub fn longest_fetch(&self) -> Duration {
         self.deadline.saturating_mul(LONGEST)
+    }
+
+    /// Whether no TLS connection can come of this address. The library would read every certificate
+    /// authority of the machine all the same, which takes more time than the rest of a small fetch.
+    pub(super) fn needs_no_authorities(&self) -> bool {
+        let transport = location::transport(&self.repository);
+        matches!(transport, Ok(Transport::Ssh | Transport::Git | Transport::Local))
     }
 
     /// The bare clone.
