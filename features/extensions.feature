@@ -77,14 +77,3 @@ Feature: More than the articles' values
     And the Upstream echo/echo is gone
     And foxtrot is Stable
     And every request to "/foxtrot" is answered by foxtrot-v1
-
-  Scenario: What somebody deleted comes back with the next push, whatever it is about
-    When somebody of the echo team deletes the RouteTable echo/echo-routes
-    Then every request to "/echo" is answered with 404
-    When the foxtrot team pushes "services/foxtrot.yaml":
-      """
-      deployment: {v1: {}, v2: {}}
-      routes: {apiGroup: example, primary: {version: v1}}
-      """
-    Then echo is Stable
-    And every request to "/echo" is answered by echo-v1

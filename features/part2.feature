@@ -141,7 +141,7 @@ Feature: Two teams behind one domain
     And every request to "/foxtrot" is answered by foxtrot-v2
     And the Deployment foxtrot/foxtrot-v1 is gone
 
-    When somebody of the echo team deletes the RouteTable echo/echo-typo
+    When somebody deletes the RouteTable echo/echo-typo
     Then every request to "/echo" with the header "stage: canary" is answered by echo-v1
     And Gloo accepts the VirtualService gloo-system/app
     And no request of the load has failed

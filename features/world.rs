@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) loads: Vec<Load>,
     /// How the last command of the command line ended.
     pub(crate) ended: Option<Output>,
+    /// Who keeps changing what the daemon repairs.
+    pub(crate) rivals: Vec<AbortOnDropHandle<()>>,
     /// The way to an API server that was down at first.
     pub(crate) way: Option<AbortOnDropHandle<()>>,
 }
@@ -63,6 +65,7 @@ impl World {
             pushed: None,
             loads: Vec::new(),
             ended: None,
+            rivals: Vec::new(),
             way: None,
         })
     }
@@ -139,6 +142,7 @@ pub(crate) fn take_back() -> Result<Bed> {
 /// Ends what the scenario started, and shows what is needed to understand a failure.
 pub(crate) async fn end(ended: &ScenarioFinished, world: Option<&mut World>) {
     let Some(world) = world else { return };
+    world.rivals.clear();
     for load in world.loads.drain(..) {
         load.stop().await;
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use crate::inventory::REVISION;
+use crate::inventory::{APPLIED, REVISION};
 
 /// Fields that the API server or a controller keeps, on which no decision rests.
 const BOOKKEEPING: [&str; 5] =
@@ -17,7 +17,7 @@ pub fn changes(live: Option<&Value>, desired: &Value) -> bool {
     live.is_none_or(|live| comparable(live) != comparable(desired))
 }
 
-/// The object without bookkeeping, status and revision annotation.
+/// The object without bookkeeping, status and the annotations that change with every apply.
 pub fn comparable(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(fields) = object.as_object_mut() {
@@ -27,12 +27,55 @@ pub fn comparable(object: &Value) -> Value {
         metadata.retain(|field, _| !BOOKKEEPING.contains(&field.as_str()));
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             annotations.remove(REVISION);
+            annotations.remove(APPLIED);
             if annotations.is_empty() {
                 metadata.remove("annotations");
             }
         }
     }
     object
+}
+
+/// A field in which two states of an object differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Where, as a JSON pointer (RFC 6901).
+    pub field: String,
+    /// The value that was found; `None` when there was none.
+    pub found: Option<Value>,
+    /// The value that is wanted; `None` when there should be none.
+    pub wanted: Option<Value>,
+}
+
+/// The fields in which `found` differs from `wanted`, outermost first: a map or a list of the same
+/// length is looked into, anything else is one difference.
+pub fn differences(found: &Value, wanted: &Value) -> Vec<Difference> {
+    let mut all = Vec::new();
+    compare("", Some(&comparable(found)), Some(&comparable(wanted)), &mut all);
+    all
+}
+
+fn compare(at: &str, found: Option<&Value>, wanted: Option<&Value>, all: &mut Vec<Difference>) {
+    match (found, wanted) {
+        (found, wanted) if found == wanted => {}
+        (Some(Value::Object(one)), Some(Value::Object(other))) => {
+            let names = one.keys().chain(other.keys().filter(|name| !one.contains_key(*name)));
+            for name in names {
+                let escaped = name.replace('~', "~0").replace('/', "~1");
+                compare(&format!("{at}/{escaped}"), one.get(name), other.get(name), all);
+            }
+        }
+        (Some(Value::Array(one)), Some(Value::Array(other))) if one.len() == other.len() => {
+            for (index, (one, other)) in one.iter().zip(other).enumerate() {
+                compare(&format!("{at}/{index}"), Some(one), Some(other), all);
+            }
+        }
+        (found, wanted) => all.push(Difference {
+            field: at.to_owned(),
+            found: found.cloned(),
+            wanted: wanted.cloned(),
+        }),
+    }
 }
 
 /// One line of a unified diff.
@@ -94,6 +137,25 @@ mod tests {
         assert!(changes(Some(&live), &field));
         assert!(changes(None, &live));
         assert!(!changes(Some(&live), &live));
+    }
+
+    #[test]
+    fn differences_name_the_innermost_fields() {
+        let found = json!({"spec": {"a/b": 1, "list": [{"w": 10}, {"w": 90}], "old": true}});
+        let wanted = json!({"spec": {"a/b": 1, "list": [{"w": 10}, {"w": 50}], "new": [1]}});
+        let fields: Vec<_> = differences(&found, &wanted)
+            .into_iter()
+            .map(|difference| (difference.field, difference.found, difference.wanted))
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                ("/spec/list/1/w".into(), Some(json!(90)), Some(json!(50))),
+                ("/spec/old".into(), Some(json!(true)), None),
+                ("/spec/new".into(), None, Some(json!([1]))),
+            ]
+        );
+        assert_eq!(differences(&found, &found), []);
     }
 
     #[test]

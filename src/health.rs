@@ -1,7 +1,5 @@
 //! Whether objects are as healthy as the next step needs them: pure judgements on live objects.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -92,27 +90,6 @@ pub fn deployment(object: &Value) -> Health {
     }
 }
 
-/// Whether a Service's v1 Endpoints (the ones Gloo reads) hold every one of a version's ready pods.
-pub fn endpoints(endpoints: Option<&Value>, ready_pods: &BTreeSet<String>) -> Health {
-    if ready_pods.is_empty() {
-        return Health::Waiting("no pod of it is ready".into());
-    }
-    let listed: BTreeSet<&str> = endpoints
-        .and_then(|endpoints| endpoints.get("subsets")?.as_array())
-        .into_iter()
-        .flatten()
-        .filter_map(|subset| subset.get("addresses")?.as_array())
-        .flatten()
-        .filter_map(|address| address.get("targetRef")?.get("name")?.as_str())
-        .collect();
-    match ready_pods.iter().filter(|pod| !listed.contains(pod.as_str())).count() {
-        0 => Health::Ready,
-        missing => {
-            Health::Waiting(format!("{missing} of its ready pods are not in the Endpoints yet"))
-        }
-    }
-}
-
 /// Since when a ready pod is ready, to the second; `None` for one that is not.
 pub fn ready_since(pod: &Value) -> Option<Timestamp> {
     let conditions = pod.pointer("/status/conditions")?.as_array()?;
@@ -146,6 +123,27 @@ pub fn pod_trouble(pod: &Value) -> Option<String> {
             .unwrap_or_default();
         let message = if message.is_empty() { String::new() } else { format!(": {message}") };
         Some(format!("Pod {name} is in {reason} ({restarts} restarts{exit}){message}"))
+    })
+}
+
+/// True when a container of the pod has ended again and again, or cannot even be started: somebody
+/// has to do something about it.
+pub fn keeps_failing(pod: &Value) -> bool {
+    const RESTARTS: u64 = 3;
+    let statuses = pod.pointer("/status/containerStatuses").and_then(Value::as_array);
+    statuses.into_iter().flatten().any(|status| {
+        let restarts = status.get("restartCount").and_then(Value::as_u64).unwrap_or(0);
+        match status.pointer("/state/waiting/reason").and_then(Value::as_str) {
+            Some("CrashLoopBackOff") => restarts >= RESTARTS,
+            Some(reason) => matches!(
+                reason,
+                "ImagePullBackOff"
+                    | "ErrImageNeverPull"
+                    | "InvalidImageName"
+                    | "CreateContainerConfigError"
+            ),
+            None => false,
+        }
     })
 }
 
@@ -204,17 +202,6 @@ mod tests {
         let rejected = Some(Verdict::Rejected("1 error occurred".into()));
         assert_eq!(verdict(&with("Rejected".into()), "gloo-system"), rejected);
         assert_eq!(verdict(&with(2.into()), "gloo-system"), rejected);
-    }
-
-    #[test]
-    fn endpoints_must_hold_every_ready_pod_of_the_version() {
-        let live = json!({"subsets": [{"addresses": [{"targetRef": {"name": "a"}}],
-            "notReadyAddresses": [{"targetRef": {"name": "b"}}]}]});
-        let pods = |names: &[&str]| names.iter().map(ToString::to_string).collect();
-        assert_eq!(endpoints(Some(&live), &pods(&["a"])), Health::Ready);
-        assert!(matches!(endpoints(Some(&live), &pods(&["a", "b"])), Health::Waiting(_)));
-        assert!(matches!(endpoints(Some(&live), &pods(&[])), Health::Waiting(_)));
-        assert!(matches!(endpoints(None, &pods(&["a"])), Health::Waiting(_)));
     }
 
     #[test]

@@ -16,7 +16,12 @@ pub const INSTANCE: &str = "coalmine.dev/instance";
 pub const SERVICE: &str = "coalmine.dev/service";
 /// Annotation with the git revision the object was last rendered from.
 pub const REVISION: &str = "coalmine.dev/revision";
-
+/// Annotation with the digest of the manifest that was applied last. An object that carries the digest
+/// of what is desired now and yet differs was changed by somebody else.
+pub const APPLIED: &str = "coalmine.dev/applied";
+/// Annotation that lets an object in `platform/` take over one that exists without our label; the
+/// value is `true`.
+pub const ADOPT: &str = "coalmine.dev/adopt";
 /// Annotation that keeps an object in the cluster when its service's file goes; the value is `true`.
 pub const KEEP: &str = "coalmine.dev/keep";
 
@@ -102,6 +107,11 @@ impl Manifest {
     /// Marks the object as one that stays when its service's file goes.
     pub fn keep(&mut self) {
         self.set("annotations", KEEP, "true");
+    }
+
+    /// Sets an annotation.
+    pub fn annotate(&mut self, key: &str, value: &str) {
+        self.set("annotations", key, value);
     }
 
     fn set(&mut self, field: &str, key: &str, value: &str) {

@@ -11,6 +11,7 @@ pub mod election;
 pub mod harmless;
 pub mod health;
 pub mod inventory;
+pub mod live;
 pub mod phase;
 pub mod plan;
 pub mod policy;

@@ -8,28 +8,54 @@ use serde_json::Value;
 use crate::values::Policy;
 
 /// Who gets a service's requests, read from its routes.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Routed {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routed {
     /// Percent of the requests without the canary's headers, by version.
-    shares: BTreeMap<String, u64>,
+    pub shares: BTreeMap<String, u64>,
     /// The version that has what the canary does not get: a route's only destination or its first.
-    primary: Option<String>,
+    pub primary: Option<String>,
     /// The versions that requests with headers go to.
-    by_header: BTreeSet<String>,
+    pub by_header: BTreeSet<String>,
+}
+
+impl Routed {
+    /// Reads the routes of a service's RouteTable or VirtualService.
+    pub fn of(service: &str, object: &Value) -> Self {
+        let mut routed = Self::default();
+        let pointers = ["/spec/routes", "/spec/virtualHost/routes"];
+        let routes =
+            pointers.iter().filter_map(|pointer| object.pointer(pointer)?.as_array()).flatten();
+        for route in routes {
+            let action = &route["routeAction"];
+            let several = action["multi"]["destinations"].as_array();
+            let destinations: Vec<(&Value, u64)> = match several {
+                Some(several) => several
+                    .iter()
+                    .map(|one| (&one["destination"], one["weight"].as_u64().unwrap_or(0)))
+                    .collect(),
+                None => vec![(&action["single"], 100)],
+            };
+            let has_headers = !route["matchers"][0]["headers"].as_array().is_none_or(Vec::is_empty);
+            for (destination, weight) in destinations {
+                let Some(version) = version(service, destination) else { continue };
+                if has_headers {
+                    routed.by_header.insert(version);
+                } else {
+                    routed.primary.get_or_insert_with(|| version.clone());
+                    routed.shares.insert(version, weight);
+                }
+            }
+        }
+        routed
+    }
 }
 
 /// Why the policy forbids going from the `live` routes to the `desired` ones in one commit.
 ///
 /// A service without routes yet may begin as it likes. Taking traffic from a canary is a rollback and
 /// always allowed.
-pub fn objection(
-    service: &str,
-    live: Option<&Value>,
-    desired: &Value,
-    policy: &Policy,
-) -> Option<String> {
-    let before = routed(service, live?);
-    let after = routed(service, desired);
+pub fn objection(live: Option<&Routed>, desired: &Routed, policy: &Policy) -> Option<String> {
+    let (before, after) = (live?, desired);
     for (version, &share) in &after.shares {
         let old = before.shares.get(version).copied().unwrap_or(0);
         let is_rollback = before.primary.as_ref() == Some(version);
@@ -56,35 +82,6 @@ pub fn objection(
     None
 }
 
-fn routed(service: &str, object: &Value) -> Routed {
-    let mut routed = Routed::default();
-    let pointers = ["/spec/routes", "/spec/virtualHost/routes"];
-    let routes =
-        pointers.iter().filter_map(|pointer| object.pointer(pointer)?.as_array()).flatten();
-    for route in routes {
-        let action = &route["routeAction"];
-        let several = action["multi"]["destinations"].as_array();
-        let destinations: Vec<(&Value, u64)> = match several {
-            Some(several) => several
-                .iter()
-                .map(|one| (&one["destination"], one["weight"].as_u64().unwrap_or(0)))
-                .collect(),
-            None => vec![(&action["single"], 100)],
-        };
-        let has_headers = !route["matchers"][0]["headers"].as_array().is_none_or(Vec::is_empty);
-        for (destination, weight) in destinations {
-            let Some(version) = version(service, destination) else { continue };
-            if has_headers {
-                routed.by_header.insert(version);
-            } else {
-                routed.primary.get_or_insert_with(|| version.clone());
-                routed.shares.insert(version, weight);
-            }
-        }
-    }
-    routed
-}
-
 /// The version that a destination of ours means, by its subset or by the name of its Upstream.
 fn version(service: &str, destination: &Value) -> Option<String> {
     let subset = destination.pointer("/subset/values/version").and_then(Value::as_str);
@@ -104,14 +101,14 @@ mod tests {
         json!({"upstream": {"name": "echo"}, "subset": {"values": {"version": version}}})
     }
 
-    fn table(canary_weight: u64, with_header: bool) -> Value {
+    fn table(canary_weight: u64, with_header: bool) -> Routed {
         let header = json!({"matchers": [{"prefix": "/echo", "headers": [{"name": "stage"}]}],
             "routeAction": {"single": destination("v2")}});
         let split = json!({"matchers": [{"prefix": "/echo"}], "routeAction": {"multi": {"destinations": [
             {"destination": destination("v1"), "weight": 100 - canary_weight},
             {"destination": destination("v2"), "weight": canary_weight}]}}});
         let routes = if with_header { vec![header, split] } else { vec![split] };
-        json!({"spec": { "routes": routes }})
+        Routed::of("echo", &json!({"spec": { "routes": routes }}))
     }
 
     fn at_most(percent: u32) -> Policy {
@@ -121,32 +118,32 @@ mod tests {
     #[test]
     fn a_step_beyond_the_limit_is_refused_and_the_next_allowed_one_named() {
         let (live, desired) = (table(10, true), table(50, true));
-        let reason = objection("echo", Some(&live), &desired, &at_most(20)).expect("refused");
+        let reason = objection(Some(&live), &desired, &at_most(20)).expect("refused");
         assert!(reason.contains("from 10 to 50") && reason.contains("weight of 30"), "{reason}");
-        assert_eq!(objection("echo", Some(&live), &desired, &at_most(40)), None);
-        assert_eq!(objection("echo", Some(&live), &desired, &Policy::default()), None);
+        assert_eq!(objection(Some(&live), &desired, &at_most(40)), None);
+        assert_eq!(objection(Some(&live), &desired, &Policy::default()), None);
     }
 
     #[test]
     fn going_back_and_beginning_are_always_allowed() {
         let nothing = at_most(1);
-        assert_eq!(objection("echo", Some(&table(40, true)), &table(0, true), &nothing), None);
-        assert_eq!(objection("echo", None, &table(50, true), &nothing), None);
+        assert_eq!(objection(Some(&table(40, true)), &table(0, true), &nothing), None);
+        assert_eq!(objection(None, &table(50, true), &nothing), None);
     }
 
     #[test]
     fn a_canary_with_the_bigger_share_is_still_a_canary() {
-        let refused = objection("echo", Some(&table(60, true)), &table(100, true), &at_most(10));
+        let refused = objection(Some(&table(60, true)), &table(100, true), &at_most(10));
         assert!(refused.expect("refused").contains("weight of 70"));
     }
 
     #[test]
     fn weight_without_a_header_phase_is_refused_when_the_policy_requires_one() {
         let policy = Policy { max_step: None, require_header_phase: true };
-        let refused = objection("echo", Some(&table(0, false)), &table(10, true), &policy);
+        let refused = objection(Some(&table(0, false)), &table(10, true), &policy);
         assert!(refused.expect("refused").contains("requireHeaderPhase"));
-        assert_eq!(objection("echo", Some(&table(0, true)), &table(10, true), &policy), None);
-        assert_eq!(objection("echo", Some(&table(10, false)), &table(20, false), &policy), None);
+        assert_eq!(objection(Some(&table(0, true)), &table(10, true), &policy), None);
+        assert_eq!(objection(Some(&table(10, false)), &table(20, false), &policy), None);
     }
 
     #[test]

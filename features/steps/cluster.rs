@@ -7,7 +7,7 @@ use harness::wait::{self, Seen};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 
 use crate::world::{DEADLINE, World, bed};
@@ -84,11 +84,15 @@ async fn applies_by_hand(_: &mut World, step: &Step) -> Result<()> {
     Ok(())
 }
 
-#[when(regex = r"^somebody of the \w+ team deletes the RouteTable (\S+)/(\S+)$")]
-async fn deletes(_: &mut World, namespace: String, name: String) -> Result<()> {
-    let tables = objects("gateway.solo.io/v1", "RouteTable", &namespace)?;
-    tables.delete(&name, &DeleteParams::default()).await?;
-    Ok(())
+/// The objects of one of the kinds that services consist of, in one namespace.
+pub(super) fn objects_of(kind: &str, namespace: &str) -> Result<Api<DynamicObject>> {
+    let api_version = match kind {
+        "Deployment" => "apps/v1",
+        "Upstream" => "gloo.solo.io/v1",
+        "RouteTable" | "VirtualService" => "gateway.solo.io/v1",
+        _ => "v1",
+    };
+    objects(api_version, kind, namespace)
 }
 
 /// The objects of one kind in one namespace.

@@ -3,6 +3,7 @@
 mod api_server;
 mod cluster;
 mod command_line;
+mod drift;
 mod gateway;
 mod mistakes;
 mod rollout;

@@ -84,6 +84,12 @@ impl Snapshot {
         }
     }
 
+    /// The same objects for a Gloo that runs in `gloo_namespace`.
+    #[must_use]
+    pub fn of_gloo_in(self, gloo_namespace: &str) -> Self {
+        Self { gloo_namespace: gloo_namespace.into(), ..self }
+    }
+
     /// The namespace that Gloo runs in.
     pub fn gloo_namespace(&self) -> &str {
         &self.gloo_namespace

@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use crate::cluster::Cluster;
 use crate::diff::{self, Line};
 use crate::harmless::harmless;
-use crate::inventory::{Manifest, ObjectId};
-use crate::reconcile::{Job, Reconciler, Review, gone};
+use crate::inventory::{Manifest, ObjectId, SERVICE, is_kept};
+use crate::reconcile::{Job, Review, gone};
 use crate::render::{DEFAULT_INSTANCE, Owner};
 use crate::report::Requests;
 use crate::source::Tree;
@@ -44,23 +44,19 @@ impl Diff {
     async fn show(self) -> anyhow::Result<ExitCode> {
         let tree = Tree::from_directory(&self.path)?;
         let repository = Repository::parse(&tree);
-        let reconciler = Reconciler {
-            cluster: Cluster::connect(&Requests::default()).await?,
-            instance: self.instance.clone().into(),
-        };
+        let cluster = Cluster::connect(&Requests::default()).await?;
         let mut errors = 0;
         let mut differences = 0;
         let mut coming = BTreeSet::new();
         let mut jobs = self.jobs(&repository, &tree.revision, &mut errors);
         if self.service.is_none() && repository.problems.is_empty() {
-            let inventory = reconciler.cluster.inventory(&self.instance, None).await?;
-            let resembled = repository.resembled.iter().map(String::as_str);
-            let known: BTreeSet<&str> =
-                repository.services.keys().map(|name| name.as_str()).chain(resembled).collect();
-            jobs.extend(gone(&inventory, &known).iter().map(|name| Job::farewell(name)));
+            let inventory = cluster.inventory(&self.instance, None).await?;
+            let owners = inventory.values().map(|object| (owner(object), is_kept(object)));
+            let gone = gone(owners, |name| repository.keeps(name));
+            jobs.extend(gone.iter().map(|name| Job::farewell(name)));
         }
         for job in jobs {
-            match reconciler.review(&job, &mut coming).await {
+            match Review::of(&job, &cluster, &self.instance, &mut coming).await {
                 // The platform is looked at for its namespaces, whichever service was asked for.
                 Ok(_) if self.service.is_some() && job.service == PLATFORM => {}
                 Ok(review) => differences += print(&job, &review),
@@ -112,12 +108,16 @@ impl Diff {
     }
 }
 
+fn owner(object: &Value) -> &str {
+    object["metadata"]["labels"][SERVICE].as_str().unwrap_or_default()
+}
+
 /// Prints the differences of one service and counts the objects that have some.
 fn print(job: &Job, review: &Review) -> usize {
     let desired = job.desired.manifests().map(Manifest::id);
-    let desired = desired.filter(|id| review.findings.changed.contains(id));
+    let desired = desired.filter(|id| review.changed.contains(id));
     let desired = desired.map(|id| (id, review.stored.get(id)));
-    let surplus = review.findings.surplus.iter().map(|id| (id, None));
+    let surplus = review.surplus.iter().map(|id| (id, None));
     let mut count = 0;
     for (id, stored) in desired.chain(surplus) {
         let live = review.live.get(id);

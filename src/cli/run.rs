@@ -9,11 +9,14 @@ use anyhow::Context;
 use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::daemon::{self, Options};
+use crate::daemon::{self, Manner, Options};
+use crate::election::LeaseName;
 use crate::harmless::harmless;
 use crate::render::DEFAULT_INSTANCE;
+use crate::shard::Shard;
 use crate::source::{CommitId, Credentials, Policy, Rewind, Signatures, SourceConfig, TrustedKeys};
 use crate::telemetry::Telemetry;
+use crate::values::Drift;
 use crate::webhook::SecretFile;
 
 /// Keep the cluster equal to a git repository
@@ -33,13 +36,30 @@ pub(super) struct Run {
     /// Pause between two polls of the repository, spread by 10 %
     #[arg(long, default_value = "30s", value_parser = duration)]
     interval: Duration,
-    /// Pause between two looks at a service in which nothing changed
+    /// Pause between two complete lists of the cluster's objects; in between they are watched
     #[arg(long, default_value = "10m", value_parser = duration)]
     schedule: Duration,
     /// Apply the newest commit, wait until it is healthy, tell how each service came out, and end:
     /// with 0 when all is applied and healthy, else with 1
     #[arg(long)]
     once: bool,
+    /// What is done about changes that somebody else makes to what coalmine owns
+    #[arg(long, default_value_t = Drift::Repair, value_name = "repair|report|ignore")]
+    drift: Drift,
+    /// Let a revision delete everything, and more than prune.limit
+    #[arg(long)]
+    allow_prune_all: bool,
+    /// Write only while holding a Lease, so that of several replicas one writes and the others stand
+    /// by
+    #[arg(long)]
+    leader_elect: bool,
+    /// The Lease's namespace [default: that of the pod]
+    #[arg(long, value_name = "NAME", requires = "leader_elect")]
+    lease_namespace: Option<String>,
+    /// Look after one of COUNT equal parts of the services, counted from 0; platform/ belongs to the
+    /// first
+    #[arg(long, default_value_t, value_name = "INDEX/COUNT")]
+    shard: Shard,
     /// Where the status is served; `none` to serve none
     #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDRESS")]
     listen: Listen,
@@ -104,8 +124,11 @@ impl Run {
         let _telling = self.telemetry.start(runtime.handle())?;
         let source = self.source()?;
         runtime.block_on(async {
+            let conduct =
+                Manner { drift: self.drift, prune_all: self.allow_prune_all, shard: self.shard };
+            let lease = self.lease();
             if self.once {
-                return once(source, &self.instance).await;
+                return once(source, &self.instance, conduct).await;
             }
             let options = Options {
                 source,
@@ -114,6 +137,8 @@ impl Run {
                 schedule: self.schedule,
                 listen: self.listen.0,
                 instance: self.instance.clone(),
+                conduct,
+                lease,
             };
             daemon::run(options, asked_to_stop()?).await?;
             Ok(ExitCode::SUCCESS)
@@ -128,6 +153,13 @@ impl Run {
         let file = SecretFile(path.clone());
         file.read().map_err(anyhow::Error::msg)?;
         Ok(Some(file))
+    }
+
+    /// The Lease to hold while writing.
+    fn lease(&self) -> Option<LeaseName> {
+        let given = self.lease_namespace.clone();
+        let namespace = || given.or_else(pod_namespace).unwrap_or_else(|| "default".into());
+        self.leader_elect.then(|| LeaseName::of(namespace(), &self.instance, self.shard))
     }
 
     fn source(&self) -> anyhow::Result<SourceConfig> {
@@ -164,8 +196,8 @@ impl Run {
 }
 
 /// Prints one line per service.
-async fn once(source: SourceConfig, instance: &str) -> anyhow::Result<ExitCode> {
-    let outcomes = daemon::once(source, instance).await?;
+async fn once(source: SourceConfig, instance: &str, conduct: Manner) -> anyhow::Result<ExitCode> {
+    let outcomes = daemon::once(source, instance, conduct).await?;
     let mut all_is_well = true;
     for outcome in &outcomes {
         match &outcome.trouble {
@@ -197,6 +229,12 @@ fn state_directory() -> anyhow::Result<PathBuf> {
         |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     let base = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
     Ok(base.context("neither XDG_STATE_HOME nor HOME is set; say --state-dir")?.join("coalmine"))
+}
+
+/// The namespace of the pod this runs in, if it does.
+fn pod_namespace() -> Option<String> {
+    const FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+    Some(std::fs::read_to_string(FILE).ok()?.trim().to_owned())
 }
 
 /// `1s`, `5m`, `1h30m`.

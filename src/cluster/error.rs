@@ -1,5 +1,7 @@
 //! Why the API server did not do what we asked, for a person at night.
 
+use kube::runtime::watcher;
+
 use crate::inventory::ObjectId;
 
 /// Why the API server did not do what we asked.
@@ -48,6 +50,13 @@ pub enum ClusterError {
     },
 }
 
+impl ClusterError {
+    /// Whether the reason is likely to pass by itself.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::NamespaceMissing { .. })
+    }
+}
+
 /// What an error of the client means for the object.
 pub(super) fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
     let kube::Error::Api(status) = &error else {
@@ -62,6 +71,18 @@ pub(super) fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
         }
         429 | 500.. => ClusterError::Unreachable(message),
         _ => ClusterError::Refused { id: id.clone(), message },
+    }
+}
+
+/// What an error of a watch means for the kind.
+pub(super) fn watch_error(id: &ObjectId, error: watcher::Error) -> ClusterError {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => {
+            translate(id, error)
+        }
+        WatchError(status) => translate(id, kube::Error::Api(status)),
+        other => ClusterError::Unreachable(describe(&other)),
     }
 }
 

@@ -14,16 +14,20 @@ use kube::api::{
 };
 use kube::client::ClientBuilder;
 use kube::core::GroupVersionKind;
-use kube::discovery::{ApiResource, Scope, pinned_kind};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::core::TypeMeta;
+use kube::discovery::verbs::{DELETE, LIST};
+use kube::discovery::{ApiResource, Discovery, Scope, pinned_kind};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event};
 use kube::{Client, ResourceExt};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
 pub use error::ClusterError;
-use error::translate;
+use error::{translate, watch_error};
 
 use crate::inventory::{FIELD_MANAGER, INSTANCE, Manifest, ObjectId, SERVICE};
+use crate::live::Kind;
 use crate::report::Requests;
 
 /// The kinds a service consists of; an object of these with our label that nothing desires is
@@ -58,6 +62,11 @@ impl Cluster {
             .map_err(|error| anyhow::anyhow!("no cluster configuration: {error}; set KUBECONFIG to a kubeconfig file, or run inside a cluster"))?;
         let client = ClientBuilder::try_from(config)?.with_layer(requests).build();
         Ok(Self { client, kinds: Arc::default() })
+    }
+
+    /// The client beneath.
+    pub fn client(&self) -> Client {
+        self.client.clone()
     }
 
     /// The object as it is, or `None`.
@@ -140,10 +149,8 @@ impl Cluster {
         Ok(listed
             .into_iter()
             .map(|mut object| {
-                object.types = Some(kube::core::TypeMeta {
-                    api_version: api_version.into(),
-                    kind: kind.into(),
-                });
+                object.types =
+                    Some(TypeMeta { api_version: api_version.into(), kind: kind.into() });
                 let id = ObjectId {
                     namespace: object.namespace(),
                     name: object.name_any(),
@@ -154,26 +161,74 @@ impl Cluster {
             .collect())
     }
 
-    /// The states of one object from now on, `None` while it does not exist. A broken watch is taken
-    /// up again with back-off; the stream does not end by itself.
-    pub async fn states(
+    /// The objects of a kind and their changes: the list first, then what happens. A broken watch is
+    /// taken up again with back-off; its errors are passed on and do not end it.
+    ///
+    /// # Errors
+    /// When the API server does not say how the kind is called.
+    pub async fn watch(
         &self,
-        id: &ObjectId,
-    ) -> Result<BoxStream<'static, Option<Value>>, ClusterError> {
-        let api = self.api(id).await?;
-        let object = id.clone();
-        let states = watcher::watch_object(api, &id.name).default_backoff();
-        let states = states.filter_map(move |event| {
-            let state = match event {
-                Ok(state) => Some(state.as_ref().map(to_value)),
-                Err(error) => {
-                    tracing::debug!(%object, %error, "watch interrupted");
-                    None
-                }
+        kind: &Kind,
+        instance: &str,
+    ) -> Result<BoxStream<'static, Result<Event<Value>, ClusterError>>, ClusterError> {
+        let anything = ObjectId {
+            api_version: kind.api_version.clone(),
+            kind: kind.kind.clone(),
+            namespace: None,
+            name: "*".into(),
+        };
+        let (resource, _) = self.resource(&anything).await?;
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        let selector =
+            if kind.only_ours { format!("{INSTANCE}={instance}") } else { String::new() };
+        let config = watcher::Config::default().labels(&selector);
+        let events = watcher::watcher(api, config).default_backoff();
+        let types = TypeMeta { api_version: kind.api_version.clone(), kind: kind.kind.clone() };
+        let events = events.map(move |event| {
+            let value = |mut object: DynamicObject| {
+                object.types = Some(types.clone());
+                to_value(&object)
             };
-            std::future::ready(state)
+            Ok(match event.map_err(|error| watch_error(&anything, error))? {
+                Event::Apply(object) => Event::Apply(value(object)),
+                Event::Delete(object) => Event::Delete(value(object)),
+                Event::Init => Event::Init,
+                Event::InitApply(object) => Event::InitApply(value(object)),
+                Event::InitDone => Event::InitDone,
+            })
         });
-        Ok(states.boxed())
+        Ok(events.boxed())
+    }
+
+    /// The kinds of which an object carries our instance label and belongs to nobody else. Kinds that
+    /// we may not list are passed over: we cannot have made any of them.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn labelled_kinds(&self, instance: &str) -> Result<Vec<Kind>, ClusterError> {
+        let unreachable = |error: kube::Error| translate(&nothing(), error);
+        let discovery = Discovery::new(self.client.clone()).run().await.map_err(unreachable)?;
+        let resources = discovery.groups().flat_map(|group| group.recommended_resources());
+        let listable = resources.filter(|(_, capabilities)| {
+            capabilities.supports_operation(LIST) && capabilities.supports_operation(DELETE)
+        });
+        let selector = ListParams::default().labels(&format!("{INSTANCE}={instance}"));
+        let mut kinds = Vec::new();
+        for (resource, _) in listable {
+            if ["Pod", "Endpoints", "EndpointSlice", "Event"].contains(&resource.kind.as_str()) {
+                continue;
+            }
+            let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+            match api.list_metadata(&selector).await {
+                Ok(found) if found.items.iter().any(|o| o.metadata.owner_references.is_none()) => {
+                    kinds.push(Kind::ours(&resource.api_version, &resource.kind));
+                }
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if (401..500).contains(&status.code) => {}
+                Err(error) => return Err(unreachable(error)),
+            }
+        }
+        Ok(kinds)
     }
 
     async fn api(&self, id: &ObjectId) -> Result<Api<DynamicObject>, ClusterError> {
@@ -211,6 +266,16 @@ impl Cluster {
             Err(kube::Error::Api(status)) if status.is_not_found() => Err(not_served()),
             Err(error) => Err(translate(id, error)),
         }
+    }
+}
+
+/// Stands for the API server as a whole.
+fn nothing() -> ObjectId {
+    ObjectId {
+        api_version: "v1".into(),
+        kind: "APIGroup".into(),
+        namespace: None,
+        name: "*".into(),
     }
 }
 

@@ -1,27 +1,36 @@
-//! The loop around everything: fetch, take up a new revision, keep one worker per service.
+//! The loop around everything: fetch, take up a new revision, look at what changed.
 
 mod once;
+mod queue;
+mod services;
 mod take_up;
+mod wanted;
 mod work;
-mod worker;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use once::once;
 
 use crate::cluster::Cluster;
-use crate::reconcile::Reconciler;
+use crate::election::{self, Leadership, LeaseName};
+use crate::live::{Live, Touched};
+use crate::reconcile::{Admission, Reconciler};
 use crate::report::{self, Shown};
+use crate::shard::Shard;
 use crate::source::{Revision, Source, SourceConfig, SourceError, Trigger, next_poll};
-use crate::values::Service;
+use crate::values::{Drift, Reader, Service};
 use crate::webhook::{self, SecretFile};
-use worker::Worker;
+use services::Services;
 
 /// How far polls spread around the interval, as a fraction of it.
 const JITTER: f64 = 0.1;
@@ -29,8 +38,10 @@ const JITTER: f64 = 0.1;
 const SOURCE_LOOP: &str = "source";
 /// More than it takes to take up a revision: some lists of an API server that is busy.
 const TAKING_UP: Duration = Duration::from_secs(600);
-/// How long workers get to finish a write in flight when the daemon stops.
+/// How long passes get to finish a write in flight when the daemon stops.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How soon a revision that could not be taken up is tried again, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// What the command line says.
 pub struct Options {
@@ -38,7 +49,8 @@ pub struct Options {
     pub source: SourceConfig,
     /// Pause between two polls of the repository; spread by 10 %.
     pub interval: Duration,
-    /// Pause between two looks at a service in which nothing changed.
+    /// Pause between two complete lists of the cluster's objects, and the longest one between two
+    /// attempts at a service that is stalled.
     pub schedule: Duration,
     /// Where the status endpoint listens.
     pub listen: Option<std::net::SocketAddr>,
@@ -46,17 +58,179 @@ pub struct Options {
     pub webhook: Option<SecretFile>,
     /// The value of the instance label.
     pub instance: String,
+    /// How the cluster is written to.
+    pub conduct: Manner,
+    /// The Lease to hold while writing; without one this daemon is taken to be alone.
+    pub lease: Option<LeaseName>,
+}
+
+/// How the cluster is written to, as far as the command line says it.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// What is done about other people's changes, where the repository does not say it.
+    pub drift: Drift,
+    /// Whether a revision may delete everything.
+    pub prune_all: bool,
+    /// Which of all services this daemon looks after.
+    pub shard: Shard,
 }
 
 /// The running daemon's parts.
 struct Daemon {
+    services: Services,
+    live: Live,
     reconciler: Reconciler,
     shown: Shown,
+    manner: Manner,
     schedule: Duration,
-    workers: BTreeMap<String, Worker>,
+    /// The tasks that watch the cluster.
+    watches: JoinSet<()>,
+    /// Reads revisions, and knows what of the last one is still true.
+    reader: Reader,
     /// The newest valid values of each service.
-    values: BTreeMap<String, Service>,
-    stop: CancellationToken,
+    values: BTreeMap<String, Arc<Service>>,
+    /// Whether kinds that only an earlier revision had in `platform/` were looked for.
+    swept: bool,
+}
+
+impl Daemon {
+    /// Begins to watch the cluster.
+    fn new(
+        cluster: Cluster,
+        instance: &str,
+        schedule: Duration,
+        manner: Manner,
+        shown: Shown,
+        stop: CancellationToken,
+        leadership: Leadership,
+    ) -> (Self, mpsc::UnboundedReceiver<Touched>) {
+        let (live, touched) = Live::new(instance);
+        let admission = Admission::new(live.clone());
+        let watches = live.follow(&cluster, schedule);
+        let reconciler = Reconciler {
+            cluster,
+            live: live.clone(),
+            admission,
+            instance: instance.into(),
+            clock: Timestamp::now,
+        };
+        let services = Services::new(reconciler.clone(), shown.clone(), schedule, stop, leadership);
+        let values = BTreeMap::new();
+        let daemon = Self {
+            services,
+            live,
+            reconciler,
+            shown,
+            manner,
+            schedule,
+            watches,
+            reader: Reader::default(),
+            values,
+            swept: false,
+        };
+        (daemon, touched)
+    }
+
+    /// Fetches whenever it is time or the trigger is pulled, for ever, and takes up every new revision.
+    async fn follow(&mut self, source: &Source, interval: Duration, trigger: Trigger) {
+        let mut taken: Option<Revision> = None;
+        let mut random = fastrand::Rng::new();
+        let mut retry = RETRY.0;
+        let health = self.shown.health.clone();
+        loop {
+            health.beat(SOURCE_LOOP);
+            let mut pause = next_poll(interval, JITTER, &mut random);
+            let begun = Instant::now();
+            let fetched = source.fetch().await;
+            self.shown.metrics.fetched(begun.elapsed(), fetched.is_ok());
+            match fetched {
+                Ok(revision) if taken.as_ref().is_some_and(|old| old.id == revision.id) => {
+                    self.in_force(&revision.id);
+                }
+                Ok(revision) => match self.accept(source, &revision).await {
+                    Ok(()) => {
+                        taken = Some(revision);
+                        retry = RETRY.0;
+                    }
+                    Err(error) => {
+                        self.complain(Some(&revision.id), &format!("{error:#}"));
+                        pause = pause.min(retry);
+                        retry = (retry * 2).min(RETRY.1);
+                    }
+                },
+                Err(error) => {
+                    if taken.is_none() && !matches!(error, SourceError::Busy { .. }) {
+                        taken = self.resume(source).await;
+                    }
+                    self.complain(error.refused_revision(), &error.to_string());
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = trigger.pulled() => {}
+            }
+        }
+    }
+
+    /// Takes up a revision and remembers it as the one that the branch has to descend from.
+    async fn accept(&mut self, source: &Source, revision: &Revision) -> anyhow::Result<()> {
+        self.take_up(source, revision).await?;
+        self.shown.health.taken_up();
+        source.accept(revision)?;
+        Ok(())
+    }
+
+    /// After a start without anything new: goes on with what was accepted before it.
+    async fn resume(&mut self, source: &Source) -> Option<Revision> {
+        let accepted = source.accepted()?;
+        match self.take_up(source, &accepted).await {
+            Ok(_) => {
+                self.shown.health.taken_up();
+                Some(accepted)
+            }
+            Err(error) => {
+                tracing::warn!("cannot go on with revision {}: {error:#}", accepted.short());
+                None
+            }
+        }
+    }
+
+    /// The branch is at the commit that was taken up last.
+    fn in_force(&self, revision: &str) {
+        self.shown.board.source(|source| {
+            if source.taken_up(revision) {
+                tracing::info!("the source is fine again");
+            }
+        });
+    }
+
+    /// An error that stands is logged once.
+    fn complain(&self, refused: Option<&str>, message: &str) {
+        self.shown.board.source(|source| {
+            if source.not_taken_up(refused, message) {
+                tracing::error!("{message}");
+            }
+        });
+    }
+}
+
+/// Shows for ever whether this daemon is the one that writes.
+async fn show(leadership: Leadership, shown: &Shown) {
+    loop {
+        let tenure = match leadership.tenure() {
+            Some(tenure) => tenure,
+            None => {
+                shown.metrics.leads(false);
+                shown.health.standing_by();
+                let leader = leadership.other_leader().unwrap_or_else(|| "nobody yet".into());
+                tracing::info!(leader, "standing by");
+                leadership.acquired().await
+            }
+        };
+        shown.metrics.leads(true);
+        tracing::info!("leading: this daemon is the one that writes");
+        tenure.lost().await;
+    }
 }
 
 /// Runs until `stop` resolves.
@@ -89,24 +263,41 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
     };
     shown.health.expect(SOURCE_LOOP, round + TAKING_UP);
     let cluster = Cluster::connect(&shown.metrics.requests()).await?;
-    let mut daemon = Daemon {
-        reconciler: Reconciler { cluster, instance: options.instance.into() },
-        shown,
-        schedule: options.schedule,
-        workers: BTreeMap::new(),
-        values: BTreeMap::new(),
-        stop: token.clone(),
+    let campaign = options.lease.map(|lease| {
+        election::campaign(
+            cluster.client(),
+            lease,
+            election::identity(),
+            election::Timing::default(),
+        )
+    });
+    let leadership = match &campaign {
+        Some(campaign) => campaign.leadership(),
+        None => Leadership::unopposed(),
     };
+    let (mut daemon, mut touched) = Daemon::new(
+        cluster,
+        &options.instance,
+        options.schedule,
+        options.conduct,
+        shown.clone(),
+        token.clone(),
+        leadership.clone(),
+    );
+    let services = daemon.services.clone();
+    let passes = tokio::spawn(async move { services.run(&mut touched).await });
 
     tokio::select! {
         () = stop => {}
         () = daemon.follow(&source, options.interval, trigger) => {}
+        () = show(leadership, &shown) => {}
     }
     tracing::info!("stopping");
     token.cancel();
     let leaving = async {
-        for (_, worker) in daemon.workers {
-            worker.ended().await;
+        passes.await?;
+        if let Some(campaign) = campaign {
+            campaign.resign().await;
         }
         if let Some(endpoint) = endpoint {
             endpoint.await??;
@@ -116,74 +307,5 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
     match tokio::time::timeout(FAREWELL, leaving).await {
         Ok(result) => result,
         Err(_) => anyhow::bail!("not everything had ended after {} s", FAREWELL.as_secs()),
-    }
-}
-
-impl Daemon {
-    /// Fetches whenever it is time or the trigger is pulled, for ever, and hands every new revision to
-    /// the workers.
-    async fn follow(&mut self, source: &Source, interval: Duration, trigger: Trigger) {
-        let mut taken: Option<Revision> = None;
-        let mut random = fastrand::Rng::new();
-        let health = self.shown.health.clone();
-        loop {
-            health.beat(SOURCE_LOOP);
-            let begun = Instant::now();
-            let fetched = source.fetch().await;
-            self.shown.metrics.fetched(begun.elapsed(), fetched.is_ok());
-            match fetched {
-                Ok(revision) if taken.as_ref().is_some_and(|old| old.id == revision.id) => {
-                    self.in_force(&revision.id);
-                }
-                Ok(revision) => match self.accept(source, &revision).await {
-                    Ok(()) => {
-                        health.taken_up();
-                        taken = Some(revision);
-                    }
-                    Err(error) => self.complain(Some(&revision.id), &format!("{error:#}")),
-                },
-                Err(error) => {
-                    if taken.is_none() && !matches!(error, SourceError::Busy { .. }) {
-                        taken = self.resume(source).await;
-                    }
-                    self.complain(error.refused_revision(), &error.to_string());
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(next_poll(interval, JITTER, &mut random)) => {}
-                () = trigger.pulled() => {}
-            }
-        }
-    }
-
-    /// Takes up a revision and remembers it as the one that the branch has to descend from.
-    async fn accept(&mut self, source: &Source, revision: &Revision) -> anyhow::Result<()> {
-        self.take_up(source, revision).await?;
-        source.accept(revision)?;
-        Ok(())
-    }
-
-    /// After a start without anything new: goes on with what was accepted before it.
-    async fn resume(&mut self, source: &Source) -> Option<Revision> {
-        let accepted = source.accepted()?;
-        match self.take_up(source, &accepted).await {
-            Ok(()) => {
-                self.shown.health.taken_up();
-                Some(accepted)
-            }
-            Err(error) => {
-                tracing::warn!("cannot go on with revision {}: {error:#}", accepted.short());
-                None
-            }
-        }
-    }
-
-    /// An error that stands is logged once.
-    fn complain(&self, refused: Option<&str>, message: &str) {
-        self.shown.board.source(|source| {
-            if source.not_taken_up(refused, message) {
-                tracing::error!("{message}");
-            }
-        });
     }
 }

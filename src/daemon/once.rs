@@ -1,23 +1,23 @@
 //! One pass over the newest revision, for scripts and pipelines.
 
-use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable};
-use futures::StreamExt;
-use futures::stream;
+use anyhow::bail;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::work::{Work, joined};
-use crate::apply::Ended;
-use crate::cluster::{Cluster, ClusterError};
-use crate::reconcile::{Conduct, Job, Reconciler};
-use crate::report::Requests;
+use super::{Daemon, Manner};
+use crate::cluster::Cluster;
+use crate::election::Leadership;
+use crate::reconcile::{Retry, Standing};
+use crate::report::{Shown, State};
 use crate::source::{Source, SourceConfig};
-use crate::values::{PLATFORM, Repository};
 
-/// How many services are brought forward at the same time.
-const AT_ONCE: usize = 16;
+/// How often it is looked whether all is done.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause between two attempts at a service.
+const SCHEDULE: Duration = Duration::from_secs(10);
 
 /// How one service came out.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,54 +33,71 @@ pub struct Outcome {
 ///
 /// # Errors
 /// When nothing could be applied at all: no source, no API server, a broken `coalmine.yaml`.
-pub async fn once(source: SourceConfig, instance: &str) -> anyhow::Result<Vec<Outcome>> {
+pub async fn once(
+    source: SourceConfig,
+    instance: &str,
+    manner: Manner,
+) -> anyhow::Result<Vec<Outcome>> {
     let source = Source::new(source)?;
     let revision = source.fetch().await?;
-    let repository = Repository::parse(&source.tree(&revision)?);
-    let reconciler = Reconciler {
-        cluster: Cluster::connect(&Requests::default()).await?,
-        instance: instance.to_owned().into(),
-    };
-    let work = Work::of(&repository, &reconciler, &revision.id).await?;
+    let (shown, stop) = (Shown::default(), CancellationToken::new());
+    let board = shown.board.clone();
+    let cluster = Cluster::connect(&shown.metrics.requests()).await?;
+    let leadership = Leadership::unopposed();
+    let (mut daemon, mut touched) =
+        Daemon::new(cluster, instance, SCHEDULE, manner, shown, stop.clone(), leadership);
+    let deadline = daemon.take_up(&source, &revision).await?;
     source.accept(&revision)?;
-
-    let attempt = async |job: &Job| Outcome {
-        service: job.service.clone(),
-        trouble: carry_out(&reconciler, job, &work.conduct).await.err().map(|e| e.to_string()),
-    };
-    // The platform's VirtualService comes before the routes that it selects.
-    let (platform, services): (Vec<_>, Vec<_>) =
-        work.jobs.iter().partition(|job| job.service == PLATFORM);
-    let mut outcomes = Vec::new();
-    for job in platform {
-        outcomes.push(attempt(job).await);
+    let services = daemon.services.clone();
+    let passes = tokio::spawn(async move { services.run(&mut touched).await });
+    let outcomes = outcomes(&daemon, deadline).await;
+    stop.cancel();
+    passes.await?;
+    if outcomes.is_empty() && board.summary().services.is_empty() {
+        bail!("revision {} asks for nothing", revision.short());
     }
-    let mut running = pin!(stream::iter(services).map(attempt).buffer_unordered(AT_ONCE));
-    while let Some(outcome) = running.next().await {
-        outcomes.push(outcome);
-    }
-    outcomes.extend(work.invalid.iter().map(|(service, problems)| Outcome {
-        service: service.clone(),
-        trouble: Some(joined(problems)),
-    }));
-    outcomes.sort_by(|a, b| a.service.cmp(&b.service));
-    Ok(outcomes)
+    let invalid = board.summary().services.into_iter().chain(board.summary().platform);
+    let invalid = invalid.filter(|report| report.state == State::Invalid);
+    let invalid = invalid.map(|report| (report.service, Some(report.reason)));
+    let mut all: Vec<Outcome> = outcomes
+        .into_iter()
+        .chain(invalid)
+        .map(|(service, trouble)| Outcome { service, trouble })
+        .collect();
+    all.sort_by(|a, b| a.service.cmp(&b.service));
+    Ok(all)
 }
 
-/// Tries again what the API server could not do at once, as long as one wait may take: it may be busy,
-/// or a namespace may be on its way.
-async fn carry_out(reconciler: &Reconciler, job: &Job, conduct: &Conduct) -> Result<(), Ended> {
-    let never = CancellationToken::new();
-    let name = &job.service;
-    let progress = |reason: &str| tracing::info!(service = name, "waiting: {reason}");
-    let pauses = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(500))
-        .with_max_delay(Duration::from_secs(10))
-        .with_total_delay(Some(conduct.timing.deadline))
-        .without_max_times();
-    let passes = |ended: &Ended| {
-        use ClusterError::{NamespaceMissing, Unreachable};
-        matches!(ended, Ended::Cluster(Unreachable(_) | NamespaceMissing { .. }))
-    };
-    (|| reconciler.reconcile(job, conduct, &never, &progress)).retry(pauses).when(passes).await
+/// Waits until every service stands where it will stay, or the patience is at its end.
+async fn outcomes(daemon: &Daemon, patience: Duration) -> Vec<(String, Option<String>)> {
+    let end = Instant::now() + patience;
+    // A service that went is not among the standings any more, and came out well.
+    let names = daemon.services.names();
+    loop {
+        let standings = daemon.services.standings().await;
+        let is_over = Instant::now() >= end;
+        if is_over || standings.values().all(|standing| is_final(standing.as_ref())) {
+            let trouble = |name: &Arc<str>| trouble(standings.get(name)?.as_ref());
+            return names.iter().map(|name| (name.to_string(), trouble(name))).collect();
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+fn is_final(standing: Option<&Standing>) -> bool {
+    match standing {
+        Some(Standing::Ready | Standing::Drifted { .. }) => true,
+        Some(Standing::Stalled { retry, .. }) => *retry != Retry::Soon,
+        Some(Standing::Waiting { .. } | Standing::Superseded) | None => false,
+    }
+}
+
+fn trouble(standing: Option<&Standing>) -> Option<String> {
+    match standing {
+        Some(Standing::Ready | Standing::Drifted { .. }) => None,
+        Some(Standing::Stalled { reason, .. } | Standing::Waiting { reason, .. }) => {
+            Some(reason.clone())
+        }
+        Some(Standing::Superseded) | None => Some("was not looked at in time".into()),
+    }
 }

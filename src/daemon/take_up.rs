@@ -2,18 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
 
 use super::Daemon;
+use super::wanted::{Content, Wanted};
 use super::work::{Work, joined};
-use super::worker::{Surroundings, Wanted, Worker};
+use crate::inventory::Manifest;
+use crate::live::Kind;
 use crate::phase::{Change, Phase};
 use crate::problem::Problem;
-use crate::reconcile::{Conduct, Job};
 use crate::source::{Revision, Source};
-use crate::values::{Repository, Service};
+
+/// How long a revision waits for the watches before it is put off.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Daemon {
-    /// Hands each service of the revision to its worker.
+    /// Hands over what the revision wants of each service, and returns how long each of its waits may
+    /// take.
     ///
     /// # Errors
     /// When the revision as a whole cannot be taken up: its tree cannot be read, `coalmine.yaml` is
@@ -22,10 +29,12 @@ impl Daemon {
         &mut self,
         source: &Source,
         revision: &Revision,
-    ) -> anyhow::Result<()> {
-        let board = self.shown.board.clone();
-        let repository = Repository::parse(&source.tree(revision)?);
-        let mut work = Work::of(&repository, &self.reconciler, &revision.id).await?;
+    ) -> anyhow::Result<Duration> {
+        let repository = self.reader.read(&source.tree(revision)?);
+        let work = Work::of(&repository, self.manner, &revision.id)?;
+        self.live.set_gloo_namespace(&work.conduct.gloo_namespace);
+        self.watch_kinds(&work).await?;
+        let farewells = work.farewells(&repository, &self.live.inventory(), self.manner)?;
         self.in_force(&revision.id);
         tracing::info!(
             revision = revision.short(),
@@ -34,33 +43,49 @@ impl Daemon {
             services = repository.services.len(),
             "new revision"
         );
-        let named: BTreeSet<String> = work.names().map(str::to_owned).collect();
-        self.values.retain(|name, _| named.contains(name));
-        // Who has been sent away already and has nothing left ends with its handle.
-        self.workers.retain(|name, worker| named.contains(name) || !worker.is_leaving());
-        // Any other worker that nothing names may be about to write its service's first object.
-        let forgotten = self.workers.keys().filter(|name| !named.contains(*name));
-        work.jobs.extend(forgotten.map(|name| Job::farewell(name)));
-        let concerned: BTreeSet<&str> = work.names().collect();
-        board.retain(|name| concerned.contains(name));
-        for (name, problems) in &work.invalid {
-            self.invalid(name, problems, &revision.id);
+        let patience = work.conduct.timing.deadline;
+        self.hand_over(work, farewells, &revision.id);
+        Ok(patience)
+    }
+
+    /// Watches what the revision's platform consists of, and once what an earlier one's may have, and
+    /// waits until all that services rest on is known.
+    async fn watch_kinds(&mut self, work: &Work) -> anyhow::Result<()> {
+        let mut kinds: Vec<Kind> = work.platform_kinds();
+        if !self.swept {
+            kinds.extend(self.reconciler.cluster.labelled_kinds(&self.reconciler.instance).await?);
         }
-        for job in work.jobs {
-            let service = repository.services.get(job.service.as_str());
-            let service = service.and_then(|service| service.as_deref().ok());
-            self.want(job, service, &work.conduct, &revision.id);
+        self.swept = true;
+        for kind in kinds {
+            self.live.watch(&mut self.watches, &self.reconciler.cluster, kind, self.schedule);
+        }
+        if tokio::time::timeout(PATIENCE, self.live.synced()).await.is_err() {
+            let troubles = self.live.troubles();
+            bail!("the cluster's objects are not known yet: {}", troubles.join("; "));
         }
         Ok(())
     }
 
-    /// The branch is at the commit that was taken up last.
-    pub(super) fn in_force(&self, revision: &str) {
-        self.shown.board.source(|source| {
-            if source.taken_up(revision) {
-                tracing::info!("the source is fine again");
-            }
-        });
+    fn hand_over(&mut self, work: Work, farewells: BTreeSet<String>, revision: &str) {
+        let revision: Arc<str> = revision.into();
+        let named: BTreeSet<Arc<str>> = work.names().collect();
+        self.values.retain(|name, _| named.contains(name.as_str()));
+        // Of what nothing names any more, the first object may be about to be written.
+        let forgotten = self.services.names().into_iter().filter(|name| !named.contains(name));
+        let gone: BTreeSet<Arc<str>> =
+            farewells.iter().map(|name| name.as_str().into()).chain(forgotten).collect();
+        self.shown.board.retain(|name| named.contains(name) || gone.contains(name));
+        for (name, problems) in &work.invalid {
+            self.invalid(name, problems, &revision);
+        }
+        for wanted in work.wanted {
+            self.want(wanted);
+        }
+        for name in gone {
+            let content = Content::Farewell(name);
+            let (conduct, revision) = (work.conduct.clone(), revision.clone());
+            self.want(Wanted { content, conduct, revision });
+        }
     }
 
     fn invalid(&self, name: &str, problems: &[Problem], revision: &str) {
@@ -70,51 +95,42 @@ impl Daemon {
         self.shown.board.invalid(name, joined(problems), revision);
     }
 
-    fn want(
-        &mut self,
-        job: Job,
-        service: Option<&Service>,
-        conduct: &Arc<Conduct>,
-        revision: &str,
-    ) {
-        if let Some(service) = service {
-            self.note_change(service);
-        }
-        let name = job.service.clone();
-        let wanted =
-            Wanted { job: Arc::new(job), conduct: conduct.clone(), revision: revision.to_owned() };
-        let worker = self.workers.get(&name);
-        let is_new = worker.is_none_or(|worker| worker.wants_something_else_than(&wanted));
+    fn want(&mut self, wanted: Wanted) {
+        self.note_change(&wanted.content);
+        let name = wanted.content.name();
         self.shown.board.valid(&name);
         self.shown.board.service(&name, |report| {
-            report.attempted_revision = revision.to_owned();
-            if is_new {
-                report.progressing("");
-            }
-            if let Some(service) = service {
+            report.attempted_revision = wanted.revision.to_string();
+            if let Content::Service(service) = &wanted.content {
                 report.describe(service);
             }
         });
-        if let Some(worker) = worker {
-            worker.want(wanted);
-            return;
-        }
-        let surroundings = Surroundings {
-            reconciler: self.reconciler.clone(),
-            shown: self.shown.clone(),
-            schedule: self.schedule,
-            stop: self.stop.clone(),
-        };
-        self.workers.insert(name, Worker::start(surroundings, wanted));
+        self.services.want(wanted);
     }
 
     /// Says what the new values mean for the rollout.
-    fn note_change(&mut self, service: &Service) {
+    fn note_change(&mut self, content: &Content) {
+        let Content::Service(service) = content else { return };
         let name = service.name.to_string();
         let before = self.values.insert(name.clone(), service.clone());
+        let before = before.filter(|before| !Arc::ptr_eq(before, service));
         let change = before.and_then(|before| Change::between(&before, service));
         if let Some(change) = change {
             tracing::info!(service = name, phase = %Phase::of(service), "{change}");
         }
+    }
+}
+
+impl Work {
+    /// The kinds in `platform/`.
+    fn platform_kinds(&self) -> Vec<Kind> {
+        let mut kinds = Vec::new();
+        for wanted in &self.wanted {
+            if let Content::Platform(platform) = &wanted.content {
+                let ids = platform.manifests.iter().map(Manifest::id);
+                kinds.extend(ids.map(|id| Kind::ours(&id.api_version, &id.kind)));
+            }
+        }
+        kinds
     }
 }

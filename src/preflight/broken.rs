@@ -1,5 +1,7 @@
 //! What is wrong in the cluster already, and whom it holds up.
 
+use std::fmt;
+
 use gloo::{Finding, Gravity, ObjectRef, State};
 
 use super::Change;
@@ -45,6 +47,23 @@ pub enum Blocks {
     EveryRoute,
     /// Every change of the routes of these VirtualServices.
     VirtualServices(Vec<ObjectRef>),
+}
+
+impl fmt::Display for Broken {
+    /// One line: the object, what is wrong, and what it holds up.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, words, blocks, .. } = self;
+        write!(f, "{object}: {words}")?;
+        match blocks {
+            Blocks::Nothing => Ok(()),
+            Blocks::Kind(kind) => write!(f, "; holds up every change of any {kind}"),
+            Blocks::EveryRoute => f.write_str("; holds up every change of routes, of everybody"),
+            Blocks::VirtualServices(hosts) => {
+                let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+                write!(f, "; holds up every change of the routes of {}", hosts.join(", "))
+            }
+        }
+    }
 }
 
 /// Everything that is wrong, sorted.

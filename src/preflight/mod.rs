@@ -34,7 +34,7 @@ pub use refusal::{Conflict, Refusal};
 /// What is known about a change that harms nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prediction {
-    /// See [`crate::plan::Findings::judged_upstreams`].
+    /// See [`crate::plan::Observation::judged_upstreams`].
     pub judged_upstreams: BTreeSet<ObjectId>,
     /// Why what the change does to routes would not reach Envoy, if it would not. Then routes must
     /// not be written, and nothing that the old ones may use may be deleted: Envoy still goes by

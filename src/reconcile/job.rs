@@ -1,14 +1,15 @@
 //! From a service's values to the work that they mean.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::json;
 
-use crate::diff;
-use crate::inventory::{Manifest, ObjectId, SERVICE, is_kept};
-use crate::plan::{Backend, Desired, is_route};
+use crate::inventory::{ADOPT, Manifest, ObjectId};
+use crate::live::Digest;
+use crate::plan::{Backend, Desired, Pods, is_route};
+use crate::policy::Routed;
 use crate::render::{Owner, Rendered, render};
-use crate::values::{PLATFORM, Platform, Service, Version, Workload};
+use crate::values::{Drift, PLATFORM, Platform, Service, Version, Workload};
 
 /// What is to be done about one service.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,8 @@ pub struct Job {
     pub adopt: bool,
     /// Whether the service's file is gone and its objects are to go too.
     pub farewell: bool,
+    /// What is done about changes of others, where the values say it.
+    pub drift: Option<Drift>,
 }
 
 impl Job {
@@ -32,12 +35,9 @@ impl Job {
         let routed = names.iter().map(|version| backend(service, version)).collect();
         let others = service.versions.iter().filter(|(version, _)| !names.contains(version));
         let unrouted = others.filter(|(_, workload)| matches!(workload, Workload::Deployed(_)));
-        let unrouted = unrouted.map(|(version, _)| {
-            (
-                own(service, "apps/v1", "Deployment", service.version_name(version)),
-                selector(service, version),
-            )
-        });
+        let unrouted = unrouted.map(|(version, workload)| pods(service, version, workload));
+        let shares =
+            routes.first().map(|routes| Routed::of(service.name.as_str(), routes.object()));
         Self {
             service: service.name.to_string(),
             desired: Desired {
@@ -46,15 +46,18 @@ impl Job {
                 workloads: deployments.into_iter().chain(kubernetes_service).collect(),
                 upstreams,
                 routes,
+                shares: shares.unwrap_or_default(),
+                tolerates_warnings: false,
             },
             adopt: service.adopt,
             farewell: false,
+            drift: service.drift,
         }
     }
 
     /// The work that the objects in `platform/` mean. Namespaces come first.
     pub fn for_platform(platform: &Platform, owner: &Owner) -> Self {
-        let mut desired = Desired::default();
+        let mut desired = Desired { tolerates_warnings: true, ..Desired::default() };
         for manifest in &platform.manifests {
             let mut manifest = manifest.clone();
             manifest.mark(&owner.instance, PLATFORM, &owner.revision);
@@ -65,7 +68,7 @@ impl Job {
             }
         }
         desired.workloads.sort_by_key(|manifest| manifest.id().kind != "Namespace");
-        Self { service: PLATFORM.into(), desired, adopt: false, farewell: false }
+        Self { service: PLATFORM.into(), desired, adopt: false, farewell: false, drift: None }
     }
 
     /// The namespaces among its objects.
@@ -75,20 +78,45 @@ impl Job {
 
     /// The work of taking a service away.
     pub fn farewell(service: &str) -> Self {
-        Self { service: service.into(), desired: Desired::default(), adopt: false, farewell: true }
+        Self {
+            service: service.into(),
+            desired: Desired::default(),
+            adopt: false,
+            farewell: true,
+            drift: None,
+        }
     }
 
-    /// True when the other asks for the same objects, whichever revisions they come from.
-    pub fn asks_the_same(&self, other: &Self) -> bool {
-        let objects = |job: &Self| -> Vec<(ObjectId, Value)> {
-            let manifests = job.desired.manifests();
-            manifests.map(|m: &Manifest| (m.id().clone(), diff::comparable(m.object()))).collect()
-        };
-        self.service == other.service
-            && (self.adopt, self.farewell) == (other.adopt, other.farewell)
-            && self.desired.routed == other.desired.routed
-            && objects(self) == objects(other)
+    /// Whether an object that exists without our label may be taken over. A namespace is made for
+    /// others to use, and nothing is taken from them by that.
+    pub(super) fn adopts(&self, id: &ObjectId) -> bool {
+        let is_asked =
+            |manifest: &Manifest| manifest.object()["metadata"]["annotations"][ADOPT] == "true";
+        let mut manifests = self.desired.manifests();
+        self.adopt || id.kind == "Namespace" || manifests.any(|m| m.id() == id && is_asked(m))
     }
+
+    /// Whether what nothing desires any more and is marked to be kept stays: when a service's file
+    /// goes, and in `platform/`, where every object stands for itself.
+    pub fn respects_keep(&self) -> bool {
+        self.farewell || self.service == PLATFORM
+    }
+
+    /// All that the job asks for, whichever revision it comes from.
+    pub(super) fn digest(&self) -> Digest {
+        let manifests = self.desired.manifests();
+        let objects: Vec<_> = manifests.map(|m| (m.id().to_string(), digest(m))).collect();
+        Digest::of(&json!([self.service, self.adopt, self.farewell, objects]))
+    }
+
+    /// The routes that the job asks for.
+    pub(super) fn routes_digest(&self) -> Digest {
+        Digest::of(&json!(self.desired.routes.iter().map(digest).collect::<Vec<_>>()))
+    }
+}
+
+fn digest(manifest: &Manifest) -> String {
+    Digest::of_manifest(manifest.object()).to_string()
 }
 
 fn backend(service: &Service, version: &Version) -> Backend {
@@ -99,12 +127,22 @@ fn backend(service: &Service, version: &Version) -> Backend {
             namespace: Some(upstream.namespace.clone()),
             name: upstream.name.clone(),
         }),
-        workload => Backend::Pods {
-            service: own(service, "v1", "Service", service.name.to_string()),
-            selector: selector(service, version),
-            deployment: own(service, "apps/v1", "Deployment", service.version_name(version)),
-            ours: matches!(workload, Workload::Deployed(_)),
-        },
+        workload => Backend::Pods(pods(service, version, workload)),
+    }
+}
+
+fn pods(service: &Service, version: &Version, workload: &Workload) -> Pods {
+    let replicas = match workload {
+        Workload::Deployed(deployment) => deployment.replicas,
+        Workload::External | Workload::Upstream(_) => None,
+    };
+    Pods {
+        version: version.to_string(),
+        selector: format!("app={},version={version}", service.name),
+        service: own(service, "v1", "Service", service.name.to_string()),
+        deployment: own(service, "apps/v1", "Deployment", service.version_name(version)),
+        ours: matches!(workload, Workload::Deployed(_)),
+        parked: replicas == Some(0),
     }
 }
 
@@ -117,15 +155,13 @@ fn own(service: &Service, api_version: &str, kind: &str, name: String) -> Object
     }
 }
 
-fn selector(service: &Service, version: &Version) -> String {
-    format!("app={},version={version}", service.name)
-}
-
-/// The services that have objects in the cluster and stand nowhere any more. With `keep: true` objects
-/// outlive their file and are nobody's sign.
-pub fn gone(inventory: &BTreeMap<ObjectId, Value>, known: &BTreeSet<&str>) -> BTreeSet<String> {
-    let owners = inventory.values().filter(|object| !is_kept(object));
-    let owners = owners.filter_map(|object| object["metadata"]["labels"][SERVICE].as_str());
-    let is_known = |owner: &str| owner == PLATFORM || known.contains(owner);
-    owners.filter(|owner| !is_known(owner)).map(str::to_owned).collect()
+/// The services that have objects in the cluster and stand nowhere any more, given each object's
+/// owner. With `keep: true` objects outlive their file and are nobody's sign.
+pub fn gone<'a>(
+    inventory: impl Iterator<Item = (&'a str, bool)>,
+    is_known: impl Fn(&str) -> bool,
+) -> BTreeSet<String> {
+    let owners = inventory.filter(|(_, kept)| !kept).map(|(owner, _)| owner);
+    let gone = owners.filter(|owner| !(owner.is_empty() || *owner == PLATFORM || is_known(owner)));
+    gone.map(str::to_owned).collect()
 }

@@ -1,33 +1,51 @@
-//! One service from what is live to what is desired: the only place where the pure decisions and the
+//! One service from what is seen to what is desired: the only place where the pure decisions and the
 //! cluster meet.
+//!
+//! A [pass](Reconciler::pass) takes the steps that can be taken now and ends; it never sleeps. What it
+//! waits for shows in the live state, and whoever calls it calls again then.
 
+mod admission;
+mod deed;
 mod job;
+mod memory;
+mod observe;
+mod review;
 mod transition;
+mod trial;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::Value;
-use tokio_util::sync::CancellationToken;
+use jiff::Timestamp;
 
-use crate::apply::{Ended, Executor};
-use crate::cluster::{Cluster, ClusterError};
-use crate::diff;
-use crate::inventory::{self, INSTANCE, Manifest, ObjectId, SERVICE};
-use crate::plan::{Findings, Step, is_route, plan};
-use crate::policy;
-use crate::preflight::{Baseline, Change, Prediction};
-use crate::values::{PLATFORM, Policy, Timing};
-
+pub use admission::Admission;
+pub use deed::{Deed, Deviation};
 pub use job::{Job, gone};
+pub use memory::Memory;
+pub use review::Review;
+
+use crate::apply::Executor;
+use crate::cluster::{Cluster, ClusterError};
+use crate::inventory::{ADOPT, Manifest, ObjectId};
+use crate::live::{Claim, Digest, Live};
+use crate::plan::{Step, is_route, plan};
+use crate::policy;
+use crate::values::{Drift, PLATFORM, Policy, Timing};
+use observe::{Sight, in_the_way, is_accepted};
 
 /// What all services of one daemon share.
 #[derive(Clone)]
 pub struct Reconciler {
     /// Where to.
     pub cluster: Cluster,
+    /// What is known of it.
+    pub live: Live,
+    /// Who says whether a change harms anybody.
+    pub admission: Admission,
     /// The daemon's instance, the value of the instance label.
     pub instance: Arc<str>,
+    /// The present moment.
+    pub clock: fn() -> Timestamp,
 }
 
 /// What the repository says about how rollouts are carried out.
@@ -39,191 +57,414 @@ pub struct Conduct {
     pub gloo_namespace: String,
     /// What one commit may do.
     pub policy: Policy,
+    /// What is done about changes of others, where a service's values do not say it.
+    pub drift: Drift,
 }
 
-/// A service's state in the cluster against its desired state.
-pub struct Review {
-    /// Everything that exists of the service.
-    pub live: BTreeMap<ObjectId, Value>,
-    /// Desired objects as the API server would store them.
-    pub stored: BTreeMap<ObjectId, Value>,
-    /// What has to be done.
-    pub findings: Findings,
+/// Why a pass could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// Something else is wanted by now, or somebody else writes.
+    #[error("superseded")]
+    Superseded,
+    /// Something that this pass cannot mend.
+    #[error("{0}")]
+    Stalled(String),
+    /// The API server did not do what we asked.
+    #[error(transparent)]
+    Cluster(Box<ClusterError>),
 }
+
+impl From<ClusterError> for Ended {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(Box::new(error))
+    }
+}
+
+/// Where a service stands after a pass.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// As desired and healthy.
+    Ready,
+    /// As desired and healthy, but for what somebody else changed and is left as it is.
+    Drifted {
+        /// What and why.
+        reason: String,
+        /// When it is repaired after all, if it is.
+        until: Option<Timestamp>,
+    },
+    /// On its way, and waiting.
+    Waiting {
+        /// For what.
+        reason: String,
+        /// When the wait is over by itself, or has to be looked at again.
+        until: Option<Timestamp>,
+    },
+    /// Not on its way. A change in the cluster or in the repository can bring it forward.
+    Stalled {
+        /// Why, and what to do.
+        reason: String,
+        /// Whether it is worth trying again without such a change.
+        retry: Retry,
+    },
+    /// Something else is wanted by now.
+    Superseded,
+}
+
+/// Whether what failed is worth trying again although nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The reason passes by itself: the API server is away, a namespace is on its way.
+    Soon,
+    /// The reason is somebody's decision, which may be another one by then.
+    Later,
+    /// Only a change can help, and it will be seen.
+    Never,
+}
+
+/// How soon a wait for what no watch shows is looked at again.
+const RECHECK: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Reconciler {
-    /// Brings one service to its desired state and waits until it is healthy there.
+    /// Takes the steps that can be taken now, and says where the service stands.
     ///
-    /// # Errors
-    /// [`Ended`]; whatever was done until then is safe to go on from with another call.
-    pub async fn reconcile(
+    /// `is_superseded` is asked before every write; a write under way is finished first. Each thing
+    /// done is told to `tell`.
+    pub async fn pass(
         &self,
         job: &Job,
         conduct: &Conduct,
-        superseded: &CancellationToken,
-        progress: &(dyn Fn(&str) + Sync),
-    ) -> Result<(), Ended> {
-        let mut review = self.review(job, &mut BTreeSet::new()).await?;
-        let reason = objection_of_policy(job, &review.live, &conduct.policy)
-            .or_else(|| transition::objection(&job.desired, &review.live, &review.findings));
-        if let Some(reason) = reason {
-            return Err(Ended::Stalled(format!("nothing was changed: {reason}")));
-        }
-        let mut blocked_by = None;
-        if !(review.findings.changed.is_empty() && review.findings.surplus.is_empty()) {
-            let prediction = self.preflight(job, conduct, &review.findings).await?;
-            review.findings.judged_upstreams = prediction.judged_upstreams;
-            blocked_by = prediction.blocked_by;
-        }
-        let steps = plan(&job.desired, &review.findings);
-        let executor = Executor {
-            cluster: &self.cluster,
-            gloo_namespace: &conduct.gloo_namespace,
-            timing: conduct.timing,
-            superseded,
-            tolerates_warnings: job.service == PLATFORM,
-            progress,
-        };
-        // Waiting for pods takes its time, and others do not wait for us: what was harmless then is
-        // looked at once more when the routes are due.
-        let due = |step: &Step| matches!(step, Step::Route(_) | Step::Settle | Step::Delete(_));
-        let (before, due) = steps.split_at(steps.iter().position(due).unwrap_or(steps.len()));
-        executor.run(before, &review.live).await?;
-        if !(before.is_empty() || due.is_empty()) {
-            blocked_by = self.preflight(job, conduct, &review.findings).await?.blocked_by;
-        }
-        if let Some(reason) = blocked_by.filter(|_| !due.is_empty()) {
-            return Err(Ended::Stalled(format!("no route was changed: {reason}")));
-        }
-        executor.run(due, &review.live).await
-    }
-
-    /// Asks Gloo's own rules what the change would do to anybody.
-    async fn preflight(
-        &self,
-        job: &Job,
-        conduct: &Conduct,
-        findings: &Findings,
-    ) -> Result<Prediction, Ended> {
-        let mut live = gloo::Snapshot::new(&conduct.gloo_namespace);
-        for object in self.gloo_objects().await? {
-            live.upsert(&object);
-        }
-        let change = Change {
-            service: &job.service,
-            desired: &job.desired,
-            surplus: &findings.surplus,
-            tolerates_warnings: job.service == PLATFORM,
-        };
-        let judged =
-            Baseline::new(live).check(&[change]).into_iter().collect::<Result<Vec<_>, _>>();
-        let mut predictions =
-            judged.map_err(|it| Ended::Stalled(format!("no route was changed: {it}")))?;
-        Ok(predictions.pop().unwrap_or_default())
-    }
-
-    /// Compares by a server-side dry run; changes nothing.
-    ///
-    /// `coming` holds the namespaces that are yet to be made, and takes up those that this job would
-    /// make: the API server cannot try an object in a namespace that is not there.
-    ///
-    /// # Errors
-    /// [`Ended::Stalled`] when an object belongs to somebody else, [`Ended::Cluster`] when the API
-    /// server refuses an object: then nothing of the service may be written.
-    pub async fn review(&self, job: &Job, coming: &mut BTreeSet<String>) -> Result<Review, Ended> {
-        let mut live = self.cluster.inventory(&self.instance, Some(&job.service)).await?;
-        for manifest in job.desired.manifests() {
-            if !live.contains_key(manifest.id())
-                && let Some(object) = self.cluster.get(manifest.id()).await?
-            {
-                if let Some(reason) = self.objection(job, manifest.id(), &object) {
-                    return Err(Ended::Stalled(reason));
+        memory: &mut Memory,
+        is_superseded: &(dyn Fn() -> bool + Sync),
+        tell: &(dyn Fn(Deed) + Sync),
+    ) -> Standing {
+        let written = BTreeSet::new();
+        let mut pass =
+            Pass { reconciler: self, job, conduct, memory, is_superseded, tell, written };
+        loop {
+            match pass.step().await {
+                Ok(None) => {}
+                Ok(Some(standing)) => return standing,
+                Err(Ended::Superseded) => return Standing::Superseded,
+                Err(ended) => {
+                    let retry = match &ended {
+                        Ended::Cluster(error) if error.passes() => Retry::Soon,
+                        _ => Retry::Later,
+                    };
+                    return Standing::Stalled { reason: ended.to_string(), retry };
                 }
-                live.insert(manifest.id().clone(), object);
             }
         }
-        let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
-        let surplus = live.iter().filter(|(id, object)| {
-            !(desired.contains(id) || job.farewell && inventory::is_kept(object))
-        });
-        let surplus = surplus.map(|(id, _)| id.clone()).collect();
-        let missing = job.namespaces().map(Manifest::id).filter(|id| !live.contains_key(id));
-        coming.extend(missing.map(|id| id.name.clone()));
-        let has_routes = live.keys().any(is_route);
-        let mut findings = Findings { surplus, has_routes, ..Findings::default() };
-        let mut stored = BTreeMap::new();
-        for manifest in job.desired.manifests() {
-            let id = manifest.id();
-            let result = if id.namespace.as_ref().is_some_and(|name| coming.contains(name)) {
-                manifest.object().clone()
-            } else {
-                self.cluster.apply(manifest, true).await?
-            };
-            if diff::changes(live.get(id), &result) {
-                findings.changed.insert(id.clone());
-            }
-            stored.insert(id.clone(), result);
-        }
-        Ok(Review { live, stored, findings })
     }
 
     /// Makes the namespaces among the job's objects that do not exist. Services need them before they
     /// can even be tried; whatever else the job says of them is done with the rest of it.
+    ///
+    /// # Errors
+    /// When the API server does not do what we ask.
     pub async fn make_namespaces(&self, job: &Job) -> Result<(), ClusterError> {
         for manifest in job.namespaces() {
-            if self.cluster.get(manifest.id()).await?.is_none() {
+            if self.live.object(manifest.id()).is_none()
+                && self.cluster.get(manifest.id()).await?.is_none()
+            {
                 tracing::info!(object = %manifest.id(), "apply");
                 self.cluster.apply(manifest, false).await?;
             }
         }
         Ok(())
     }
+}
 
-    /// Every object that Gloo's routing rests on.
-    async fn gloo_objects(&self) -> Result<Vec<Value>, ClusterError> {
-        let mut objects = Vec::new();
-        for gloo::Kind { api_version, kind } in gloo::Snapshot::ROUTING {
-            let listed = self.cluster.list(api_version, kind, None, "").await?;
-            objects.extend(listed.into_iter().map(|(_, object)| object));
+/// One pass over one service.
+struct Pass<'a> {
+    reconciler: &'a Reconciler,
+    job: &'a Job,
+    conduct: &'a Conduct,
+    memory: &'a mut Memory,
+    is_superseded: &'a (dyn Fn() -> bool + Sync),
+    tell: &'a (dyn Fn(Deed) + Sync),
+    /// What this pass has written already.
+    written: BTreeSet<ObjectId>,
+}
+
+impl Pass<'_> {
+    /// Looks, and takes the first step of the plan. `None` when there may be more to do.
+    async fn step(&mut self) -> Result<Option<Standing>, Ended> {
+        let now = (self.reconciler.clock)();
+        if self.memory.admitted != Some(self.surroundings()) {
+            // It may be repaired; the admission says so before anything is written.
+            self.memory.blocked_by = None;
         }
-        Ok(objects)
+        let sight = self.reconciler.look(self.job, self.conduct, self.memory, now).await?;
+        if self.memory.undo.is_some() && is_accepted(self.job, &sight.seen) {
+            self.memory.undo = None;
+        }
+        if let Some(id) = in_the_way(self.job, &sight.seen) {
+            let reason = format!("{id} is being deleted, and is made anew when it is gone");
+            return Ok(Some(Standing::Waiting { reason, until: None }));
+        }
+        let steps = plan(&self.job.desired, &sight.seen);
+        if !steps.iter().any(|step| matches!(step, Step::Apply(_) | Step::Route(_))) {
+            self.memory.in_force = Some(self.job.digest());
+        }
+        let Some(step) = steps.first() else {
+            self.memory.waiting = None;
+            self.memory.tried.clear();
+            if self.memory.admitted.take().is_some() {
+                self.reconciler.admission.forget(&self.job.service);
+            }
+            return Ok(Some(self.settled(&sight).await?));
+        };
+        if let Step::Await(wait) = step {
+            return Ok(Some(self.waiting(wait, now)));
+        }
+        self.still_wanted()?;
+        if !matches!(step, Step::PutBack(_)) && !self.admitted(&sight).await? {
+            return Ok(None);
+        }
+        self.memory.waiting = None;
+        self.take(step, &sight).await?;
+        Ok(None)
     }
 
-    /// Why the object may not be written: one without our labels is somebody else's, and stays theirs.
-    fn objection(&self, job: &Job, id: &ObjectId, object: &Value) -> Option<String> {
-        let label = |name: &str| object["metadata"]["labels"][name].as_str();
-        match (label(INSTANCE), label(SERVICE)) {
-            (Some(instance), Some(service)) if instance == &*self.instance => {
-                (service != job.service).then(|| {
-                    format!(
-                        "{id} belongs to the service {service}; give one of the two another name"
-                    )
-                })
-            }
-            (Some(instance), _) => Some(format!(
-                "{id} belongs to the coalmine instance {instance}; remove it there first"
-            )),
-            (None, _) if job.adopt || id.kind == "Namespace" => None,
-            (None, _) if job.service == PLATFORM => Some(format!(
-                "{id} exists and was not made by coalmine; to hand it over, label it: {INSTANCE}={},{SERVICE}={PLATFORM}",
-                self.instance
-            )),
-            (None, _) => Some(format!(
-                "{id} exists and was not made by coalmine; delete it, or say `adopt: true` in the service's values to take it over"
-            )),
+    /// What the admission's answer rests on.
+    fn surroundings(&self) -> (Digest, u64) {
+        (self.job.digest(), self.reconciler.live.gloo_without(&self.job.service))
+    }
+
+    /// To be asked right before every write.
+    fn still_wanted(&self) -> Result<(), Ended> {
+        if (self.is_superseded)() { Err(Ended::Superseded) } else { Ok(()) }
+    }
+
+    /// Everything that is done is as desired; what is left to say is what is left undone.
+    async fn settled(&mut self, sight: &Sight) -> Result<Standing, Ended> {
+        if sight.left.is_empty() {
+            self.memory.told.clear();
+            return Ok(Standing::Ready);
         }
+        self.tell_of_drift(sight).await?;
+        let names: Vec<String> = sight.left.keys().map(ToString::to_string).collect();
+        let names = names.join(", ");
+        let until = sight.left.values().flatten().min().copied();
+        let reason = match until {
+            Some(_) => format!(
+                "{names} is changed by somebody else again and again, and is repaired ever more rarely; \
+                 find out who does it (the log and the Events name the field manager)"
+            ),
+            None => format!("{names} differs from the repository; --drift=repair would undo that"),
+        };
+        Ok(Standing::Drifted { reason, until })
+    }
+
+    /// Names what was changed and is left, once.
+    async fn tell_of_drift(&mut self, sight: &Sight) -> Result<(), Ended> {
+        for manifest in self.job.desired.manifests() {
+            let id = manifest.id();
+            let Some(due) = sight.left.get(id) else { continue };
+            let owned = sight.seen.objects.get(id).map(|facts| facts.owned);
+            if due.is_some() || self.memory.told.get(id) == Some(&owned) {
+                continue;
+            }
+            let tried = self.reconciler.try_out(self.job, &[manifest]).await?;
+            let fields = tried.iter().flat_map(trial::Tried::changes).collect();
+            self.memory.told.insert(id.clone(), owned);
+            (self.tell)(Deed::Drift(Deviation { object: id.clone(), fields, repaired: false }));
+        }
+        Ok(())
+    }
+
+    fn waiting(&mut self, wait: &crate::plan::Wait, now: Timestamp) -> Standing {
+        let waited = self.memory.waited(&wait.on, now);
+        let waited = std::time::Duration::try_from(waited).unwrap_or_default();
+        let deadline = self.conduct.timing.deadline;
+        let reason = format!("{}: {}", wait.on, wait.reason);
+        if wait.lasting || waited >= deadline && wait.until.is_none() {
+            let so_long = if wait.lasting {
+                String::new()
+            } else {
+                format!(" (waited {} s)", waited.as_secs())
+            };
+            let reason = format!("{reason}{so_long}; {}", wait.advice);
+            return Standing::Stalled { reason, retry: Retry::Never };
+        }
+        let recheck = now.checked_add(jiff::SignedDuration::try_from(RECHECK).unwrap_or_default());
+        let needs_recheck = self.job.desired.uses_foreign_pods();
+        let end = jiff::SignedDuration::try_from(deadline.saturating_sub(waited)).ok();
+        let end = end.and_then(|rest| now.checked_add(rest).ok());
+        let until = wait.until.or(if needs_recheck { recheck.ok() } else { end });
+        Standing::Waiting { reason, until }
+    }
+
+    /// Whether what is about to be written is accepted by the API server, by the policy and by
+    /// everybody else. False when something is known now that changes the plan.
+    async fn admitted(&mut self, sight: &Sight) -> Result<bool, Ended> {
+        let seen = &sight.seen;
+        let objection = self
+            .objection_of_policy(sight)
+            .or_else(|| transition::objection(&self.job.desired, seen));
+        if let Some(reason) = objection {
+            return Err(Ended::Stalled(format!("nothing was changed: {reason}")));
+        }
+        if !self.tried(sight).await? {
+            return Ok(false);
+        }
+        let reconciler = self.reconciler;
+        let admitted = Some(self.surroundings());
+        if self.memory.admitted == admitted {
+            return Ok(true);
+        }
+        let admission = &reconciler.admission;
+        let asked = admission.ask(self.job, &seen.surplus, &self.conduct.gloo_namespace).await;
+        let prediction = asked.map_err(|refusal| {
+            (self.tell)(Deed::Refused);
+            Ended::Stalled(format!("no route was changed: {refusal}"))
+        })?;
+        self.memory.admitted = admitted;
+        let is_new = prediction.judged_upstreams != self.memory.judged_upstreams
+            || prediction.blocked_by != self.memory.blocked_by;
+        self.memory.judged_upstreams = prediction.judged_upstreams;
+        self.memory.blocked_by = prediction.blocked_by;
+        Ok(!is_new)
+    }
+
+    /// Tries the changed objects that were not tried on their present state. Every object is tried
+    /// before the first is written, so that a service is not left half written.
+    async fn tried(&mut self, sight: &Sight) -> Result<bool, Ended> {
+        let seen = &sight.seen;
+        let version = |id: &ObjectId| seen.objects.get(id).map_or(0, |facts| facts.version);
+        let is_new = |manifest: &&Manifest| {
+            let (id, digest) = (manifest.id(), Digest::of_manifest(manifest.object()));
+            seen.changed.contains(id) && self.memory.tried.get(id) != Some(&(digest, version(id)))
+        };
+        let manifests: Vec<&Manifest> = self.job.desired.manifests().filter(is_new).collect();
+        if manifests.is_empty() {
+            return Ok(true);
+        }
+        let results = self.reconciler.try_out(self.job, &manifests).await?;
+        let mut as_expected = true;
+        for (manifest, tried) in manifests.iter().zip(results) {
+            let (id, digest) = (manifest.id(), Digest::of_manifest(manifest.object()));
+            let changes = tried.changes();
+            if tried.live.is_some() && changes.is_empty() && seen.objects.contains_key(id) {
+                // The API server stores it in other words than we apply it.
+                let owned = seen.objects[id].owned;
+                if owned == Digest::of_live(&tried.stored) {
+                    self.memory.note_stored(id, digest, owned);
+                    as_expected = false;
+                    continue;
+                }
+            }
+            if sight.drifted.contains(id) {
+                self.memory.note_repair(id, seen.now);
+                let deviation = Deviation { object: id.clone(), fields: changes, repaired: true };
+                (self.tell)(Deed::Drift(deviation));
+            }
+            self.memory.tried.insert(id.clone(), (digest, version(id)));
+        }
+        Ok(as_expected)
+    }
+
+    fn objection_of_policy(&self, sight: &Sight) -> Option<String> {
+        let changes_routes = sight.seen.changed.iter().any(is_route);
+        if self.job.service == PLATFORM || !changes_routes || self.job.desired.routes.is_empty() {
+            return None;
+        }
+        let is_drift = sight.drifted.iter().any(is_route);
+        if is_drift {
+            return None;
+        }
+        let live = sight.seen.routes_in_force();
+        policy::objection(live, &self.job.desired.shares, &self.conduct.policy)
+    }
+
+    async fn take(&mut self, step: &Step, sight: &Sight) -> Result<(), Ended> {
+        let reconciler = self.reconciler;
+        let executor = Executor {
+            cluster: &reconciler.cluster,
+            live: &reconciler.live,
+            gloo_namespace: &self.conduct.gloo_namespace,
+        };
+        match step {
+            Step::Apply(manifests) => self.write(&executor, manifests, sight).await?,
+            Step::Route(manifests) => {
+                let undo = executor.undo(manifests, self.memory.undo.as_deref()).await?;
+                self.memory.undo = Some(Arc::new(undo));
+                self.memory.routes_changed_at = (reconciler.clock)();
+                self.write(&executor, manifests, sight).await?;
+                self.memory.routes_changed_at = (reconciler.clock)();
+            }
+            Step::PutBack(reason) => {
+                if let Some(undo) = self.memory.undo.take() {
+                    self.still_wanted()?;
+                    self.memory.refused = Some((self.job.routes_digest(), reason.clone()));
+                    self.memory.routes_changed_at = (reconciler.clock)();
+                    executor.put_back(&undo).await?;
+                    (self.tell)(Deed::PutBack(reason.clone()));
+                }
+            }
+            Step::Delete(ids) => {
+                for id in ids {
+                    self.still_wanted()?;
+                    executor.delete([id]).await?;
+                }
+                if ids.iter().any(is_route) {
+                    self.memory.routes_changed_at = (reconciler.clock)();
+                }
+                (self.tell)(Deed::Pruned(ids.clone()));
+            }
+            Step::Await(_) => {}
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &mut self,
+        executor: &Executor<'_>,
+        manifests: &[Manifest],
+        sight: &Sight,
+    ) -> Result<(), Ended> {
+        for manifest in manifests {
+            let id = manifest.id();
+            if !self.written.insert(id.clone()) {
+                return Err(Ended::Stalled(format!(
+                    "{id} does not keep what is applied; is there a webhook that changes it?"
+                )));
+            }
+            self.still_wanted()?;
+            let stored = executor.apply(std::slice::from_ref(manifest)).await?;
+            let digest = Digest::of_manifest(manifest.object());
+            for object in &stored {
+                self.memory.note_stored(id, digest, Digest::of_live(object));
+            }
+        }
+        let mut applied =
+            manifests.iter().map(|manifest| manifest.id().clone()).collect::<Vec<_>>();
+        applied.retain(|id| !sight.drifted.contains(id));
+        if !applied.is_empty() {
+            (self.tell)(Deed::Applied(applied));
+        }
+        Ok(())
     }
 }
 
-fn objection_of_policy(
-    job: &Job,
-    live: &BTreeMap<ObjectId, Value>,
-    policy: &Policy,
-) -> Option<String> {
-    if job.service == PLATFORM {
-        return None;
+/// Why the object may not be written: one without our labels is somebody else's, and stays theirs.
+fn objection(job: &Job, id: &ObjectId, claim: &Claim) -> Option<String> {
+    match claim {
+        Claim::Ours(service) if **service == *job.service => None,
+        Claim::Ours(service) => {
+            Some(format!("{id} belongs to the service {service}; give one of the two another name"))
+        }
+        Claim::Instance(other) => {
+            Some(format!("{id} belongs to the coalmine instance {other}; remove it there first"))
+        }
+        Claim::Lapsed => None,
+        Claim::Nobody if job.adopts(id) => None,
+        Claim::Nobody if job.service == PLATFORM => Some(format!(
+            "{id} exists and was not made by coalmine; delete it, or give it the annotation `{ADOPT}: \"true\"` in platform/ to take it over"
+        )),
+        Claim::Nobody => Some(format!(
+            "{id} exists and was not made by coalmine; delete it, or say `adopt: true` in the service's values to take it over"
+        )),
     }
-    let live = live.iter().find(|(id, _)| is_route(id)).map(|(_, object)| object);
-    let mut desired = job.desired.routes.iter().map(Manifest::object);
-    desired.find_map(|desired| policy::objection(&job.service, live, desired, policy))
 }

@@ -1,0 +1,234 @@
+//! What is kept of a live object: as much as decisions need, and no more, so that thousands of
+//! services fit in memory.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::owned::{self, Digest};
+use crate::health::{self, Health, Verdict};
+use crate::inventory::{APPLIED, INSTANCE, ObjectId, SERVICE, is_kept, last_applied};
+use crate::policy::Routed;
+
+/// Whose an object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Ours, by the label of our instance: this service's.
+    Ours(Arc<str>),
+    /// Of another instance.
+    Instance(Arc<str>),
+    /// Without our label, yet we have applied it: somebody took the label off.
+    Lapsed,
+    /// Somebody else's.
+    Nobody,
+}
+
+impl Claim {
+    /// Whose the object is, in the eyes of `instance`.
+    pub fn on(object: &Value, instance: &str) -> Self {
+        let label = |name: &str| object["metadata"]["labels"][name].as_str();
+        // Controllers copy our labels to what they make.
+        if object.pointer("/metadata/ownerReferences/0").is_some() {
+            return Self::Nobody;
+        }
+        match (label(INSTANCE), label(SERVICE)) {
+            (Some(owner), service) if owner == instance => {
+                Self::Ours(service.unwrap_or_default().into())
+            }
+            (Some(other), _) => Self::Instance(other.into()),
+            (None, _) if owned::ours(object).is_some() => Self::Lapsed,
+            (None, _) => Self::Nobody,
+        }
+    }
+}
+
+/// What is kept of one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// Tells it from a later object of the same name.
+    pub uid: Arc<str>,
+    /// Its `resourceVersion`; of two states of an object the one with the greater is newer
+    /// (KEP-5504: comparable resource versions).
+    pub version: u64,
+    /// Whose it is.
+    pub claim: Claim,
+    /// The fields that we own.
+    pub owned: Digest,
+    /// The digest in its annotation `coalmine.dev/applied`.
+    pub applied: Option<Arc<str>>,
+    /// When we last changed it, to the second.
+    pub applied_at: Option<Timestamp>,
+    /// Whether it stays when its service's file goes.
+    pub kept: bool,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// Its labels and spec, for the kinds that Gloo's routing rests on.
+    pub routing: Option<Digest>,
+    /// What its kind tells.
+    pub detail: Detail,
+}
+
+/// What only objects of some kinds tell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Detail {
+    /// A Deployment: how many pods it asks for, and how its rollout stands.
+    Deployment {
+        /// `spec.replicas`.
+        replicas: u64,
+        /// As `kubectl rollout status` would say.
+        health: Health,
+    },
+    /// A Service: its first port.
+    Service {
+        /// `spec.ports[0].port`.
+        port: Option<u64>,
+    },
+    /// A RouteTable or VirtualService.
+    Routes {
+        /// Gloo's verdict, `None` while there is none.
+        verdict: Option<Verdict>,
+        /// Who gets the requests; only of our own.
+        routed: Routed,
+    },
+    /// An Upstream.
+    Upstream {
+        /// Gloo's verdict, `None` while there is none.
+        verdict: Option<Verdict>,
+    },
+    /// Anything else.
+    Other,
+}
+
+impl Facts {
+    /// Takes from an object what is kept. Verdicts are those of the Gloo in `gloo_namespace`.
+    pub fn of(object: &Value, instance: &str, gloo_namespace: &str) -> Self {
+        let metadata = &object["metadata"];
+        let text = |field: &str| metadata[field].as_str();
+        let claim = Claim::on(object, instance);
+        let kind = object["kind"].as_str().unwrap_or_default();
+        let verdict = || health::verdict(object, gloo_namespace);
+        let detail = match kind {
+            "Deployment" => Detail::Deployment {
+                replicas: object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1),
+                health: health::deployment(object),
+            },
+            "Service" => Detail::Service {
+                port: object.pointer("/spec/ports/0/port").and_then(Value::as_u64),
+            },
+            "RouteTable" | "VirtualService" => Detail::Routes {
+                verdict: verdict(),
+                routed: match &claim {
+                    Claim::Ours(service) => Routed::of(service, object),
+                    _ => Routed::default(),
+                },
+            },
+            "Upstream" => Detail::Upstream { verdict: verdict() },
+            _ => Detail::Other,
+        };
+        let is_ours = matches!(claim, Claim::Ours(_) | Claim::Lapsed);
+        Self {
+            uid: text("uid").unwrap_or_default().into(),
+            version: text("resourceVersion").and_then(|v| v.parse().ok()).unwrap_or(u64::MAX),
+            owned: if is_ours { Digest::of_live(object) } else { Digest::of(&Value::Null) },
+            applied: metadata["annotations"][APPLIED].as_str().map(Into::into),
+            applied_at: is_ours.then(|| last_applied(object)).flatten(),
+            kept: is_kept(object),
+            terminating: text("deletionTimestamp").is_some(),
+            routing: is_part_of_gloo(&identify(
+                object,
+                object["apiVersion"].as_str().unwrap_or_default(),
+                kind,
+            ))
+            .then(|| Digest::of(&json!([metadata["labels"], object["spec"]]))),
+            claim,
+            detail,
+        }
+    }
+
+    /// Gloo's verdict, for the kinds that get one.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        match &self.detail {
+            Detail::Routes { verdict, .. } | Detail::Upstream { verdict } => verdict.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Who gets the requests of a RouteTable or VirtualService of ours.
+    pub fn routed(&self) -> Option<&Routed> {
+        match &self.detail {
+            Detail::Routes { routed, .. } => Some(routed),
+            _ => None,
+        }
+    }
+
+    /// True when nothing differs that a decision could rest on.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        Self { version: 0, ..self.clone() } == Self { version: 0, ..other.clone() }
+    }
+}
+
+/// What is kept of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodFacts {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its label `version`.
+    pub version: Arc<str>,
+    /// Since when it is ready; `None` while it is not.
+    pub ready_since: Option<Timestamp>,
+    /// Why it is not ready, in the kubelet's or scheduler's words.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why a pod is not ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The pod, the reason and what was observed.
+    pub words: Arc<str>,
+    /// Whether it has failed so often that waiting alone is unlikely to help.
+    pub lasting: bool,
+}
+
+impl PodFacts {
+    /// Takes from a pod what is kept.
+    pub fn of(pod: &Value) -> Self {
+        let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        Self {
+            name: text("/metadata/name").into(),
+            version: text("/metadata/labels/version").into(),
+            ready_since: health::ready_since(pod),
+            trouble: health::pod_trouble(pod)
+                .map(|words| Trouble { words: words.into(), lasting: health::keeps_failing(pod) }),
+        }
+    }
+}
+
+/// The names of the ready pods in a v1 Endpoints object, which is what Gloo reads.
+pub fn ready_addresses(endpoints: &Value) -> BTreeSet<Arc<str>> {
+    let subsets = endpoints.get("subsets").and_then(Value::as_array).into_iter().flatten();
+    subsets
+        .filter_map(|subset| subset.get("addresses")?.as_array())
+        .flatten()
+        .filter_map(|address| address.get("targetRef")?.get("name")?.as_str())
+        .map(Into::into)
+        .collect()
+}
+
+/// Names an object as the API server shows it.
+pub fn identify(object: &Value, api_version: &str, kind: &str) -> ObjectId {
+    let text = |field: &str| object["metadata"][field].as_str().map(str::to_owned);
+    ObjectId {
+        api_version: api_version.to_owned(),
+        kind: kind.to_owned(),
+        namespace: text("namespace"),
+        name: text("name").unwrap_or_default(),
+    }
+}
+
+/// True for kinds whose objects Gloo's routing rests on.
+fn is_part_of_gloo(id: &ObjectId) -> bool {
+    let is_kind = |kind: &gloo::Kind| kind.kind == id.kind && kind.api_version == id.api_version;
+    gloo::Snapshot::ROUTING.iter().any(is_kind)
+}

@@ -1,0 +1,187 @@
+//! The cluster as watches show it: one watch per kind, and of each object what decisions need.
+//!
+//! What we write ourselves is entered at once from the API server's answer, so that no decision rests
+//! on a state from before our own last write; a watch event that is older than what is known is
+//! passed over.
+
+mod facts;
+mod owned;
+mod state;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gloo::Snapshot;
+use serde_json::Value;
+use tokio::sync::{mpsc, watch as channel};
+
+pub use facts::{Claim, Detail, Facts, PodFacts, Trouble, identify, ready_addresses};
+pub use owned::{Digest, holds, owned};
+
+use crate::cluster::Cluster;
+use crate::inventory::ObjectId;
+use state::State;
+pub use watch::Kind;
+
+/// Something in the cluster is no longer as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// An object of this service, or a pod of it.
+    Service(Arc<str>),
+    /// An object of somebody else's that Gloo's routing rests on.
+    Foreign,
+}
+
+/// The live state; cloning gives another handle on the same.
+#[derive(Clone)]
+pub struct Live {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    touched: mpsc::UnboundedSender<Touched>,
+    /// How many kinds are still without their first list.
+    unsynced: channel::Sender<usize>,
+    /// Counts the times at which everything was to be listed anew.
+    relist: channel::Sender<u64>,
+}
+
+impl Live {
+    /// An empty state, and where it says what changes.
+    pub fn new(instance: &str) -> (Self, mpsc::UnboundedReceiver<Touched>) {
+        let (touched, receiver) = mpsc::unbounded_channel();
+        let shared = Shared {
+            state: Mutex::new(State::new(instance)),
+            touched,
+            unsynced: channel::Sender::new(0),
+            relist: channel::Sender::new(0),
+        };
+        (Self { shared: Arc::new(shared) }, receiver)
+    }
+
+    /// Watches the kinds a service consists of and those Gloo's routing rests on, until the returned
+    /// tasks are dropped. Every `resync` each kind is listed anew, in case an event was missed.
+    pub fn follow(&self, cluster: &Cluster, resync: Duration) -> tokio::task::JoinSet<()> {
+        let mut tasks = tokio::task::JoinSet::new();
+        for kind in Kind::of_services() {
+            self.watch(&mut tasks, cluster, kind, resync);
+        }
+        tasks
+    }
+
+    /// Watches one more kind: the objects that carry our instance label.
+    pub fn watch(
+        &self,
+        tasks: &mut tokio::task::JoinSet<()>,
+        cluster: &Cluster,
+        kind: Kind,
+        resync: Duration,
+    ) {
+        if self.state().enter_kind(&kind) {
+            self.count_unsynced();
+            tasks.spawn(watch::follow(self.clone(), cluster.clone(), kind, resync));
+        }
+    }
+
+    /// Returns once every kind that services rest on has been listed.
+    pub async fn synced(&self) {
+        let mut unsynced = self.shared.unsynced.subscribe();
+        // The sender lives as long as `self`.
+        let _ = unsynced.wait_for(|count| *count == 0).await;
+    }
+
+    /// What keeps one of these objects from being known: that its kind was not listed yet, or why it
+    /// cannot be.
+    pub fn unlisted<'a>(&self, ids: impl Iterator<Item = &'a ObjectId>) -> Option<String> {
+        let state = self.state();
+        let mut ids = ids;
+        ids.find_map(|id| state.unlisted(id))
+    }
+
+    /// Why kinds cannot be watched now, one sentence each.
+    pub fn troubles(&self) -> Vec<String> {
+        self.state().troubles()
+    }
+
+    /// Everything that carries our label, with the service it belongs to.
+    pub fn inventory(&self) -> Vec<(ObjectId, Arc<str>, bool)> {
+        self.state().inventory()
+    }
+
+    /// The objects of one service.
+    pub fn of_service(&self, service: &str) -> BTreeMap<ObjectId, Facts> {
+        self.state().of_service(service)
+    }
+
+    /// One object, ours or not, of a kind that is watched.
+    pub fn object(&self, id: &ObjectId) -> Option<Facts> {
+        self.state().object(id).cloned()
+    }
+
+    /// The pods that our Deployments made for a service.
+    pub fn pods(&self, service: &str) -> Vec<PodFacts> {
+        self.state().pods(service)
+    }
+
+    /// The ready pods in the v1 Endpoints of a Service of ours.
+    pub fn ready_addresses(&self, namespace: &str, service: &str) -> BTreeSet<Arc<str>> {
+        self.state().ready_addresses(namespace, service)
+    }
+
+    /// Everything that the routing of the Gloo in this namespace rests on, and a number that changes
+    /// with it.
+    pub fn gloo(&self, namespace: &str) -> (Snapshot, u64) {
+        let (snapshot, version) = self.state().gloo();
+        (snapshot.of_gloo_in(namespace), version)
+    }
+
+    /// A number that changes with everything that Gloo's routing rests on, but for the objects of this
+    /// service.
+    pub fn gloo_without(&self, service: &str) -> u64 {
+        self.state().gloo_without(service)
+    }
+
+    /// Enters an object as the API server answered.
+    pub fn note(&self, object: &Value) {
+        let kind = object["kind"].as_str().unwrap_or_default();
+        let api_version = object["apiVersion"].as_str().unwrap_or_default();
+        let touched = self.state().enter(api_version, kind, object);
+        self.tell(touched);
+    }
+
+    /// Notes that an object's deletion was accepted.
+    pub fn note_deletion(&self, id: &ObjectId) {
+        self.state().mark_terminating(id);
+    }
+
+    /// Gloo's namespace, under which its verdicts stand. Another one makes everything be listed anew.
+    pub fn set_gloo_namespace(&self, namespace: &str) {
+        if self.state().set_gloo_namespace(namespace) {
+            self.relist();
+        }
+    }
+
+    /// Lists everything anew.
+    pub fn relist(&self) {
+        self.shared.relist.send_modify(|count| *count += 1);
+    }
+
+    fn tell(&self, touched: Option<Touched>) {
+        if let Some(touched) = touched {
+            // Nobody listens any more when the daemon stops.
+            let _ = self.shared.touched.send(touched);
+        }
+    }
+
+    fn count_unsynced(&self) {
+        let count = self.state().unsynced();
+        self.shared.unsynced.send_replace(count);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

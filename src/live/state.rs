@@ -1,0 +1,458 @@
+//! What is known at a moment, and how one more object changes it. No clock, no network.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use gloo::Snapshot;
+use serde_json::Value;
+
+use super::facts::{Claim, Facts, PodFacts, identify, ready_addresses};
+use super::{Kind, Touched};
+use crate::inventory::{ObjectId, SERVICE};
+
+/// The state behind [`super::Live`].
+pub(super) struct State {
+    instance: Arc<str>,
+    gloo_namespace: String,
+    objects: BTreeMap<ObjectId, Facts>,
+    /// Which objects each service has; those without our label are not in it.
+    services: BTreeMap<Arc<str>, BTreeSet<ObjectId>>,
+    /// Pods by service and by namespace and name.
+    pods: BTreeMap<Arc<str>, BTreeMap<Key, PodFacts>>,
+    /// Ready pods by the Service's namespace and name.
+    endpoints: BTreeMap<Key, Endpoints>,
+    gloo: Snapshot,
+    /// How often the snapshot has changed, in all and by objects of each service.
+    gloo_version: u64,
+    own_gloo_changes: BTreeMap<Arc<str>, u64>,
+    kinds: BTreeMap<Kind, Following>,
+}
+
+/// Namespace and name.
+type Key = (String, String);
+
+struct Endpoints {
+    service: Arc<str>,
+    ready: BTreeSet<Arc<str>>,
+}
+
+/// How far the watch of a kind is.
+#[derive(Default)]
+struct Following {
+    listed: bool,
+    trouble: Option<String>,
+    /// While a list comes in: what it held so far, and what was entered meanwhile.
+    seen: Option<BTreeSet<ObjectId>>,
+}
+
+impl State {
+    pub(super) fn new(instance: &str) -> Self {
+        let gloo_namespace = "gloo-system".to_owned();
+        Self {
+            instance: instance.into(),
+            gloo: Snapshot::default(),
+            gloo_namespace,
+            objects: BTreeMap::new(),
+            services: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            gloo_version: 0,
+            own_gloo_changes: BTreeMap::new(),
+            kinds: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn instance(&self) -> Arc<str> {
+        self.instance.clone()
+    }
+
+    /// False when the kind is watched already.
+    pub(super) fn enter_kind(&mut self, kind: &Kind) -> bool {
+        let is_watched =
+            |known: &Kind| known.api_version == kind.api_version && known.kind == kind.kind;
+        if self.kinds.keys().any(is_watched) {
+            return false;
+        }
+        self.kinds.insert(kind.clone(), Following::default());
+        true
+    }
+
+    /// How many of the kinds that every service rests on were not listed yet.
+    pub(super) fn unsynced(&self) -> usize {
+        let is_needed = |kind: &Kind| Kind::of_services().any(|needed| needed == *kind);
+        self.kinds.iter().filter(|(kind, known)| !known.listed && is_needed(kind)).count()
+    }
+
+    pub(super) fn unlisted(&self, id: &ObjectId) -> Option<String> {
+        let mut kinds = self.kinds.iter();
+        let (_, following) =
+            kinds.find(|(kind, _)| kind.api_version == id.api_version && kind.kind == id.kind)?;
+        (!following.listed).then(|| match &following.trouble {
+            Some(trouble) => format!("{id} cannot be looked at: {trouble}"),
+            None => format!("{id} was not looked at yet"),
+        })
+    }
+
+    pub(super) fn note_trouble(&mut self, kind: &Kind, trouble: String) {
+        let following = self.kinds.entry(kind.clone()).or_default();
+        if following.trouble.as_ref() != Some(&trouble) {
+            tracing::warn!(kind = kind.kind, "watch interrupted: {trouble}");
+        }
+        following.trouble = Some(trouble);
+    }
+
+    pub(super) fn troubles(&self) -> Vec<String> {
+        self.kinds.values().filter_map(|following| following.trouble.clone()).collect()
+    }
+
+    pub(super) fn inventory(&self) -> Vec<(ObjectId, Arc<str>, bool)> {
+        let of = |(service, ids): (&Arc<str>, &BTreeSet<ObjectId>)| {
+            let kept = |id: &ObjectId| self.objects.get(id).is_some_and(|facts| facts.kept);
+            ids.iter().map(|id| (id.clone(), service.clone(), kept(id))).collect::<Vec<_>>()
+        };
+        self.services.iter().flat_map(of).collect()
+    }
+
+    pub(super) fn of_service(&self, service: &str) -> BTreeMap<ObjectId, Facts> {
+        let ids = self.services.get(service).into_iter().flatten();
+        ids.filter_map(|id| Some((id.clone(), self.objects.get(id)?.clone()))).collect()
+    }
+
+    pub(super) fn object(&self, id: &ObjectId) -> Option<&Facts> {
+        self.objects.get(id)
+    }
+
+    pub(super) fn pods(&self, service: &str) -> Vec<PodFacts> {
+        let pods = self.pods.get(service).into_iter().flat_map(BTreeMap::values);
+        pods.cloned().collect()
+    }
+
+    pub(super) fn ready_addresses(&self, namespace: &str, service: &str) -> BTreeSet<Arc<str>> {
+        let key = (namespace.to_owned(), service.to_owned());
+        self.endpoints.get(&key).map(|known| known.ready.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn gloo(&self) -> (Snapshot, u64) {
+        (self.gloo.clone(), self.gloo_version)
+    }
+
+    pub(super) fn gloo_without(&self, service: &str) -> u64 {
+        self.gloo_version - self.own_gloo_changes.get(service).copied().unwrap_or(0)
+    }
+
+    fn count_gloo_change(&mut self, claim: &Claim) {
+        self.gloo_version += 1;
+        if let Claim::Ours(service) = claim {
+            *self.own_gloo_changes.entry(service.clone()).or_default() += 1;
+        }
+    }
+
+    /// True when it was another one.
+    pub(super) fn set_gloo_namespace(&mut self, namespace: &str) -> bool {
+        if self.gloo_namespace == namespace {
+            return false;
+        }
+        self.gloo_namespace = namespace.to_owned();
+        // Verdicts that were read under the old name are no longer true of any object.
+        self.objects.values_mut().for_each(|facts| facts.version = 0);
+        self.kinds.values_mut().for_each(|following| following.listed = false);
+        true
+    }
+
+    /// Takes up an object unless it is older than what is known.
+    pub(super) fn enter(
+        &mut self,
+        api_version: &str,
+        kind: &str,
+        object: &Value,
+    ) -> Option<Touched> {
+        let id = identify(object, api_version, kind);
+        for (followed, following) in &mut self.kinds {
+            if followed.kind == kind
+                && let Some(seen) = &mut following.seen
+            {
+                seen.insert(id.clone());
+            }
+        }
+        match (api_version, kind) {
+            ("v1", "Pod") => self.enter_pod(&id, object),
+            ("v1", "Endpoints") => self.enter_endpoints(&id, object),
+            _ => self.enter_object(id, object),
+        }
+    }
+
+    fn enter_object(&mut self, id: ObjectId, object: &Value) -> Option<Touched> {
+        let facts = Facts::of(object, &self.instance, &self.gloo_namespace);
+        let known = self.objects.get(&id);
+        if known.is_some_and(|known| known.version >= facts.version) {
+            return None;
+        }
+        let is_new = known.is_none_or(|known| !known.says_the_same(&facts));
+        let before = known.map(|known| known.claim.clone());
+        let gloo_changed = facts.routing != known.and_then(|known| known.routing);
+        let claim = facts.claim.clone();
+        if gloo_changed {
+            self.gloo.upsert(object);
+            self.count_gloo_change(&claim);
+        }
+        self.objects.insert(id.clone(), facts);
+        self.index(&id, before.as_ref(), Some(&claim));
+        let touched = service_of(&claim).or_else(|| before.as_ref().and_then(service_of));
+        match touched {
+            Some(service) => is_new.then_some(Touched::Service(service)),
+            None => gloo_changed.then_some(Touched::Foreign),
+        }
+    }
+
+    fn enter_pod(&mut self, id: &ObjectId, pod: &Value) -> Option<Touched> {
+        let service: Arc<str> = pod["metadata"]["labels"][SERVICE].as_str()?.into();
+        let key = (id.namespace.clone().unwrap_or_default(), id.name.clone());
+        let facts = PodFacts::of(pod);
+        let pods = self.pods.entry(service.clone()).or_default();
+        match pods.insert(key, facts.clone()) {
+            Some(known) if known == facts => None,
+            _ => Some(Touched::Service(service)),
+        }
+    }
+
+    fn enter_endpoints(&mut self, id: &ObjectId, endpoints: &Value) -> Option<Touched> {
+        let service: Arc<str> = endpoints["metadata"]["labels"][SERVICE].as_str()?.into();
+        let key = (id.namespace.clone().unwrap_or_default(), id.name.clone());
+        let ready = ready_addresses(endpoints);
+        let entry = Endpoints { service: service.clone(), ready };
+        let is_new = self.endpoints.get(&key).is_none_or(|known| known.ready != entry.ready);
+        self.endpoints.insert(key, entry);
+        is_new.then_some(Touched::Service(service))
+    }
+
+    /// Takes an object out, unless a newer one of that name is known.
+    pub(super) fn strike(
+        &mut self,
+        api_version: &str,
+        kind: &str,
+        object: &Value,
+    ) -> Option<Touched> {
+        let id = identify(object, api_version, kind);
+        let is_newer = |known: u64| known > version(object);
+        match (api_version, kind) {
+            ("v1", "Pod" | "Endpoints") => self.forget(&id),
+            _ if self.objects.get(&id).is_some_and(|facts| is_newer(facts.version)) => None,
+            _ => self.forget(&id),
+        }
+    }
+
+    fn forget(&mut self, id: &ObjectId) -> Option<Touched> {
+        let key = || (id.namespace.clone().unwrap_or_default(), id.name.clone());
+        match (id.api_version.as_str(), id.kind.as_str()) {
+            ("v1", "Pod") => {
+                let service = self
+                    .pods
+                    .iter_mut()
+                    .find_map(|(service, pods)| pods.remove(&key()).map(|_| service.clone()))?;
+                self.pods.retain(|_, pods| !pods.is_empty());
+                Some(Touched::Service(service))
+            }
+            ("v1", "Endpoints") => {
+                let known = self.endpoints.remove(&key())?;
+                Some(Touched::Service(known.service))
+            }
+            _ => {
+                let facts = self.objects.remove(id)?;
+                self.index(id, Some(&facts.claim), None);
+                let gloo_changed = facts.routing.is_some();
+                if gloo_changed {
+                    let namespace = id.namespace.as_deref().unwrap_or_default();
+                    self.gloo.remove(&id.kind, namespace, &id.name);
+                    self.count_gloo_change(&facts.claim);
+                }
+                match service_of(&facts.claim) {
+                    Some(service) => Some(Touched::Service(service)),
+                    None => gloo_changed.then_some(Touched::Foreign),
+                }
+            }
+        }
+    }
+
+    /// Our own deletion was accepted; the watch will say when the object is gone.
+    pub(super) fn mark_terminating(&mut self, id: &ObjectId) {
+        if let Some(facts) = self.objects.get_mut(id) {
+            facts.terminating = true;
+        }
+    }
+
+    pub(super) fn begin_list(&mut self, kind: &Kind) {
+        self.kinds.entry(kind.clone()).or_default().seen = Some(BTreeSet::new());
+    }
+
+    /// The list is complete: what it did not hold is gone.
+    pub(super) fn end_list(&mut self, kind: &Kind) -> Vec<Touched> {
+        let following = self.kinds.entry(kind.clone()).or_default();
+        let is_first = !std::mem::replace(&mut following.listed, true);
+        following.trouble = None;
+        let seen = following.seen.take().unwrap_or_default();
+        let is_gone = |id: &ObjectId| {
+            id.api_version == kind.api_version && id.kind == kind.kind && !seen.contains(id)
+        };
+        let gone: Vec<ObjectId> = match kind.kind.as_str() {
+            "Pod" => {
+                let pods = self.pods.values().flat_map(BTreeMap::keys);
+                pods.map(|key| named(kind, key)).filter(is_gone).collect()
+            }
+            "Endpoints" => self.endpoints.keys().map(|k| named(kind, k)).filter(is_gone).collect(),
+            _ => self.objects.keys().filter(|id| is_gone(id)).cloned().collect(),
+        };
+        // Whoever could not be looked at without this kind can be now.
+        let first = is_first.then_some(Touched::Foreign);
+        gone.iter().filter_map(|id| self.forget(id)).chain(first).collect()
+    }
+
+    fn index(&mut self, id: &ObjectId, before: Option<&Claim>, now: Option<&Claim>) {
+        let (before, now) = (before.and_then(service_of), now.and_then(service_of));
+        if before == now {
+            return;
+        }
+        if let Some(service) = before
+            && let Some(ids) = self.services.get_mut(&service)
+        {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.services.remove(&service);
+            }
+        }
+        if let Some(service) = now {
+            self.services.entry(service).or_default().insert(id.clone());
+        }
+    }
+}
+
+fn service_of(claim: &Claim) -> Option<Arc<str>> {
+    match claim {
+        Claim::Ours(service) => Some(service.clone()),
+        _ => None,
+    }
+}
+
+fn version(object: &Value) -> u64 {
+    let version = object["metadata"]["resourceVersion"].as_str();
+    version.and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
+}
+
+fn named(kind: &Kind, (namespace, name): &(String, String)) -> ObjectId {
+    ObjectId {
+        api_version: kind.api_version.clone(),
+        kind: kind.kind.clone(),
+        namespace: Some(namespace.clone()),
+        name: name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::inventory::{FIELD_MANAGER, INSTANCE};
+
+    fn table(version: u64, labelled: bool) -> Value {
+        let labels =
+            if labelled { json!({INSTANCE: "default", SERVICE: "echo"}) } else { json!({}) };
+        json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable",
+            "metadata": {"name": "echo-routes", "namespace": "echo", "labels": labels,
+                "resourceVersion": version.to_string(), "uid": "u",
+                "managedFields": [{"manager": FIELD_MANAGER, "operation": "Apply",
+                    "fieldsV1": {"f:spec": {"f:routes": {}}}}]},
+            "spec": {"routes": [{"matchers": [{"prefix": "/echo"}]}]}})
+    }
+
+    fn kind() -> Kind {
+        Kind {
+            api_version: "gateway.solo.io/v1".into(),
+            kind: "RouteTable".into(),
+            only_ours: false,
+        }
+    }
+
+    fn enter(state: &mut State, object: &Value) -> Option<Touched> {
+        state.enter("gateway.solo.io/v1", "RouteTable", object)
+    }
+
+    fn echo() -> Option<Touched> {
+        Some(Touched::Service("echo".into()))
+    }
+
+    #[test]
+    fn an_older_state_of_an_object_is_passed_over_and_a_newer_one_told_if_it_says_anything() {
+        let mut state = State::new("default");
+        assert_eq!(enter(&mut state, &table(5, true)), echo());
+        assert_eq!(enter(&mut state, &table(4, false)), None);
+        assert_eq!(enter(&mut state, &table(6, true)), None);
+        assert_eq!(state.of_service("echo").len(), 1);
+        let mut edited = table(7, true);
+        edited["spec"]["routes"] = json!([]);
+        assert_eq!(enter(&mut state, &edited), echo());
+    }
+
+    #[test]
+    fn an_object_that_lost_our_label_is_told_to_its_service_and_known_as_lapsed() {
+        let mut state = State::new("default");
+        enter(&mut state, &table(5, true));
+        assert_eq!(enter(&mut state, &table(6, false)), echo());
+        assert!(state.of_service("echo").is_empty());
+        let id = identify(&table(6, false), "gateway.solo.io/v1", "RouteTable");
+        assert_eq!(state.object(&id).map(|facts| facts.claim.clone()), Some(Claim::Lapsed));
+    }
+
+    #[test]
+    fn a_list_strikes_what_it_does_not_hold_but_not_what_was_written_meanwhile() {
+        let mut state = State::new("default");
+        state.enter_kind(&kind());
+        enter(&mut state, &table(5, true));
+        state.begin_list(&kind());
+        let mut other = table(6, true);
+        other["metadata"]["name"] = "other".into();
+        enter(&mut state, &other);
+        assert_eq!(state.unsynced(), 1);
+        assert_eq!(state.end_list(&kind()), [Touched::Service("echo".into()), Touched::Foreign]);
+        assert_eq!(state.unsynced(), 0);
+        let names: Vec<_> = state.of_service("echo").into_keys().map(|id| id.name).collect();
+        assert_eq!(names, ["other"]);
+    }
+
+    #[test]
+    fn a_late_word_of_a_deletion_does_not_strike_a_newer_object() {
+        let mut state = State::new("default");
+        enter(&mut state, &table(9, true));
+        let deleted = table(7, true);
+        assert_eq!(state.strike("gateway.solo.io/v1", "RouteTable", &deleted), None);
+        assert_eq!(state.of_service("echo").len(), 1);
+        assert_eq!(state.strike("gateway.solo.io/v1", "RouteTable", &table(10, true)), echo());
+        assert!(state.of_service("echo").is_empty());
+    }
+
+    #[test]
+    fn what_a_service_changes_itself_is_not_a_change_around_it() {
+        let mut state = State::new("default");
+        let before = (state.gloo_without("echo"), state.gloo_without("foxtrot"));
+        enter(&mut state, &table(5, true));
+        enter(&mut state, &table(6, true));
+        let after = (state.gloo_without("echo"), state.gloo_without("foxtrot"));
+        assert_eq!((after.0 - before.0, after.1 - before.1), (0, 1));
+    }
+
+    #[test]
+    fn pods_and_addresses_are_known_by_their_service() {
+        let mut state = State::new("default");
+        let labels = json!({INSTANCE: "default", SERVICE: "echo", "version": "v1"});
+        let pod = json!({"metadata": {"name": "a", "namespace": "echo", "labels": labels}});
+        let endpoints = json!({"metadata": {"name": "echo", "namespace": "echo", "labels": labels},
+            "subsets": [{"addresses": [{"targetRef": {"name": "a"}}],
+                "notReadyAddresses": [{"targetRef": {"name": "b"}}]}]});
+        assert_eq!(state.enter("v1", "Pod", &pod), echo());
+        assert_eq!(state.enter("v1", "Pod", &pod), None);
+        assert_eq!(state.enter("v1", "Endpoints", &endpoints), echo());
+        assert_eq!(state.pods("echo").len(), 1);
+        assert_eq!(state.ready_addresses("echo", "echo"), ["a".into()].into());
+        assert_eq!(state.strike("v1", "Pod", &pod), echo());
+        assert!(state.pods("echo").is_empty());
+    }
+}

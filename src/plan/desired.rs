@@ -1,0 +1,109 @@
+//! One service as it should be.
+
+use serde_json::Value;
+
+use super::observation::Observation;
+use super::ready::Need;
+use crate::inventory::{Manifest, ObjectId};
+use crate::live::Detail;
+use crate::policy::Routed;
+
+/// A version as the steps see it: what must be ready before a route may name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Pods behind the service's Service.
+    Pods(Pods),
+    /// An Upstream that somebody else keeps.
+    Upstream(ObjectId),
+}
+
+/// The pods of one version, labelled `app` and `version`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pods {
+    /// The value of their label `version`.
+    pub version: String,
+    /// The label selector that finds them.
+    pub selector: String,
+    /// The Service whose Endpoints Gloo reads.
+    pub service: ObjectId,
+    /// The Deployment they have, or would have if somebody else did not deploy them.
+    pub deployment: ObjectId,
+    /// Whether that Deployment is ours.
+    pub ours: bool,
+    /// Whether the values ask for no pod at all (`replicas: 0`).
+    pub parked: bool,
+}
+
+/// One service as it should be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Desired {
+    /// Deployments and the Service.
+    pub workloads: Vec<Manifest>,
+    /// Upstreams.
+    pub upstreams: Vec<Manifest>,
+    /// RouteTable or VirtualService.
+    pub routes: Vec<Manifest>,
+    /// Who gets the requests by these routes.
+    pub shares: Routed,
+    /// What the routes use.
+    pub routed: Vec<Backend>,
+    /// The versions of ours that no route uses.
+    pub unrouted: Vec<Pods>,
+    /// Whether routes with a warning are good enough. For the platform's own VirtualServices they
+    /// are: the warning is about some team's routes, and stays with that team.
+    pub tolerates_warnings: bool,
+}
+
+impl Desired {
+    /// All objects, in the order in which they are written.
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.workloads.iter().chain(&self.upstreams).chain(&self.routes)
+    }
+
+    /// Whether it uses pods that no watch of ours shows.
+    pub fn uses_foreign_pods(&self) -> bool {
+        let is_foreign = |backend: &Backend| matches!(backend, Backend::Pods(pods) if !pods.ours);
+        self.routed.iter().any(is_foreign)
+    }
+
+    /// Those of the manifests that are missing in the cluster or differ.
+    pub(super) fn changed(&self, manifests: &[Manifest], seen: &Observation) -> Vec<Manifest> {
+        manifests.iter().filter(|manifest| seen.changed.contains(manifest.id())).cloned().collect()
+    }
+
+    /// The changed workloads: first those that have to wait until the routes do without them, then
+    /// the others. A Deployment that goes to no pods at all takes them from routes that still use it.
+    pub(super) fn changed_workloads(&self, seen: &Observation) -> (Vec<Manifest>, Vec<Manifest>) {
+        let parks = |manifest: &Manifest| {
+            let wanted = manifest.object().pointer("/spec/replicas").and_then(Value::as_u64);
+            let live = seen.objects.get(manifest.id()).map(|facts| &facts.detail);
+            wanted == Some(0)
+                && matches!(live, Some(Detail::Deployment { replicas, .. }) if *replicas > 0)
+        };
+        self.changed(&self.workloads, seen).into_iter().partition(parks)
+    }
+
+    /// What has to be ready before the routes may change: the versions that get more than before.
+    ///
+    /// A version that gets less is no reason to wait: taking requests from one that fails is what a
+    /// rollback is for. Nor is a primary that takes its share back, as long as it answers.
+    pub(super) fn gains<'a>(&'a self, seen: &Observation) -> Vec<Need<'a>> {
+        let before = seen.routes_in_force();
+        let need = |backend: &'a Backend| {
+            let (Some(before), Backend::Pods(pods)) = (before, backend) else {
+                return Some(Need::Everything(backend));
+            };
+            let share = |routed: &Routed| routed.shares.get(&pods.version).copied().unwrap_or(0);
+            let by_header = |routed: &Routed| routed.by_header.contains(&pods.version);
+            let (old, new) = (share(before), share(&self.shares));
+            if new <= old && (by_header(before) || !by_header(&self.shares)) {
+                None
+            } else if old > 0 && self.shares.primary.as_ref() == Some(&pods.version) {
+                Some(Need::Answers(pods))
+            } else {
+                Some(Need::Everything(backend))
+            }
+        };
+        self.routed.iter().filter_map(need).collect()
+    }
+}

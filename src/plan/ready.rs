@@ -1,0 +1,143 @@
+//! Whether a version is ready for requests.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::desired::{Backend, Desired, Pods};
+use super::observation::{Observation, after};
+use super::{Step, Wait};
+use crate::health::{Health, Verdict};
+use crate::inventory::ObjectId;
+use crate::live::{Detail, PodFacts};
+
+/// What must hold of a version.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Need<'a> {
+    /// Its rollout is complete, and all its ready pods can be reached.
+    Everything(&'a Backend),
+    /// Its rollout is complete.
+    Rollout(&'a Pods),
+    /// At least one pod of it can be reached.
+    Answers(&'a Pods),
+}
+
+impl Need<'_> {
+    /// The wait for it, or nothing when it holds.
+    pub(super) fn unmet(self, seen: &Observation) -> Option<Step> {
+        match self {
+            Self::Everything(Backend::Upstream(id)) => {
+                let is_there = seen.objects.get(id).is_some_and(|facts| !facts.terminating);
+                let advice = "the routes stay as they were; create it, or name another".into();
+                (!is_there).then(|| Step::Await(Wait::on(id, "it does not exist".into(), advice)))
+            }
+            Self::Everything(Backend::Pods(pods)) => {
+                rollout(pods, seen).or_else(|| reachable(pods, seen, true))
+            }
+            Self::Rollout(pods) => rollout(pods, seen),
+            Self::Answers(pods) => reachable(pods, seen, false),
+        }
+    }
+}
+
+fn rollout(pods: &Pods, seen: &Observation) -> Option<Step> {
+    if !pods.ours {
+        return None;
+    }
+    let id = &pods.deployment;
+    let health = match seen.objects.get(id).map(|facts| &facts.detail) {
+        Some(Detail::Deployment { health, .. }) => health.clone(),
+        _ => Health::Waiting("it does not exist".into()),
+    };
+    let (reason, failed) = match health {
+        Health::Ready => return None,
+        Health::Waiting(reason) => (reason, false),
+        Health::Failed(reason) => (reason, true),
+    };
+    let selector = &pods.selector;
+    let troubles = of(pods, seen).iter().filter_map(|pod| pod.trouble.as_ref());
+    let trouble = troubles.max_by_key(|trouble| trouble.lasting);
+    let advice = format!(
+        "the routes stay as they were; look at the pods with `kubectl describe pods -l {selector}`, or push values that work"
+    );
+    Some(Step::Await(Wait {
+        lasting: failed || trouble.is_some_and(|trouble| trouble.lasting),
+        ..match trouble {
+            Some(trouble) => Wait::on(id, format!("{reason}: {}", trouble.words), advice),
+            None => Wait::on(id, reason, advice),
+        }
+    }))
+}
+
+/// Whether the Service's v1 Endpoints (the ones Gloo reads) hold the version's ready pods: all of
+/// them, or at least one.
+fn reachable(pods: &Pods, seen: &Observation, all: bool) -> Option<Step> {
+    if pods.parked {
+        return None;
+    }
+    let ready = of(pods, seen).iter().filter(|pod| pod.ready_since.is_some());
+    let ready: BTreeSet<&Arc<str>> = ready.map(|pod| &pod.name).collect();
+    let known = ready.iter().filter(|name| seen.addresses.contains(**name)).count();
+    let missing = ready.len() - known;
+    let reason = match (ready.len(), known, missing) {
+        (0, ..) => "no pod of it is ready".to_owned(),
+        (_, _, 0) => return None,
+        (_, 1.., _) if !all => return None,
+        _ => format!("{missing} of its ready pods are not in the Endpoints yet"),
+    };
+    let (selector, service) = (&pods.selector, &pods.service);
+    let id = ObjectId { kind: "Endpoints".into(), ..service.clone() };
+    let advice = format!(
+        "the routes stay as they were; are there ready pods with the labels {selector}, and does the Service select them?"
+    );
+    Some(Step::Await(Wait::on(&id, format!("{}: {reason}", pods.version), advice)))
+}
+
+/// Upstreams that Gloo does not accept, or has not judged.
+pub(super) fn unjudged_upstreams(desired: &Desired, seen: &Observation) -> Option<Step> {
+    let ids = desired.upstreams.iter().map(|manifest| manifest.id());
+    let mut ids = ids.filter(|id| seen.judged_upstreams.contains(id));
+    ids.find_map(|id| {
+        let reason = match seen.objects.get(id).and_then(|facts| facts.verdict()) {
+            Some(Verdict::Accepted) => return None,
+            Some(Verdict::Warning(said)) => format!("Gloo says Warning: {said}"),
+            Some(Verdict::Rejected(said)) => format!("Gloo says Rejected: {said}"),
+            None => "Gloo has given no verdict on it yet".to_owned(),
+        };
+        let gloo = &seen.gloo_namespace;
+        let advice = format!("does Gloo run in namespace {gloo}, and what does its log say?");
+        Some(Step::Await(Wait::on(id, reason, advice)))
+    })
+}
+
+/// Endpoints take another way to Envoy than routes do, and a slower one (gloo.md: up to 3.6 s against
+/// 2.5 s), so a version that gets requests for the first time must have been ready for the settle
+/// time. Pods and Upstreams carry their times themselves, so a process that was restarted waits no
+/// less. A service without routes has no requests to lose.
+pub(super) fn unknown_to_proxies(desired: &Desired, seen: &Observation) -> Option<Step> {
+    seen.routes_in_force()?;
+    let mut youngest = None;
+    for need in desired.gains(seen) {
+        if let Need::Everything(Backend::Pods(pods)) = need {
+            youngest = youngest.max(of(pods, seen).iter().filter_map(|pod| pod.ready_since).max());
+        }
+    }
+    for manifest in &desired.upstreams {
+        let facts = seen.objects.get(manifest.id());
+        youngest = youngest.max(facts.and_then(|facts| facts.applied_at));
+    }
+    // Kubernetes cuts off the fraction of a second.
+    let until = after(after(youngest?, seen.settle), std::time::Duration::from_secs(1));
+    (until > seen.now).then(|| {
+        Step::Await(Wait {
+            on: "proxies".into(),
+            reason: "every proxy is given time to learn of new pods and Upstreams".into(),
+            until: Some(until),
+            lasting: false,
+            advice: String::new(),
+        })
+    })
+}
+
+fn of<'a>(pods: &Pods, seen: &'a Observation) -> &'a [PodFacts] {
+    seen.pods.get(&pods.selector).map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,176 @@
+//! The one place through which every change goes before it is written, so that no two of them that
+//! would collide are both let through, and a thousand new services cost a few translations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gloo::Snapshot;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Job;
+use crate::inventory::ObjectId;
+use crate::live::Live;
+use crate::plan::Desired;
+use crate::preflight::{Baseline, Broken, Change, Prediction, Refusal};
+
+/// A handle on the task that asks Gloo's own rules what changes would do to anybody.
+#[derive(Clone)]
+pub struct Admission {
+    messages: mpsc::UnboundedSender<Message>,
+}
+
+enum Message {
+    Ask(Box<Question>),
+    Forget(String),
+}
+
+struct Question {
+    change: Pending,
+    gloo_namespace: String,
+    answer: oneshot::Sender<Result<Prediction, Refusal>>,
+}
+
+/// A change that waits for its answer, or was let through and is not in force yet.
+#[derive(Clone)]
+struct Pending {
+    service: String,
+    desired: Desired,
+    surplus: BTreeSet<ObjectId>,
+}
+
+impl Pending {
+    fn change(&self) -> Change<'_> {
+        Change {
+            service: &self.service,
+            desired: &self.desired,
+            surplus: &self.surplus,
+            tolerates_warnings: self.desired.tolerates_warnings,
+        }
+    }
+}
+
+impl Admission {
+    /// Starts the task; it ends with the last handle.
+    pub fn new(live: Live) -> Self {
+        let (messages, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(answer_all(live, receiver));
+        Self { messages }
+    }
+
+    /// Asks whether the job harms anybody, itself included. One that does not is reckoned with from
+    /// now on, although it is not written yet, until it is [forgotten](Self::forget).
+    ///
+    /// # Errors
+    /// Why it would, in words.
+    pub(super) async fn ask(
+        &self,
+        job: &Job,
+        surplus: &BTreeSet<ObjectId>,
+        gloo_namespace: &str,
+    ) -> Result<Prediction, String> {
+        let change = Pending {
+            service: job.service.clone(),
+            desired: job.desired.clone(),
+            surplus: surplus.clone(),
+        };
+        let (answer, answered) = oneshot::channel();
+        let question = Question { change, gloo_namespace: gloo_namespace.to_owned(), answer };
+        // A task that has ended drops the question, and with it the answer's sender.
+        let _ = self.messages.send(Message::Ask(Box::new(question)));
+        match answered.await {
+            Ok(answer) => answer.map_err(|refusal| refusal.to_string()),
+            Err(_) => Err("the preflight failed; the log says why".into()),
+        }
+    }
+
+    /// The job is in force: the live state shows it.
+    pub fn forget(&self, service: &str) {
+        let _ = self.messages.send(Message::Forget(service.to_owned()));
+    }
+}
+
+async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) {
+    let mut office = Office::default();
+    let mut waiting = Vec::new();
+    while messages.recv_many(&mut waiting, usize::MAX).await > 0 {
+        let mut questions: Vec<Question> = Vec::new();
+        for message in waiting.drain(..) {
+            match message {
+                Message::Ask(question) => questions.push(*question),
+                Message::Forget(service) => drop(office.let_through.remove(&service)),
+            }
+        }
+        let Some(first) = questions.first() else { continue };
+        let (snapshot, version) = live.gloo(&first.gloo_namespace);
+        // Translating a big cluster takes longer than other tasks should wait.
+        let work = move || {
+            let answers = office.answer(snapshot, version, &questions);
+            (office, questions, answers)
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok((returned, questions, answers)) => {
+                office = returned;
+                for (question, answer) in questions.into_iter().zip(answers) {
+                    // Whoever asked may have been superseded meanwhile.
+                    let _ = question.answer.send(answer);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the preflight failed");
+                office = Office::default();
+            }
+        }
+    }
+}
+
+/// What is remembered from one batch of questions to the next.
+#[derive(Default)]
+struct Office {
+    /// The cluster as it was translated last, and the version of the live state that it is from.
+    baseline: Option<(u64, Baseline)>,
+    let_through: BTreeMap<String, Pending>,
+    /// The mistakes of others that were told.
+    told: BTreeSet<Broken>,
+}
+
+impl Office {
+    fn answer(
+        &mut self,
+        snapshot: Snapshot,
+        version: u64,
+        questions: &[Question],
+    ) -> Vec<Result<Prediction, Refusal>> {
+        for question in questions {
+            self.let_through.remove(&question.change.service);
+        }
+        let live = self.translated(snapshot, version);
+        let ahead: Vec<Change<'_>> = self.let_through.values().map(Pending::change).collect();
+        let changes: Vec<Change<'_>> = questions.iter().map(|q| q.change.change()).collect();
+        let answers = live.with(&ahead).check(&changes);
+        for (question, answer) in questions.iter().zip(&answers) {
+            if answer.is_ok() {
+                let change = question.change.clone();
+                self.let_through.insert(change.service.clone(), change);
+            }
+        }
+        answers
+    }
+
+    /// The live cluster. What somebody else broke in it is told once.
+    fn translated(&mut self, snapshot: Snapshot, version: u64) -> Baseline {
+        let baseline = match &self.baseline {
+            Some((known, baseline)) if *known == version => return baseline.clone(),
+            Some((_, earlier)) => earlier.follow(snapshot),
+            None => Baseline::new(snapshot),
+        };
+        self.baseline = Some((version, baseline.clone()));
+        let broken: BTreeSet<Broken> = baseline.broken().into_iter().collect();
+        for mistake in broken.difference(&self.told) {
+            tracing::warn!(object = %mistake.object, "broken in the cluster: {mistake}");
+        }
+        for mended in self.told.difference(&broken) {
+            tracing::info!(object = %mended.object, "no longer broken");
+        }
+        self.told = broken;
+        baseline
+    }
+}

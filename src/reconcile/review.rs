@@ -1,0 +1,76 @@
+//! What a job would change, by server-side dry runs alone; for people who ask before they push.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Ended, Job, objection};
+use crate::cluster::Cluster;
+use crate::diff;
+use crate::inventory::{self, Manifest, ObjectId};
+use crate::live::Claim;
+
+/// A service's state in the cluster against its desired state.
+pub struct Review {
+    /// Everything that exists of the service.
+    pub live: BTreeMap<ObjectId, Value>,
+    /// Desired objects as the API server would store them.
+    pub stored: BTreeMap<ObjectId, Value>,
+    /// Desired objects that are missing or differ.
+    pub changed: BTreeSet<ObjectId>,
+    /// Objects of the service that nothing desires any more.
+    pub surplus: BTreeSet<ObjectId>,
+}
+
+impl Review {
+    /// Compares by a server-side dry run; changes nothing.
+    ///
+    /// `coming` holds the namespaces that are yet to be made, and takes up those that this job would
+    /// make: the API server cannot try an object in a namespace that is not there.
+    ///
+    /// # Errors
+    /// [`Ended::Stalled`] when an object belongs to somebody else, [`Ended::Cluster`] when the API
+    /// server refuses an object.
+    pub async fn of(
+        job: &Job,
+        cluster: &Cluster,
+        instance: &str,
+        coming: &mut BTreeSet<String>,
+    ) -> Result<Self, Ended> {
+        let mut live = cluster.inventory(instance, Some(&job.service)).await?;
+        for manifest in job.desired.manifests() {
+            let id = manifest.id();
+            if !live.contains_key(id)
+                && let Some(object) = cluster.get(id).await?
+            {
+                let claim = Claim::on(&object, instance);
+                if let Some(reason) = objection(job, id, &claim) {
+                    return Err(Ended::Stalled(reason));
+                }
+                live.insert(id.clone(), object);
+            }
+        }
+        let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
+        let is_surplus = |(id, object): &(&ObjectId, &Value)| {
+            !(desired.contains(id) || job.respects_keep() && inventory::is_kept(object))
+        };
+        let surplus = live.iter().filter(is_surplus).map(|(id, _)| id.clone()).collect();
+        let missing = job.namespaces().map(Manifest::id).filter(|id| !live.contains_key(id));
+        coming.extend(missing.map(|id| id.name.clone()));
+        let mut changed = BTreeSet::new();
+        let mut stored = BTreeMap::new();
+        for manifest in job.desired.manifests() {
+            let id = manifest.id();
+            let result = if id.namespace.as_ref().is_some_and(|name| coming.contains(name)) {
+                manifest.object().clone()
+            } else {
+                cluster.apply(manifest, true).await?
+            };
+            if diff::changes(live.get(id), &result) {
+                changed.insert(id.clone());
+            }
+            stored.insert(id.clone(), result);
+        }
+        Ok(Self { live, stored, changed, surplus })
+    }
+}

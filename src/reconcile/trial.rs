@@ -1,0 +1,103 @@
+//! Trying objects by server-side dry runs, and naming what differs and who changed it.
+
+use futures::future::try_join_all;
+use serde_json::Value;
+
+use super::{Ended, Reconciler, objection};
+use crate::diff::{self, Difference};
+use crate::inventory::{FIELD_MANAGER, Manifest};
+use crate::live::{Claim, holds};
+
+/// One object that the API server would take.
+pub(super) struct Tried {
+    /// What it would store.
+    pub(super) stored: Value,
+    /// What is there.
+    pub(super) live: Option<Value>,
+}
+
+impl Tried {
+    /// The fields that would change, each with the manager who has it now.
+    pub(super) fn changes(&self) -> Vec<(Difference, Option<String>)> {
+        let Some(live) = &self.live else { return Vec::new() };
+        let differences = diff::differences(live, &self.stored).into_iter();
+        differences
+            .map(|difference| (difference.clone(), manager(live, &difference.field)))
+            .collect()
+    }
+}
+
+impl Reconciler {
+    /// Tries the manifests, all at the same time. Nothing is changed.
+    pub(super) async fn try_out(
+        &self,
+        job: &super::Job,
+        manifests: &[&Manifest],
+    ) -> Result<Vec<Tried>, Ended> {
+        try_join_all(manifests.iter().map(|manifest| self.try_one(job, manifest))).await
+    }
+
+    async fn try_one(&self, job: &super::Job, manifest: &Manifest) -> Result<Tried, Ended> {
+        let id = manifest.id();
+        let is_known = self.live.object(id).is_some();
+        let dry_run = self.cluster.apply(manifest, true);
+        let (stored, live) = if is_known {
+            futures::try_join!(dry_run, self.cluster.get(id))?
+        } else {
+            let stored = dry_run.await?;
+            // Of kinds that are watched by our label only, strangers' objects show in this way.
+            let live = if others_manage(&stored) { self.cluster.get(id).await? } else { None };
+            (stored, live)
+        };
+        if let Some(live) = &live {
+            let claim = Claim::on(live, &self.instance);
+            if let Some(reason) = objection(job, id, &claim) {
+                return Err(Ended::Stalled(reason));
+            }
+        }
+        Ok(Tried { stored, live })
+    }
+}
+
+fn others_manage(object: &Value) -> bool {
+    let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+    entries.into_iter().flatten().any(|entry| entry["manager"] != FIELD_MANAGER)
+}
+
+/// Who manages the field, the latest of them when there are several. Nobody does when it was taken
+/// away: the API server notes what managers have, and not what they removed.
+fn manager(live: &Value, field: &str) -> Option<String> {
+    let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let others = entries.into_iter().flatten().filter(|entry| {
+        entry["manager"] != FIELD_MANAGER && holds(&entry["fieldsV1"], live, field)
+    });
+    let found = others.max_by_key(|entry| entry["time"].as_str().unwrap_or_default())?;
+    found["manager"].as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_manager_of_a_field_is_named_as_far_as_the_object_tells() {
+        let live = json!({"metadata": {"labels": {"a/b": "1"}, "managedFields": [
+            {"manager": FIELD_MANAGER, "time": "2026-01-01T00:00:09Z",
+                "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+            {"manager": "kubectl-edit", "time": "2026-01-01T00:00:01Z", "fieldsV1": {"f:spec": {
+                "f:replicas": {}, "f:routes": {},
+                "f:containers": {"k:{\"name\":\"b\"}": {"f:image": {}}}}}},
+            {"manager": "kubectl-label", "time": "2026-01-01T00:00:02Z",
+                "fieldsV1": {"f:metadata": {"f:labels": {"f:a/b": {}}}}}]},
+            "spec": {"replicas": 1, "routes": [{"x": 1}],
+                "containers": [{"name": "a", "image": "1"}, {"name": "b", "image": "2"}]}});
+        assert_eq!(manager(&live, "/spec/replicas").as_deref(), Some("kubectl-edit"));
+        assert_eq!(manager(&live, "/spec/routes/0/x").as_deref(), Some("kubectl-edit"));
+        assert_eq!(manager(&live, "/spec/containers/1/image").as_deref(), Some("kubectl-edit"));
+        assert_eq!(manager(&live, "/spec/containers/0/image"), None);
+        assert_eq!(manager(&live, "/metadata/labels/a~1b").as_deref(), Some("kubectl-label"));
+        assert_eq!(manager(&live, "/metadata/labels/c"), None);
+    }
+}
