@@ -4,6 +4,7 @@ mod once;
 mod queue;
 mod services;
 mod take_up;
+mod tell;
 mod wanted;
 mod work;
 
@@ -23,14 +24,15 @@ pub use once::once;
 
 use crate::cluster::Cluster;
 use crate::election::{self, Leadership, LeaseName};
-use crate::live::{Live, Touched};
+use crate::live::{Kind, Live, Notice, Touched, Watching};
 use crate::reconcile::{Admission, Reconciler};
-use crate::report::{self, Shown};
+use crate::report::{self, Events, Shown};
 use crate::shard::Shard;
 use crate::source::{Revision, Source, SourceConfig, SourceError, Trigger, next_poll};
 use crate::values::{Drift, Reader, Service};
 use crate::webhook::{self, SecretFile};
 use services::Services;
+use tell::Tellers;
 
 /// How far polls spread around the interval, as a fraction of it.
 const JITTER: f64 = 0.1;
@@ -83,7 +85,7 @@ struct Daemon {
     shown: Shown,
     manner: Manner,
     schedule: Duration,
-    /// The tasks that watch the cluster.
+    /// The tasks that watch the cluster, and the one that sends Events.
     watches: JoinSet<()>,
     /// Reads revisions, and knows what of the last one is still true.
     reader: Reader,
@@ -104,17 +106,21 @@ impl Daemon {
         stop: CancellationToken,
         leadership: Leadership,
     ) -> (Self, mpsc::UnboundedReceiver<Touched>) {
-        let (live, touched) = Live::new(instance);
+        let (live, touched) = Live::new(instance, notice(&shown));
         let admission = Admission::new(live.clone());
-        let watches = live.follow(&cluster, schedule);
+        let mut watches = live.follow(&cluster, schedule);
         let reconciler = Reconciler {
-            cluster,
+            cluster: cluster.clone(),
             live: live.clone(),
             admission,
             instance: instance.into(),
             clock: Timestamp::now,
         };
-        let services = Services::new(reconciler.clone(), shown.clone(), schedule, stop, leadership);
+        let (events, sending) =
+            Events::new(cluster.client(), &election::identity(), shown.metrics.clone());
+        watches.spawn(sending);
+        let tellers = Tellers { shown: shown.clone(), events, live: live.clone() };
+        let services = Services::new(reconciler.clone(), tellers, schedule, stop, leadership);
         let values = BTreeMap::new();
         let daemon = Self {
             services,
@@ -212,6 +218,17 @@ impl Daemon {
             }
         });
     }
+}
+
+/// Shows how the watches go.
+fn notice(shown: &Shown) -> Notice {
+    let (health, metrics) = (shown.health.clone(), shown.metrics.clone());
+    Arc::new(move |kind, watching| match watching {
+        // What only platform/ has is no reason to be unready for everybody.
+        Watching::Begun => health.watch(&kind.kind, !Kind::of_services().any(|it| it == *kind)),
+        Watching::Synced => health.watch(&kind.kind, true),
+        Watching::Broken => metrics.watch_restarted(&kind.kind),
+    })
 }
 
 /// Shows for ever whether this daemon is the one that writes.

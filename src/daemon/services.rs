@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::queue::Queue;
+use super::tell::Tellers;
 use super::wanted::{Content, Wanted};
 use crate::election::{Leadership, Tenure};
 use crate::inventory::{Manifest, ObjectId};
 use crate::live::Touched;
 use crate::reconcile::{Deed, Job, Memory, Reconciler, Retry, Standing};
-use crate::report::{Shown, State};
 use crate::telemetry;
 use crate::values::PLATFORM;
 
@@ -36,7 +36,7 @@ pub(super) struct Services {
 
 struct Shared {
     reconciler: Reconciler,
-    shown: Shown,
+    tellers: Tellers,
     /// The longest pause between two attempts.
     schedule: Duration,
     stop: CancellationToken,
@@ -69,14 +69,14 @@ struct Progress {
 impl Services {
     pub(super) fn new(
         reconciler: Reconciler,
-        shown: Shown,
+        tellers: Tellers,
         schedule: Duration,
         stop: CancellationToken,
         leadership: Leadership,
     ) -> Self {
         let (queue, entries, namespaces) = Default::default();
         let shared =
-            Shared { reconciler, shown, schedule, stop, leadership, namespaces, queue, entries };
+            Shared { reconciler, tellers, schedule, stop, leadership, namespaces, queue, entries };
         Self { shared: Arc::new(shared) }
     }
 
@@ -94,7 +94,7 @@ impl Services {
             if known.asks_the_same(&wanted) {
                 known.revision = wanted.revision.clone();
                 drop(known);
-                self.still_ready(&name, &wanted.revision);
+                self.shared.tellers.still_ready(&name, &wanted.revision);
                 return;
             }
             *known = wanted;
@@ -116,7 +116,7 @@ impl Services {
             entries.insert(name.clone(), Arc::new(entry));
         }
         drop(entries);
-        self.shared.shown.board.service(&name, |report| report.progressing(""));
+        self.shared.tellers.shown.board.service(&name, |report| report.progressing(""));
         self.shared.queue.push(&name, Instant::now());
     }
 
@@ -215,7 +215,7 @@ impl Services {
             let is_old = entry.generation.load(Ordering::Acquire) != generation;
             is_old || shared.stop.is_cancelled() || !tenure.is_held()
         };
-        let tell = |deed: Deed| self.tell(name, deed);
+        let tell = |deed: Deed| shared.tellers.deed(name, &wanted.revision, deed);
         let memory = &mut progress.memory;
         let begun = std::time::Instant::now();
         let span = telemetry::reconcile(name, &wanted.revision);
@@ -226,7 +226,7 @@ impl Services {
             shared.reconciler.pass(&job, &wanted.conduct, memory, &is_superseded, &tell).await
         };
         let standing = pass.instrument(span).await;
-        shared.shown.metrics.reconciled(name, begun.elapsed());
+        shared.tellers.shown.metrics.reconciled(name, begun.elapsed());
         let pause = match &standing {
             Standing::Superseded => Some(Duration::ZERO),
             Standing::Ready if matches!(wanted.content, Content::Farewell(_)) => {
@@ -248,7 +248,10 @@ impl Services {
             progress.failures = 0;
         }
         if !(is_superseded() || matches!(standing, Standing::Superseded)) {
-            self.report(name, &standing, &entry.wanted().revision);
+            let revision = entry.wanted().revision.clone();
+            if self.entries().contains_key(name) {
+                shared.tellers.standing(name, &standing, &revision);
+            }
         }
         progress.standing = Some(standing);
         pause
@@ -288,54 +291,8 @@ impl Services {
             tracing::info!(service = %name, "gone");
             entries.remove(name);
             self.shared.queue.strike(name);
-            self.shared.shown.board.remove(name);
+            self.shared.tellers.shown.board.remove(name);
         }
-    }
-
-    /// Shows where a service stands by the values of this revision, and logs what is new in it.
-    fn report(&self, name: &str, standing: &Standing, revision: &str) {
-        if !self.entries().contains_key(name) {
-            return;
-        }
-        self.shared.shown.board.service(name, |report| {
-            let before = (report.state, report.reason.clone(), report.revision.clone());
-            (report.standing_drift, report.fight) = (None, None);
-            match standing {
-                Standing::Ready => report.ready(revision),
-                Standing::Drifted { reason, until } => {
-                    report.ready(revision);
-                    let shown = if until.is_some() {
-                        &mut report.fight
-                    } else {
-                        &mut report.standing_drift
-                    };
-                    *shown = Some(reason.clone());
-                }
-                Standing::Waiting { reason, .. } => report.progressing(reason),
-                Standing::Stalled { reason, .. } => report.stalled(reason),
-                Standing::Superseded => {}
-            }
-            if before != (report.state, report.reason.clone(), report.revision.clone()) {
-                match report.state {
-                    State::Ready => tracing::info!(service = name, revision, "ready"),
-                    State::Progressing => {
-                        tracing::info!(service = name, "waiting: {}", report.reason);
-                    }
-                    State::Stalled | State::Invalid => {
-                        tracing::warn!(service = name, "stalled: {}", report.reason);
-                    }
-                }
-            }
-        });
-    }
-
-    /// A newer revision asks for nothing new of a service.
-    fn still_ready(&self, name: &str, revision: &str) {
-        self.shared.shown.board.service(name, |report| {
-            if report.state == State::Ready {
-                report.ready(revision);
-            }
-        });
     }
 
     /// Whether a service still has something to wait for.
@@ -343,27 +300,6 @@ impl Services {
         let entry = self.entries().get(name).cloned();
         let progress = entry.as_ref().and_then(|entry| entry.progress.try_lock().ok());
         progress.is_some_and(|progress| matches!(progress.standing, Some(Standing::Ready)))
-    }
-
-    fn tell(&self, name: &str, deed: Deed) {
-        let Shown { metrics, board, .. } = &self.shared.shown;
-        match deed {
-            Deed::Applied(_) | Deed::Pruned(_) => {}
-            Deed::PutBack(reason) => {
-                tracing::warn!(service = name, "put back the previous routes: {reason}");
-            }
-            Deed::Refused => metrics.preflight_refused(),
-            Deed::Drift(deviation) => {
-                tracing::warn!(service = name, "{deviation}");
-                let kind = &deviation.object.kind;
-                metrics.drift_found(name, kind);
-                if deviation.repaired {
-                    metrics.drift_repaired(name, kind);
-                }
-                let drift = deviation.summary(Timestamp::now());
-                board.service(name, |report| report.last_drift = Some(drift));
-            }
-        }
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Entry>>> {

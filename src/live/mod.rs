@@ -34,6 +34,20 @@ pub enum Touched {
     Foreign,
 }
 
+/// How the watch of a kind goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watching {
+    /// It has begun, and does not know its objects yet.
+    Begun,
+    /// It knows its objects.
+    Synced,
+    /// It broke, and is begun anew.
+    Broken,
+}
+
+/// Told how the watches go.
+pub type Notice = Arc<dyn Fn(&Kind, Watching) + Send + Sync>;
+
 /// The live state; cloning gives another handle on the same.
 #[derive(Clone)]
 pub struct Live {
@@ -43,6 +57,7 @@ pub struct Live {
 struct Shared {
     state: Mutex<State>,
     touched: mpsc::UnboundedSender<Touched>,
+    notice: Notice,
     /// How many kinds are still without their first list.
     unsynced: channel::Sender<usize>,
     /// Counts the times at which everything was to be listed anew.
@@ -50,12 +65,13 @@ struct Shared {
 }
 
 impl Live {
-    /// An empty state, and where it says what changes.
-    pub fn new(instance: &str) -> (Self, mpsc::UnboundedReceiver<Touched>) {
+    /// An empty state, and where it says what changes. `notice` is told how the watches go.
+    pub fn new(instance: &str, notice: Notice) -> (Self, mpsc::UnboundedReceiver<Touched>) {
         let (touched, receiver) = mpsc::unbounded_channel();
         let shared = Shared {
             state: Mutex::new(State::new(instance)),
             touched,
+            notice,
             unsynced: channel::Sender::new(0),
             relist: channel::Sender::new(0),
         };
@@ -82,6 +98,7 @@ impl Live {
     ) {
         if self.state().enter_kind(&kind) {
             self.count_unsynced();
+            (self.shared.notice)(&kind, Watching::Begun);
             tasks.spawn(watch::follow(self.clone(), cluster.clone(), kind, resync));
         }
     }
@@ -174,6 +191,11 @@ impl Live {
             // Nobody listens any more when the daemon stops.
             let _ = self.shared.touched.send(touched);
         }
+    }
+
+    fn note_trouble(&self, kind: &Kind, trouble: String) {
+        self.state().note_trouble(kind, trouble);
+        (self.shared.notice)(kind, Watching::Broken);
     }
 
     fn count_unsynced(&self) {

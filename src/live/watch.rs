@@ -6,7 +6,7 @@ use futures::StreamExt;
 use kube::runtime::watcher::Event;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Live;
+use super::{Live, Watching};
 use crate::cluster::Cluster;
 
 /// The longest pause before a kind that cannot be watched is tried again.
@@ -52,7 +52,7 @@ pub(super) async fn follow(live: Live, cluster: Cluster, kind: Kind, resync: Dur
         let mut events = match watched {
             Ok(events) => events,
             Err(error) => {
-                live.state().note_trouble(&kind, error.to_string());
+                live.note_trouble(&kind, error.to_string());
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 sleep(pause).await;
                 continue;
@@ -65,9 +65,7 @@ pub(super) async fn follow(live: Live, cluster: Cluster, kind: Kind, resync: Dur
                 changed = relist.changed() => if changed.is_ok() { break },
                 event = events.next() => match event {
                     Some(Ok(event)) => take(&live, &kind, event),
-                    Some(Err(error)) => {
-                        live.state().note_trouble(&kind, error.to_string());
-                    }
+                    Some(Err(error)) => live.note_trouble(&kind, error.to_string()),
                     None => break,
                 },
             }
@@ -91,6 +89,7 @@ fn take(live: &Live, kind: &Kind, event: Event<serde_json::Value>) {
             let touched = live.state().end_list(kind);
             touched.into_iter().for_each(|touched| live.tell(Some(touched)));
             live.count_unsynced();
+            (live.shared.notice)(kind, Watching::Synced);
         }
         Event::Delete(object) => {
             let touched = live.state().strike(&kind.api_version, &kind.kind, &object);

@@ -18,8 +18,8 @@ pub enum Deed {
     Pruned(Vec<ObjectId>),
     /// The previous routes were written again, for this reason.
     PutBack(String),
-    /// The preflight refused a change.
-    Refused,
+    /// The preflight refused a change, for this reason.
+    Refused(String),
     /// Somebody else changed what we own.
     Drift(Deviation),
 }

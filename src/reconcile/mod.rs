@@ -317,7 +317,7 @@ impl Pass<'_> {
         let admission = &reconciler.admission;
         let asked = admission.ask(self.job, &seen.surplus, &self.conduct.gloo_namespace).await;
         let prediction = asked.map_err(|refusal| {
-            (self.tell)(Deed::Refused);
+            (self.tell)(Deed::Refused(refusal.clone()));
             Ended::Stalled(format!("no route was changed: {refusal}"))
         })?;
         self.memory.admitted = admitted;
