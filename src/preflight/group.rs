@@ -47,6 +47,8 @@ struct Traits {
     /// What it does may be of use or harm to anybody: it says who is served at all, or mends what
     /// holds others up.
     alone: bool,
+    /// The domains, now and then, of the VirtualServices among its objects, in small letters.
+    domains: Vec<String>,
     /// RouteTables come to those that are selected.
     adds: bool,
     /// RouteTables go from those that are selected.
@@ -86,7 +88,11 @@ impl Traits {
             adds |= before.is_none() || moved;
             removes |= surplus.contains(object) || moved;
         }
-        Self { objects, uses, alone, adds, removes }
+        let domains = [live, coming]
+            .into_iter()
+            .flat_map(|snapshot| objects.iter().flat_map(move |object| domains(snapshot, object)));
+        let domains = domains.collect();
+        Self { objects, uses, alone, domains, adds, removes }
     }
 }
 
@@ -105,12 +111,35 @@ fn delegates(snapshot: &Snapshot, object: &ObjectRef) -> bool {
     }
 }
 
+/// The domains of a VirtualService, in small letters; `*` where it names none.
+fn domains(snapshot: &Snapshot, object: &ObjectRef) -> Vec<String> {
+    if object.kind != "VirtualService" {
+        return Vec::new();
+    }
+    let Some(spec) = snapshot.virtual_service(&object.resource()) else { return Vec::new() };
+    let named = spec.virtual_host.as_ref().map(|host| host.domains.as_slice()).unwrap_or_default();
+    match named {
+        [] => vec!["*".into()],
+        named => named.iter().map(|domain| domain.to_lowercase()).collect(),
+    }
+}
+
+/// Whether one of the domains may take requests from the other: they are the same, or one has a
+/// wildcard and what it says beside it is part of the other.
+fn overlap(one: &str, other: &str) -> bool {
+    let (a, b) = (one.trim_matches('*'), other.trim_matches('*'));
+    let has_wildcard = a != one || b != other;
+    let is_part = |a: &str, b: &str| a.ends_with(b) || a.starts_with(b);
+    one == other || has_wildcard && (is_part(a, b) || is_part(b, a))
+}
+
 /// Independent changes so far.
 #[derive(Default)]
 struct Run {
     objects: HashSet<ObjectRef>,
     uses: HashSet<ObjectRef>,
     alone: bool,
+    domains: Vec<String>,
     adds: bool,
     removes: bool,
 }
@@ -121,14 +150,32 @@ impl Run {
             other.objects.iter().any(|it| self.objects.contains(it) || self.uses.contains(it))
                 || other.uses.iter().any(|it| self.objects.contains(it));
         let moves = self.adds && other.removes || self.removes && other.adds;
-        !(self.alone || other.alone || touches || moves)
+        let meets = |one: &String| self.domains.iter().any(|known| overlap(known, one));
+        let meets = other.domains.iter().any(meets);
+        !(self.alone || other.alone || touches || moves || meets)
     }
 
     fn add(&mut self, other: Traits) {
         self.objects.extend(other.objects);
         self.uses.extend(other.uses);
         self.alone |= other.alone;
+        self.domains.extend(other.domains);
         self.adds |= other.adds;
         self.removes |= other.removes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overlap;
+
+    #[test]
+    fn domains_overlap_when_one_may_take_requests_from_the_other() {
+        for (one, other) in [("a.example", "a.example"), ("*.example", "a.example"), ("*", "a")] {
+            assert!(overlap(one, other) && overlap(other, one), "{one} {other}");
+        }
+        assert!(overlap("a.*", "a.example") && overlap("*.example", "*.b.example"));
+        assert!(!overlap("a.example", "b.example") && !overlap("*.example", "a.test"));
+        assert!(!overlap("example", "a.example"));
     }
 }

@@ -52,7 +52,8 @@ const APPLIED: &str = "Share of the unmarked requests that is in force, in perce
 const PODS: &str = "Ready pods, as far as known";
 const REVISION: &str = "Newest commit that is fully in force";
 const WAITING: &str = "Time since the first commit arrived that is not in force; 0 without one";
-const DURATION: &str = "How long one pass over the service took; a pass takes what steps it can and waits nowhere";
+const DURATION: &str =
+    "How long one pass over the service took; a pass takes what steps it can and waits nowhere";
 const STALLS: &str = "How often the service became stalled";
 const FOUND: &str = "Changes by others to objects of this kind";
 const REPAIRED: &str = "Changes by others to objects of this kind that were undone";
