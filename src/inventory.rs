@@ -35,11 +35,10 @@ pub fn is_kept(object: &Value) -> bool {
     object["metadata"]["annotations"][KEEP] == "true"
 }
 
-/// When we last changed the object, by its managed fields, to the second.
-pub fn last_applied(object: &Value) -> Option<Timestamp> {
+/// When the object was last changed, its status included, by its managed fields, to the second.
+pub fn last_changed(object: &Value) -> Option<Timestamp> {
     let fields = object.pointer("/metadata/managedFields")?.as_array()?;
-    let ours = fields.iter().filter(|entry| entry["manager"] == FIELD_MANAGER);
-    ours.filter_map(|entry| entry.get("time")?.as_str()?.parse().ok()).max()
+    fields.iter().filter_map(|entry| entry.get("time")?.as_str()?.parse().ok()).max()
 }
 
 /// What identifies an object in a cluster.

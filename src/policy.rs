@@ -16,6 +16,8 @@ pub struct Routed {
     pub primary: Option<String>,
     /// The versions that requests with headers go to.
     pub by_header: BTreeSet<String>,
+    /// Whether some requests go to what is no version by its name: an Upstream of somebody else's.
+    pub elsewhere: bool,
 }
 
 impl Routed {
@@ -37,7 +39,10 @@ impl Routed {
             };
             let has_headers = !route["matchers"][0]["headers"].as_array().is_none_or(Vec::is_empty);
             for (destination, weight) in destinations {
-                let Some(version) = version(service, destination) else { continue };
+                let Some(version) = version(service, destination) else {
+                    routed.elsewhere |= weight > 0;
+                    continue;
+                };
                 if has_headers {
                     routed.by_header.insert(version);
                 } else {
@@ -151,6 +156,10 @@ mod tests {
         let own = json!({"upstream": {"name": "echo-v2", "namespace": "echo"}});
         assert_eq!(version("echo", &own).as_deref(), Some("v2"));
         assert_eq!(version("echo", &destination("v1")).as_deref(), Some("v1"));
-        assert_eq!(version("echo", &json!({"upstream": {"name": "other"}})), None);
+        let other = json!({"upstream": {"name": "other"}});
+        assert_eq!(version("echo", &other), None);
+        let route = |to: &Value| json!({"spec": {"routes": [{"routeAction": {"single": to}}]}});
+        assert!(Routed::of("echo", &route(&other)).elsewhere);
+        assert!(!Routed::of("echo", &route(&own)).elsewhere);
     }
 }

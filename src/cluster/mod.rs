@@ -60,8 +60,12 @@ impl Cluster {
         let config = kube::Config::infer()
             .await
             .map_err(|error| anyhow::anyhow!("no cluster configuration: {error}; set KUBECONFIG to a kubeconfig file, or run inside a cluster"))?;
-        let client = ClientBuilder::try_from(config)?.with_layer(requests).build();
-        Ok(Self { client, kinds: Arc::default() })
+        Ok(Self::behind(ClientBuilder::try_from(config)?.with_layer(requests).build()))
+    }
+
+    /// The cluster that this client reaches.
+    pub fn behind(client: Client) -> Self {
+        Self { client, kinds: Arc::default() }
     }
 
     /// The client beneath.
@@ -300,7 +304,7 @@ mod tests {
             let answer = Response::builder().status(status).body(Body::from(body.clone()));
             std::future::ready(answer)
         });
-        Cluster { client: Client::new(service, "default"), kinds: Arc::default() }
+        Cluster::behind(Client::new(service, "default"))
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! What is kept of a live object: as much as decisions need, and no more, so that thousands of
 //! services fit in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::owned::{self, Digest};
 use crate::health::{self, Health, Verdict};
-use crate::inventory::{APPLIED, INSTANCE, ObjectId, SERVICE, is_kept, last_applied};
+use crate::inventory::{APPLIED, INSTANCE, ObjectId, SERVICE, is_kept, last_changed};
 use crate::policy::Routed;
 
 /// Whose an object is.
@@ -58,8 +58,8 @@ pub struct Facts {
     pub owned: Digest,
     /// The digest in its annotation `coalmine.dev/applied`.
     pub applied: Option<Arc<str>>,
-    /// When we last changed it, to the second.
-    pub applied_at: Option<Timestamp>,
+    /// For an Upstream of ours when it or the verdict on it was last changed, to the second.
+    pub changed_at: Option<Timestamp>,
     /// Whether it stays when its service's file goes.
     pub kept: bool,
     /// Whether it is being deleted.
@@ -133,7 +133,7 @@ impl Facts {
             version: text("resourceVersion").and_then(|v| v.parse().ok()).unwrap_or(u64::MAX),
             owned: if is_ours { Digest::of_live(object) } else { Digest::of(&Value::Null) },
             applied: metadata["annotations"][APPLIED].as_str().map(Into::into),
-            applied_at: is_ours.then(|| last_applied(object)).flatten(),
+            changed_at: (is_ours && kind == "Upstream").then(|| last_changed(object)).flatten(),
             kept: is_kept(object),
             terminating: text("deletionTimestamp").is_some(),
             routing: is_part_of_gloo(&identify(
@@ -204,6 +204,10 @@ impl PodFacts {
         }
     }
 }
+
+/// The ready pods in a Service's v1 Endpoints, and since when they are there, to the second; `None`
+/// where the object does not tell.
+pub type Addresses = BTreeMap<Arc<str>, Option<Timestamp>>;
 
 /// The names of the ready pods in a v1 Endpoints object, which is what Gloo reads.
 pub fn ready_addresses(endpoints: &Value) -> BTreeSet<Arc<str>> {

@@ -9,15 +9,16 @@ mod owned;
 mod state;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gloo::Snapshot;
+use kube::runtime::watcher::Event;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch as channel};
 
-pub use facts::{Claim, Detail, Facts, PodFacts, Trouble, identify, ready_addresses};
+pub use facts::{Addresses, Claim, Detail, Facts, PodFacts, Trouble, identify, ready_addresses};
 pub use owned::{Digest, holds, owned};
 
 use crate::cluster::Cluster;
@@ -144,7 +145,7 @@ impl Live {
     }
 
     /// The ready pods in the v1 Endpoints of a Service of ours.
-    pub fn ready_addresses(&self, namespace: &str, service: &str) -> BTreeSet<Arc<str>> {
+    pub fn ready_addresses(&self, namespace: &str, service: &str) -> Addresses {
         self.state().ready_addresses(namespace, service)
     }
 
@@ -159,6 +160,26 @@ impl Live {
     /// service.
     pub fn gloo_without(&self, service: &str) -> u64 {
         self.state().gloo_without(service)
+    }
+
+    /// Takes up what the watch of a kind says. The words of one watch have to come in their order.
+    pub fn receive(&self, kind: &Kind, event: Event<Value>) {
+        match event {
+            Event::Init => self.state().begin_list(kind),
+            Event::InitApply(object) | Event::Apply(object) => {
+                let touched = self.state().enter(&kind.api_version, &kind.kind, &object);
+                self.tell(touched);
+            }
+            Event::InitDone => {
+                let touched = self.state().end_list(kind);
+                touched.into_iter().for_each(|touched| self.tell(Some(touched)));
+                self.count_unsynced();
+            }
+            Event::Delete(object) => {
+                let touched = self.state().strike(&kind.api_version, &kind.kind, &object);
+                self.tell(touched);
+            }
+        }
     }
 
     /// Enters an object as the API server answered.

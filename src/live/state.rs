@@ -6,9 +6,9 @@ use std::sync::Arc;
 use gloo::Snapshot;
 use serde_json::Value;
 
-use super::facts::{Claim, Facts, PodFacts, identify, ready_addresses};
+use super::facts::{Addresses, Claim, Facts, PodFacts, identify, ready_addresses};
 use super::{Kind, Touched};
-use crate::inventory::{ObjectId, SERVICE};
+use crate::inventory::{ObjectId, SERVICE, last_changed};
 
 /// The state behind [`super::Live`].
 pub(super) struct State {
@@ -33,7 +33,7 @@ type Key = (String, String);
 
 struct Endpoints {
     service: Arc<str>,
-    ready: BTreeSet<Arc<str>>,
+    ready: Addresses,
 }
 
 /// How far the watch of a kind is.
@@ -127,7 +127,7 @@ impl State {
         pods.cloned().collect()
     }
 
-    pub(super) fn ready_addresses(&self, namespace: &str, service: &str) -> BTreeSet<Arc<str>> {
+    pub(super) fn ready_addresses(&self, namespace: &str, service: &str) -> Addresses {
         let key = (namespace.to_owned(), service.to_owned());
         self.endpoints.get(&key).map(|known| known.ready.clone()).unwrap_or_default()
     }
@@ -218,9 +218,15 @@ impl State {
     fn enter_endpoints(&mut self, id: &ObjectId, endpoints: &Value) -> Option<Touched> {
         let service: Arc<str> = endpoints["metadata"]["labels"][SERVICE].as_str()?.into();
         let key = (id.namespace.clone().unwrap_or_default(), id.name.clone());
-        let ready = ready_addresses(endpoints);
+        let known = self.endpoints.get(&key);
+        let changed_at = last_changed(endpoints);
+        let since = |name: &Arc<str>| {
+            known.and_then(|known| known.ready.get(name)).copied().unwrap_or(changed_at)
+        };
+        let ready = ready_addresses(endpoints).into_iter();
+        let ready = ready.map(|name| (name.clone(), since(&name))).collect();
         let entry = Endpoints { service: service.clone(), ready };
-        let is_new = self.endpoints.get(&key).is_none_or(|known| known.ready != entry.ready);
+        let is_new = known.is_none_or(|known| known.ready != entry.ready);
         self.endpoints.insert(key, entry);
         is_new.then_some(Touched::Service(service))
     }
@@ -440,6 +446,23 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_as_old_as_the_change_that_brought_it() {
+        let mut state = State::new("default");
+        let endpoints = |names: &[&str], time: &str| {
+            let addresses = names.iter().map(|name| json!({"targetRef": {"name": name}}));
+            json!({"metadata": {"name": "echo", "namespace": "echo", "labels": {SERVICE: "echo"},
+                    "managedFields": [{"manager": "kube-controller-manager", "time": time}]},
+                "subsets": [{"addresses": addresses.collect::<Vec<_>>()}]})
+        };
+        let (first, second) = ("2026-01-01T00:00:01Z", "2026-01-01T00:00:09Z");
+        state.enter("v1", "Endpoints", &endpoints(&["a"], first));
+        state.enter("v1", "Endpoints", &endpoints(&["a", "b"], second));
+        let since = |time: &str| time.parse().ok();
+        let expected = [("a".into(), since(first)), ("b".into(), since(second))];
+        assert_eq!(state.ready_addresses("echo", "echo"), expected.into());
+    }
+
+    #[test]
     fn pods_and_addresses_are_known_by_their_service() {
         let mut state = State::new("default");
         let labels = json!({INSTANCE: "default", SERVICE: "echo", "version": "v1"});
@@ -451,7 +474,7 @@ mod tests {
         assert_eq!(state.enter("v1", "Pod", &pod), None);
         assert_eq!(state.enter("v1", "Endpoints", &endpoints), echo());
         assert_eq!(state.pods("echo").len(), 1);
-        assert_eq!(state.ready_addresses("echo", "echo"), ["a".into()].into());
+        assert_eq!(state.ready_addresses("echo", "echo"), [("a".into(), None)].into());
         assert_eq!(state.strike("v1", "Pod", &pod), echo());
         assert!(state.pods("echo").is_empty());
     }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use kube::runtime::watcher::Event;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Live, Watching};
+use super::Live;
 use crate::cluster::Cluster;
 
 /// The longest pause before a kind that cannot be watched is tried again.
@@ -64,7 +63,7 @@ pub(super) async fn follow(live: Live, cluster: Cluster, kind: Kind, resync: Dur
                 () = sleep_until(due) => break,
                 changed = relist.changed() => if changed.is_ok() { break },
                 event = events.next() => match event {
-                    Some(Ok(event)) => take(&live, &kind, event),
+                    Some(Ok(event)) => live.receive(&kind, event),
                     Some(Err(error)) => live.note_trouble(&kind, error.to_string()),
                     None => break,
                 },
@@ -76,24 +75,4 @@ pub(super) async fn follow(live: Live, cluster: Cluster, kind: Kind, resync: Dur
 /// Not all kinds are listed anew at the same moment.
 fn spread(resync: Duration) -> Duration {
     resync.mul_f64(1.0 + 0.1 * fastrand::f64())
-}
-
-fn take(live: &Live, kind: &Kind, event: Event<serde_json::Value>) {
-    match event {
-        Event::Init => live.state().begin_list(kind),
-        Event::InitApply(object) | Event::Apply(object) => {
-            let touched = live.state().enter(&kind.api_version, &kind.kind, &object);
-            live.tell(touched);
-        }
-        Event::InitDone => {
-            let touched = live.state().end_list(kind);
-            touched.into_iter().for_each(|touched| live.tell(Some(touched)));
-            live.count_unsynced();
-            (live.shared.notice)(kind, Watching::Synced);
-        }
-        Event::Delete(object) => {
-            let touched = live.state().strike(&kind.api_version, &kind.kind, &object);
-            live.tell(touched);
-        }
-    }
 }

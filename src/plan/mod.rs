@@ -28,8 +28,13 @@ pub enum Step {
     Apply(Vec<Manifest>),
     /// Write these routes, and remember the ones before until Gloo has judged.
     Route(Vec<Manifest>),
-    /// Write the routes before again: Gloo judged the new ones worse, for this reason.
-    PutBack(String),
+    /// Write the routes before again.
+    PutBack {
+        /// What Gloo said about the new ones, or that it said nothing.
+        reason: String,
+        /// Whether it was a verdict. What Gloo did not judge may be tried again when it judges again.
+        is_judged: bool,
+    },
     /// Delete these.
     Delete(Vec<ObjectId>),
     /// Nothing can be done now.
@@ -82,8 +87,9 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
         steps.extend(Need::Everything(backend).unmet(seen));
     }
     if !(old_rest.is_empty() && late.is_empty()) {
+        steps.extend(leaving(seen));
         // Also when this process changed no route: the one before it may have died right after.
-        steps.extend(settled(seen));
+        steps.extend(followed(seen));
         steps.apply(late);
         steps.delete(old_rest);
     }
@@ -140,8 +146,10 @@ fn verdict(id: &ObjectId, desired: &Desired, seen: &Observation) -> Option<Step>
     let gloo = &seen.gloo_namespace;
     let advice = format!("does Gloo run in namespace {gloo}, and what does its log say?");
     let Some(verdict) = facts.verdict() else {
-        if undo.is_some() && seen.overdue.as_deref() == Some(&id.to_string()) {
-            return Some(Step::PutBack(format!("{id}: Gloo gave no verdict in time; {advice}")));
+        let is_overdue = seen.overdue.as_deref() == Some(&id.to_string());
+        if is_overdue && undo.is_some_and(|undo| undo.was_there(id)) {
+            let reason = format!("{id}: Gloo gave no verdict in time; {advice}");
+            return Some(Step::PutBack { reason, is_judged: false });
         }
         let reason = "Gloo has given no verdict on it yet".into();
         return Some(Step::Await(Wait::on(id, reason, advice)));
@@ -156,19 +164,29 @@ fn verdict(id: &ObjectId, desired: &Desired, seen: &Observation) -> Option<Step>
     match undo {
         // Objects that arrive together can draw a warning about each other that is gone a moment
         // later.
-        Some(undo) if undo.is_worse(id, verdict) => Some(match settled(seen) {
-            Some(_) => {
-                Step::Await(Wait { until: Some(seen.settled_at()), ..Wait::on(id, reason, advice) })
-            }
-            None => Step::PutBack(format!("{id}: {reason}")),
-        }),
+        Some(undo) if undo.is_worse(id, verdict) => {
+            let until = seen.settled_at();
+            Some(if until > seen.now {
+                Step::Await(Wait { until: Some(until), ..Wait::on(id, reason, advice) })
+            } else {
+                Step::PutBack { reason: format!("{id}: {reason}"), is_judged: true }
+            })
+        }
         _ => Some(Step::Await(Wait::on(id, reason, "correct what it names".into()))),
     }
 }
 
+/// Routes that are being deleted, and are served until they are gone.
+fn leaving(seen: &Observation) -> Option<Step> {
+    let mut routes = seen.objects.iter().filter(|(id, facts)| is_route(id) && facts.terminating);
+    let (id, _) = routes.next()?;
+    let advice = "does it have a finalizer, and who is to take it away?".into();
+    Some(Step::Await(Wait::on(id, "it is being deleted and not gone yet".into(), advice)))
+}
+
 /// Envoy takes up new routes, and finishes what it sent elsewhere, within the settle time.
-fn settled(seen: &Observation) -> Option<Step> {
-    let until = seen.settled_at();
+fn followed(seen: &Observation) -> Option<Step> {
+    let until = seen.followed_at();
     (until > seen.now).then(|| {
         Step::Await(Wait {
             on: "routes".into(),

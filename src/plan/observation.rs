@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::is_route;
 use crate::health::Verdict;
 use crate::inventory::{Manifest, ObjectId};
-use crate::live::{Facts, PodFacts};
+use crate::live::{Addresses, Facts, PodFacts};
 use crate::policy::Routed;
 
 /// What is seen of one service at a moment: all that [`super::plan`] decides by.
@@ -24,13 +24,15 @@ pub struct Observation {
     /// Its pods, by the selector that finds them.
     pub pods: BTreeMap<String, Vec<PodFacts>>,
     /// The ready pods in the Service's v1 Endpoints.
-    pub addresses: BTreeSet<Arc<str>>,
+    pub addresses: Addresses,
     /// Upstreams on which Gloo will give a verdict before the new routes are there. Without any
     /// VirtualService Gloo writes no status on an Upstream (case 15-delete-virtualservice).
     pub judged_upstreams: BTreeSet<ObjectId>,
     /// When the routes were last changed, as far as this process knows: a process that has just
     /// started takes the moment of its first look.
     pub routes_changed_at: Timestamp,
+    /// When Gloo last began or ended to have a verdict on them, in the same way.
+    pub routes_judged_at: Timestamp,
     /// The routes before the present ones, while Gloo has not judged these.
     pub undo: Option<Arc<Undo>>,
     /// Why the desired routes are not to be tried again.
@@ -54,9 +56,15 @@ impl Observation {
         routes.filter_map(|(_, facts)| facts.routed()).next()
     }
 
-    /// When every proxy follows the routes that are there.
+    /// When the objects that arrived together have had time to find each other.
     pub fn settled_at(&self) -> Timestamp {
         after(self.routes_changed_at, self.settle)
+    }
+
+    /// When every proxy follows the routes that are there: Envoy follows Gloo's verdict, however late
+    /// that comes.
+    pub fn followed_at(&self) -> Timestamp {
+        after(self.routes_changed_at.max(self.routes_judged_at), self.settle)
     }
 }
 
@@ -77,6 +85,11 @@ impl Undo {
     /// Whether it says anything about this object.
     pub fn concerns(&self, id: &ObjectId) -> bool {
         self.before.contains_key(id)
+    }
+
+    /// Whether there is something to go back to.
+    pub fn was_there(&self, id: &ObjectId) -> bool {
+        self.before.get(id).is_some_and(Option::is_some)
     }
 
     /// Routes that are new may draw a warning (a VirtualService that selects no table yet does, case

@@ -76,7 +76,7 @@ fn reachable(pods: &Pods, seen: &Observation, all: bool) -> Option<Step> {
     }
     let ready = of(pods, seen).iter().filter(|pod| pod.ready_since.is_some());
     let ready: BTreeSet<&Arc<str>> = ready.map(|pod| &pod.name).collect();
-    let known = ready.iter().filter(|name| seen.addresses.contains(**name)).count();
+    let known = ready.iter().filter(|name| seen.addresses.contains_key(**name)).count();
     let missing = ready.len() - known;
     let reason = match (ready.len(), known, missing) {
         (0, ..) => "no pod of it is ready".to_owned(),
@@ -110,20 +110,24 @@ pub(super) fn unjudged_upstreams(desired: &Desired, seen: &Observation) -> Optio
 }
 
 /// Endpoints take another way to Envoy than routes do, and a slower one (gloo.md: up to 3.6 s against
-/// 2.5 s), so a version that gets requests for the first time must have been ready for the settle
-/// time. Pods and Upstreams carry their times themselves, so a process that was restarted waits no
-/// less. A service without routes has no requests to lose.
+/// 2.5 s), so a version that gets requests for the first time must have been in the Endpoints for the
+/// settle time, and Gloo must have judged its Upstreams that long ago. Endpoints and Upstreams carry
+/// their times themselves, so a process that was restarted waits no less. A service without routes has
+/// no requests to lose.
 pub(super) fn unknown_to_proxies(desired: &Desired, seen: &Observation) -> Option<Step> {
     seen.routes_in_force()?;
     let mut youngest = None;
     for need in desired.gains(seen) {
         if let Need::Everything(Backend::Pods(pods)) = need {
-            youngest = youngest.max(of(pods, seen).iter().filter_map(|pod| pod.ready_since).max());
+            let ready = of(pods, seen).iter().filter(|pod| pod.ready_since.is_some());
+            let known = |pod: &PodFacts| seen.addresses.get(&pod.name).copied().flatten();
+            youngest =
+                youngest.max(ready.map(|pod| pod.ready_since.max(known(pod))).max().flatten());
         }
     }
     for manifest in &desired.upstreams {
         let facts = seen.objects.get(manifest.id());
-        youngest = youngest.max(facts.and_then(|facts| facts.applied_at));
+        youngest = youngest.max(facts.and_then(|facts| facts.changed_at));
     }
     // Kubernetes cuts off the fraction of a second.
     let until = after(after(youngest?, seen.settle), std::time::Duration::from_secs(1));

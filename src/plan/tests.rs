@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::health::Health;
-use crate::live::{Claim, Detail, Digest, Facts, PodFacts};
+use crate::live::{Addresses, Claim, Detail, Digest, Facts, PodFacts};
 use crate::policy::Routed;
 
 const SETTLE: Duration = Duration::from_secs(3);
@@ -38,7 +38,7 @@ fn shares(shares: &[(&str, u64)]) -> Routed {
     Routed {
         shares: shares.iter().map(|(version, share)| ((*version).to_owned(), *share)).collect(),
         primary: shares.first().map(|(version, _)| (*version).to_owned()),
-        by_header: BTreeSet::new(),
+        ..Routed::default()
     }
 }
 
@@ -63,7 +63,7 @@ fn facts(detail: Detail) -> Facts {
         claim: Claim::Ours("echo".into()),
         owned: Digest::of(&json!(null)),
         applied: None,
-        applied_at: Some(at(0)),
+        changed_at: Some(at(0)),
         kept: false,
         terminating: false,
         routing: None,
@@ -79,12 +79,12 @@ fn routes(routed: &[(&str, u64)], verdict: Option<Verdict>) -> Facts {
 fn healthy(versions: &[&str], routed: Option<&[(&str, u64)]>) -> Observation {
     let mut objects = BTreeMap::new();
     let mut by_selector = BTreeMap::new();
-    let mut addresses: BTreeSet<Arc<str>> = BTreeSet::new();
+    let mut addresses = Addresses::new();
     for version in versions {
         let pods = pods(version);
         let detail = Detail::Deployment { replicas: 1, health: Health::Ready };
         objects.insert(pods.deployment, facts(detail));
-        addresses.insert((*version).into());
+        addresses.insert((*version).into(), Some(at(0)));
         let pod = PodFacts {
             name: (*version).into(),
             version: (*version).into(),
@@ -108,6 +108,7 @@ fn healthy(versions: &[&str], routed: Option<&[(&str, u64)]>) -> Observation {
         addresses,
         judged_upstreams: [upstream].into(),
         routes_changed_at: at(0),
+        routes_judged_at: at(0),
         undo: None,
         refused_routes: None,
         blocked_by: None,
@@ -160,7 +161,27 @@ fn a_version_that_gets_more_has_to_be_ready_and_known_to_every_proxy() {
     seen.pods.get_mut("app=echo,version=v2").unwrap()[0].ready_since = Some(at(98));
     let [Step::Await(wait), Step::Route(_), ..] = &plan(&desired, &seen)[..] else { panic!() };
     assert_eq!(wait.until, Some(at(102)));
+    seen.pods.get_mut("app=echo,version=v2").unwrap()[0].ready_since = Some(at(0));
+    seen.addresses.insert("v2".into(), Some(at(97)));
+    let [Step::Await(wait), Step::Route(_), ..] = &plan(&desired, &seen)[..] else { panic!() };
+    assert_eq!(wait.until, Some(at(101)));
     fails(&mut seen, "v2");
+    assert!(is_await(&plan(&desired, &seen)[0]));
+}
+
+#[test]
+fn nothing_goes_before_every_proxy_has_followed_a_late_verdict_or_a_late_deletion() {
+    let routed = [("v2", 100)];
+    let desired = service(&["v2"], &routed);
+    let mut seen = healthy(&["v1", "v2"], Some(&routed));
+    seen.surplus = changed(&[&pods("v1").deployment]);
+    assert!(matches!(plan(&desired, &seen)[..], [Step::Delete(_)]));
+    seen.routes_judged_at = at(99);
+    let [Step::Await(wait), Step::Delete(_)] = &plan(&desired, &seen)[..] else { panic!() };
+    assert_eq!(wait.until, Some(at(102)));
+    seen.routes_judged_at = at(0);
+    let old = Facts { terminating: true, ..routes(&[("v1", 100)], Some(Verdict::Accepted)) };
+    seen.objects.insert(manifest("RouteTable", "old").id().clone(), old);
     assert!(is_await(&plan(&desired, &seen)[0]));
 }
 
@@ -220,14 +241,14 @@ fn routes_that_gloo_judges_worse_are_put_back_after_the_settle_time() {
     seen.undo = Some(Arc::new(Undo {
         before: [(id.clone(), Some((desired.routes[0].clone(), Verdict::Accepted)))].into(),
     }));
-    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack(_)));
+    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack { .. }));
     seen.routes_changed_at = at(99);
     assert!(is_await(&plan(&desired, &seen)[0]));
     // Without a verdict they stay until the deadline.
     seen.objects.insert(id.clone(), routes(&[("v1", 50), ("v2", 50)], None));
     assert!(is_await(&plan(&desired, &seen)[0]));
     seen.overdue = Some(id.to_string());
-    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack(_)));
+    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack { .. }));
     // Once put back they are not tried again.
     seen.undo = None;
     seen.changed = changed(&[&id]);
@@ -278,7 +299,7 @@ proptest! {
             let in_force = has_routes.then(|| shares(&before));
             for (version, new) in &desired.shares.shares {
                 let old = in_force.as_ref().map_or(0, |r| r.shares.get(version).copied().unwrap_or(0));
-                if *new > old && !seen.addresses.contains(version.as_str()) {
+                if *new > old && !seen.addresses.contains_key(version.as_str()) {
                     prop_assert!(steps[..route].iter().any(is_await));
                 }
             }

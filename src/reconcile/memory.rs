@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::inventory::ObjectId;
-use crate::live::Digest;
-use crate::plan::Undo;
+use crate::live::{Digest, Facts};
+use crate::plan::{Undo, is_route};
 
 /// The pause after the first repair of an object, doubled by each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -20,14 +20,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// What is remembered of a service between two passes.
 #[derive(Debug)]
 pub struct Memory {
-    /// When routes were last changed; at first the moment of the first look.
+    /// The routes that were seen last: what of them is ours, whether they are being deleted, and
+    /// whether Gloo had judged them.
+    routes: BTreeMap<ObjectId, ((Digest, bool), bool)>,
+    /// When routes were last seen to change; at first the moment of the first look.
     pub(super) routes_changed_at: Timestamp,
+    /// When Gloo was last seen to begin or end to have a verdict on them.
+    pub(super) routes_judged_at: Timestamp,
     /// The job whose objects were all in force.
     pub(super) in_force: Option<Digest>,
     /// The routes of before, while Gloo has not judged the present ones.
     pub(super) undo: Option<Arc<Undo>>,
-    /// The routes that Gloo judged worse, and its words.
-    pub(super) refused: Option<(Digest, String)>,
+    /// The routes that were put back.
+    pub(super) refused: Option<Refused>,
     /// What is waited for, and since when.
     pub(super) waiting: Option<(String, Timestamp)>,
     /// Objects that were repaired.
@@ -47,6 +52,17 @@ pub struct Memory {
     pub(super) told: BTreeMap<ObjectId, Option<Digest>>,
 }
 
+/// Routes that were put back.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// All that was asked for.
+    pub(super) routes: Digest,
+    /// Why.
+    pub(super) reason: String,
+    /// Whether Gloo had judged them.
+    pub(super) is_judged: bool,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Repairs {
     count: u32,
@@ -57,7 +73,9 @@ impl Memory {
     /// Nothing but the moment.
     pub fn new(now: Timestamp) -> Self {
         Self {
+            routes: BTreeMap::new(),
             routes_changed_at: now,
+            routes_judged_at: now,
             in_force: None,
             undo: None,
             refused: None,
@@ -70,6 +88,27 @@ impl Memory {
             blocked_by: None,
             told: BTreeMap::new(),
         }
+    }
+
+    /// Notes since when the routes are as they are seen, whoever changed them: also a write of ours
+    /// whose answer was lost shows in this way.
+    pub(super) fn note_routes(&mut self, objects: &BTreeMap<ObjectId, Facts>, now: Timestamp) {
+        let routes = objects.iter().filter(|(id, _)| is_route(id));
+        let seen = |facts: &Facts| ((facts.owned, facts.terminating), facts.verdict().is_some());
+        let routes: BTreeMap<_, _> = routes.map(|(id, facts)| (id.clone(), seen(facts))).collect();
+        if routes != self.routes {
+            self.routes_judged_at = now;
+            let is_same = |(id, (spec, _)): (&ObjectId, &((Digest, bool), bool))| {
+                self.routes.get(id).is_some_and(|(known, _)| known == spec)
+            };
+            if routes.len() != self.routes.len() || !routes.iter().all(is_same) {
+                self.routes_changed_at = now;
+            }
+            self.routes = routes;
+        }
+        // A Gloo that was silent speaks again.
+        let is_judged = self.routes.values().all(|(_, is_judged)| *is_judged);
+        self.refused.take_if(|refused| is_judged && !refused.is_judged);
     }
 
     /// What we own of the object when this manifest is in force.

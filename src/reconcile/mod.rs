@@ -31,6 +31,7 @@ use crate::live::{Claim, Digest, Live};
 use crate::plan::{Step, is_route, plan};
 use crate::policy;
 use crate::values::{Drift, PLATFORM, Policy, Timing};
+use memory::Refused;
 use observe::{Sight, in_the_way, is_accepted};
 
 /// What all services of one daemon share.
@@ -219,7 +220,7 @@ impl Pass<'_> {
             return Ok(Some(self.waiting(wait, now)));
         }
         self.still_wanted()?;
-        if !matches!(step, Step::PutBack(_)) && !self.admitted(&sight).await? {
+        if !matches!(step, Step::PutBack { .. }) && !self.admitted(&sight).await? {
             return Ok(None);
         }
         self.memory.waiting = None;
@@ -390,16 +391,19 @@ impl Pass<'_> {
             Step::Route(manifests) => {
                 let undo = executor.undo(manifests, self.memory.undo.as_deref()).await?;
                 self.memory.undo = Some(Arc::new(undo));
-                self.memory.routes_changed_at = (reconciler.clock)();
                 self.write(&executor, manifests, sight).await?;
-                self.memory.routes_changed_at = (reconciler.clock)();
             }
-            Step::PutBack(reason) => {
-                if let Some(undo) = self.memory.undo.take() {
+            Step::PutBack { reason, is_judged } => {
+                if let Some(undo) = self.memory.undo.clone() {
                     self.still_wanted()?;
-                    self.memory.refused = Some((self.job.routes_digest(), reason.clone()));
-                    self.memory.routes_changed_at = (reconciler.clock)();
+                    self.memory.refused = Some(Refused {
+                        routes: self.job.routes_digest(),
+                        reason: reason.clone(),
+                        is_judged: *is_judged,
+                    });
                     executor.put_back(&undo).await?;
+                    // Only now: what fails half-way is done again.
+                    self.memory.undo = None;
                     (self.tell)(Deed::PutBack(reason.clone()));
                 }
             }
@@ -407,9 +411,6 @@ impl Pass<'_> {
                 for id in ids {
                     self.still_wanted()?;
                     executor.delete([id]).await?;
-                }
-                if ids.iter().any(is_route) {
-                    self.memory.routes_changed_at = (reconciler.clock)();
                 }
                 (self.tell)(Deed::Pruned(ids.clone()));
             }

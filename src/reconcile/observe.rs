@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::memory::Memory;
 use super::{Conduct, Ended, Job, Reconciler, objection};
 use crate::inventory::{Manifest, ObjectId};
-use crate::live::{Claim, Digest, Facts, PodFacts};
+use crate::live::{Addresses, Claim, Digest, Facts, PodFacts};
 use crate::plan::{Backend, Observation, Pods, is_route};
 use crate::values::{Drift, PLATFORM};
 
@@ -26,7 +26,7 @@ impl Reconciler {
         &self,
         job: &Job,
         conduct: &Conduct,
-        memory: &Memory,
+        memory: &mut Memory,
         now: Timestamp,
     ) -> Result<Sight, Ended> {
         if let Some(trouble) = self.live.unlisted(job.desired.manifests().map(Manifest::id)) {
@@ -72,7 +72,9 @@ impl Reconciler {
         let surplus: Vec<_> = objects.iter().filter(is_surplus).collect();
         let surplus: BTreeSet<ObjectId> = surplus.into_iter().map(|(id, _)| id.clone()).collect();
         let (pods, addresses) = self.pods(job, &mut objects).await?;
-        let refused = memory.refused.as_ref().filter(|(routes, _)| *routes == job.routes_digest());
+        memory.note_routes(&objects, now);
+        let refused =
+            memory.refused.as_ref().filter(|refused| refused.routes == job.routes_digest());
         let seen = Observation {
             changed,
             surplus,
@@ -81,8 +83,9 @@ impl Reconciler {
             addresses,
             judged_upstreams: memory.judged_upstreams.clone(),
             routes_changed_at: memory.routes_changed_at,
+            routes_judged_at: memory.routes_judged_at,
             undo: memory.undo.clone(),
-            refused_routes: refused.map(|(_, reason)| reason.clone()),
+            refused_routes: refused.map(|refused| refused.reason.clone()),
             blocked_by: memory.blocked_by.clone(),
             overdue: overdue(memory, conduct, now),
             gloo_namespace: conduct.gloo_namespace.as_str().into(),
@@ -97,9 +100,9 @@ impl Reconciler {
         &self,
         job: &Job,
         objects: &mut BTreeMap<ObjectId, Facts>,
-    ) -> Result<(BTreeMap<String, Vec<PodFacts>>, BTreeSet<std::sync::Arc<str>>), Ended> {
+    ) -> Result<(BTreeMap<String, Vec<PodFacts>>, Addresses), Ended> {
         let mut by_selector = BTreeMap::new();
-        let mut addresses = BTreeSet::new();
+        let mut addresses = Addresses::new();
         if job.service == PLATFORM {
             return Ok((by_selector, addresses));
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::inventory::Manifest;
+use crate::inventory::{Manifest, ObjectId};
 use crate::live::Detail;
 use crate::plan::{Backend, Desired, Observation, Pods};
 use crate::policy::Routed;
@@ -28,7 +28,8 @@ fn handed_over(pods: &Pods, seen: &Observation) -> Option<String> {
     })
 }
 
-/// Nobody answers in place of a version without pods. Where no version has any, nothing is lost.
+/// Nobody answers in place of a version without pods. Where no version has any, nothing is lost: not
+/// those of the new routes, nor those that have the requests now.
 fn parked(pods: &Pods, desired: &Desired, in_force: &Routed, seen: &Observation) -> Option<String> {
     let version = &pods.version;
     let gets = |routed: &Routed| {
@@ -36,11 +37,18 @@ fn parked(pods: &Pods, desired: &Desired, in_force: &Routed, seen: &Observation)
         (share, routed.by_header.contains(version))
     };
     let (share, by_header) = gets(&desired.shares);
-    let asks_for_pods = |id: &crate::inventory::ObjectId| {
+    let asks_for_pods = |id: &ObjectId| {
         let detail = seen.objects.get(id).map(|facts| &facts.detail);
         matches!(detail, Some(Detail::Deployment { replicas, .. }) if *replicas > 0)
     };
-    let stops = asks_for_pods(&pods.deployment) && gets(in_force) != (0, false);
+    let has_pods = |other: &str| {
+        let id = deployment_of(other, pods);
+        // What is not ours to count may well have some.
+        id.is_none_or(|id| !seen.objects.contains_key(&id) || asks_for_pods(&id))
+    };
+    let used = in_force.shares.iter().filter(|(_, share)| **share > 0).map(|(version, _)| version);
+    let stops =
+        in_force.elsewhere || used.chain(&in_force.by_header).any(|version| has_pods(version));
     let others_answer = desired.routed.iter().any(|backend| match backend {
         Backend::Pods(other) => other.version != *version && asks_for_pods(&other.deployment),
         Backend::Upstream(_) => true,
@@ -51,6 +59,12 @@ fn parked(pods: &Pods, desired: &Desired, in_force: &Routed, seen: &Observation)
              of the routes"
         )
     })
+}
+
+/// The Deployment that another version of the same service has, if it is ours.
+fn deployment_of(version: &str, pods: &Pods) -> Option<ObjectId> {
+    let service = pods.deployment.name.strip_suffix(&pods.version)?;
+    Some(ObjectId { name: format!("{service}{version}"), ..pods.deployment.clone() })
 }
 
 /// Gloo finds endpoints by the Service's port: between the change of the Service and the one of the

@@ -54,9 +54,10 @@ fn with_traffic(live: &[Value]) -> Observation {
         surplus: [].into(),
         objects,
         pods: BTreeMap::new(),
-        addresses: [].into(),
+        addresses: Default::default(),
         judged_upstreams: [].into(),
         routes_changed_at: Timestamp::UNIX_EPOCH,
+        routes_judged_at: Timestamp::UNIX_EPOCH,
         undo: None,
         refused_routes: None,
         blocked_by: None,
@@ -118,6 +119,17 @@ fn a_version_without_pods_gets_no_requests_that_somebody_else_could_answer() {
     let stopped = wants(vec![parked("v1")], &[("v1", 100)]);
     assert!(objection(&stopped, &with_traffic(&[deployment("v1", 1)])).is_some());
     assert_eq!(objection(&stopped, &with_traffic(&[deployment("v1", 0)])), None);
+    // Also where those that are to get no more are no part of the new routes.
+    let moved = wants(vec![parked("v2")], &[("v2", 100)]);
+    assert!(
+        objection(&moved, &with_traffic(&[deployment("v1", 1), deployment("v2", 0)])).is_some()
+    );
+    let mut foreign = with_traffic(&[deployment("v1", 0), deployment("v2", 0)]);
+    assert_eq!(objection(&moved, &foreign), None);
+    let elsewhere = Routed { elsewhere: true, ..Routed::default() };
+    let facts = foreign.objects.get_mut(&id("RouteTable", "echo-routes")).expect("there");
+    facts.detail = Detail::Routes { verdict: None, routed: elsewhere };
+    assert!(objection(&moved, &foreign).is_some());
     let unused = wants(vec![pods("v1"), parked("v2")], &[("v1", 100), ("v2", 0)]);
     assert_eq!(objection(&unused, &with_traffic(&[deployment("v1", 1)])), None);
 }
