@@ -20,7 +20,8 @@ const VAIN: usize = 2;
 /// Who edits.
 const SOMEBODY: &str = "kubectl-edit";
 
-/// Edits a RouteTable or a Deployment of one service after the other.
+/// Edits one RouteTable or Deployment after the other, none of them twice: that would be a fight,
+/// which the daemon does not have to win.
 pub(super) async fn measure(
     stage: &mut Stage,
     expected: &Objects,
@@ -31,12 +32,12 @@ pub(super) async fn measure(
     anyhow::ensure!(!objects.is_empty(), "there is nothing to edit");
     let end = Instant::now() + limit;
     let (mut repaired, mut missed) = (Vec::new(), 0);
+    let edits = edits.min(objects.len());
     for n in 0..edits {
         if Instant::now() >= end || missed >= VAIN {
             break;
         }
-        // A step that meets every object before it meets one again, for most numbers of them.
-        let (id, asked) = objects[n * 37 % objects.len()];
+        let (id, asked) = objects[n * objects.len() / edits];
         stage.observer.skip();
         let begun = Instant::now();
         let edited = edit(stage, id).await?;

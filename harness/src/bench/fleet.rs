@@ -9,25 +9,67 @@ use super::observer::Id;
 
 /// Namespaces that the services are spread over.
 const NAMESPACES: u16 = 10;
-/// The service with pods.
-pub(super) const MOVING: &str = "service-0000";
-/// Its file.
-pub(super) const MOVING_FILE: &str = "services/team-0/service-0000.yaml";
+/// The service with pods: in the middle, for tools that go through all objects in their order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moving(u16);
+
+impl Moving {
+    /// The one of a fleet of so many services.
+    pub(super) fn among(services: u16) -> Self {
+        Self(services / 2)
+    }
+
+    /// Its file in the repository.
+    pub(super) fn file(self) -> String {
+        file(self.0)
+    }
+
+    /// The object that has the weights.
+    pub(super) fn table(self) -> Id {
+        let (team, name) = (team(self.0), name(self.0));
+        Id::new("RouteTable", &format!("fleet-{team}"), &format!("{name}-routes"))
+    }
+
+    /// Its values with this weight.
+    pub(super) fn values(self, weight: u8) -> String {
+        format!(
+            "namespace: fleet-{}
+deployment: {{v1: {{replicas: 1}}, v2: {{replicas: 1}}}}
+routes:
+  apiGroup: fleet
+  primary: {{version: v1}}
+  canary: {{version: v2, weight: {weight}}}
+",
+            team(self.0)
+        )
+    }
+}
+
+fn team(number: u16) -> u16 {
+    number % NAMESPACES
+}
+
+fn name(number: u16) -> String {
+    format!("service-{number:04}")
+}
+
+fn file(number: u16) -> String {
+    format!("services/team-{}/{}.yaml", team(number), name(number))
+}
 
 /// What objects ask for, by their names.
 pub(super) type Objects = BTreeMap<Id, Value>;
 
 /// Writes the repository's first tree.
 pub(super) fn write(folder: &Path, services: u16) -> Result<()> {
-    let file = |path: &str, content: &str| {
+    let write = |path: &str, content: &str| {
         let path = folder.join(path);
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
     };
-    file("platform/way-in.yaml", &platform(services))?;
-    file(MOVING_FILE, &moving(1))?;
-    for number in 1..services {
-        let team = number % NAMESPACES;
+    write("platform/way-in.yaml", &platform(services))?;
+    for number in 0..services {
+        let team = team(number);
         let values = format!(
             "namespace: fleet-{team}
 deployment: {{v1: {{replicas: 0}}}}
@@ -36,22 +78,10 @@ routes:
   primary: {{version: v1}}
 "
         );
-        file(&format!("services/team-{team}/service-{number:04}.yaml"), &values)?;
+        write(&file(number), &values)?;
     }
-    Ok(())
-}
-
-/// The values of the service whose weight moves.
-pub(super) fn moving(weight: u8) -> String {
-    format!(
-        "namespace: fleet-0
-deployment: {{v1: {{replicas: 1}}, v2: {{replicas: 1}}}}
-routes:
-  apiGroup: fleet
-  primary: {{version: v1}}
-  canary: {{version: v2, weight: {weight}}}
-"
-    )
+    let moving = Moving::among(services);
+    write(&moving.file(), &moving.values(1))
 }
 
 /// The weight of the `n`-th push: never the one before, and never what another push leaves over for

@@ -13,8 +13,8 @@ use tokio::process::Command;
 use super::{
     cold,
     figures::{Figures, Push, Requests, Spread, seconds},
-    fleet::{self, MOVING, MOVING_FILE, has_weight},
-    observer::{Id, Seen},
+    fleet::{self, Moving, has_weight},
+    observer::Seen,
     stage::Stage,
 };
 use crate::api_proxy::{ApiProxy, Tally};
@@ -47,11 +47,12 @@ pub(super) async fn measure(
     let cold = cold::arrival(&mut stage.observer, expected, begun, limit).await;
     let cold = cold.with(Requests::of(&proxy.requests()));
 
-    let table = Id::new("RouteTable", "fleet-0", &format!("{MOVING}-routes"));
+    let moving = Moving::among(services);
+    let table = moving.table();
     let (mut applied, mut costs, mut missed) = (Vec::new(), Vec::new(), 0);
     for n in 0..CHANGES {
         let weight = fleet::weight(n + 1);
-        fs::write(content.join(MOVING_FILE), fleet::moving(weight))?;
+        fs::write(content.join(moving.file()), moving.values(weight))?;
         fs::write(&all, stage.rendered(&content)?.1)?;
         stage.observer.skip();
         let (mark, begun) = (proxy.mark(), Instant::now());

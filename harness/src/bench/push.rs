@@ -6,8 +6,7 @@ use anyhow::Result;
 
 use super::{
     figures::{Push, Requests, Spread, seconds},
-    fleet::{self, MOVING, MOVING_FILE, has_weight},
-    observer::Id,
+    fleet::{self, has_weight},
     stage::{Followed, Stage},
 };
 use crate::{api_proxy::Tally, repository::BRANCH};
@@ -26,7 +25,7 @@ pub(super) async fn measure(
     pushes: usize,
     limit: Duration,
 ) -> Result<Push> {
-    let table = Id::new("RouteTable", "fleet-0", &format!("{MOVING}-routes"));
+    let table = followed.moving.table();
     let end = Instant::now() + limit;
     let (mut applied, mut with_push, mut costs) = (Vec::new(), Vec::new(), Vec::new());
     let mut missed = 0;
@@ -36,8 +35,9 @@ pub(super) async fn measure(
         }
         followed.pushes += 1;
         let weight = fleet::weight(followed.pushes);
-        followed.repository.write(MOVING_FILE, &fleet::moving(weight))?;
-        followed.repository.commit(&format!("{MOVING}: {weight} %")).await?;
+        let moving = followed.moving;
+        followed.repository.write(&moving.file(), &moving.values(weight))?;
+        followed.repository.commit(&format!("{weight} %")).await?;
         stage.observer.skip();
         let mark = stage.proxy.mark();
         let pushed = followed.repository.push().await?.at;

@@ -8,7 +8,11 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{Options, fleet, observer::Observer};
+use super::{
+    Options,
+    fleet::{self, Moving},
+    observer::Observer,
+};
 use crate::{
     Bed, BedOptions, Progress,
     api_proxy::{ApiProxy, Mark, Request},
@@ -37,6 +41,7 @@ pub(super) struct Stage {
 /// What a daemon on a stage looks after.
 pub(super) struct Followed {
     pub(super) repository: Repository,
+    pub(super) moving: Moving,
     pub(super) webhook: Webhook,
     pub(super) begun: Instant,
     /// How many weights were pushed.
@@ -80,7 +85,10 @@ impl Stage {
             .env("KUBECONFIG", self.kubeconfig.to_string_lossy());
         let begun = Instant::now();
         let process = Process::start(&program)?;
-        Ok((process, Followed { repository, webhook, begun, pushes: 0 }))
+        Ok((
+            process,
+            Followed { repository, moving: Moving::among(services), webhook, begun, pushes: 0 },
+        ))
     }
 
     /// What the tree becomes, and as YAML.
