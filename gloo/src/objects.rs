@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::api::{Metadata, ObjectRef, ResourceRef};
+use crate::api::{ObjectRef, ResourceRef};
 
 /// Things by the name of their object, in the order of namespace and name. A copy shares them; what
 /// is put in and is equal to what is there changes nothing.
@@ -55,7 +55,8 @@ impl<T: PartialEq> Table<T> {
 /// An object that Gloo can decode.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Object<S> {
-    pub(crate) metadata: Metadata,
+    /// Labels that something may select it by.
+    pub(crate) labels: BTreeMap<String, String>,
     pub(crate) spec: S,
 }
 
@@ -78,13 +79,13 @@ impl<S: PartialEq> Objects<S> {
     pub(crate) fn put(
         &mut self,
         reference: ResourceRef,
-        metadata: Metadata,
+        labels: BTreeMap<String, String>,
         spec: Result<S, String>,
     ) {
         match spec {
             Ok(spec) => {
                 self.faults.remove(&reference);
-                self.decoded.put(reference, Object { metadata, spec });
+                self.decoded.put(reference, Object { labels, spec });
             }
             Err(fault) => self.faults.put(reference, fault),
         }

@@ -103,13 +103,14 @@ impl Snapshot {
         let Some(kind) = object.get("kind").and_then(Value::as_str) else { return false };
         let metadata = metadata(object);
         let reference = ResourceRef::new(&metadata.namespace, &metadata.name);
+        let none = BTreeMap::new();
         match kind {
-            "Upstream" => self.upstreams.put(reference, metadata, spec(object)),
-            "UpstreamGroup" => self.upstream_groups.put(reference, metadata, spec(object)),
-            "VirtualService" => self.virtual_services.put(reference, metadata, spec(object)),
-            "RouteTable" => self.route_tables.put(reference, metadata, spec(object)),
-            "Settings" => self.settings.put(reference, metadata, spec(object)),
-            "Gateway" => self.gateways.put(reference, metadata, spec(object)),
+            "Upstream" => self.upstreams.put(reference, none, spec(object)),
+            "UpstreamGroup" => self.upstream_groups.put(reference, none, spec(object)),
+            "VirtualService" => self.virtual_services.put(reference, metadata.labels, spec(object)),
+            "RouteTable" => self.route_tables.put(reference, metadata.labels, spec(object)),
+            "Settings" => self.settings.put(reference, none, spec(object)),
+            "Gateway" => self.gateways.put(reference, none, spec(object)),
             "Service" => self.services.put(reference, part(object, "spec")),
             "Endpoints" => self.endpoints.put(reference, part(object, "subsets")),
             "Pod" => {
@@ -188,9 +189,12 @@ impl Snapshot {
     }
 
     /// The labels and the content of a RouteTable, unless it cannot be decoded.
-    pub fn route_table(&self, reference: &ResourceRef) -> Option<(&Metadata, &RouteTableSpec)> {
+    pub fn route_table(
+        &self,
+        reference: &ResourceRef,
+    ) -> Option<(&BTreeMap<String, String>, &RouteTableSpec)> {
         let table = self.route_tables.decoded().get(reference)?;
-        Some((&table.metadata, &table.spec))
+        Some((&table.labels, &table.spec))
     }
 
     /// The content of a VirtualService, unless it cannot be decoded.

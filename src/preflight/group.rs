@@ -80,8 +80,8 @@ impl Traits {
         let (mut adds, mut removes) = (false, false);
         for object in tables {
             let standing = |snapshot: &Snapshot| {
-                let (metadata, spec) = snapshot.route_table(&object.resource())?;
-                Some((metadata.labels.clone(), spec.weight.unwrap_or_default()))
+                let (labels, spec) = snapshot.route_table(&object.resource())?;
+                Some((labels.clone(), spec.weight.unwrap_or_default()))
             };
             let (before, after) = (standing(live), standing(coming));
             let moved = before.is_some() && after.is_some() && before != after;

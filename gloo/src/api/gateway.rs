@@ -20,10 +20,10 @@ pub struct GatewaySpec {
     pub http_gateway: Option<HttpGateway>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tcp_gateway: Option<Open>,
+    pub tcp_gateway: Option<Box<Open>>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hybrid_gateway: Option<Open>,
+    pub hybrid_gateway: Option<Box<Open>>,
     /// The proxies that serve it; none means `gateway-proxy`.
     pub proxy_names: Vec<String>,
     /// Expect the PROXY protocol; outside this crate's scope.
@@ -31,10 +31,10 @@ pub struct GatewaySpec {
     pub use_proxy_proto: Option<bool>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub route_options: Option<Open>,
+    pub route_options: Option<Box<Open>>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub options: Option<Open>,
+    pub options: Option<Box<Open>>,
 }
 
 /// Which VirtualServices a gateway serves: by expressions, else by labels, else by name, else all.
@@ -53,7 +53,7 @@ pub struct HttpGateway {
     pub virtual_service_namespaces: Vec<String>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub options: Option<Open>,
+    pub options: Option<Box<Open>>,
 }
 
 /// Conditions on labels.

@@ -18,7 +18,7 @@ pub struct Matcher {
     pub regex: Option<String>,
     /// The request is a CONNECT.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub connect_matcher: Option<Open>,
+    pub connect_matcher: Option<Box<Open>>,
     /// Whether the path's letter case counts; absent means it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub case_sensitive: Option<bool>,

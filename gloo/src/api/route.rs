@@ -21,10 +21,10 @@ pub struct Route {
     pub inheritable_path_matchers: Option<bool>,
     /// Send the request to an Upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub route_action: Option<RouteAction>,
+    pub route_action: Option<Box<RouteAction>>,
     /// Answer with a redirect.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub redirect_action: Option<RedirectAction>,
+    pub redirect_action: Option<Box<RedirectAction>>,
     /// Answer directly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direct_response_action: Option<DirectResponseAction>,
@@ -34,10 +34,10 @@ pub struct Route {
     /// Timeouts, rewrites, headers and so on.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Open>")]
-    pub options: Option<RouteOptions>,
+    pub options: Option<Box<RouteOptions>>,
     /// Options kept in objects of their own; outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub options_config_refs: Option<Open>,
+    pub options_config_refs: Option<Box<Open>>,
 }
 
 /// What a route does.
@@ -58,8 +58,8 @@ impl Route {
     pub fn action(&self) -> Option<Action<'_>> {
         let delegate = self.delegate_action.as_ref().map(Action::Delegate);
         let direct = self.direct_response_action.as_ref().map(Action::DirectResponse);
-        let redirect = self.redirect_action.as_ref().map(Action::Redirect);
-        let route = self.route_action.as_ref().map(Action::Route);
+        let redirect = self.redirect_action.as_deref().map(Action::Redirect);
+        let route = self.route_action.as_deref().map(Action::Route);
         delegate.or(direct).or(redirect).or(route)
     }
 }
@@ -82,7 +82,7 @@ pub struct RouteAction {
     pub cluster_header: Option<String>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dynamic_forward_proxy: Option<Open>,
+    pub dynamic_forward_proxy: Option<Box<Open>>,
 }
 
 /// The destination of a [`RouteAction`].
@@ -122,13 +122,13 @@ pub struct Destination {
     pub upstream: Option<ResourceRef>,
     /// A Service without an Upstream; outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kube: Option<Open>,
+    pub kube: Option<Box<Open>>,
     /// A Consul service; outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub consul: Option<Open>,
+    pub consul: Option<Box<Open>>,
     /// A function of the Upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub destination_spec: Option<DestinationSpec>,
+    pub destination_spec: Option<Box<DestinationSpec>>,
     /// Only endpoints whose pods carry these labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subset: Option<Subset>,
@@ -140,16 +140,16 @@ pub struct Destination {
 pub struct DestinationSpec {
     /// An AWS Lambda function.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub aws: Option<Open>,
+    pub aws: Option<Box<Open>>,
     /// An Azure function.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub azure: Option<Open>,
+    pub azure: Option<Box<Open>>,
     /// A function of a REST service.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rest: Option<Open>,
+    pub rest: Option<Box<Open>>,
     /// A method of a gRPC service.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub grpc: Option<Open>,
+    pub grpc: Option<Box<Open>>,
 }
 
 /// Pod labels that select endpoints.
@@ -181,7 +181,7 @@ pub struct WeightedDestination {
     /// Options of this destination only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Open>")]
-    pub options: Option<WeightedDestinationOptions>,
+    pub options: Option<Box<WeightedDestinationOptions>>,
 }
 
 /// A redirect.

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,9 +27,31 @@ pub struct Status {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// The verdict on the proxy that the object became part of. Real Gloo leaves these stale at times.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub subresource_statuses: BTreeMap<String, Status>,
+    #[serde(default, skip_serializing_if = "is_empty", with = "shared")]
+    pub subresource_statuses: Arc<BTreeMap<String, Status>>,
     /// Who wrote it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reported_by: String,
+}
+
+fn is_empty(statuses: &Arc<BTreeMap<String, Status>>) -> bool {
+    statuses.is_empty()
+}
+
+/// One value for many objects, written out on each.
+mod shared {
+    use super::{Arc, BTreeMap, Deserialize, Status};
+
+    pub(super) fn serialize<S: serde::Serializer>(
+        statuses: &Arc<BTreeMap<String, Status>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(statuses.iter())
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<BTreeMap<String, Status>>, D::Error> {
+        BTreeMap::deserialize(deserializer).map(Arc::new)
+    }
 }

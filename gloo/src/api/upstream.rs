@@ -17,25 +17,25 @@ pub struct UpstreamSpec {
     pub fixed: Option<StaticUpstream>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pipe: Option<Open>,
+    pub pipe: Option<Box<Open>>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub aws: Option<Open>,
+    pub aws: Option<Box<Open>>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub azure: Option<Open>,
+    pub azure: Option<Box<Open>>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub consul: Option<Open>,
+    pub consul: Option<Box<Open>>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub aws_ec2: Option<Open>,
+    pub aws_ec2: Option<Box<Open>>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub gcp: Option<Open>,
+    pub gcp: Option<Box<Open>>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ai: Option<Open>,
+    pub ai: Option<Box<Open>>,
     /// How connections are made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_config: Option<ConnectionConfig>,
@@ -47,22 +47,22 @@ pub struct UpstreamSpec {
     pub load_balancer_config: Option<LoadBalancerConfig>,
     /// Without `interval` the Upstream is in error (gloo-conformance case 13-more-options).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub outlier_detection: Option<Open>,
+    pub outlier_detection: Option<Box<Open>>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub health_checks: Vec<Open>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ssl_config: Option<Open>,
+    pub ssl_config: Option<Box<Open>>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub failover: Option<Open>,
+    pub failover: Option<Box<Open>>,
     /// Speak HTTP/2 to the endpoints.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub use_http2: Option<bool>,
     /// What Gloo's discovery notes; no meaning for traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub discovery_metadata: Option<Open>,
+    pub discovery_metadata: Option<Box<Open>>,
 }
 
 impl UpstreamSpec {
@@ -104,7 +104,7 @@ pub struct KubeUpstream {
     pub selector: BTreeMap<String, String>,
     /// Functions; they need an Envoy with Solo's extensions.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub service_spec: Option<Open>,
+    pub service_spec: Option<Box<Open>>,
     /// How the endpoints are divided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subset_spec: Option<SubsetSpec>,
@@ -208,19 +208,19 @@ pub struct CircuitBreakers {
 pub struct LoadBalancerConfig {
     /// In turn.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub round_robin: Option<Open>,
+    pub round_robin: Option<Box<Open>>,
     /// The one with the fewest requests.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub least_request: Option<Open>,
+    pub least_request: Option<Box<Open>>,
     /// Any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub random: Option<Open>,
+    pub random: Option<Box<Open>>,
     /// By a hash of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ring_hash: Option<Open>,
+    pub ring_hash: Option<Box<Open>>,
     /// By a hash of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub maglev: Option<Open>,
+    pub maglev: Option<Box<Open>>,
 }
 
 /// `spec` of an UpstreamGroup: the destinations of a multi destination in an object of their own.

@@ -12,7 +12,7 @@ pub struct VirtualServiceSpec {
     pub virtual_host: Option<VirtualHost>,
     /// TLS; such a VirtualService belongs to gateways with `ssl: true` only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ssl_config: Option<Open>,
+    pub ssl_config: Option<Box<Open>>,
     /// For people.
     pub display_name: String,
 }
@@ -31,5 +31,5 @@ pub struct VirtualHost {
     pub options: Option<VirtualHostOptions>,
     /// Options kept in objects of their own; outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub options_config_refs: Option<Open>,
+    pub options_config_refs: Option<Box<Open>>,
 }

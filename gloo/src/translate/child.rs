@@ -6,7 +6,7 @@ use crate::api::{HeaderMatcher, Matcher, QueryParameterMatcher, Route, RouteOpti
 /// What a route takes and how, with what it inherits.
 pub(super) struct Head {
     pub(super) matchers: Vec<Matcher>,
-    pub(super) options: Option<RouteOptions>,
+    pub(super) options: Option<Box<RouteOptions>>,
     pub(super) inheritable_matchers: bool,
     pub(super) inheritable_path_matchers: bool,
 }

@@ -27,7 +27,7 @@ pub(super) struct Resolver<'a> {
 #[derive(Default)]
 pub(super) struct Parent {
     pub(super) matcher: Matcher,
-    pub(super) options: Option<RouteOptions>,
+    pub(super) options: Option<Box<RouteOptions>>,
     name: String,
     named: bool,
     pub(super) inheritable_matchers: bool,
@@ -50,7 +50,7 @@ impl Resolver<'_> {
     ) -> Vec<ProxyRoute> {
         let mut found = Vec::new();
         for (index, route) in routes.iter().enumerate() {
-            let (name, named) = self.route_name(holder, route, parent, index);
+            let named = !route.name.is_empty() || parent.is_some_and(|parent| parent.named);
             for text in unsupported::of_route(route) {
                 self.warning(holder, &text);
             }
@@ -63,6 +63,7 @@ impl Resolver<'_> {
             };
             match route.action() {
                 Some(Action::Delegate(action)) => {
+                    let name = self.route_name(holder, route, parent, index);
                     let Some(next) = self.parent_of_tables(holder, head, name, named) else {
                         continue;
                     };
@@ -71,7 +72,11 @@ impl Resolver<'_> {
                 action => match simple(action, &holder.namespace) {
                     Some(action) => found.push(ProxyRoute {
                         holder: Arc::clone(holder),
-                        name: if named { name } else { String::new() },
+                        name: if named {
+                            self.route_name(holder, route, parent, index)
+                        } else {
+                            String::new()
+                        },
                         matchers: matchers_or_all(head.matchers),
                         options: head.options,
                         action,
@@ -158,14 +163,14 @@ impl Resolver<'_> {
         self.visit(&holder, &tables[table].spec.routes, Some(parent), &path)
     }
 
-    /// Gloo's name for a route, and whether anybody named a route on the way to it.
+    /// Gloo's name for a route.
     fn route_name(
         &self,
         holder: &ObjectRef,
         route: &Route,
         parent: Option<&Parent>,
         index: usize,
-    ) -> (String, bool) {
+    ) -> String {
         let (gateway, proxy) = self.gateway;
         let head = match parent {
             Some(parent) => format!("{}_rt:", parent.name),
@@ -175,8 +180,7 @@ impl Resolver<'_> {
             "" => format!("<unnamed-{index}>"),
             name => name.to_owned(),
         };
-        let named = !route.name.is_empty() || parent.is_some_and(|parent| parent.named);
-        (format!("{head}{}_{}_route:{own}", holder.namespace, holder.name), named)
+        format!("{head}{}_{}_route:{own}", holder.namespace, holder.name)
     }
 
     fn error(&mut self, holder: &ObjectRef, text: &str) {

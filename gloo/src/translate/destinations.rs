@@ -63,10 +63,11 @@ pub(super) fn group(reference: &ResourceRef, view: &View) -> Option<Vec<Weighted
 }
 
 fn exists(target: Option<Wanted<'_>>, view: &View) -> Result<(), String> {
+    let none = Destination::default();
     let all = |destinations: &[WeightedDestination]| {
         for weighted in destinations {
-            let destination = weighted.destination.clone().unwrap_or_default();
-            upstream_exists(&destination, view)
+            let destination = weighted.destination.as_ref().unwrap_or(&none);
+            upstream_exists(destination, view)
                 .map_err(|e| format!("invalid destination in weighted destination list: {e}"))?;
         }
         Ok(())
@@ -144,6 +145,7 @@ fn weighted(
     view: &View,
     findings: &mut Findings,
 ) -> (Target, Option<Fault>) {
+    let none = Destination::default();
     let mut clusters = Vec::new();
     let mut sum: u32 = 0;
     if destinations.is_empty() {
@@ -152,8 +154,8 @@ fn weighted(
         return (target, Some(Fault::Error(text.into())));
     }
     for weighted in destinations {
-        let destination = weighted.destination.clone().unwrap_or_default();
-        let reference = match upstream_of(&destination) {
+        let destination = weighted.destination.as_ref().unwrap_or(&none);
+        let reference = match upstream_of(destination) {
             Ok(reference) => reference,
             Err(reason) => {
                 let target = Target::Weighted { clusters, total: None };
@@ -164,11 +166,11 @@ fn weighted(
         sum = sum.wrapping_add(weight);
         clusters.push(WeightedCluster {
             name: reference.cluster(),
-            subset: subset(&destination),
+            subset: subset(destination),
             weight,
             headers: headers(weighted, route, findings),
         });
-        if let Err(fault) = check_subset(&destination, view) {
+        if let Err(fault) = check_subset(destination, view) {
             return (Target::Weighted { clusters, total: None }, Some(fault));
         }
     }
@@ -195,16 +197,14 @@ fn headers(weighted: &WeightedDestination, route: &str, findings: &mut Findings)
 }
 
 fn subset(destination: &Destination) -> BTreeMap<String, String> {
-    destination.subset.clone().unwrap_or_default().values
+    destination.subset.as_ref().map(|subset| subset.values.clone()).unwrap_or_default()
 }
 
 /// The keys of a subset must be exactly those of one of the Upstream's selectors
 /// (gloo-conformance case 06-subset-keys).
 fn check_subset(destination: &Destination, view: &View) -> Result<(), Fault> {
-    let wanted = subset(destination);
-    if wanted.is_empty() {
-        return Ok(());
-    }
+    let wanted = destination.subset.as_ref().map(|subset| &subset.values);
+    let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else { return Ok(()) };
     let reference = upstream_of(destination).map_err(Fault::Error)?;
     let upstream =
         view.upstreams.get(&reference).ok_or_else(|| Fault::Warning(not_found(&reference)))?;

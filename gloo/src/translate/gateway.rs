@@ -9,8 +9,7 @@ use super::selector::{check, has_labels, holds};
 use super::view::View;
 use super::{domains, unsupported};
 use crate::api::{
-    GatewaySpec, HttpGateway, Metadata, ObjectRef, Path, ResourceRef, VirtualHost,
-    VirtualServiceSpec,
+    GatewaySpec, HttpGateway, ObjectRef, Path, ResourceRef, VirtualHost, VirtualServiceSpec,
 };
 use crate::objects::Object;
 use crate::pattern;
@@ -103,7 +102,7 @@ fn listener(
     let proxy = spec.proxy_names.first().map_or("gateway-proxy", String::as_str);
     let mut chosen = Vec::new();
     for (name, object) in view.virtual_services.iter() {
-        match serves(http, object) {
+        match serves(http, name, object) {
             Ok(true) => chosen.push(Arc::clone(name)),
             Ok(false) => {}
             Err(reason) => reports.error(&gateway, reason),
@@ -129,11 +128,15 @@ fn listener(
 }
 
 /// Whether the gateway serves the VirtualService (gloo-conformance case 16-gateway-selection).
-fn serves(http: &HttpGateway, object: &Object<VirtualServiceSpec>) -> Result<bool, String> {
+fn serves(
+    http: &HttpGateway,
+    reference: &ResourceRef,
+    object: &Object<VirtualServiceSpec>,
+) -> Result<bool, String> {
     if object.spec.ssl_config.is_some() {
         return Ok(false);
     }
-    let Metadata { name, namespace, labels } = &object.metadata;
+    let (namespace, labels) = (&reference.namespace, &object.labels);
     let wanted = &http.virtual_service_namespaces;
     let in_namespace =
         wanted.is_empty() || wanted.iter().any(|wanted| wanted == "*" || wanted == namespace);
@@ -150,7 +153,7 @@ fn serves(http: &HttpGateway, object: &Object<VirtualServiceSpec>) -> Result<boo
     if http.virtual_services.is_empty() {
         return Ok(in_namespace);
     }
-    Ok(http.virtual_services.contains(&ResourceRef::new(namespace, name)))
+    Ok(http.virtual_services.contains(reference))
 }
 
 fn virtual_host(

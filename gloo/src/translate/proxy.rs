@@ -53,7 +53,7 @@ pub(super) struct ProxyRoute {
     /// Empty unless somebody named a route on the way to it.
     pub(super) name: String,
     pub(super) matchers: Vec<Matcher>,
-    pub(super) options: Option<RouteOptions>,
+    pub(super) options: Option<Box<RouteOptions>>,
     pub(super) action: ProxyAction,
 }
 

@@ -97,6 +97,11 @@ impl Reports {
         self.findings.extend(findings);
     }
 
+    /// Whether there is a verdict on the object.
+    pub(super) fn has(&self, object: &ObjectRef) -> bool {
+        self.objects.contains_key(object)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&ObjectRef, &Report)> {
         self.objects.iter()
     }

@@ -61,7 +61,7 @@ fn by_selector(
         names => names.iter().any(|name| name == "*" || name == namespace),
     };
     let selected = tables.iter().filter(|(reference, table)| {
-        let labels = &table.metadata.labels;
+        let labels = &table.labels;
         in_namespace(&reference.namespace)
             && has_labels(labels, &selector.labels)
             && selector.expressions.iter().all(|expression| holds(expression, labels))

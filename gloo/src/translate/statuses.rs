@@ -1,6 +1,7 @@
 //! Verdicts as Gloo writes them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::destinations;
 use super::reports::{Report, Reports};
@@ -91,17 +92,20 @@ pub(super) fn write(
     before: &BTreeMap<ObjectRef, Status>,
 ) -> BTreeMap<ObjectRef, Status> {
     let namespace = snapshot.gloo_namespace();
-    let mut statuses = before.clone();
-    for (object, report) in reports.iter() {
+    let of_proxy = proxy.map(|(name, verdict)| {
+        let key = format!("*v1.Proxy.{name}_{namespace}");
+        Arc::new(BTreeMap::from([(key, verdict.clone())]))
+    });
+    let unjudged = before.iter().filter(|(object, _)| !reports.has(object));
+    let unjudged = unjudged.map(|(object, status)| (object.clone(), status.clone()));
+    let judged = reports.iter().map(|(object, report)| {
         let mut status = report.status();
-        if let Some((name, verdict)) = proxy
+        if let Some(verdict) = &of_proxy
             && matches!(object.kind.as_str(), "Gateway" | "VirtualService" | "RouteTable")
         {
-            let key = format!("*v1.Proxy.{name}_{namespace}");
-            status.subresource_statuses.insert(key, verdict.clone());
+            status.subresource_statuses = Arc::clone(verdict);
         }
-        statuses.insert(object.clone(), status);
-    }
-    statuses.retain(|object, _| snapshot.contains(object));
-    statuses
+        (object.clone(), status)
+    });
+    judged.chain(unjudged).filter(|(object, _)| snapshot.contains(object)).collect()
 }

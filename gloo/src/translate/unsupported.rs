@@ -14,7 +14,7 @@ pub(super) fn of_route(route: &Route) -> Vec<String> {
     if route.options_config_refs.is_some() {
         fields.push("optionsConfigRefs".into());
     }
-    fields.extend(route.route_action.iter().flat_map(of_action));
+    fields.extend(route.route_action.as_deref().iter().flat_map(|action| of_action(action)));
     fields.iter().map(|field| sentence(&format!("route field {field}"))).collect()
 }
 

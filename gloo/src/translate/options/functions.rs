@@ -1,7 +1,9 @@
 //! Functions of Upstreams. They need an Envoy with Solo's extensions; what is checked here is what
 //! shows on a plain one.
 
-use crate::api::{Destination, DestinationSpec, Open, Target as Wanted};
+use std::borrow::Cow;
+
+use crate::api::{Destination, DestinationSpec, Target as Wanted};
 use crate::config::{Action, Route, Target};
 use crate::translate::destinations;
 use crate::translate::proxy::{ProxyAction, ProxyRoute};
@@ -28,15 +30,21 @@ pub(super) fn check_shape(route: &ProxyRoute, out: &Route, view: &View) -> Resul
 }
 
 /// The destinations of a route; `None` if it names none at all.
-fn wanted(route: &ProxyRoute, view: &View) -> Option<Vec<Destination>> {
+fn wanted<'a>(route: &'a ProxyRoute, view: &View) -> Option<Vec<Cow<'a, Destination>>> {
     let ProxyAction::Route(action) = &route.action else { return Some(Vec::new()) };
-    let of = |list: &[crate::api::WeightedDestination]| {
-        list.iter().map(|weighted| weighted.destination.clone().unwrap_or_default()).collect()
-    };
     match action.target()? {
-        Wanted::Single(destination) => Some(vec![destination.clone()]),
-        Wanted::Multi(multi) => Some(of(&multi.destinations)),
-        Wanted::Group(reference) => Some(of(&destinations::group(reference, view)?)),
+        Wanted::Single(destination) => Some(vec![Cow::Borrowed(destination)]),
+        Wanted::Multi(multi) => {
+            let each = multi.destinations.iter();
+            Some(
+                each.map(|it| it.destination.as_ref().map_or_else(Cow::default, Cow::Borrowed))
+                    .collect(),
+            )
+        }
+        Wanted::Group(reference) => {
+            let each = destinations::group(reference, view)?.into_iter();
+            Some(each.map(|it| Cow::Owned(it.destination.unwrap_or_default())).collect())
+        }
         Wanted::ClusterHeader(_) | Wanted::DynamicForwardProxy => Some(Vec::new()),
     }
 }
@@ -80,14 +88,15 @@ pub(super) fn rest(route: &ProxyRoute, out: &mut Route, view: &View) -> Result<(
     check_shape(route, out, view)?;
     for destination in wanted(route, view).unwrap_or_default() {
         let function = destination.destination_spec.as_ref().and_then(|spec| spec.rest.as_ref());
-        let Some(Open(function)) = function else { continue };
+        let Some(function) = function else { continue };
         let upstream = view.upstreams.get(&destinations::upstream_of(&destination)?);
         let kube = upstream.and_then(|upstream| upstream.spec.kube.as_ref());
         let service = kube.and_then(|kube| kube.service_spec.as_ref());
         let Some(service) = service.and_then(|spec| spec.0.get("rest")) else {
             return Err(format!("{} does not have a rest service spec", message(&destination)?));
         };
-        let name = function.get("functionName").and_then(|name| name.as_str()).unwrap_or_default();
+        let name =
+            function.0.get("functionName").and_then(|name| name.as_str()).unwrap_or_default();
         if service.get("transformations").and_then(|all| all.get(name)).is_none() {
             return Err(format!("unknown function {name}"));
         }
