@@ -1,11 +1,12 @@
-//! What runs the daemon on a cluster, against a real API server: the objects of `deploy/`, and the
-//! election of who writes.
+//! What runs the daemon on a cluster, against a real API server: the objects of `deploy/`, the
+//! election of who writes, and what it asks for.
 //!
 //! A program of its own kind, because the bed wants a namespace before there are threads. A word
 //! after `cargo test --test operations` chooses the tests whose names contain it.
 
 mod election;
 mod manifests;
+mod requests;
 
 use std::process::{Command, ExitCode, Stdio};
 
@@ -49,6 +50,7 @@ fn run(inside: Inside) -> Result<bool> {
         }
         test!(manifests::the_api_server_takes_every_object_and_every_pod_is_a_restricted_one);
         test!(election::another_one_leads_soon_after_a_crash_and_at_once_after_a_farewell);
+        test!(requests::commits_that_change_nothing_cost_nothing_and_others_what_they_change);
         ensure!(ran > 0, "no test was run");
         bed.stop().await?;
         Ok(all_passed)
