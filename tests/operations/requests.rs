@@ -115,9 +115,9 @@ impl Counted {
                 Ok(status) => status,
                 Err(error) => return Seen::from_result(Err(error)),
             };
-            let has = |name: &&str| status.service(name).is_some_and(|it| it.has_applied(revision));
+            let has = |name: &str| status.service(name).is_some_and(|it| it.has_applied(revision));
             let summaries: Vec<_> = status.services.iter().map(|it| it.summary()).collect();
-            Seen::when(SERVICES.iter().all(|name| has(&name)), summaries.join("; "))
+            Seen::when(SERVICES.iter().all(|name| has(name)), summaries.join("; "))
         })
         .await
     }
