@@ -6,5 +6,6 @@ mod command_line;
 mod drift;
 mod gateway;
 mod mistakes;
+mod pods;
 mod rollout;
 mod traffic;

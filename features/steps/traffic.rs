@@ -38,6 +38,7 @@ async fn all_with_header_answered_by(
     split(&target(&path).header(name, value), &Expected::only(version)).await
 }
 
+#[given(regex = r#"^the requests to "([^"]+)" are answered by:$"#)]
 #[then(regex = r#"^the requests to "([^"]+)" are answered by:$"#)]
 async fn answered_by_several(_: &mut World, path: String, step: &Step) -> Result<()> {
     let table = step.table.as_ref().context("the step needs a table of versions and shares")?;

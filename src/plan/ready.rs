@@ -53,12 +53,9 @@ fn rollout(pods: &Pods, seen: &Observation) -> Option<Step> {
         Health::Waiting(reason) => (reason, false),
         Health::Failed(reason) => (reason, true),
     };
-    let selector = &pods.selector;
     let troubles = of(pods, seen).iter().filter_map(|pod| pod.trouble.as_ref());
     let trouble = troubles.max_by_key(|trouble| trouble.lasting);
-    let advice = format!(
-        "the routes stay as they were; look at the pods with `kubectl describe pods -l {selector}`, or push values that work"
-    );
+    let advice = advice(pods, seen);
     Some(Step::Await(Wait {
         lasting: failed || trouble.is_some_and(|trouble| trouble.lasting),
         ..match trouble {
@@ -66,6 +63,26 @@ fn rollout(pods: &Pods, seen: &Observation) -> Option<Step> {
             None => Wait::on(id, reason, advice),
         }
     }))
+}
+
+/// What to do about pods that are not ready. It is more urgent when they have requests already.
+fn advice(pods: &Pods, seen: &Observation) -> String {
+    let Pods { version, selector, .. } = pods;
+    let look = format!("look at the pods with `kubectl describe pods -l {selector}`");
+    let in_force = seen.routes_in_force();
+    let share = in_force.and_then(|routes| routes.shares.get(version)).copied().unwrap_or(0);
+    let by_header = in_force.is_some_and(|routes| routes.by_header.contains(version));
+    let has = match (share, by_header) {
+        (0, false) => {
+            return format!("the routes stay as they were; {look}, or push values that work");
+        }
+        (0, true) => "the requests with its headers".to_owned(),
+        (share, _) => format!("{share} % of the requests"),
+    };
+    format!(
+        "{version} has {has}, and other versions answer them only with `fallback: any`; give them back \
+         by the commit before or with `weight: 0`, or push values that work; {look}"
+    )
 }
 
 /// Whether the Service's v1 Endpoints (the ones Gloo reads) hold the version's ready pods: all of

@@ -55,17 +55,18 @@ fn of_version(service: &Service, version: &Version) -> Value {
 /// The port is the Service's and not the container's: Gloo finds no endpoints otherwise
 /// (gloo-conformance case 05-service-port-mismatch).
 fn upstream(service: &Service, name: &str, selector: Value) -> Value {
+    let mut spec = service.upstream.clone();
+    let kube = json!({
+        "selector": selector,
+        "serviceName": service.name.as_str(),
+        "serviceNamespace": service.namespace,
+        "servicePort": service.port,
+    });
+    spec.insert("kube".into(), kube);
     json!({
         "apiVersion": "gloo.solo.io/v1",
         "kind": "Upstream",
         "metadata": {"name": name, "namespace": service.namespace},
-        "spec": {
-            "kube": {
-                "selector": selector,
-                "serviceName": service.name.as_str(),
-                "serviceNamespace": service.namespace,
-                "servicePort": service.port,
-            },
-        },
+        "spec": spec,
     })
 }

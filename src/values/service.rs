@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::deployment::{self, DEFAULT_PORT, Workload};
 use super::drift::{self, Drift};
 use super::entry::{Entry, Fields, Problems};
@@ -30,6 +32,8 @@ pub struct Service {
     pub target_port: TargetPort,
     /// Who gets its requests.
     pub routes: Routes,
+    /// More of its Upstreams' spec.
+    pub upstream: Map<String, Value>,
     /// Whether objects that exist without our labels are taken over.
     pub adopt: bool,
     /// Whether its objects stay when its file goes.
@@ -131,6 +135,7 @@ pub(super) fn read(
             None
         }
     };
+    let upstream = fields.take("upstream").and_then(|entry| read_upstream(&entry, &mut problems));
     let mut flag = |fields: &mut Fields, key| fields.take(key)?.boolean(&mut problems);
     let (adopt, keep) = (flag(&mut fields, "adopt"), flag(&mut fields, "keep"));
     let drift = fields.take("drift").and_then(|entry| drift::read(&entry, &mut problems));
@@ -145,12 +150,37 @@ pub(super) fn read(
             versions,
             port: port.unwrap_or(80),
             routes,
+            upstream: upstream.unwrap_or_default(),
             adopt: adopt.unwrap_or(false),
             keep: keep.unwrap_or(false),
             drift,
         }),
         _ => Err(problems),
     }
+}
+
+/// More of the Upstreams' spec; not where the endpoints come from.
+pub(super) fn read_upstream(entry: &Entry, problems: &mut Problems) -> Option<Map<String, Value>> {
+    const SOURCES: [&str; 10] = [
+        "kube",
+        "static",
+        "pipe",
+        "aws",
+        "azure",
+        "consul",
+        "awsEc2",
+        "gcp",
+        "ai",
+        "discoveryMetadata",
+    ];
+    let object = entry.object(problems)?;
+    if let Some(source) = SOURCES.iter().find(|source| object.contains_key(**source)) {
+        let message = format!("`{source}` cannot stand here");
+        let help = "the endpoints are the service's pods; an Upstream of another kind belongs to platform/";
+        problems.push(entry.problem(message).help(help));
+        return None;
+    }
+    Some(object)
 }
 
 const FILE: &str = "a service's file starts with the keys `deployment:` and `routes:`";
@@ -283,7 +313,7 @@ fn with_defaults(own: &Arc<Node>, defaults: Option<&Arc<Node>>) -> Arc<Node> {
         *node = match key.name.as_str() {
             "deployment" => with_version_defaults(node, defaults),
             "routes" => routes::with_defaults(node, defaults),
-            "service" | "drift" => Node::merge(defaults, node),
+            "service" | "drift" | "upstream" => Node::merge(defaults, node),
             _ => continue,
         };
     }
@@ -291,7 +321,7 @@ fn with_defaults(own: &Arc<Node>, defaults: Option<&Arc<Node>>) -> Arc<Node> {
         for (key, node) in defaults.iter().filter(|(key, _)| own.get(&key.name).is_none()) {
             match key.name.as_str() {
                 "routes" => entries.push((key.clone(), routes::without_canary(node))),
-                "service" | "drift" => entries.push((key.clone(), node.clone())),
+                "service" | "drift" | "upstream" => entries.push((key.clone(), node.clone())),
                 _ => {}
             }
         }

@@ -191,6 +191,7 @@ fn check_defaults(defaults: &Defaults, entry: &Entry, problems: &mut Problems) {
     fields.take("deployment");
     fields.take("service");
     fields.take("drift");
+    fields.take("upstream");
     fields.finish(problems);
 
     if defaults.extent.times(LEAST_TIMES).exceeds(MAX_EXTENT) {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Duration, FallbackPolicy, ResourceRef, SubsetSelector};
+use crate::api::{Duration, FallbackPolicy, Open, ResourceRef, SubsetSelector};
 
 /// The cluster that serves routes that lead nowhere, where Settings ask for it.
 pub const CLUSTER_FALLBACK: &str = "fallback_cluster_for_invalid_routes";
@@ -24,6 +24,8 @@ pub struct Cluster {
     pub max_requests_per_connection: Option<u32>,
     /// Limits on the number of connections and requests.
     pub thresholds: Option<Thresholds>,
+    /// When an endpoint that fails gets no more requests for a while, in Envoy's own fields.
+    pub outlier_detection: Option<Open>,
     /// Speak HTTP/2.
     pub http2: bool,
     /// The endpoints, by address and port.

@@ -57,6 +57,7 @@ pub fn cluster(from: &Cluster) -> Value {
         "lb_subset_config": from.subsets.as_ref().map(subsets),
         "max_requests_per_connection": from.max_requests_per_connection,
         "circuit_breakers": from.thresholds.map(thresholds),
+        "outlier_detection": from.outlier_detection,
         "http2_protocol_options": from.http2.then(|| json!({ "allow_connect": true })),
     }));
     if from.load_balancing == Some(LoadBalancing::RingHash) {

@@ -2,7 +2,8 @@
 //!
 //! Flags as the original's: `-text`, `-listen` (default `:5678`), `-status-code` (default 200).
 //! A listen address without a host means the pod's own (`POD_IP`). A request may carry `x-status`
-//! (answer with that status) and `x-delay-ms` (answer later).
+//! (answer with that status), `x-delay-ms` (answer later), `x-health` (answer `/health` with that
+//! status from now on) and `x-exit` (end at once, with that code).
 //!
 //! As the original it does nothing about SIGTERM, so that ends it at once, open requests included;
 //! after SIGINT it finishes them first.
@@ -12,7 +13,10 @@ use std::{
     env,
     net::{IpAddr, SocketAddr},
     process::exit,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -39,6 +43,8 @@ const WRONG_FLAGS: i32 = 127;
 struct Echo {
     text: Bytes,
     status: StatusCode,
+    /// The status of `/health`.
+    health: AtomicU16,
     pod: HeaderValue,
 }
 
@@ -59,6 +65,7 @@ async fn main() -> Result<()> {
     let echo = Arc::new(Echo {
         text: format!("{}\n", flags.text).into(),
         status: flags.status,
+        health: AtomicU16::new(200),
         pod: HeaderValue::from_str(&pod).context("POD_NAME is no header value")?,
     });
     let address = address(&flags.listen, &variable("POD_IP"))?;
@@ -104,15 +111,23 @@ impl Echo {
         if let Some(delay) = asked("x-delay-ms").and_then(|value| value.parse().ok()) {
             tokio::time::sleep(Duration::from_millis(delay)).await;
         }
+        if let Some(code) = asked("x-exit").and_then(|value| value.parse().ok()) {
+            exit(code);
+        }
+        if let Some(status) = asked("x-health").and_then(|value| value.parse().ok()) {
+            self.health.store(status, Relaxed);
+        }
         let status = asked("x-status").and_then(|value| value.parse().ok());
         let health = request.uri().path() == "/health";
+        let present = StatusCode::from_u16(self.health.load(Relaxed)).unwrap_or_default();
         let (body, kind) = if health {
-            (Bytes::from_static(br#"{"status":"ok"}"#), "application/json")
+            let word = if present == StatusCode::OK { "ok" } else { "sick" };
+            (format!(r#"{{"status":"{word}"}}"#).into(), "application/json")
         } else {
             (self.text.clone(), "text/plain; charset=utf-8")
         };
         let mut response = Response::new(body.into());
-        let usual = if health { StatusCode::OK } else { self.status };
+        let usual = if health { present } else { self.status };
         *response.status_mut() = status.unwrap_or(usual);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

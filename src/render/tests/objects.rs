@@ -32,6 +32,19 @@ fn container(settings: &str) -> Value {
 }
 
 #[test]
+fn every_upstream_has_what_the_values_say_more() {
+    let values =
+        routes("apiGroup: a\n  split: upstream\nupstream: {outlierDetection: {interval: 1s}}");
+    let upstreams = rendered(&values).upstreams;
+    assert_eq!(upstreams.len(), 2);
+    for upstream in upstreams {
+        let spec = &upstream.object()["spec"];
+        assert_eq!(spec["outlierDetection"], json!({"interval": "1s"}));
+        assert_eq!(spec["kube"]["serviceName"], "echo");
+    }
+}
+
+#[test]
 fn a_canary_without_headers_renders_no_header_route() {
     for headers in ["", ", headers: {}", ", headers: "] {
         let values = routes(&format!("apiGroup: a\n  canary: {{version: v2{headers}}}"));

@@ -83,6 +83,24 @@ fn a_service_takes_what_it_does_not_say_from_the_defaults() {
 }
 
 #[test]
+fn what_the_upstreams_have_more_is_merged_and_says_nothing_of_endpoints() {
+    let settings =
+        "defaults: {upstream: {useHttp2: true, connectionConfig: {connectTimeout: 1s}}}\n";
+    let own = format!("{LEAST}upstream: {{connectionConfig: {{connectTimeout: 2s}}}}\n");
+    let own = own.replace("primary", "apiGroup: a, primary");
+    let expected =
+        serde_json::json!({"connectionConfig": {"connectTimeout": "2s"}, "useHttp2": true});
+    assert_eq!(serde_json::Value::from(echo(settings, &own).upstream), expected);
+    says(
+        "defaults: {upstream: {kube: {}}, routes: {apiGroup: a}}\n",
+        &[
+            "coalmine.yaml:1:22: defaults.upstream: `kube` cannot stand here; the endpoints are the \
+           service's pods; an Upstream of another kind belongs to platform/",
+        ],
+    );
+}
+
+#[test]
 fn a_service_without_routes_keys_lives_on_the_defaults() {
     let settings = "defaults: {routes: {apiGroup: example, primary: {version: v1}}}\n";
     let service = echo(settings, "deployment: {v1: {}}\n");
@@ -168,7 +186,7 @@ fn a_mistake_in_the_defaults_is_reported_once_where_it_stands() {
         listed(&repository.problems),
         [
             "coalmine.yaml:2:16: defaults.deployment.replica: unknown key; did you mean `replicas`?",
-            "coalmine.yaml:4:3: defaults.namespace: unknown key; known here: deployment, drift, routes, service"
+            "coalmine.yaml:4:3: defaults.namespace: unknown key; known here: deployment, drift, routes, service, upstream"
         ]
     );
     let outcome = repository.services.into_values().next().expect("a service");
