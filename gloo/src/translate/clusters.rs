@@ -93,7 +93,7 @@ fn empty(name: String, spec: &UpstreamSpec) -> Cluster {
         connect_timeout: connection.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
         max_requests_per_connection: (requests > 0).then_some(requests),
         thresholds: None,
-        outlier_detection: spec.outlier_detection.clone(),
+        outlier_detection: spec.outlier_detection.as_deref().cloned(),
         http2: spec.use_http2.unwrap_or_default(),
         endpoints: Vec::new(),
     }
