@@ -130,6 +130,11 @@ impl Process {
         let _ = self.signals.send(signal);
     }
 
+    /// Ends the process at once, as a crash does.
+    pub fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+    }
+
     /// Waits for the process to end.
     pub async fn ended(&self) -> Option<ExitStatus> {
         let mut ended = self.ended.clone();
@@ -163,7 +168,7 @@ impl Process {
     pub async fn stop(&self, grace: Duration) {
         self.signal(Signal::SIGTERM);
         if tokio::time::timeout(grace, self.ended()).await.is_err() {
-            self.signal(Signal::SIGKILL);
+            self.kill();
             self.ended().await;
         }
     }

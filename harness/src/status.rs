@@ -154,6 +154,7 @@ impl Service {
 pub struct StatusClient {
     client: legacy::Client<HttpConnector, Empty<Bytes>>,
     uri: Uri,
+    readiness: Uri,
 }
 
 impl StatusClient {
@@ -162,10 +163,12 @@ impl StatusClient {
     /// # Errors
     /// When it is no URL.
     pub fn new(base: &str) -> Result<Self> {
-        let uri = format!("{base}/api/services");
-        let uri = uri.parse().with_context(|| format!("{uri} is not a URL"))?;
+        let uri = |path| -> Result<Uri> {
+            let uri = format!("{base}{path}");
+            uri.parse().with_context(|| format!("{uri} is not a URL"))
+        };
         let client = legacy::Client::builder(TokioExecutor::new()).build_http();
-        Ok(Self { client, uri })
+        Ok(Self { client, uri: uri("/api/services")?, readiness: uri("/readyz")? })
     }
 
     /// The status of this moment.
@@ -173,19 +176,34 @@ impl StatusClient {
     /// # Errors
     /// When the daemon does not answer, or with something else.
     pub async fn get(&self) -> Result<Status> {
+        let status = self
+            .read(&self.uri)
+            .await
+            .and_then(|body| serde_json::from_slice(&body).context("its answer is not the status"));
+        status.with_context(|| format!("cannot read the daemon's status at {}", self.uri))
+    }
+
+    /// Whether the daemon is ready to work: it has taken up a tree, or stands by for another one.
+    ///
+    /// # Errors
+    /// It is not, and why.
+    pub async fn ready(&self) -> Result<()> {
+        self.read(&self.readiness).await.map(drop)
+    }
+
+    async fn read(&self, uri: &Uri) -> Result<Bytes> {
         let exchange = async {
-            let response = self.client.get(self.uri.clone()).await?;
+            let response = self.client.get(uri.clone()).await?;
             let status = response.status();
             let body = Limited::new(response.into_body(), LONGEST).collect().await;
             let body = body.map_err(|error| anyhow::anyhow!("its answer broke off: {error}"))?;
             let body = body.to_bytes();
             ensure!(status == StatusCode::OK, "it answers {status}: {}", body.escape_ascii());
-            serde_json::from_slice(&body).context("its answer is not the status")
+            Ok(body)
         };
         tokio::time::timeout(PATIENCE, exchange)
             .await
             .unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {PATIENCE:?}")))
-            .with_context(|| format!("cannot read the daemon's status at {}", self.uri))
     }
 }
 

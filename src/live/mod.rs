@@ -174,6 +174,7 @@ impl Live {
                 let touched = self.state().end_list(kind);
                 touched.into_iter().for_each(|touched| self.tell(Some(touched)));
                 self.count_unsynced();
+                (self.shared.notice)(kind, Watching::Synced);
             }
             Event::Delete(object) => {
                 let touched = self.state().strike(&kind.api_version, &kind.kind, &object);
@@ -226,5 +227,30 @@ impl Live {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_list_is_told_as_often_as_it_comes() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let notice: Notice = {
+            let told = told.clone();
+            Arc::new(move |kind, watching| {
+                let synced = matches!(watching, Watching::Synced);
+                told.lock().unwrap().push((kind.kind.clone(), synced));
+            })
+        };
+        let (live, _) = Live::new("default", notice);
+        let pod = Kind { api_version: "v1".into(), kind: "Pod".into(), only_ours: true };
+        for _ in 0..2 {
+            live.receive(&pod, Event::Init);
+            live.receive(&pod, Event::InitDone);
+        }
+        let expected = ["Pod", "Pod"].map(|kind| (kind.to_owned(), true));
+        assert_eq!(*told.lock().unwrap(), expected);
     }
 }

@@ -1,0 +1,153 @@
+//! Two daemons as `deploy/base` starts them, one of which dies again and again.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use harness::Bed;
+use harness::load::Load;
+use harness::process::{Process, Program};
+use harness::repository::Repository;
+use harness::sample::Target;
+use harness::status::StatusClient;
+use harness::wait::{Seen, until};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use serde_json::Value;
+
+use crate::kustomize;
+
+/// Far longer than any hand-over.
+const DEADLINE: Duration = Duration::from_secs(60);
+const FAREWELL: Duration = Duration::from_secs(15);
+const ROUNDS: u8 = 3;
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts");
+
+/// A daemon as the Deployment starts it, on this machine.
+struct Replica {
+    process: Process,
+    status: StatusClient,
+    log: PathBuf,
+}
+
+/// How long it took is printed, not judged: that is the machine's affair.
+pub(crate) async fn a_push_is_applied_although_the_daemon_that_leads_is_killed(
+    bed: &Bed,
+) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let account = folder.path().join("account");
+    bed.deploy_account(&account).await?;
+    let repository = Repository::create(folder.path(), Path::new(EXAMPLE)).await?;
+    let first = repository.head().await?;
+    let start = |number| Replica::start(bed, folder.path(), &account, repository.bare(), number);
+
+    let mut leader = start(0)?;
+    leader.applied(&first).await?;
+    // From now on a push changes routes and nothing that would have to become ready.
+    let second = push(&repository, 1).await?;
+    leader.applied(&second).await?;
+    let echo = Target::new(bed.proxy_url(), "/echo");
+    harness::sample::converge(
+        &echo,
+        &["echo-v1".to_owned(), "echo-v2".to_owned()].into(),
+        DEADLINE,
+    )
+    .await?;
+    let load = Load::start([("echo".to_owned(), echo)], 50)?;
+    for round in 1..=ROUNDS {
+        let standby = start(round)?;
+        standby.stands_by().await?;
+        let before = holder(bed).await?;
+        let revision = push(&repository, 10 * round).await?;
+        let end = Instant::now();
+        leader.process.kill();
+        standby.applied(&revision).await?;
+        let length = end.elapsed().as_millis();
+        println!(
+            "what was pushed right before the leader was killed was in force {length} ms later"
+        );
+        ensure!(holder(bed).await? != before, "the Lease is still the dead one's");
+        leader = standby;
+    }
+    leader.process.stop(FAREWELL).await;
+    let total = load.stop().await.remove("echo").context("no load")?;
+    ensure!(total.failed == 0, "{} of {} requests failed", total.failed, total.requests);
+    Ok(())
+}
+
+impl Replica {
+    /// With the arguments of `deploy/base`; only what belongs to the machine is another's.
+    fn start(
+        bed: &Bed,
+        folder: &Path,
+        account: &Path,
+        repository: &Path,
+        number: u8,
+    ) -> Result<Self> {
+        let objects = kustomize(bed, "base")?;
+        let mut objects = objects.split("\n---\n").map(serde_yaml::from_str::<Value>);
+        let deployment = objects
+            .find(|object| object.as_ref().is_ok_and(|object| object["kind"] == "Deployment"));
+        let deployment = deployment.context("deploy/base has no Deployment")??;
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        let listen = format!("127.0.0.1:{}", 18_081 + u16::from(number));
+        let state = folder.join(format!("state-{number}"));
+        let here = |argument: &str| {
+            let argument = argument.replace("$(REPOSITORY)", &repository.to_string_lossy());
+            let argument = argument.replace("0.0.0.0:8081", &listen);
+            argument.replace("=/state", &format!("={}", state.display()))
+        };
+        let arguments = container["args"].as_array().context("no arguments")?;
+        let arguments = arguments.iter().filter_map(Value::as_str).map(here);
+        let name = format!("coalmine-{number}");
+        let program = Program::new(&name, env!("CARGO_BIN_EXE_coalmine"), folder)
+            .args(arguments)
+            .flag("interval", "200ms")
+            .flag("lease-namespace", "coalmine")
+            .env("KUBECONFIG", account.to_string_lossy());
+        let status = StatusClient::new(&format!("http://{listen}"))?;
+        Ok(Self { process: Process::start(&program)?, status, log: program.log })
+    }
+
+    /// Waits until it has carried out this revision.
+    async fn applied(&self, revision: &str) -> Result<()> {
+        let what = format!("{revision} to be in force");
+        let seen = until(&what, DEADLINE, async || match self.status.get().await {
+            Err(error) => Seen::from_result(Err(error)),
+            Ok(status) => match status.service("echo") {
+                None => Seen::NotYet("the daemon does not know echo".into()),
+                Some(echo) => Seen::when(echo.has_applied(revision), echo.summary()),
+            },
+        });
+        self.process.alive(seen).await
+    }
+
+    /// Waits until it is ready to take over.
+    async fn stands_by(&self) -> Result<()> {
+        let seen = until("the standby to be ready", DEADLINE, async || {
+            Seen::from_result(self.status.ready().await)
+        });
+        let ready = self.process.alive(seen).await;
+        ready.with_context(|| std::fs::read_to_string(&self.log).unwrap_or_default())
+    }
+}
+
+async fn holder(bed: &Bed) -> Result<Option<String>> {
+    let leases: Api<Lease> = Api::namespaced(bed.client(), "coalmine");
+    let lease = leases.get("coalmine-default").await?;
+    Ok(lease.spec.and_then(|spec| spec.holder_identity))
+}
+
+async fn push(repository: &Repository, weight: u8) -> Result<String> {
+    let values = format!(
+        "deployment: {{v1: {{}}, v2: {{}}}}
+routes:
+  apiGroup: example
+  primary: {{version: v1}}
+  canary: {{version: v2, weight: {weight}}}
+"
+    );
+    repository.write("services/echo.yaml", &values)?;
+    repository.commit(&format!("{weight} % for v2")).await?;
+    Ok(repository.push().await?.revision)
+}
