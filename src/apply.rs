@@ -58,7 +58,8 @@ impl Executor<'_> {
     }
 
     /// What is needed to put these routes back as they are now. What `earlier` says of one wins: it
-    /// is the state that Gloo judged last.
+    /// is the state that Gloo judged last. Of those that are not known there is nothing to put back:
+    /// they were tried, and a trial makes known what is there.
     ///
     /// # Errors
     /// When the API server does not show them.
@@ -74,10 +75,15 @@ impl Executor<'_> {
                 before.insert(id.clone(), known.clone());
                 continue;
             }
-            let verdict = self.live.object(id).and_then(|facts| facts.verdict().cloned());
-            let found = self.cluster.get(id).await?;
-            let found = found.as_ref().and_then(previous);
-            before.insert(id.clone(), found.map(|m| (m, verdict.unwrap_or(Verdict::Accepted))));
+            let found = match self.live.object(id) {
+                Some(facts) => {
+                    let verdict = facts.verdict().cloned().unwrap_or(Verdict::Accepted);
+                    let found = self.cluster.get(id).await?;
+                    found.as_ref().and_then(previous).map(|manifest| (manifest, verdict))
+                }
+                None => None,
+            };
+            before.insert(id.clone(), found);
         }
         Ok(Undo { before })
     }

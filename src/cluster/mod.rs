@@ -21,7 +21,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Client, ResourceExt};
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 pub use error::ClusterError;
 use error::{translate, watch_error};
@@ -40,11 +40,16 @@ const SERVICE_KINDS: [(&str, &str); 5] = [
     ("apps/v1", "Deployment"),
 ];
 
+/// How many objects are written or tried at the same time. An API server turns requests away when it
+/// has too many, and each takes a connection and its buffers; more at once is no quicker.
+const WRITES_AT_ONCE: usize = 32;
+
 /// A handle on one cluster; cloning is cheap.
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
     kinds: Arc<Mutex<Kinds>>,
+    writes: Arc<Semaphore>,
 }
 
 /// What the API server said about each API version and kind.
@@ -65,7 +70,8 @@ impl Cluster {
 
     /// The cluster that this client reaches.
     pub fn behind(client: Client) -> Self {
-        Self { client, kinds: Arc::default() }
+        let writes = Arc::new(Semaphore::new(WRITES_AT_ONCE));
+        Self { client, kinds: Arc::default(), writes }
     }
 
     /// The client beneath.
@@ -92,6 +98,8 @@ impl Cluster {
             field_validation: Some(ValidationDirective::Strict),
         };
         let api = self.api(id).await?;
+        // The semaphore is never closed.
+        let _turn = self.writes.acquire().await.ok();
         let stored = api
             .patch(&id.name, &parameters, &Patch::Apply(manifest.object()))
             .await

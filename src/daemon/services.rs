@@ -276,8 +276,9 @@ impl Services {
                 let live = &self.shared.reconciler.live;
                 let namespaces = locked(&self.shared.namespaces);
                 let id = namespaces.iter().find(|id| id.name == service.namespace)?;
-                let is_coming =
-                    live.unlisted([id].into_iter()).is_none() && live.object(id).is_none();
+                let is_missing =
+                    || live.unlisted([id].into_iter()).is_none() && live.object(id).is_none();
+                let is_coming = live.is_being_listed(id) || is_missing();
                 let reason = format!("{id}: it is on its way from platform/");
                 is_coming.then_some(Standing::Waiting { reason, until: None })
             }

@@ -119,6 +119,11 @@ impl Live {
         ids.find_map(|id| state.unlisted(id))
     }
 
+    /// Whether the object's kind is being listed for the first time, and nothing went wrong with that.
+    pub fn is_being_listed(&self, id: &ObjectId) -> bool {
+        self.state().is_being_listed(id)
+    }
+
     /// Why kinds cannot be watched now, one sentence each.
     pub fn troubles(&self) -> Vec<String> {
         self.state().troubles()

@@ -84,13 +84,23 @@ impl State {
     }
 
     pub(super) fn unlisted(&self, id: &ObjectId) -> Option<String> {
-        let mut kinds = self.kinds.iter();
-        let (_, following) =
-            kinds.find(|(kind, _)| kind.api_version == id.api_version && kind.kind == id.kind)?;
+        let following = self.following(id)?;
         (!following.listed).then(|| match &following.trouble {
             Some(trouble) => format!("{id} cannot be looked at: {trouble}"),
             None => format!("{id} was not looked at yet"),
         })
+    }
+
+    pub(super) fn is_being_listed(&self, id: &ObjectId) -> bool {
+        let following = self.following(id);
+        following.is_some_and(|following| !following.listed && following.trouble.is_none())
+    }
+
+    fn following(&self, id: &ObjectId) -> Option<&Following> {
+        let mut kinds = self.kinds.iter();
+        let (_, following) =
+            kinds.find(|(kind, _)| kind.api_version == id.api_version && kind.kind == id.kind)?;
+        Some(following)
     }
 
     pub(super) fn note_trouble(&mut self, kind: &Kind, trouble: String) {
@@ -422,6 +432,20 @@ mod tests {
         assert_eq!(state.unsynced(), 0);
         let names: Vec<_> = state.of_service("echo").into_keys().map(|id| id.name).collect();
         assert_eq!(names, ["other"]);
+    }
+
+    #[test]
+    fn a_kind_is_being_listed_until_its_first_list_is_complete_or_fails() {
+        let mut state = State::new("default");
+        let id = identify(&table(5, true), "gateway.solo.io/v1", "RouteTable");
+        assert!(!state.is_being_listed(&id));
+        state.enter_kind(&kind());
+        assert!(state.is_being_listed(&id));
+        state.note_trouble(&kind(), "forbidden".into());
+        assert!(!state.is_being_listed(&id) && state.unlisted(&id).is_some());
+        state.begin_list(&kind());
+        state.end_list(&kind());
+        assert!(!state.is_being_listed(&id) && state.unlisted(&id).is_none());
     }
 
     #[test]

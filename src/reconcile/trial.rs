@@ -7,6 +7,7 @@ use super::{Ended, Reconciler, objection};
 use crate::diff::{self, Difference};
 use crate::inventory::{FIELD_MANAGER, Manifest};
 use crate::live::{Claim, holds};
+use crate::plan::is_route;
 
 /// One object that the API server would take.
 pub(super) struct Tried {
@@ -45,8 +46,9 @@ impl Reconciler {
             futures::try_join!(dry_run, self.cluster.get(id))?
         } else {
             let stored = dry_run.await?;
-            // Of kinds that are watched by our label only, strangers' objects show in this way.
-            let live = if others_manage(&stored) { self.cluster.get(id).await? } else { None };
+            // Of kinds that are watched by our label only, strangers' objects show in this way, and of
+            // all kinds those that the watch has not shown yet.
+            let live = if exists(&stored) { self.cluster.get(id).await? } else { None };
             (stored, live)
         };
         if let Some(live) = &live {
@@ -54,14 +56,19 @@ impl Reconciler {
             if let Some(reason) = objection(job, id, &claim) {
                 return Err(Ended::Stalled(reason));
             }
+            if !is_known && is_route(id) {
+                // There is a way back to it.
+                self.live.note(live);
+            }
         }
         Ok(Tried { stored, live })
     }
 }
 
-fn others_manage(object: &Value) -> bool {
-    let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
-    entries.into_iter().flatten().any(|entry| entry["manager"] != FIELD_MANAGER)
+/// Whether an object that was tried is there already: the API server gives a version only to what it
+/// stores.
+fn exists(tried: &Value) -> bool {
+    tried.pointer("/metadata/resourceVersion").is_some()
 }
 
 /// Who manages the field, the latest of them when there are several. Nobody does when it was taken
