@@ -1,6 +1,7 @@
 //! Objects by name, shared between copies.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -49,6 +50,40 @@ impl<T: PartialEq> Table<T> {
     /// Whether one is an unchanged copy of the other.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The names of what the two have otherwise. Both are gone through once, in their order.
+    pub(crate) fn differing<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = &'a ResourceRef> {
+        let both = (!self.is(other)).then_some((self, other)).into_iter();
+        both.flat_map(|(one, other)| {
+            let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());
+            std::iter::from_fn(move || {
+                loop {
+                    let order = match (one.peek(), other.peek()) {
+                        (None, None) => return None,
+                        (Some(_), None) => Ordering::Less,
+                        (None, Some(_)) => Ordering::Greater,
+                        (Some((here, _)), Some((there, _))) if Arc::ptr_eq(here, there) => {
+                            Ordering::Equal
+                        }
+                        (Some((here, _)), Some((there, _))) => here.cmp(there),
+                    };
+                    match order {
+                        Ordering::Less => return one.next().map(|(name, _)| &**name),
+                        Ordering::Greater => return other.next().map(|(name, _)| &**name),
+                        Ordering::Equal => {
+                            let ((name, here), (_, there)) = one.next().zip(other.next())?;
+                            if !Arc::ptr_eq(here, there) && here != there {
+                                return Some(name);
+                            }
+                        }
+                    }
+                }
+            })
+        })
     }
 }
 
@@ -125,6 +160,17 @@ impl<S: PartialEq> Objects<S> {
         self.faults.iter().map(move |(reference, fault)| {
             (ObjectRef::new(kind, &reference.namespace, &reference.name), fault.as_str())
         })
+    }
+
+    /// The objects that the two have otherwise; one that only one of them can decode, twice.
+    pub(crate) fn differing<'a>(
+        &'a self,
+        other: &'a Self,
+        kind: &'a str,
+    ) -> impl Iterator<Item = ObjectRef> {
+        let references = self.decoded.differing(&other.decoded);
+        let references = references.chain(self.faults.differing(&other.faults));
+        references.map(move |it| ObjectRef::new(kind, &it.namespace, &it.name))
     }
 
     /// Whether one is an unchanged copy of the other.

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -168,6 +168,19 @@ impl Snapshot {
             && self.services.is(&other.services)
             && self.endpoints.is(&other.endpoints)
             && self.pods.is(&other.pods)
+    }
+
+    /// The objects of [`Snapshot::ROUTING`] that the two have otherwise.
+    pub fn differing(&self, other: &Self) -> BTreeSet<ObjectRef> {
+        let services = self.services.differing(&other.services);
+        let services = services.map(|it| ObjectRef::new("Service", &it.namespace, &it.name));
+        (self.upstreams.differing(&other.upstreams, "Upstream"))
+            .chain(self.virtual_services.differing(&other.virtual_services, "VirtualService"))
+            .chain(self.route_tables.differing(&other.route_tables, "RouteTable"))
+            .chain(self.settings.differing(&other.settings, "Settings"))
+            .chain(self.gateways.differing(&other.gateways, "Gateway"))
+            .chain(services)
+            .collect()
     }
 
     /// Whether both have the object alike, or both have none; of objects that cannot be decoded only

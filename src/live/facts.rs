@@ -232,7 +232,7 @@ pub fn identify(object: &Value, api_version: &str, kind: &str) -> ObjectId {
 }
 
 /// True for kinds whose objects Gloo's routing rests on.
-fn is_part_of_gloo(id: &ObjectId) -> bool {
+pub fn is_part_of_gloo(id: &ObjectId) -> bool {
     let is_kind = |kind: &gloo::Kind| kind.kind == id.kind && kind.api_version == id.api_version;
     gloo::Snapshot::ROUTING.iter().any(is_kind)
 }

@@ -18,7 +18,9 @@ use kube::runtime::watcher::Event;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch as channel};
 
-pub use facts::{Addresses, Claim, Detail, Facts, PodFacts, Trouble, identify, ready_addresses};
+pub use facts::{
+    Addresses, Claim, Detail, Facts, PodFacts, Trouble, identify, is_part_of_gloo, ready_addresses,
+};
 pub use owned::{Digest, holds, owned};
 
 use crate::cluster::Cluster;
@@ -154,11 +156,9 @@ impl Live {
         self.state().ready_addresses(namespace, service)
     }
 
-    /// Everything that the routing of the Gloo in this namespace rests on, and a number that changes
-    /// with it.
-    pub fn gloo(&self, namespace: &str) -> (Snapshot, u64) {
-        let (snapshot, version) = self.state().gloo();
-        (snapshot.of_gloo_in(namespace), version)
+    /// Everything that Gloo's routing rests on, and a number that changes with it.
+    pub fn gloo(&self) -> (Snapshot, u64) {
+        self.state().gloo()
     }
 
     /// A number that changes with everything that Gloo's routing rests on, but for the objects of this

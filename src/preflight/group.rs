@@ -97,7 +97,7 @@ impl Traits {
 }
 
 /// Whether the object hands requests on to RouteTables.
-fn delegates(snapshot: &Snapshot, object: &ObjectRef) -> bool {
+pub(super) fn delegates(snapshot: &Snapshot, object: &ObjectRef) -> bool {
     let hands_on = |routes: &[Route]| routes.iter().any(|route| route.delegate_action.is_some());
     match object.kind.as_str() {
         "RouteTable" => {

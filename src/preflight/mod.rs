@@ -11,6 +11,7 @@
 mod blame;
 mod broken;
 mod claims;
+mod foresight;
 mod group;
 mod harm;
 mod overlap;
@@ -29,6 +30,7 @@ use blame::Owners;
 use situation::{Situation, Stages};
 
 pub use broken::{Blocks, Broken, Rule};
+pub use foresight::foreseen;
 pub use refusal::{Conflict, Refusal};
 
 /// What is known about a change that harms nobody.

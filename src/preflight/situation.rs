@@ -87,6 +87,11 @@ pub(super) fn under_way(base: &Snapshot, changes: &[Change<'_>]) -> Snapshot {
     with_routes(&with_backends(base, changes), changes)
 }
 
+/// The objects when the changes are done.
+pub(super) fn done(base: &Snapshot, changes: &[Change<'_>]) -> Snapshot {
+    without_surplus(&under_way(base, changes), changes)
+}
+
 /// The objects of a change that routing looks at.
 pub(super) fn own(change: &Change<'_>) -> impl Iterator<Item = ObjectRef> {
     let desired = change.desired.manifests().map(Manifest::id);

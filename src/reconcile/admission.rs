@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Job;
 use crate::inventory::ObjectId;
-use crate::live::Live;
+use crate::live::{Digest, Live, is_part_of_gloo};
 use crate::plan::Desired;
-use crate::preflight::{Baseline, Broken, Change, Prediction, Refusal};
+use crate::preflight::{Baseline, Broken, Change, Prediction, Refusal, foreseen};
 
 /// A handle on the task that asks Gloo's own rules what changes would do to anybody.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ enum Message {
 
 struct Question {
     change: Pending,
+    /// The job that it is about.
+    job: Digest,
     gloo_namespace: String,
     answer: oneshot::Sender<Result<Prediction, Refusal>>,
 }
@@ -67,13 +69,13 @@ impl Admission {
         surplus: &BTreeSet<ObjectId>,
         gloo_namespace: &str,
     ) -> Result<Prediction, String> {
-        let change = Pending {
-            service: job.service.clone(),
-            desired: job.desired.clone(),
-            surplus: surplus.clone(),
-        };
+        let mut desired = job.desired.clone();
+        // A thousand Deployments take room, and routing does not rest on them.
+        desired.workloads.retain(|manifest| is_part_of_gloo(manifest.id()));
+        let change = Pending { service: job.service.clone(), desired, surplus: surplus.clone() };
         let (answer, answered) = oneshot::channel();
-        let question = Question { change, gloo_namespace: gloo_namespace.to_owned(), answer };
+        let gloo_namespace = gloo_namespace.to_owned();
+        let question = Question { change, job: job.digest(), gloo_namespace, answer };
         // A task that has ended drops the question, and with it the answer's sender.
         let _ = self.messages.send(Message::Ask(Box::new(question)));
         match answered.await {
@@ -92,15 +94,30 @@ async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) 
     let mut office = Office::default();
     let mut waiting = Vec::new();
     while messages.recv_many(&mut waiting, usize::MAX).await > 0 {
-        let mut questions: Vec<Question> = Vec::new();
+        let (mut questions, mut in_force) = (Vec::new(), Vec::new());
         for message in waiting.drain(..) {
             match message {
-                Message::Ask(question) => questions.push(*question),
-                Message::Forget(service) => drop(office.let_through.remove(&service)),
+                Message::Ask(question) => {
+                    in_force.retain(|service| *service != question.change.service);
+                    questions.push(*question);
+                }
+                Message::Forget(service) => in_force.push(service),
             }
         }
+        let (snapshot, version) = live.gloo();
+        office.look(&snapshot);
+        in_force.iter().for_each(|service| drop(office.let_through.remove(service)));
+        let answered = |question: Question| match office.known(&question) {
+            Some(prediction) => {
+                // Whoever asked may have been superseded meanwhile.
+                let _ = question.answer.send(Ok(prediction));
+                None
+            }
+            None => Some(question),
+        };
+        let questions: Vec<Question> = questions.into_iter().filter_map(answered).collect();
         let Some(first) = questions.first() else { continue };
-        let (snapshot, version) = live.gloo(&first.gloo_namespace);
+        let snapshot = snapshot.of_gloo_in(&first.gloo_namespace);
         // Translating a big cluster takes longer than other tasks should wait.
         let work = move || {
             let answers = office.answer(snapshot, version, &questions);
@@ -110,7 +127,6 @@ async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) 
             Ok((returned, questions, answers)) => {
                 office = returned;
                 for (question, answer) in questions.into_iter().zip(answers) {
-                    // Whoever asked may have been superseded meanwhile.
                     let _ = question.answer.send(answer);
                 }
             }
@@ -127,12 +143,41 @@ async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) 
 struct Office {
     /// The cluster as it was translated last, and the version of the live state that it is from.
     baseline: Option<(u64, Baseline)>,
-    let_through: BTreeMap<String, Pending>,
+    /// The cluster as it was looked at last.
+    seen: Snapshot,
+    let_through: BTreeMap<String, LetThrough>,
     /// The mistakes of others that were told.
     told: BTreeSet<Broken>,
 }
 
+/// A change that was let through and is not in force yet.
+struct LetThrough {
+    change: Pending,
+    job: Digest,
+    /// The answer, while all that has happened since is what changes do that were let through. The
+    /// earlier of these were reckoned with, and the later do this one no harm.
+    prediction: Option<Prediction>,
+}
+
 impl Office {
+    /// Looks whether anything has happened that no answer has reckoned with.
+    fn look(&mut self, snapshot: &Snapshot) {
+        let changes: Vec<Change<'_>> =
+            self.let_through.values().map(|it| it.change.change()).collect();
+        if !foreseen(&self.seen, snapshot, &changes) {
+            self.let_through.values_mut().for_each(|it| it.prediction = None);
+        }
+        self.seen = snapshot.clone();
+    }
+
+    /// The answer to a question that was asked before, if it still holds.
+    fn known(&self, question: &Question) -> Option<Prediction> {
+        let earlier = self.let_through.get(&question.change.service)?;
+        let is_same =
+            earlier.job == question.job && earlier.change.surplus == question.change.surplus;
+        earlier.prediction.clone().filter(|_| is_same)
+    }
+
     fn answer(
         &mut self,
         snapshot: Snapshot,
@@ -143,13 +188,17 @@ impl Office {
             self.let_through.remove(&question.change.service);
         }
         let live = self.translated(snapshot, version);
-        let ahead: Vec<Change<'_>> = self.let_through.values().map(Pending::change).collect();
+        let ahead: Vec<Change<'_>> =
+            self.let_through.values().map(|it| it.change.change()).collect();
         let changes: Vec<Change<'_>> = questions.iter().map(|q| q.change.change()).collect();
         let answers = live.with(&ahead).check(&changes);
         for (question, answer) in questions.iter().zip(&answers) {
-            if answer.is_ok() {
-                let change = question.change.clone();
-                self.let_through.insert(change.service.clone(), change);
+            if let Ok(prediction) = answer {
+                let (change, job) = (question.change.clone(), question.job);
+                // What holds it up may be repaired by anybody.
+                let prediction = Some(prediction.clone()).filter(|it| it.blocked_by.is_none());
+                let service = change.service.clone();
+                self.let_through.insert(service, LetThrough { change, job, prediction });
             }
         }
         answers

@@ -11,6 +11,13 @@ fn check(objects: &[Value], wishes: &[Wish]) -> Vec<Result<Prediction, Refusal>>
     Baseline::new(cluster(objects)).check(&changes)
 }
 
+fn owner(name: &str, domain: &str) -> Value {
+    json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
+        "metadata": {"name": name, "namespace": name},
+        "spec": {"virtualHost": {"domains": [domain], "routes": [
+            {"matchers": [{"prefix": "/"}], "routeAction": single(name)}]}}})
+}
+
 fn plain(name: &str) -> Wish {
     wish(name, table(name, &format!("/{name}"), single(name)))
 }
@@ -71,13 +78,43 @@ fn what_was_admitted_before_is_carried_forward() {
 }
 
 #[test]
+fn what_changes_do_is_foreseen_as_far_as_it_has_come_and_nothing_else_is() {
+    let mut objects = cluster_with_foxtrot();
+    let old = upstream("old");
+    objects.extend([service("old"), old.clone()]);
+    let wish = plain("a").without(&[old]);
+    let before = cluster(&objects);
+    let foresaw = |objects: &[Value]| foreseen(&before, &cluster(objects), &[wish.change()]);
+    assert!(foresaw(&objects));
+    objects.extend([service("a"), upstream("a")]);
+    assert!(foresaw(&objects), "the backends are written");
+    objects.push(table("a", "/a", single("a")));
+    let mut edited = objects.clone();
+    *edited.last_mut().expect("a table") = table("a", "/edited", single("a"));
+    assert!(!foresaw(&edited), "the routes are not the desired ones");
+    objects.retain(|object| object["metadata"]["name"] != "old" || object["kind"] == "Service");
+    assert!(foresaw(&objects), "the surplus is gone");
+    let mut strange = objects.clone();
+    strange.push(upstream("strange"));
+    assert!(!foresaw(&strange), "nobody was to write this");
+    objects.retain(|object| object["kind"] != "VirtualService");
+    assert!(!foresaw(&objects), "nobody was to delete this");
+}
+
+#[test]
+fn a_change_that_says_who_is_served_is_never_foreseen() {
+    let objects = cluster_with_foxtrot();
+    let wish = wish("b", owner("b", "b.example"));
+    let before = cluster(&objects);
+    let mut after = objects;
+    after.extend([service("b"), upstream("b")]);
+    assert!(foreseen(&before, &cluster(&after), &[wish.change()]));
+    after.extend(wish.desired.routes.iter().map(|routes| routes.object().clone()));
+    assert!(!foreseen(&before, &cluster(&after), &[wish.change()]));
+}
+
+#[test]
 fn a_domain_cannot_change_hands_in_one_batch() {
-    let owner = |name: &str, domain: &str| {
-        json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
-            "metadata": {"name": name, "namespace": name},
-            "spec": {"virtualHost": {"domains": [domain], "routes": [
-                {"matchers": [{"prefix": "/"}], "routeAction": single(name)}]}}})
-    };
     let mut objects = cluster_with_foxtrot();
     objects.extend([service("a"), upstream("a"), owner("a", "a.example")]);
     let away = wish("a", owner("a", "b.example"));
