@@ -119,8 +119,9 @@ async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) 
         let Some(first) = questions.first() else { continue };
         let snapshot = snapshot.of_gloo_in(&first.gloo_namespace);
         // Translating a big cluster takes longer than other tasks should wait.
+        let state = live.clone();
         let work = move || {
-            let answers = office.answer(snapshot, version, &questions);
+            let answers = office.answer(snapshot, version, &questions, &state);
             (office, questions, answers)
         };
         match tokio::task::spawn_blocking(work).await {
@@ -183,11 +184,12 @@ impl Office {
         snapshot: Snapshot,
         version: u64,
         questions: &[Question],
+        state: &Live,
     ) -> Vec<Result<Prediction, Refusal>> {
         for question in questions {
             self.let_through.remove(&question.change.service);
         }
-        let live = self.translated(snapshot, version);
+        let live = self.translated(snapshot, version, state);
         let ahead: Vec<Change<'_>> =
             self.let_through.values().map(|it| it.change.change()).collect();
         let changes: Vec<Change<'_>> = questions.iter().map(|q| q.change.change()).collect();
@@ -204,15 +206,21 @@ impl Office {
         answers
     }
 
-    /// The live cluster. What somebody else broke in it is told once.
-    fn translated(&mut self, snapshot: Snapshot, version: u64) -> Baseline {
+    /// The live cluster. What somebody else broke in it is told once; of what is ours its service's
+    /// state tells.
+    fn translated(&mut self, snapshot: Snapshot, version: u64, state: &Live) -> Baseline {
         let baseline = match &self.baseline {
             Some((known, baseline)) if *known == version => return baseline.clone(),
             Some((_, earlier)) => earlier.follow(snapshot),
             None => Baseline::new(snapshot),
         };
         self.baseline = Some((version, baseline.clone()));
-        let broken: BTreeSet<Broken> = baseline.broken().into_iter().collect();
+        let mut broken: BTreeSet<Broken> = baseline.broken().into_iter().collect();
+        if broken != self.told {
+            let ours = state.inventory().into_iter().map(|(id, ..)| id.to_string());
+            let ours: BTreeSet<String> = ours.collect();
+            broken.retain(|mistake| !ours.contains(&mistake.object.to_string()));
+        }
         for mistake in broken.difference(&self.told) {
             tracing::warn!(object = %mistake.object, "broken in the cluster: {mistake}");
         }

@@ -158,7 +158,8 @@ impl Stage {
     /// Gives all requests to the other version, and returns when the first of them was answered.
     async fn push(&mut self, troubled: bool) -> Result<Duration> {
         self.pushes += 1;
-        let (primary, canary) = if self.pushes % 2 == 0 { ("v1", "v2") } else { ("v2", "v1") };
+        let (primary, canary) =
+            if self.pushes.is_multiple_of(2) { ("v1", "v2") } else { ("v2", "v1") };
         let values = format!(
             "deployment: {{v1: {{}}, v2: {{}}}}
 routes:
