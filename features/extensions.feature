@@ -41,6 +41,55 @@ Feature: More than the articles' values
     And the Upstream echo/echo-v2 has received copies
     And no request of the load has failed
 
+  Scenario: Several paths, and other pods for each version
+    Given constant load on "/echo"
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment:
+        v1: {replicas: 2}
+        v2:
+          image: hashicorp/http-echo:1.0
+          args: ["-text=version:$(VERSION)", "-listen=:9090"]
+          env: {VERSION: echo-v2}
+          port: 9090
+      routes:
+        apiGroup: example
+        paths:
+          - prefix: /echo
+          - exact: /status
+          - {prefix: /orders, methods: [GET], queryParameters: {dry-run: {present: true}}}
+        primary: {version: v1}
+        canary: {version: v2, weight: 25, headers: {stage: canary}}
+      """
+    Then echo is Shifting
+    And 2 pods of echo/echo-v1 are left
+    And the requests to "/echo" are answered by:
+      | echo-v1 | 75 |
+      | echo-v2 | 25 |
+    And every request to "/status" with the header "stage: canary" is answered by echo-v2
+    And every request to "/status/more" is answered with 404
+    And the requests to "/orders?dry-run=1" are answered by:
+      | echo-v1 | 75 |
+      | echo-v2 | 25 |
+    And every request to "/orders" is answered with 404
+    And no request of the load has failed
+
+  # Gloo's open source proxy has no filter for tokens. Whoever checks them in front of it passes a claim
+  # on as a header, and takes that header off what callers send.
+  Scenario: The canary is for callers whose token has a claim
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+        canary: {version: v2, headers: {x-claim-groups: {regex: "(.*,)?beta(,.*)?"}}}
+      """
+    Then echo is CanaryTest
+    And every request to "/echo" with the header "x-claim-groups: staff,beta" is answered by echo-v2
+    And every request to "/echo" with the header "x-claim-groups: alphabet" is answered by echo-v1
+    And every request to "/echo" is answered by echo-v1
+
   Scenario: Somebody else deploys a version
     When somebody of the echo team applies by hand:
       """

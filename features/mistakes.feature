@@ -35,40 +35,6 @@ Feature: Mistakes stay where they are made
     And every request to "/echo" is answered by echo-v1
     And no request of the load has failed
 
-  @local
-  Scenario: A version that never becomes ready gets no traffic, and the state says why
-    Given coalmine follows the example rollouts
-    And echo is Stable
-    And every request to "/echo" is answered by echo-v1
-    And constant load on "/echo"
-    When the echo team pushes "services/echo.yaml":
-      """
-      deployment:
-        v1: {}
-        v2: {image: coalmine/crash}
-      routes:
-        apiGroup: example
-        primary: {version: v1}
-        canary: {version: v2, weight: 50}
-      """
-    Then echo waits because of "CrashLoopBackOff"
-    And every request to "/echo" is answered by echo-v1
-    When the echo team pushes "services/echo.yaml":
-      """
-      deployment:
-        v1: {}
-        v2: {}
-      routes:
-        apiGroup: example
-        primary: {version: v1}
-        canary: {version: v2, weight: 50}
-      """
-    Then echo is Shifting
-    And the requests to "/echo" are answered by:
-      | echo-v1 | 50 |
-      | echo-v2 | 50 |
-    And no request of the load has failed
-
   Scenario: Two teams claim one path
     Given coalmine follows the example rollouts
     And foxtrot is Stable

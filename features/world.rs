@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use cucumber::event::ScenarioFinished;
 use harness::Bed;
+use harness::api_proxy::{ApiProxy, Withheld};
 use harness::load::Load;
 use harness::process::{Process, Program};
 use harness::repository::Repository;
@@ -37,12 +38,19 @@ pub(crate) struct World {
     pub(crate) daemon: Option<Daemon>,
     /// The newest pushed revision.
     pub(crate) pushed: Option<String>,
+    /// How many pushes were reverted.
+    pub(crate) reverted: usize,
     /// Constant loads.
     pub(crate) loads: Vec<Load>,
     /// How the last command of the command line ended.
     pub(crate) ended: Option<Output>,
     /// Who keeps changing what the daemon repairs.
     pub(crate) rivals: Vec<AbortOnDropHandle<()>>,
+    /// Further flags of the daemon, as `(name, value)`.
+    pub(crate) flags: Vec<(&'static str, String)>,
+    /// A proxy on the daemon's way to the API server, and what it keeps from the daemon.
+    pub(crate) proxy: Option<ApiProxy>,
+    pub(crate) withheld: Option<Withheld>,
     /// The way to an API server that was down at first.
     pub(crate) way: Option<AbortOnDropHandle<()>>,
 }
@@ -63,9 +71,13 @@ impl World {
             repository: None,
             daemon: None,
             pushed: None,
+            reverted: 0,
             loads: Vec::new(),
             ended: None,
             rivals: Vec::new(),
+            flags: Vec::new(),
+            proxy: None,
+            withheld: None,
             way: None,
         })
     }
@@ -99,6 +111,8 @@ impl World {
             .flag("listen", status.to_string())
             .flag("state-dir", log.join("state"))
             .env("KUBECONFIG", kubeconfig.to_string_lossy());
+        let program =
+            self.flags.iter().fold(program, |program, (name, value)| program.flag(name, value));
         let process = Process::start(&program)?;
         self.daemon =
             Some(Daemon { process, status: StatusClient::new(&format!("http://{status}"))? });

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result};
 use cucumber::{given, then, when};
+use harness::api_proxy::ApiProxy;
 use harness::repository::Repository;
 use harness::wait::{self, Seen};
 use harness::{forward, namespace};
@@ -26,6 +27,24 @@ async fn follows_without_api_server(world: &mut World) -> Result<()> {
     let path = world.directory.path().join("kubeconfig");
     std::fs::write(&path, kubeconfig.replace(&server, &elsewhere))?;
     world.follow_with(repository, &path)
+}
+
+#[given(regex = r"^coalmine follows the example rollouts, and lists everything anew every (\w+)$")]
+async fn follows_on_schedule(world: &mut World, schedule: String) -> Result<()> {
+    let repository = Repository::create(world.directory.path(), EXAMPLE.as_ref()).await?;
+    world.pushed = Some(repository.head().await?);
+    world.flags.push(("schedule", schedule));
+    let account = world.account().await?;
+    let kubeconfig = world.directory.path().join("kubeconfig");
+    world.proxy = Some(ApiProxy::start(&account, &kubeconfig).await?);
+    world.follow_with(repository, &kubeconfig)
+}
+
+#[when(regex = "^no watch of (\\w+) tells anything any more$")]
+async fn watches_are_silent(world: &mut World, plural: String) -> Result<()> {
+    let proxy = world.proxy.as_ref().context("no step has put a proxy before the API server")?;
+    world.withheld = Some(proxy.withhold(move |request| request.is_about(&plural)));
+    Ok(())
 }
 
 #[when("the API server is up again")]

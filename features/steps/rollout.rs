@@ -39,6 +39,17 @@ async fn pushes(world: &mut World, team: String, file: String, step: &Step) -> R
     Ok(())
 }
 
+#[when(regex = r"^the \w+ team reverts (?:its last push|the push before)$")]
+async fn reverts(world: &mut World) -> Result<()> {
+    // Every revert is a commit too.
+    let commit = format!("HEAD~{}", 2 * world.reverted);
+    world.reverted += 1;
+    let repository = world.repository()?;
+    repository.revert(&commit).await?;
+    world.pushed = Some(repository.push().await?.revision);
+    Ok(())
+}
+
 #[when(regex = r#"^the (\w+) team removes "([^"]+)"$"#)]
 async fn removes(world: &mut World, team: String, file: String) -> Result<()> {
     let repository = world.repository()?;

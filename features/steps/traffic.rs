@@ -12,6 +12,8 @@ use crate::world::{DEADLINE, World, bed};
 
 /// Requests per check (design, section 9).
 const SAMPLE: u64 = 2_000;
+/// Requests of a look at whether the shares have changed.
+const GLANCE: u64 = 200;
 /// Connections that a check uses.
 const CONNECTIONS: usize = 8;
 /// Requests per second of a constant load.
@@ -41,13 +43,30 @@ async fn all_with_header_answered_by(
 #[given(regex = r#"^the requests to "([^"]+)" are answered by:$"#)]
 #[then(regex = r#"^the requests to "([^"]+)" are answered by:$"#)]
 async fn answered_by_several(_: &mut World, path: String, step: &Step) -> Result<()> {
+    split(&target(&path), &shares(step)?).await
+}
+
+#[then(
+    regex = r#"^the requests to "([^"]+)" with the header "([^":]+): ([^"]*)" are answered by:$"#
+)]
+async fn with_header_answered_by_several(
+    _: &mut World,
+    path: String,
+    name: String,
+    value: String,
+    step: &Step,
+) -> Result<()> {
+    split(&target(&path).header(name, value), &shares(step)?).await
+}
+
+fn shares(step: &Step) -> Result<Expected> {
     let table = step.table.as_ref().context("the step needs a table of versions and shares")?;
     let mut shares = Vec::new();
     for row in &table.rows {
         let [version, share] = row.as_slice() else { bail!("a row is a version and its share") };
         shares.push((version.clone(), share.parse()?));
     }
-    split(&target(&path), &Expected::new(shares)?).await
+    Ok(Expected::new(shares)?)
 }
 
 #[given(regex = r#"^every request to "([^"]+)" is answered with (\d+)$"#)]
@@ -101,6 +120,17 @@ fn target(path: &str) -> Target {
 /// Converges first, then takes one sample and judges it: no second try.
 async fn split(target: &Target, expected: &Expected) -> Result<()> {
     converge(target, &expected.versions(), DEADLINE).await?;
+    // Other shares of the same versions may still be on their way to the proxy.
+    wait::until(&format!("the shares of {}", target.path), DEADLINE, async || {
+        match sample(target, GLANCE, CONNECTIONS).await {
+            Ok(glance) => {
+                let verdict = check(expected, &glance);
+                Seen::when(verdict.passed, verdict.message)
+            }
+            Err(error) => Seen::NotYet(format!("{error:#}")),
+        }
+    })
+    .await?;
     let verdict = check(expected, &sample(target, SAMPLE, CONNECTIONS).await?);
     ensure!(verdict.passed, "{}: {}", target.path, verdict.message);
     Ok(())

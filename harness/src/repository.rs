@@ -103,6 +103,14 @@ impl Repository {
         self.head().await
     }
 
+    /// Commits the opposite of a commit, such as `HEAD~2`.
+    ///
+    /// # Errors
+    /// Git's own complaint.
+    pub async fn revert(&self, commit: &str) -> Result<()> {
+        self.git(&["revert", "--no-edit", commit]).await.map(drop)
+    }
+
     /// Pushes the branch.
     ///
     /// # Errors

@@ -50,18 +50,18 @@ fn header_route(service: &Service, path: &PathMatch, canary: &Canary) -> Value {
         canary.headers.iter().map(|(name, header)| header_matcher(name, header)).collect();
     let mut matcher = Map::from_iter([("headers".to_owned(), headers.into())]);
     matcher.extend(path_matcher(path));
-    let action = json!({"single": destination(service, &canary.version)});
+    let action = json!({"single": destination(service, path, &canary.version)});
     route(matcher, action, options(service, path))
 }
 
 fn main_route(service: &Service, path: &PathMatch) -> Value {
     let routes = &service.routes;
     let action = match &routes.canary {
-        None => json!({"single": destination(service, &routes.primary)}),
+        None => json!({"single": destination(service, path, &routes.primary)}),
         // Both destinations stand there even while one has no share, so that the first shift
         // changes two numbers and nothing else.
         Some(canary) => {
-            let weighted = |version, weight: Weight| json!({"destination": destination(service, version), "weight": weight.percent()});
+            let weighted = |version, weight: Weight| json!({"destination": destination(service, path, version), "weight": weight.percent()});
             json!({"multi": {"destinations": [
                 weighted(&routes.primary, canary.weight.rest()),
                 weighted(&canary.version, canary.weight),
@@ -123,14 +123,18 @@ fn header_matcher(name: &str, header: &HeaderMatch) -> Value {
     matcher
 }
 
-fn destination(service: &Service, version: &Version) -> Value {
-    match service.routes.split {
+fn destination(service: &Service, path: &PathMatch, version: &Version) -> Value {
+    let mut destination = match service.routes.split {
         Split::Upstream => json!({"upstream": upstream_of(service, version)}),
         Split::Subset => json!({
             "upstream": {"name": service.name.as_str(), "namespace": service.namespace},
             "subset": {"values": {"version": version.as_str()}},
         }),
+    };
+    if let Some(rest) = &path.rest {
+        destination["destinationSpec"] = json!({"rest": rest});
     }
+    destination
 }
 
 /// The Upstream that holds this version alone.

@@ -25,6 +25,8 @@ pub struct PathMatch {
     pub query_parameters: BTreeMap<String, ValueMatch>,
     /// Gloo route options of this path, over those of `routes.options`.
     pub options: Map<String, Value>,
+    /// The function of a REST Upstream that answers: `destinationSpec.rest` of every destination.
+    pub rest: Option<Map<String, Value>>,
 }
 
 /// A path, or a family of them.
@@ -85,6 +87,7 @@ impl PathMatch {
             methods: BTreeSet::new(),
             query_parameters: BTreeMap::new(),
             options: Map::new(),
+            rest: None,
         }
     }
 
@@ -153,12 +156,14 @@ fn read_path_match(entry: &Entry, problems: &mut Problems) -> Option<PathMatch> 
     let methods = fields.take("methods").map(|entry| read_methods(&entry, problems));
     let query = fields.take("queryParameters").map(|entry| read_query(&entry, problems));
     let options = fields.take("options").and_then(|entry| entry.object(problems));
+    let rest = fields.take("rest").and_then(|entry| entry.object(problems));
     fields.finish(problems);
     Some(PathMatch {
         path: path?,
         methods: methods.unwrap_or_default(),
         query_parameters: query.unwrap_or_default(),
         options: options.unwrap_or_default(),
+        rest,
     })
 }
 

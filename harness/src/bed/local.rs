@@ -86,7 +86,8 @@ pub(super) async fn start(
     )?;
     let mut processes = control_plane;
     processes.push(envoy);
-    let node = start_node(&client, http_echo, &places.logs);
+    let images = Images::standard(&http_echo, &programs::find("petstore")?);
+    let node = start_node(&client, images, &places.logs);
     let (node, ()) = tokio::try_join!(node, gloo_system::install(&client))?;
     ready::pods_can_run(&client, NODE_NAME).await?;
 
@@ -175,10 +176,10 @@ async fn start_envoy(
     envoy::start(artifacts, bootstrap, directory, logs).await
 }
 
-async fn start_node(client: &Client, http_echo: PathBuf, logs: &Path) -> Result<Node> {
+async fn start_node(client: &Client, images: Images, logs: &Path) -> Result<Node> {
     let options = NodeOptions {
         name: NODE_NAME.to_owned(),
-        images: Images::standard(&http_echo),
+        images,
         logs: logs.join("pods"),
         back_off: BackOff::default(),
     };

@@ -14,23 +14,30 @@ pub struct Image {
     pub args: Vec<String>,
 }
 
-/// Images by repository; every tag and digest of a repository is the same image.
+/// Images by reference, and by repository where every tag and digest of one is the same image.
 #[derive(Clone, Debug, Default)]
 pub struct Images(BTreeMap<String, Image>);
 
 impl Images {
     /// The images of our beds:
     /// - `hashicorp/http-echo`: our own program of that name;
+    /// - `scottcranton/petstore:v1` and `:v2`: our own program `petstore`;
     /// - `coalmine/crash`: ends with status 1 at once;
     /// - `coalmine/slow`: http-echo that begins to listen after 5 seconds.
-    pub fn standard(http_echo: &Path) -> Self {
+    pub fn standard(http_echo: &Path, petstore: &Path) -> Self {
         let shell = |script: &str| Image {
             program: "/bin/sh".into(),
             args: vec!["-c".into(), script.into(), http_echo.display().to_string()],
         };
+        let petstore = |version: &str| {
+            let image = Image { program: petstore.to_owned(), args: vec![version.into()] };
+            (format!("scottcranton/petstore:{version}"), image)
+        };
         let echo = Image { program: http_echo.to_owned(), args: Vec::new() };
         Self(BTreeMap::from([
             ("hashicorp/http-echo".to_owned(), echo),
+            petstore("v1"),
+            petstore("v2"),
             ("coalmine/crash".to_owned(), shell("echo this image always fails >&2; exit 1")),
             ("coalmine/slow".to_owned(), shell("sleep 5; exec \"$0\" \"$@\"")),
         ]))
@@ -39,7 +46,7 @@ impl Images {
     /// The image of a reference such as `hashicorp/http-echo:1.0`; `None` when nothing
     /// stands for it.
     pub fn find(&self, reference: &str) -> Option<&Image> {
-        self.0.get(repository(reference))
+        self.0.get(reference).or_else(|| self.0.get(repository(reference)))
     }
 }
 
@@ -57,9 +64,20 @@ fn repository(reference: &str) -> &str {
 mod tests {
     use super::*;
 
+    fn images() -> Images {
+        Images::standard(Path::new("/bin/http-echo"), Path::new("/bin/petstore"))
+    }
+
+    #[test]
+    fn a_tag_can_be_an_image_of_its_own() {
+        let args = |reference| images().find(reference).map(|image| image.args.clone());
+        assert_eq!(args("scottcranton/petstore:v2"), Some(vec!["v2".to_owned()]));
+        assert_eq!(args("scottcranton/petstore:v3"), None);
+    }
+
     #[test]
     fn every_tag_and_digest_of_a_repository_is_the_same_image() {
-        let images = Images::standard(Path::new("/bin/http-echo"));
+        let images = images();
         for reference in [
             "hashicorp/http-echo",
             "hashicorp/http-echo:latest",
@@ -73,7 +91,7 @@ mod tests {
 
     #[test]
     fn nothing_stands_for_an_image_that_is_not_listed() {
-        let images = Images::standard(Path::new("/bin/http-echo"));
+        let images = images();
         for reference in ["nginx", "example.com:5000/hashicorp/http-echo", "hashicorp/http-ecko"] {
             assert_eq!(images.find(reference), None, "{reference}");
         }

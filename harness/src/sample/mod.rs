@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 pub use client::Client;
@@ -182,8 +183,9 @@ pub async fn converge(
 /// The version that an answer names, for example `echo-v1` of `version:echo-v1`. An `x-pod` header
 /// (`namespace/name`) must belong to it: the pods of version v1 are called `<service>-v1-...`.
 fn version(body: &str, pod: Option<&str>) -> Result<String> {
-    let version =
-        body.trim().strip_prefix("version:").context("the answer names no version")?.trim();
+    let Some(version) = body.trim().strip_prefix("version:").map(str::trim) else {
+        return of_pets(body).map(str::to_owned).context("the answer names no version");
+    };
     let Some((_, name)) = pod.and_then(|pod| pod.split_once('/')) else {
         return Ok(version.to_owned());
     };
@@ -192,6 +194,14 @@ fn version(body: &str, pod: Option<&str>) -> Result<String> {
         bail!("the answer says {version}, but it comes from pod {name}");
     }
     Ok(version.to_owned())
+}
+
+/// The pet store of the 2019 articles tells its versions apart by the status of its pets.
+fn of_pets(body: &str) -> Option<&'static str> {
+    let pets: Value = serde_json::from_str(body).ok()?;
+    let pet = pets.get(0).unwrap_or(&pets);
+    let status = pet.get("status")?.as_str()?;
+    Some(if status == "v2" { "petstore-v2" } else { "petstore-v1" })
 }
 
 #[cfg(test)]

@@ -125,6 +125,14 @@ async fn a_target_that_is_no_url_is_an_error() {
 }
 
 #[test]
+fn a_pet_store_is_known_by_the_status_of_its_pets() {
+    let pets = r#"[{"id":1,"name":"Dog","status":"v2"}]"#;
+    assert_eq!(version(pets, Some("petstore/petstore-v2-abc")).unwrap(), "petstore-v2");
+    assert_eq!(version(r#"{"id":2,"status":"pending"}"#, None).unwrap(), "petstore-v1");
+    assert!(version(r#"{"code":404,"message":"not found: pet 3"}"#, None).is_err());
+}
+
+#[test]
 fn the_version_must_be_that_of_the_pod() {
     let read = |body, pod| version(body, pod).map_err(|error| error.to_string());
     assert_eq!(read("version:echo-v1\n", None).unwrap(), "echo-v1");

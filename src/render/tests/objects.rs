@@ -32,6 +32,24 @@ fn container(settings: &str) -> Value {
 }
 
 #[test]
+fn a_function_stands_at_every_destination_of_its_path() {
+    let values = routes(
+        "apiGroup: a\n  canary: {version: v2, weight: 10, headers: {stage: canary}}\n  \
+         paths: [{prefix: /findPets, rest: {functionName: findPets}}, {prefix: /petstore}]",
+    );
+    let routes = route_list(&values);
+    let rest = json!({"rest": {"functionName": "findPets"}});
+    let single = |at: usize| routes[at]["routeAction"]["single"]["destinationSpec"].clone();
+    let multi = |at: usize| {
+        let destinations = routes[at]["routeAction"]["multi"]["destinations"].as_array().unwrap();
+        let spec = |it: &Value| it["destination"]["destinationSpec"].clone();
+        destinations.iter().map(spec).collect::<Vec<_>>()
+    };
+    assert_eq!((single(0), multi(1)), (rest.clone(), vec![rest.clone(), rest]));
+    assert_eq!((single(2), multi(3)), (Value::Null, vec![Value::Null, Value::Null]));
+}
+
+#[test]
 fn every_upstream_has_what_the_values_say_more() {
     let values =
         routes("apiGroup: a\n  split: upstream\nupstream: {outlierDetection: {interval: 1s}}");

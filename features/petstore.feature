@@ -1,0 +1,201 @@
+@local
+Feature: The pet store of 2019
+  Two versions of a pet store, each with a Service and an Upstream of its own, behind a VirtualService
+  that is written by hand. The platform team keeps all of it in platform/, as plain objects.
+
+  Background:
+    Given coalmine follows a new repository
+    And the platform team pushes "platform/petstore.yaml":
+      """
+      apiVersion: v1
+      kind: Namespace
+      metadata: {name: petstore}
+      ---
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: petstore-v1, namespace: petstore}
+      spec:
+        selector: {matchLabels: {app: petstore-v1}}
+        template:
+          metadata: {labels: {app: petstore-v1}}
+          spec: {containers: [{name: petstore-v1, image: "scottcranton/petstore:v1", ports: [{containerPort: 8080}]}]}
+      ---
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: petstore-v2, namespace: petstore}
+      spec:
+        selector: {matchLabels: {app: petstore-v2}}
+        template:
+          metadata: {labels: {app: petstore-v2}}
+          spec: {containers: [{name: petstore-v2, image: "scottcranton/petstore:v2", ports: [{containerPort: 8080}]}]}
+      ---
+      apiVersion: v1
+      kind: Service
+      metadata: {name: petstore-v1, namespace: petstore}
+      spec: {selector: {app: petstore-v1}, ports: [{port: 8080}]}
+      ---
+      apiVersion: v1
+      kind: Service
+      metadata: {name: petstore-v2, namespace: petstore}
+      spec: {selector: {app: petstore-v2}, ports: [{port: 8080}]}
+      ---
+      apiVersion: gloo.solo.io/v1
+      kind: Upstream
+      metadata: {name: petstore-v1, namespace: petstore}
+      spec: {kube: {serviceName: petstore-v1, serviceNamespace: petstore, servicePort: 8080}}
+      ---
+      apiVersion: gloo.solo.io/v1
+      kind: Upstream
+      metadata: {name: petstore-v2, namespace: petstore}
+      spec: {kube: {serviceName: petstore-v2, serviceNamespace: petstore, servicePort: 8080}}
+      """
+
+  Scenario: By a header, then all of it, then another path by weights
+    When the platform team pushes "platform/coalmine.yaml":
+      """
+      apiVersion: gateway.solo.io/v1
+      kind: VirtualService
+      metadata: {name: coalmine, namespace: gloo-system}
+      spec:
+        virtualHost:
+          domains: ["*"]
+          routes:
+            - matchers: [{prefix: /findPets}]
+              routeAction: {single: {upstream: {name: petstore-v1, namespace: petstore}}}
+              options: {prefixRewrite: /api/pets}
+            - matchers: [{prefix: /petstore}]
+              routeAction: {single: {upstream: {name: petstore-v1, namespace: petstore}}}
+              options: {prefixRewrite: /api/pets/}
+      """
+    Then every request to "/findPets" is answered by petstore-v1
+    And every request to "/petstore/2" is answered by petstore-v1
+    And every request to "/petstore/3" is answered with 404
+
+    Given constant load on "/findPets"
+    And constant load on "/petstore/1"
+    When the platform team pushes "platform/coalmine.yaml":
+      """
+      apiVersion: gateway.solo.io/v1
+      kind: VirtualService
+      metadata: {name: coalmine, namespace: gloo-system}
+      spec:
+        virtualHost:
+          domains: ["*"]
+          routes:
+            - matchers: [{prefix: /findPets, headers: [{name: x-canary, value: "true"}]}]
+              routeAction: {single: {upstream: {name: petstore-v2, namespace: petstore}}}
+              options: {prefixRewrite: /api/pets}
+            - matchers: [{prefix: /findPets}]
+              routeAction: {single: {upstream: {name: petstore-v1, namespace: petstore}}}
+              options: {prefixRewrite: /api/pets}
+            - matchers: [{prefix: /petstore}]
+              routeAction: {single: {upstream: {name: petstore-v1, namespace: petstore}}}
+              options: {prefixRewrite: /api/pets/}
+      """
+    Then every request to "/findPets" with the header "x-canary: true" is answered by petstore-v2
+    And every request to "/findPets" is answered by petstore-v1
+    And every request to "/petstore/1" is answered by petstore-v1
+
+    When the platform team pushes "platform/coalmine.yaml":
+      """
+      apiVersion: gateway.solo.io/v1
+      kind: VirtualService
+      metadata: {name: coalmine, namespace: gloo-system}
+      spec:
+        virtualHost:
+          domains: ["*"]
+          routes:
+            - matchers: [{prefix: /findPets}]
+              routeAction: {single: {upstream: {name: petstore-v2, namespace: petstore}}}
+              options: {prefixRewrite: /api/pets}
+            - matchers: [{prefix: /petstore}]
+              routeAction:
+                multi:
+                  destinations:
+                    - destination: {upstream: {name: petstore-v2, namespace: petstore}}
+                      weight: 10
+                    - destination: {upstream: {name: petstore-v1, namespace: petstore}}
+                      weight: 90
+              options: {prefixRewrite: /api/pets/}
+      """
+    Then every request to "/findPets" is answered by petstore-v2
+    And the requests to "/petstore/1" are answered by:
+      | petstore-v1 | 90 |
+      | petstore-v2 | 10 |
+
+    When the platform team pushes "platform/coalmine.yaml":
+      """
+      apiVersion: gateway.solo.io/v1
+      kind: VirtualService
+      metadata: {name: coalmine, namespace: gloo-system}
+      spec:
+        virtualHost:
+          domains: ["*"]
+          routes:
+            - matchers: [{prefix: /findPets}]
+              routeAction: {single: {upstream: {name: petstore-v2, namespace: petstore}}}
+              options: {prefixRewrite: /api/pets}
+            - matchers: [{prefix: /petstore}]
+              routeAction:
+                multi:
+                  destinations:
+                    - destination: {upstream: {name: petstore-v2, namespace: petstore}}
+                      weight: 50
+                    - destination: {upstream: {name: petstore-v1, namespace: petstore}}
+                      weight: 50
+              options: {prefixRewrite: /api/pets/}
+      """
+    Then the requests to "/petstore/1" are answered by:
+      | petstore-v1 | 50 |
+      | petstore-v2 | 50 |
+    And no request of the load has failed
+
+  Scenario: Weights that do not make 100 are shares of their sum
+    When the platform team pushes "platform/coalmine.yaml":
+      """
+      apiVersion: gateway.solo.io/v1
+      kind: VirtualService
+      metadata: {name: coalmine, namespace: gloo-system}
+      spec:
+        virtualHost:
+          domains: ["*"]
+          routes:
+            - matchers: [{prefix: /findPets}]
+              routeAction:
+                multi:
+                  destinations:
+                    - destination: {upstream: {name: petstore-v1, namespace: petstore}}
+                      weight: 30
+                    - destination: {upstream: {name: petstore-v2, namespace: petstore}}
+                      weight: 10
+              options: {prefixRewrite: /api/pets}
+      """
+    Then the requests to "/findPets" are answered by:
+      | petstore-v1 | 75 |
+      | petstore-v2 | 25 |
+
+  Scenario: The same as a service with values
+    When the pets team pushes "services/pets.yaml":
+      """
+      namespace: petstore
+      deployment:
+        v1: {image: "scottcranton/petstore:v1"}
+        v2: {image: "scottcranton/petstore:v2"}
+      service: {port: 8080}
+      routes:
+        domains: ["*"]
+        split: upstream
+        paths:
+          - prefix: /findPets
+            options: {prefixRewrite: /api/pets}
+          - prefix: /petstore
+            options: {prefixRewrite: /api/pets/}
+        primary: {version: v1}
+        canary: {version: v2, weight: 10, headers: {x-canary: "true"}}
+      """
+    Then pets is Shifting
+    And the requests to "/findPets" are answered by:
+      | petstore-v1 | 90 |
+      | petstore-v2 | 10 |
+    And every request to "/petstore/1" with the header "x-canary: true" is answered by petstore-v2
+    And every request to "/petstore/3" with the header "x-canary: true" is answered by petstore-v2
