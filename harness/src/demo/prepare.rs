@@ -29,8 +29,8 @@ pub fn programs() -> Result<()> {
         .current_dir(workspace())
         // Without a package, as the alias has it: other features of the dependencies would be built
         // for a single one, all over again.
-        .args(["build"])
-        .args(["--bin", "coalmine", "--bin", "http-echo", "--profile", &profile, "--target-dir"])
+        .args(["build", "--bin", "coalmine", "--bin", "http-echo", "--bin", "petstore"])
+        .args(["--profile", &profile, "--target-dir"])
         .arg(&target)
         .status()
         .with_context(|| format!("cannot run {}", cargo.display()))?;
