@@ -25,7 +25,7 @@ Feature: More than the articles' values
     And the Upstream echo/echo is gone
     And no request of the load has failed
 
-  @local
+  @envoy-statistics
   Scenario: The canary gets copies, callers see the primary only
     Given constant load on "/echo"
     When the echo team pushes "services/echo.yaml":

@@ -12,7 +12,7 @@ Feature: A canary that fails
     And every request to "/echo" is answered by echo-v1
     And constant load on "/echo"
 
-  @local
+  @test-images
   Scenario: Its pods crash from the beginning
     When the echo team pushes "services/echo.yaml":
       """
@@ -39,7 +39,7 @@ Feature: A canary that fails
       | echo-v2 | 50 |
     And no request of the load has failed
 
-  @local
+  @test-images
   Scenario: Its pods are late
     When the echo team pushes "services/echo.yaml":
       """

@@ -3,6 +3,7 @@
 //! `cargo test --test features` runs all of it; a word after it chooses the scenarios whose names
 //! contain that word.
 
+mod not_run;
 mod steps;
 mod world;
 
@@ -11,9 +12,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use cucumber::World as _;
 use cucumber::writer::Stats;
-use harness::bed::Kind;
+use harness::interrupt::unless_interrupted;
 use harness::{Bed, BedOptions, Inside, Openings, Progress};
 
+use not_run::NotRun;
 use world::World;
 
 fn main() -> ExitCode {
@@ -30,19 +32,22 @@ fn main() -> ExitCode {
 fn run(inside: Inside) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let bed = Bed::start(BedOptions { inside, directory: None }, &Progress::new()).await?;
+        let progress = Progress::new();
+        let starting = Bed::start(BedOptions { inside, directory: None }, &progress);
+        let bed = unless_interrupted(starting).await?.context("interrupted")?;
         world::lend(bed);
-        let passed = scenarios().await;
+        let passed = unless_interrupted(scenarios()).await;
         world::take_back()?.stop().await?;
-        passed
+        passed?.context("interrupted")
     })
 }
 
-/// Runs the scenarios one after the other, because each has the domain `*` to itself. Those tagged
-/// `@local` need what only the local bed has: its images, its Envoy's admin address. A scenario with
-/// a step that nobody wrote fails, and so does a run without any step.
+/// Runs the scenarios one after the other, because each has the domain `*` to itself. Those with a tag
+/// that asks for more than the bed has ([`harness::bed::Need`]) are not run, which is said in the end.
+/// A scenario with a step that nobody wrote fails, and so does a run without any step.
 async fn scenarios() -> anyhow::Result<bool> {
-    let is_local = Kind::from_environment()? == Kind::Local;
+    let not_run = NotRun::on(world::bed().kind());
+    let left_out = not_run.clone();
     let words: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let result = World::cucumber()
@@ -51,11 +56,12 @@ async fn scenarios() -> anyhow::Result<bool> {
         .with_default_cli()
         .before(|_, _, _, world| Box::pin(world.begin()))
         .after(|_, _, _, ended, world| Box::pin(world::end(ended, world)))
-        .filter_run("features", move |_, _, scenario| {
-            let fits = is_local || !scenario.tags.iter().any(|tag| tag == "local");
-            fits && (words.is_empty() || words.iter().any(|word| scenario.name.contains(word)))
+        .filter_run(world::bed().localize("features".as_ref())?, move |feature, _, scenario| {
+            let chosen = words.is_empty() || words.iter().any(|word| scenario.name.contains(word));
+            chosen && left_out.can_run(feature, scenario)
         })
         .await;
+    println!("{}", not_run.report());
     anyhow::ensure!(result.passed_steps() + result.failed_steps() > 0, "no scenario was run");
     Ok(!result.execution_has_failed())
 }

@@ -89,7 +89,7 @@ Feature: Mistakes stay where they are made
       """
     Then echo is Stable
 
-  @local
+  @api-server-address
   Scenario: The API server is down when the daemon starts
     Given coalmine follows the example rollouts through an API server that is down
     Then the source says "cannot reach the API server"

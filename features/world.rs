@@ -103,7 +103,7 @@ impl World {
     /// The same, with another way to the API server.
     pub(crate) fn follow_with(&mut self, repository: Repository, kubeconfig: &Path) -> Result<()> {
         let log = self.directory.path();
-        let status = harness::namespace::STATUS;
+        let status = bed().status_address();
         let program = Program::new("coalmine", env!("CARGO_BIN_EXE_coalmine"), log)
             .arg("run")
             .flag("repo", repository.bare())

@@ -5,24 +5,24 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context, Result};
 use cucumber::{given, then, when};
 use harness::api_proxy::ApiProxy;
+use harness::forward;
 use harness::repository::Repository;
 use harness::wait::{self, Seen};
-use harness::{forward, namespace};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::rollout::EXAMPLE;
-use crate::world::{DEADLINE, World};
+use super::rollout::example;
+use crate::world::{DEADLINE, World, bed};
 
 /// Where the daemon looks for the API server; at first nobody listens there.
 const WAY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 16_443);
 
 #[given("coalmine follows the example rollouts through an API server that is down")]
 async fn follows_without_api_server(world: &mut World) -> Result<()> {
-    let repository = Repository::create(world.directory.path(), EXAMPLE.as_ref()).await?;
+    let repository = Repository::create(world.directory.path(), &example()?).await?;
     world.pushed = Some(repository.head().await?);
     let kubeconfig = std::fs::read_to_string(world.account().await?)?;
-    let (server, elsewhere) = (namespace::API.to_string(), WAY.to_string());
+    let (server, elsewhere) = (api_server()?.to_string(), WAY.to_string());
     anyhow::ensure!(kubeconfig.contains(&server), "the bed's API server is not at {server}");
     let path = world.directory.path().join("kubeconfig");
     std::fs::write(&path, kubeconfig.replace(&server, &elsewhere))?;
@@ -31,7 +31,7 @@ async fn follows_without_api_server(world: &mut World) -> Result<()> {
 
 #[given(regex = r"^coalmine follows the example rollouts, and lists everything anew every (\w+)$")]
 async fn follows_on_schedule(world: &mut World, schedule: String) -> Result<()> {
-    let repository = Repository::create(world.directory.path(), EXAMPLE.as_ref()).await?;
+    let repository = Repository::create(world.directory.path(), &example()?).await?;
     world.pushed = Some(repository.head().await?);
     world.flags.push(("schedule", schedule));
     let account = world.account().await?;
@@ -50,9 +50,13 @@ async fn watches_are_silent(world: &mut World, plural: String) -> Result<()> {
 #[when("the API server is up again")]
 async fn is_up_again(world: &mut World) -> Result<()> {
     let listener = TcpListener::bind(WAY).await.context("cannot open the way")?;
-    let way = tokio::spawn(forward::serve(listener, namespace::API));
+    let way = tokio::spawn(forward::serve(listener, api_server()?));
     world.way = Some(AbortOnDropHandle::new(way));
     Ok(())
+}
+
+fn api_server() -> Result<SocketAddr> {
+    bed().api_server().context("this bed's API server has no address of this machine")
 }
 
 #[then(regex = r#"^the source says "([^"]+)"$"#)]

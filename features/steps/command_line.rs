@@ -7,12 +7,12 @@ use cucumber::{given, then, when};
 use harness::repository::Repository;
 use tokio::process::Command;
 
-use super::rollout::EXAMPLE;
+use super::rollout::example;
 use crate::world::{World, bed};
 
 #[given("a copy of the example rollouts, and no daemon")]
 async fn a_copy(world: &mut World) -> Result<()> {
-    world.repository = Some(Repository::create(world.directory.path(), EXAMPLE.as_ref()).await?);
+    world.repository = Some(Repository::create(world.directory.path(), &example()?).await?);
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Pushing values, and where the rollout then stands.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
@@ -7,10 +9,12 @@ use harness::repository::Repository;
 use harness::status::Service;
 use harness::wait::{self, Seen};
 
-use crate::world::{DEADLINE, World};
+use crate::world::{DEADLINE, World, bed};
 
-/// The example repository.
-pub(super) const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts");
+/// The example repository, with names for this bed.
+pub(super) fn example() -> Result<PathBuf> {
+    bed().localize(concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts").as_ref())
+}
 
 #[given("coalmine follows a new repository")]
 async fn follows_a_new_repository(world: &mut World) -> Result<()> {
@@ -23,7 +27,7 @@ async fn follows_a_new_repository(world: &mut World) -> Result<()> {
 
 #[given("coalmine follows the example rollouts")]
 async fn follows_the_example(world: &mut World) -> Result<()> {
-    let repository = Repository::create(world.directory.path(), EXAMPLE.as_ref()).await?;
+    let repository = Repository::create(world.directory.path(), &example()?).await?;
     world.pushed = Some(repository.head().await?);
     world.follow(repository).await
 }

@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client,
-    api::PostParams,
+    api::{DeleteParams, PostParams},
     config::{AuthInfo, Kubeconfig},
 };
 use serde_json::Value;
@@ -24,6 +24,10 @@ const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/base");
 /// What of it makes an account and its rights, in an order in which it can be applied.
 const KINDS: [&str; 6] =
     ["Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
+/// The namespace that all of it is in.
+pub(super) const NAMESPACE: &str = "coalmine";
+/// The name of all of it.
+const NAME: &str = "coalmine";
 /// The authorizer learns of rights from a watch.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How long the token is good: longer than any scenario or measurement, in seconds.
@@ -48,6 +52,18 @@ pub(super) async fn deploy(
     let client = super::client(kubeconfig).await?;
     for role in of_kind("ClusterRole").chain(of_kind("Role")) {
         counts(&client, role).await?;
+    }
+    Ok(())
+}
+
+/// Removes what of it does not go with its namespace.
+pub(super) async fn remove(client: &Client) -> Result<()> {
+    for kind in ["ClusterRoleBinding", "ClusterRole"] {
+        let kind = objects::kind("rbac.authorization.k8s.io", "v1", kind);
+        match objects::api(client, &kind, None).delete(NAME, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            other => drop(other.with_context(|| format!("cannot delete {} {NAME}", kind.kind))?),
+        }
     }
     Ok(())
 }

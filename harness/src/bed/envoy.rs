@@ -1,12 +1,16 @@
-//! The Envoy of a local bed, and its admin interface.
+//! The Envoy of a bed, and its admin interface.
 
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Bytes;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use hyper_util::{client::legacy, rt::TokioExecutor};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client, ResourceExt as _, api::ListParams};
 use serde_json::{Value, json};
+
+use super::gloo_system::{GATEWAY, NAMESPACE};
 
 use crate::{
     build::Artifacts,
@@ -14,8 +18,8 @@ use crate::{
     wait::{self, Seen},
 };
 
-/// Envoy's admin interface inside the namespace.
-pub(super) const ADMIN_PORT: u16 = 19000;
+/// Envoy's admin interface: in the namespace of a local bed, or in its pod.
+pub(crate) const ADMIN_PORT: u16 = 19000;
 
 /// Starts Envoy with `bootstrap`, to which the admin interface is added, and waits until it
 /// runs.
@@ -25,8 +29,7 @@ pub(super) async fn start(
     directory: &Path,
     logs: &Path,
 ) -> Result<Process> {
-    let address = json!({"address": "127.0.0.1", "port_value": ADMIN_PORT});
-    bootstrap["admin"] = json!({"address": {"socket_address": address}});
+    bootstrap["admin"] = admin("127.0.0.1");
     let config = directory.join("envoy.json");
     fs::write(&config, format!("{bootstrap:#}"))?;
     let program = Program::new("envoy", &artifacts.envoy, logs)
@@ -44,35 +47,64 @@ pub(super) async fn start(
     Ok(process)
 }
 
-/// Envoy's admin interface.
-#[derive(Clone, Debug)]
-pub struct Admin {
-    base: String,
+/// The part of a bootstrap that opens the admin interface on an address.
+pub(crate) fn admin(address: &str) -> Value {
+    let address = json!({"address": address, "port_value": ADMIN_PORT});
+    json!({"address": {"socket_address": address}})
+}
+
+/// Envoy's admin interface, or the part of it that its bed lets be read.
+#[derive(Clone)]
+pub struct Admin(Way);
+
+#[derive(Clone)]
+enum Way {
+    /// On loopback.
+    Here,
+    /// In the gateway's pod, through the API server.
+    Pod { client: Client, port: u16 },
 }
 
 impl Admin {
-    /// The one of the local bed.
-    pub(super) fn local() -> Self {
-        Self { base: format!("http://127.0.0.1:{ADMIN_PORT}") }
+    /// The one in our own network namespace.
+    pub(crate) fn local() -> Self {
+        Self(Way::Here)
     }
 
-    /// Its URL, without a path.
-    pub fn url(&self) -> &str {
-        &self.base
+    /// The one at this port of the gateway's pods, of which it takes the first.
+    pub(super) fn of_pod(client: Client, port: u16) -> Self {
+        Self(Way::Pod { client, port })
     }
 
     /// The answer to a GET of `path`.
     ///
     /// # Errors
-    /// No connection, or a status other than 200.
+    /// No connection, no pod, or a status other than 200.
     pub async fn get(&self, path: &str) -> Result<String> {
-        let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-        let url = format!("{}{path}", self.base);
-        let answer = client.get(url.parse()?).await.with_context(|| format!("cannot get {url}"))?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
-        let body = String::from_utf8_lossy(&body).into_owned();
-        anyhow::ensure!(status.is_success(), "{url} answers {status}: {body}");
-        Ok(body)
+        match &self.0 {
+            Way::Here => get(&format!("http://127.0.0.1:{ADMIN_PORT}{path}")).await,
+            Way::Pod { client, port } => get_through(client, *port, path).await,
+        }
     }
+}
+
+async fn get(url: &str) -> Result<String> {
+    let client = legacy::Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let answer = client.get(url.parse()?).await.with_context(|| format!("cannot get {url}"))?;
+    let status = answer.status();
+    let body = answer.into_body().collect().await?.to_bytes();
+    let body = String::from_utf8_lossy(&body).into_owned();
+    anyhow::ensure!(status.is_success(), "{url} answers {status}: {body}");
+    Ok(body)
+}
+
+async fn get_through(client: &Client, port: u16, path: &str) -> Result<String> {
+    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
+    let gateways = ListParams::default().labels(&format!("gloo={GATEWAY}"));
+    let pods = pods.list_metadata(&gateways).await?.items;
+    let pod = pods.iter().find(|pod| pod.metadata.deletion_timestamp.is_none());
+    let pod = pod.with_context(|| format!("no pod of {NAMESPACE}/{GATEWAY}"))?.name_any();
+    let url = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}:{port}/proxy{path}");
+    let request = hyper::Request::get(&url).body(Vec::new())?;
+    client.request_text(request).await.with_context(|| format!("cannot get {url}"))
 }

@@ -1,7 +1,7 @@
 //! What Gloo needs in a cluster before it starts: its kinds, its namespace and three objects. The
 //! embedded gateway reads the same.
 
-use std::{env, fs, path::Path, time::Duration};
+use std::{env, fs, net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
@@ -13,7 +13,6 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::objects;
-use crate::namespace::PROXY;
 
 /// Gloo's own namespace.
 pub(crate) const NAMESPACE: &str = "gloo-system";
@@ -23,8 +22,8 @@ pub(crate) const GATEWAY: &str = "gateway-proxy";
 /// Where a real Gloo serves Envoy's configuration.
 pub(super) const XDS_PORT: u16 = 9977;
 
-/// Installs everything and returns when the kinds can be used.
-pub(super) async fn install(client: &Client) -> Result<()> {
+/// Installs everything, with Envoy listening at `listener`, and returns when the kinds can be used.
+pub(super) async fn install(client: &Client, listener: SocketAddr) -> Result<()> {
     let definitions = match env::var_os("COALMINE_GLOO_CRDS") {
         Some(folder) => read_definitions(Path::new(&folder))?,
         None => parse_definitions(gloo::CRDS.iter().copied()).context("our own definitions")?,
@@ -35,8 +34,10 @@ pub(super) async fn install(client: &Client) -> Result<()> {
         "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE},
     });
     objects::apply(client, &namespace).await?;
-    try_join_all([service(), settings(), gateway()].iter().map(|o| objects::apply(client, o)))
-        .await?;
+    try_join_all(
+        [service(), settings(), gateway(listener)].iter().map(|o| objects::apply(client, o)),
+    )
+    .await?;
     Ok(())
 }
 
@@ -119,14 +120,14 @@ fn settings() -> Value {
     })
 }
 
-fn gateway() -> Value {
+fn gateway(listener: SocketAddr) -> Value {
     json!({
         "apiVersion": "gateway.solo.io/v1",
         "kind": "Gateway",
         "metadata": {"name": GATEWAY, "namespace": NAMESPACE},
         "spec": {
-            "bindAddress": PROXY.ip(),
-            "bindPort": PROXY.port(),
+            "bindAddress": listener.ip(),
+            "bindPort": listener.port(),
             "httpGateway": {},
             "proxyNames": [GATEWAY],
         },

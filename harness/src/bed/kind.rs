@@ -2,19 +2,32 @@
 
 use std::env;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 
-/// The kinds of bed there are.
+/// The kinds of bed there are; `docs/beds.md` says what is real in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Real control plane and Envoy as processes in a namespace of their own.
     Local,
+    /// k3s and Gloo in a container, by the testcontainers module, on a Docker engine with a way to
+    /// registries.
+    K3s,
+    /// Kubernetes behind the testcontainers k3s module, without a registry: a node image made here,
+    /// on a Docker engine of its own.
+    K3sOffline,
     /// A cluster somebody else runs.
     Existing,
 }
 
+const KINDS: [(&str, Kind); 4] = [
+    ("local", Kind::Local),
+    ("k3s", Kind::K3s),
+    ("k3s-offline", Kind::K3sOffline),
+    ("existing", Kind::Existing),
+];
+
 impl Kind {
-    /// What `COALMINE_BED` says: `local` (the default) or `existing`.
+    /// What `COALMINE_BED` says: `local` (the default), `k3s`, `k3s-offline` or `existing`.
     ///
     /// # Errors
     /// Any other value.
@@ -23,14 +36,24 @@ impl Kind {
     }
 
     fn parse(value: &str) -> Result<Self> {
-        match value {
-            "" | "local" => Ok(Self::Local),
-            "existing" => Ok(Self::Existing),
-            "k3s" => bail!(
-                "COALMINE_BED=k3s: this bed does not exist yet; use local (the default) or existing"
-            ),
-            other => bail!("COALMINE_BED={other}: expected local (the default) or existing"),
-        }
+        let found = KINDS.iter().find(|(name, _)| *name == value || value.is_empty());
+        let (_, kind) = found.with_context(|| {
+            format!(
+                "COALMINE_BED={value}: there is no such bed; there are local (the default), k3s, \
+                 k3s-offline and existing"
+            )
+        })?;
+        Ok(*kind)
+    }
+
+    /// Its name in `COALMINE_BED`.
+    pub fn name(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether all of it runs on this machine, in namespaces of its own.
+    pub(crate) fn is_enclosed(self) -> bool {
+        matches!(self, Self::Local | Self::K3sOffline)
     }
 }
 
@@ -39,10 +62,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_local_bed_is_the_default_and_what_is_not_there_is_refused() {
+    fn every_bed_is_found_by_its_name_and_the_local_one_without() {
+        for (name, kind) in KINDS {
+            assert_eq!(Kind::parse(name).unwrap(), kind);
+            assert_eq!(kind.name(), name);
+        }
         assert_eq!(Kind::parse("").unwrap(), Kind::Local);
-        assert_eq!(Kind::parse("existing").unwrap(), Kind::Existing);
-        assert!(Kind::parse("k3s").unwrap_err().to_string().contains("does not exist yet"));
-        assert!(Kind::parse("lcoal").unwrap_err().to_string().contains("expected local"));
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_those_that_there_are() {
+        for wrong in ["lcoal", "K3s", "k3s ", "docker"] {
+            let error = Kind::parse(wrong).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("COALMINE_BED={wrong}: ")), "{error}");
+            assert!(KINDS.iter().all(|(name, _)| error.contains(name)), "{error}");
+        }
     }
 }

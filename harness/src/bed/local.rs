@@ -21,7 +21,7 @@ use super::{
 use crate::{
     build::{self, Artifacts, VERSIONS},
     gateway::{self, Gateway},
-    namespace::{API, Inside, PROXY},
+    namespace::{API, Inside, PROXY, STATUS},
     node::{BackOff, Images, Node, NodeOptions},
     process::Process,
     programs,
@@ -88,7 +88,7 @@ pub(super) async fn start(
     processes.push(envoy);
     let images = Images::standard(&http_echo, &programs::find("petstore")?);
     let node = start_node(&client, images, &places.logs);
-    let (node, ()) = tokio::try_join!(node, gloo_system::install(&client))?;
+    let (node, ()) = tokio::try_join!(node, gloo_system::install(&client, PROXY))?;
     ready::pods_can_run(&client, NODE_NAME).await?;
 
     let gateway = match &gloo {
@@ -113,6 +113,8 @@ pub(super) async fn start(
         kubectl: artifacts.control_plane("kubectl"),
         proxy_url: format!("http://{PROXY}"),
         outside_proxy_url: format!("http://{}", inside.outside_proxy().unwrap_or(PROXY)),
+        api: Some(API),
+        status: STATUS,
         admin: Some(Admin::local()),
         versions,
     };

@@ -2,16 +2,21 @@
 //!
 //! - `local`: etcd, Kubernetes and Envoy as processes in a namespace of their own, pods on the
 //!   process node, Gloo's part played by the embedded gateway, or by a real Gloo.
+//! - `k3s`: k3s and Gloo from their registries, on a Docker engine, by the testcontainers module.
+//! - `k3s-offline`: Kubernetes behind the same module, from a node image made on this machine.
 //! - `existing`: a cluster of yours, by `KUBECONFIG` and `COALMINE_PROXY_URL`.
 
 mod account;
 mod control_plane;
 mod credentials;
+mod directory;
 mod envoy;
 mod existing;
 mod gloo_system;
+mod k3s;
 mod kind;
 mod local;
+mod need;
 mod objects;
 mod ready;
 mod real_gloo;
@@ -19,6 +24,7 @@ mod reset;
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -30,8 +36,13 @@ use kube::{
 
 pub use envoy::Admin;
 pub use kind::Kind;
+pub use need::Need;
 
-use crate::{namespace::Inside, progress::Progress};
+pub(crate) use envoy::admin;
+
+use crate::{names::Names, namespace::Inside, progress::Progress};
+use directory::Directory;
+use reset::{Baseline, Whose};
 
 /// How to start a bed.
 #[derive(Clone, Debug)]
@@ -45,10 +56,20 @@ pub struct BedOptions {
 
 /// A running bed. Dropping it ends its processes at once; [`Bed::stop`] does so in order.
 pub struct Bed {
+    kind: Kind,
     access: Access,
     directory: Directory,
-    baseline: reset::Baseline,
-    local: Option<local::Local>,
+    names: Names,
+    baseline: Baseline,
+    running: Running,
+}
+
+/// What of a bed was started, and so has to be stopped.
+enum Running {
+    Local(local::Local),
+    K3s(Box<k3s::Cluster>),
+    /// The cluster is somebody else's.
+    Elsewhere,
 }
 
 /// How to reach what runs in a bed.
@@ -59,14 +80,12 @@ struct Access {
     kubectl: PathBuf,
     proxy_url: String,
     outside_proxy_url: String,
+    /// The API server, where it is on an address of this machine.
+    api: Option<SocketAddr>,
+    /// Where a daemon can serve its status.
+    status: SocketAddr,
     admin: Option<Admin>,
     versions: BTreeMap<String, String>,
-}
-
-#[derive(Debug)]
-struct Directory {
-    path: PathBuf,
-    own: bool,
 }
 
 impl Bed {
@@ -76,21 +95,36 @@ impl Bed {
     /// An environment variable that makes no sense, a build or download that fails, a part that
     /// does not start: then with the end of its log.
     pub async fn start(options: BedOptions, progress: &Progress) -> Result<Self> {
+        Self::start_kind(Kind::from_environment()?, options, progress).await
+    }
+
+    /// The same for a bed of this kind, which [`crate::namespace::enter_for`] was told too.
+    ///
+    /// # Errors
+    /// As [`Bed::start`].
+    pub async fn start_kind(kind: Kind, options: BedOptions, progress: &Progress) -> Result<Self> {
         // An error here means that a provider is installed already, which is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
         let directory = Directory::make(options.directory)?;
-        let path = directory.path.as_path();
-        let (access, local) = match Kind::from_environment()? {
-            Kind::Existing => (existing::find().await?, None),
-            Kind::Local => {
-                let (access, local) = local::start(path, &options.inside, progress)
-                    .await
-                    .with_context(|| format!("the logs are in {}", path.display()))?;
-                (access, Some(local))
-            }
+        let started = run(kind, &directory.path, &options.inside, progress).await;
+        let (access, running) = match started {
+            Ok(started) => started,
+            Err(error) => return Err(directory.with_logs(error)),
         };
-        let baseline = reset::Baseline::take(&access.client).await?;
-        Ok(Self { access, directory, baseline, local })
+        let (names, whose) = match kind {
+            Kind::Existing => {
+                let names = Names::unique();
+                (names.clone(), Whose::Ours(names))
+            }
+            _ => (Names::plain(), Whose::Everybodys),
+        };
+        let baseline = Baseline::take(&access.client, whose).await?;
+        Ok(Self { kind, access, directory, names, baseline, running })
+    }
+
+    /// Which of the beds it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// A client with every right.
@@ -136,6 +170,26 @@ impl Bed {
         &self.access.outside_proxy_url
     }
 
+    /// A folder of features or values in which services have names that nobody else has on this
+    /// cluster: `folder` itself where the cluster is the bed's own.
+    ///
+    /// # Errors
+    /// As [`Names::localize`].
+    pub fn localize(&self, folder: &Path) -> Result<PathBuf> {
+        let name = folder.file_name().context("a folder without a name")?;
+        self.names.localize(folder, &self.directory.path.join("own-names").join(name))
+    }
+
+    /// The API server's address, where it is one of this machine: what a proxy can be put before.
+    pub fn api_server(&self) -> Option<SocketAddr> {
+        self.access.api
+    }
+
+    /// Where a daemon can serve its status: nobody else does there.
+    pub fn status_address(&self) -> SocketAddr {
+        self.access.status
+    }
+
     /// Envoy's admin interface, where the bed has it.
     pub fn envoy_admin(&self) -> Option<&Admin> {
         self.access.admin.as_ref()
@@ -157,9 +211,8 @@ impl Bed {
     }
 
     /// Removes everything that was not there when the bed started: Gloo's objects, workloads and
-    /// Services, whole namespaces; puts Settings back; returns when all of it is gone.
-    ///
-    /// On an existing cluster this removes what *anybody* made since: give a cluster to the tests.
+    /// Services, whole namespaces; puts Settings back; returns when all of it is gone. On an existing
+    /// cluster it removes only what scenarios made.
     ///
     /// # Errors
     /// The API server refuses, or something is still there after a minute.
@@ -170,19 +223,25 @@ impl Bed {
     /// Returns an error as soon as a part of the bed ends by itself; for a `select!` beside work
     /// that needs all of it.
     pub async fn failure(&self) -> anyhow::Error {
-        match &self.local {
-            Some(local) => local.failure().await,
-            None => std::future::pending().await,
+        match &self.running {
+            Running::Local(local) => local.failure().await,
+            Running::K3s(cluster) => cluster.failure().await,
+            Running::Elsewhere => std::future::pending().await,
         }
     }
 
-    /// Stops everything in order and removes the bed's own folder.
+    /// Stops everything in order, leaves an existing cluster as it was, and removes the bed's own folder.
     ///
     /// # Errors
-    /// The folder cannot be removed.
+    /// The folder, or something on an existing cluster, cannot be removed.
     pub async fn stop(self) -> Result<()> {
-        if let Some(local) = self.local {
-            local.stop().await;
+        match self.running {
+            Running::Local(local) => local.stop().await,
+            Running::K3s(cluster) => cluster.stop().await,
+            Running::Elsewhere => {
+                self.baseline.restore(&self.access.client).await?;
+                account::remove(&self.access.client).await?;
+            }
         }
         if self.directory.own {
             let path = &self.directory.path;
@@ -193,20 +252,28 @@ impl Bed {
     }
 }
 
-impl Directory {
-    fn make(given: Option<PathBuf>) -> Result<Self> {
-        if let Some(path) = given {
-            std::fs::create_dir_all(&path)
-                .with_context(|| format!("cannot make {}", path.display()))?;
-            return Ok(Self { path: std::path::absolute(path)?, own: false });
+/// Starts what a kind of bed consists of.
+async fn run(
+    kind: Kind,
+    directory: &Path,
+    inside: &Inside,
+    progress: &Progress,
+) -> Result<(Access, Running)> {
+    Ok(match kind {
+        Kind::Local => {
+            let (access, local) = local::start(directory, inside, progress).await?;
+            (access, Running::Local(local))
         }
-        let executable = std::env::current_exe().context("cannot find this program's own file")?;
-        let beds = executable.with_file_name("beds");
-        std::fs::create_dir_all(&beds)
-            .with_context(|| format!("cannot make {}", beds.display()))?;
-        let path = tempfile::Builder::new().prefix("bed-").tempdir_in(beds)?.keep();
-        Ok(Self { path, own: true })
-    }
+        Kind::K3s => {
+            let (access, cluster) = k3s::online::start(directory, progress).await?;
+            (access, Running::K3s(Box::new(cluster)))
+        }
+        Kind::K3sOffline => {
+            let (access, cluster) = k3s::offline::start(directory, inside, progress).await?;
+            (access, Running::K3s(Box::new(cluster)))
+        }
+        Kind::Existing => (existing::find().await?, Running::Elsewhere),
+    })
 }
 
 /// A client for the cluster of a kubeconfig.

@@ -12,13 +12,16 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{gloo_system, objects};
-use crate::wait::{self, Seen};
+use super::{account, existing, gloo_system, objects};
+use crate::{
+    names::Names,
+    wait::{self, Seen},
+};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What scenarios make outside of namespaces of their own.
-const SWEPT: [(&str, &str, &str); 8] = [
+pub(super) const SWEPT: [(&str, &str, &str); 8] = [
     ("gateway.solo.io", "v1", "VirtualService"),
     ("gateway.solo.io", "v1", "RouteTable"),
     ("gloo.solo.io", "v1", "Upstream"),
@@ -32,6 +35,7 @@ const SWEPT: [(&str, &str, &str); 8] = [
 /// What was there when the bed started.
 #[derive(Debug)]
 pub(super) struct Baseline {
+    whose: Whose,
     namespaces: BTreeSet<String>,
     /// By kind, as in [`SWEPT`].
     objects: Vec<BTreeSet<(Option<String>, String)>>,
@@ -40,9 +44,30 @@ pub(super) struct Baseline {
     kinds: Vec<ApiResource>,
 }
 
+/// Whose objects are removed, of those that were not there.
+#[derive(Clone, Debug)]
+pub(super) enum Whose {
+    /// Everybody's: the cluster is the bed's.
+    Everybodys,
+    /// Those of coalmine, and those with names of our own.
+    Ours(Names),
+}
+
+impl Whose {
+    fn includes(&self, namespace: Option<&str>, name: &str, made_by_coalmine: bool) -> bool {
+        let namespace = namespace.unwrap_or(name);
+        match self {
+            Self::Everybodys => true,
+            Self::Ours(names) => {
+                made_by_coalmine || namespace == account::NAMESPACE || names.is_ours(namespace)
+            }
+        }
+    }
+}
+
 impl Baseline {
     /// Looks at the cluster as it is.
-    pub(super) async fn take(client: &Client) -> Result<Self> {
+    pub(super) async fn take(client: &Client, whose: Whose) -> Result<Self> {
         let discovery = Discovery::new(client.clone()).run_aggregated().await?;
         let kinds = discovery
             .groups()
@@ -53,10 +78,11 @@ impl Baseline {
             .map(|(kind, _)| kind)
             .collect();
         let swept = swept();
-        let objects = try_join_all(swept.iter().map(|kind| names(client, kind)));
+        let everybodys = Whose::Everybodys;
+        let objects = try_join_all(swept.iter().map(|kind| names(client, kind, &everybodys)));
         let (namespaces, objects, settings) =
-            futures::try_join!(namespaces(client), objects, settings(client))?;
-        Ok(Self { namespaces, objects, settings, kinds })
+            futures::try_join!(namespaces(client, &everybodys), objects, settings(client))?;
+        Ok(Self { whose, namespaces, objects, settings, kinds })
     }
 
     /// Removes what was not there, and waits until it is gone.
@@ -64,13 +90,13 @@ impl Baseline {
         self.restore_settings(client).await?;
         // Routes first, then what they point to, as in any orderly removal.
         for (kind, before) in swept().iter().zip(&self.objects) {
-            let now = names(client, kind).await?;
+            let now = names(client, kind, &self.whose).await?;
             let added = now.difference(before).map(|(namespace, name)| async move {
                 delete(&objects::api(client, kind, namespace.as_deref()), name).await
             });
             try_join_all(added).await?;
         }
-        let now = namespaces(client).await?;
+        let now = namespaces(client, &self.whose).await?;
         let added = now.difference(&self.namespaces);
         try_join_all(added.map(|name| self.remove_namespace(client, name))).await?;
         wait::until("the cluster to be as it was", DEADLINE, || self.compare(client)).await
@@ -139,10 +165,13 @@ impl Baseline {
 
     async fn compare(&self, client: &Client) -> Seen<()> {
         let look = async {
-            let mut left: Vec<String> =
-                namespaces(client).await?.difference(&self.namespaces).cloned().collect();
+            let mut left: Vec<String> = namespaces(client, &self.whose)
+                .await?
+                .difference(&self.namespaces)
+                .cloned()
+                .collect();
             for (kind, before) in swept().iter().zip(&self.objects) {
-                let now = names(client, kind).await?;
+                let now = names(client, kind, &self.whose).await?;
                 left.extend(
                     now.difference(before).map(|(_, name)| format!("{} {name}", kind.kind)),
                 );
@@ -169,15 +198,26 @@ async fn settings(client: &Client) -> Result<Option<Value>> {
     Ok(api.get_opt("default").await?.and_then(|object| object.data.get("spec").cloned()))
 }
 
-async fn namespaces(client: &Client) -> Result<BTreeSet<String>> {
+async fn namespaces(client: &Client, whose: &Whose) -> Result<BTreeSet<String>> {
     let list = Api::<Namespace>::all(client.clone()).list_metadata(&ListParams::default()).await?;
-    Ok(list.items.iter().map(kube::ResourceExt::name_any).collect())
+    // A namespace that coalmine labels may be shared; it is told by its name.
+    let names = list.items.iter().map(kube::ResourceExt::name_any);
+    Ok(names.filter(|name| whose.includes(None, name, false)).collect())
 }
 
-async fn names(client: &Client, kind: &ApiResource) -> Result<BTreeSet<(Option<String>, String)>> {
+async fn names(
+    client: &Client,
+    kind: &ApiResource,
+    whose: &Whose,
+) -> Result<BTreeSet<(Option<String>, String)>> {
     let list = objects::api(client, kind, None).list_metadata(&ListParams::default()).await?;
-    // The root certificate is put into every namespace again and again.
-    let names = list.items.into_iter().filter(|object| object.name_any() != "kube-root-ca.crt");
+    let names = list.items.into_iter().filter(|object| {
+        let name = object.name_any();
+        let (label, value) = existing::OURS.split_once('=').unwrap_or_default();
+        let ours = object.labels().get(label).is_some_and(|of| of == value);
+        // The root certificate is put into every namespace again and again.
+        name != "kube-root-ca.crt" && whose.includes(object.namespace().as_deref(), &name, ours)
+    });
     Ok(names.map(|object| (object.namespace(), object.name_any())).collect())
 }
 
@@ -200,5 +240,20 @@ async fn delete(api: &Api<DynamicObject>, name: &str) -> Result<()> {
     match api.delete(name, &now).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         other => other.map(drop).with_context(|| format!("cannot delete {name}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_cluster_that_is_not_ours_only_what_we_made_is_removed() {
+        let whose = Whose::Ours(Names::unique());
+        assert!(!whose.includes(Some("shop"), "basket", false));
+        assert!(!whose.includes(None, "shop", false));
+        assert!(whose.includes(Some("gloo-system"), "app", true));
+        assert!(whose.includes(None, "coalmine", false));
+        assert!(Whose::Everybodys.includes(Some("shop"), "basket", false));
     }
 }

@@ -1,9 +1,9 @@
 //! Answers every request with one text, as hashicorp/http-echo does, and says which pod answered.
 //!
 //! Flags as the original's: `-text`, `-listen` (default `:5678`), `-status-code` (default 200).
-//! A listen address without a host means the pod's own (`POD_IP`). A request may carry `x-status`
-//! (answer with that status), `x-delay-ms` (answer later), `x-health` (answer `/health` with that
-//! status from now on) and `x-exit` (end at once, with that code).
+//! A listen address without a host means the pod's own (`POD_IP`), or all where that is not told. A
+//! request may carry `x-status` (answer with that status), `x-delay-ms` (answer later), `x-health`
+//! (answer `/health` with that status from now on) and `x-exit` (end at once, with that code).
 //!
 //! As the original it does nothing about SIGTERM, so that ends it at once, open requests included;
 //! after SIGINT it finishes them first.
@@ -61,7 +61,9 @@ async fn main() -> Result<()> {
         exit(WRONG_FLAGS)
     });
     let variable = |name| env::var(name).unwrap_or_default();
-    let pod = format!("{}/{}", variable("POD_NAMESPACE"), variable("POD_NAME"));
+    // In a container the pod's name is the name of the host.
+    let name = env::var("POD_NAME").unwrap_or_else(|_| variable("HOSTNAME"));
+    let pod = format!("{}/{name}", variable("POD_NAMESPACE"));
     let echo = Arc::new(Echo {
         text: format!("{}\n", flags.text).into(),
         status: flags.status,

@@ -2,7 +2,7 @@
 //! well, and every pet's status is `v2`.
 //!
 //! `GET /api/pets` answers all of them, `GET /api/pets/ID` one, both as JSON. It listens on port 8080
-//! of the pod's address (`POD_IP`).
+//! of the pod's address (`POD_IP`), or of every address where that is not told.
 
 use std::convert::Infallible;
 use std::env;
@@ -23,9 +23,9 @@ async fn main() -> Result<()> {
     let version = env::args().nth(1).unwrap_or_default();
     let pets = pets(&version)?;
     let variable = |name| env::var(name).unwrap_or_default();
-    let pod = format!("{}/{}", variable("POD_NAMESPACE"), variable("POD_NAME"));
+    let pod = format!("{}/{}", variable("POD_NAMESPACE"), name());
     let pod = HeaderValue::from_str(&pod).context("POD_NAME is no header value")?;
-    let host = env::var("POD_IP").unwrap_or_else(|_| "127.0.0.1".to_owned());
+    let host = env::var("POD_IP").unwrap_or_else(|_| "0.0.0.0".to_owned());
     let listener = TcpListener::bind(format!("{host}:8080")).await?;
     println!("petstore {version} is listening on {}", listener.local_addr()?);
     loop {
@@ -41,6 +41,11 @@ async fn main() -> Result<()> {
         let connection = server.serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async { drop(connection.await) });
     }
+}
+
+/// The pod's name, which in a container is the name of the host.
+fn name() -> String {
+    env::var("POD_NAME").or_else(|_| env::var("HOSTNAME")).unwrap_or_default()
 }
 
 /// The pets of a version.

@@ -24,16 +24,42 @@ pub(super) const ETCD: &str = "3.6.5";
 const OLDEST_GO: (u32, u32) = (1, 25);
 const INSTALL: &str = "install Go 1.25 or later (https://go.dev/dl/, or your distribution's \
                        package) and have `go` in PATH";
-const PACKAGES: [&str; 5] = [
-    "go.etcd.io/etcd/server/v3",
-    "k8s.io/kubernetes/cmd/kube-apiserver",
-    "k8s.io/kubernetes/cmd/kube-controller-manager",
-    "k8s.io/kubernetes/cmd/kube-scheduler",
-    "k8s.io/kubernetes/cmd/kubectl",
-];
+/// Programs that are built together.
+pub(super) struct Programs {
+    /// Names the folder in the cache.
+    name: &'static str,
+    /// What people are told is built.
+    title: &'static str,
+    /// Of which a program is named after the last element of its path: wrong for etcd.
+    kubernetes: &'static [&'static str],
+    etcd: bool,
+}
 
-/// The folder with the five programs.
-pub(super) fn get(cache: &Cache, progress: &Progress) -> Result<PathBuf> {
+/// etcd, the API server, the controllers, the scheduler and kubectl.
+pub(super) const CONTROL_PLANE: Programs = Programs {
+    name: "control-plane",
+    title: "etcd and the control plane",
+    kubernetes: &[
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kube-scheduler",
+        "k8s.io/kubernetes/cmd/kubectl",
+    ],
+    etcd: true,
+};
+
+/// What a node of real containers runs beside those.
+pub(super) const NODE: Programs = Programs {
+    name: "kubernetes-node",
+    title: "the kubelet and kube-proxy",
+    kubernetes: &["k8s.io/kubernetes/cmd/kubelet", "k8s.io/kubernetes/cmd/kube-proxy"],
+    etcd: false,
+};
+
+const ETCD_PACKAGE: &str = "go.etcd.io/etcd/server/v3";
+
+/// The folder with the programs.
+pub(super) fn get(programs: &Programs, cache: &Cache, progress: &Progress) -> Result<PathBuf> {
     let module = cache.get("module", &[GO_MOD, GO_SUM], progress, |folder| {
         fs::write(folder.join("go.mod"), GO_MOD)?;
         Ok(fs::write(folder.join("go.sum"), GO_SUM)?)
@@ -43,7 +69,7 @@ pub(super) fn get(cache: &Cache, progress: &Progress) -> Result<PathBuf> {
     recent_enough(version.lines().next().unwrap_or_default())?;
     let flags = flags();
     let inputs = [GO_MOD, GO_SUM, version.as_str(), &flags.join(" ")];
-    cache.get("control-plane", &inputs, progress, |folder| build(&go, folder, progress))
+    cache.get(programs.name, &inputs, progress, |folder| build(programs, &go, folder, progress))
 }
 
 /// How the programs are built. All of them are static: `CGO_ENABLED=0` is set for every run of Go.
@@ -52,23 +78,25 @@ fn flags() -> [String; 3] {
     ["-mod=readonly".into(), "-trimpath".into(), format!("-ldflags=-s -w {version}")]
 }
 
-fn build(go: &Go<'_>, folder: &Path, progress: &Progress) -> Result<()> {
+fn build(programs: &Programs, go: &Go<'_>, folder: &Path, progress: &Progress) -> Result<()> {
+    let etcd: &[&str] = if programs.etcd { &[ETCD_PACKAGE] } else { &[] };
     let mut listed = vec!["list", "-mod=readonly", "-deps"];
-    listed.extend(PACKAGES);
-    let fetching = progress.step("fetching the Go modules of etcd and Kubernetes");
+    listed.extend(programs.kubernetes.iter().chain(etcd));
+    let title = programs.title;
+    let fetching = progress.step(format!("fetching the Go modules of {title}"));
     let packages = go.run(&listed, |line| fetching.advance(line))?;
     fetching.done();
 
-    let building = progress.step(format!(
-        "building etcd {ETCD} and Kubernetes {KUBERNETES} from source (once; minutes)"
-    ));
+    let building = progress
+        .step(format!("building {title} of Kubernetes {KUBERNETES} from source (once; minutes)"));
     building.length(packages.lines().count() as u64);
     let flags = flags();
-    // A program is named after the last element of its package's path: wrong for etcd.
-    let etcd = format!("-o={}", folder.join("etcd").display());
-    let kubernetes = format!("-o={}/", folder.display());
-    for (output, packages) in [(&kubernetes, &PACKAGES[1..]), (&etcd, &PACKAGES[..1])] {
-        let mut built = vec!["build", "-v", output];
+    let outputs = [
+        (format!("-o={}/", folder.display()), programs.kubernetes),
+        (format!("-o={}", folder.join("etcd").display()), etcd),
+    ];
+    for (output, packages) in outputs.iter().filter(|(_, packages)| !packages.is_empty()) {
+        let mut built = vec!["build", "-v", output.as_str()];
         built.extend(flags.iter().map(String::as_str).chain(packages.iter().copied()));
         go.run(&built, |package| building.advance(package))?;
     }

@@ -5,6 +5,7 @@
 
 mod envoy;
 mod objects;
+pub mod pod;
 mod statuses;
 mod xds;
 

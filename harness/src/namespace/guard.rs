@@ -21,12 +21,17 @@ use nix::{
     unistd::{Pid, getgid, getuid},
 };
 
-use super::{API, Openings, Outside, PROXY, STATUS, network, stage, stage::Stage};
-use crate::forward;
+use super::{API, Openings, Outside, PROXY, Place, STATUS, network, stage, stage::Stage};
+use crate::{engine, forward};
 
-/// Runs the program inside new namespaces and ends this process with its exit code.
-pub(super) fn run(openings: &Openings) -> Result<super::Inside> {
+/// Runs the program inside new namespaces and ends this process with its exit code. With an engine it
+/// also makes, and in the end removes, what that has outside of them.
+pub(super) fn run(openings: &Openings, with_engine: bool) -> Result<super::Inside> {
+    if with_engine && let Some(obstacle) = engine::obstacle() {
+        bail!("COALMINE_BED=k3s-offline cannot run here: {obstacle}");
+    }
     build()?;
+    let place = with_engine.then(Place::make).transpose()?;
     // A socket stays in the namespace in which it was made: these must come first.
     let (api, api_at) = listen("api", openings.api)?;
     let (proxy, proxy_at) = listen("proxy", openings.proxy)?;
@@ -40,9 +45,14 @@ pub(super) fn run(openings: &Openings) -> Result<super::Inside> {
     unshare(CloneFlags::CLONE_NEWPID).map_err(refused)?;
     let guard = fs::read_link("/proc/self").context("cannot read /proc/self")?;
     let guard = guard.to_string_lossy().into_owned();
-    let init = stage::command(&Stage::Init { guard, outside })?.spawn();
-    let init = init.context("cannot start this program inside its namespace")?;
-    process::exit(outlive(&signals, Pid::from_raw(init.id().cast_signed()))?)
+    let mut init = stage::command(&Stage::Init { guard, outside })?;
+    init.envs(place.as_ref().map(|place| ("DOCKER_HOST", place.docker_host())));
+    let init = init.spawn().context("cannot start this program inside its namespace")?;
+    let code = outlive(&signals, Pid::from_raw(init.id().cast_signed()));
+    if let Some(place) = place {
+        place.remove();
+    }
+    process::exit(code?)
 }
 
 /// Makes sure that every program of a bed is there. A process of its own does it: it runs threads,

@@ -23,7 +23,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{bed::Kind, build, progress::Progress};
+use crate::{bed::Kind, build, engine::Place, progress::Progress};
 use stage::Stage;
 
 /// The API server's address inside the namespace.
@@ -92,27 +92,38 @@ pub fn entered() -> bool {
     stage::current().is_some()
 }
 
-/// Builds and fetches what the local bed needs ([`build::artifacts`]; there is no network inside),
-/// makes its namespaces and returns inside of them. The process that was started stays behind as
-/// the guard and ends with the same exit code. With `COALMINE_BED=existing` none of this is needed
-/// and it returns at once.
+/// Builds and fetches what the bed of `COALMINE_BED` needs (there is no network inside), makes its
+/// namespaces and returns inside of them. The process that was started stays behind as the guard and
+/// ends with the same exit code. A bed that runs elsewhere, `k3s` or `existing`, needs none of this: it
+/// returns at once.
 ///
 /// Call it first thing in `main`, before any thread is started.
 ///
 /// # Errors
 /// A requested port is taken, or the kernel refuses the namespaces; the message says what to do.
 pub fn enter(openings: &Openings) -> Result<Inside> {
+    enter_for(Kind::from_environment()?, openings)
+}
+
+/// The same for a bed of this kind.
+///
+/// # Errors
+/// As [`enter`].
+pub fn enter_for(kind: Kind, openings: &Openings) -> Result<Inside> {
     match stage::current() {
         Some(Stage::Inside { outside }) => {
             guard::unblock_signals()?;
             Ok(Inside { outside: Some(outside) })
         }
         Some(Stage::Build) => {
-            build::artifacts(&Progress::new())?;
+            match kind {
+                Kind::K3sOffline => drop(build::node_image(&Progress::new())?),
+                _ => drop(build::artifacts(&Progress::new())?),
+            }
             process::exit(0)
         }
         Some(Stage::Init { guard, outside }) => init::run(&guard, outside),
-        None if Kind::from_environment()? == Kind::Existing => Ok(Inside { outside: None }),
-        None => guard::run(openings),
+        None if !kind.is_enclosed() => Ok(Inside { outside: None }),
+        None => guard::run(openings, kind == Kind::K3sOffline),
     }
 }

@@ -43,6 +43,11 @@ impl Images {
         ]))
     }
 
+    /// Every image, by its repository.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Image)> {
+        self.0.iter().map(|(repository, image)| (repository.as_str(), image))
+    }
+
     /// The image of a reference such as `hashicorp/http-echo:1.0`; `None` when nothing
     /// stands for it.
     pub fn find(&self, reference: &str) -> Option<&Image> {

@@ -16,6 +16,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use harness::bed::Kind;
 use nix::sys::signal::Signal;
 
 use program::Program;
@@ -50,7 +51,20 @@ fn main() -> ExitCode {
             eprintln!("{error:#}");
             ExitCode::FAILURE
         }
-        None => run_tests(&arguments),
+        None => match Kind::from_environment() {
+            Ok(Kind::Local) => run_tests(&arguments),
+            Ok(other) => {
+                println!(
+                    "not run on the bed {}: these tests are about the local one",
+                    other.name()
+                );
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 

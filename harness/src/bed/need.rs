@@ -1,0 +1,71 @@
+//! What only some scenarios need, and not every bed has.
+
+use super::Kind;
+
+/// Something that a scenario asks for by a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// `@local`: a program or an address that only the local bed has.
+    Local,
+    /// `@test-images`: images that only beds of ours have (`coalmine/crash`, `coalmine/slow`, the pet
+    /// store).
+    TestImages,
+    /// `@envoy-statistics`: what Envoy counts, from its admin interface.
+    EnvoyStatistics,
+    /// `@api-server-address`: to come between coalmine and the API server.
+    ApiServerAddress,
+}
+
+impl Need {
+    /// What a tag, without its `@`, asks of the bed; `None` for a tag that is about something else.
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        match tag {
+            "local" => Some(Self::Local),
+            "test-images" => Some(Self::TestImages),
+            "envoy-statistics" => Some(Self::EnvoyStatistics),
+            "api-server-address" => Some(Self::ApiServerAddress),
+            _ => None,
+        }
+    }
+
+    /// Why this kind of bed cannot give it; `None` when it can.
+    pub fn unmet_by(self, kind: Kind) -> Option<&'static str> {
+        match (self, kind) {
+            (_, Kind::Local) => None,
+            (Self::Local, _) => Some("it needs what only the local bed has"),
+            (Self::TestImages, Kind::K3s | Kind::Existing) => {
+                Some("no registry has the images that it runs")
+            }
+            (Self::EnvoyStatistics, Kind::Existing) => {
+                Some("nothing is known of the way to this cluster's Envoy but its listener")
+            }
+            (Self::ApiServerAddress, Kind::Existing) => {
+                Some("nobody may come between a cluster of yours and its users")
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_local_bed_has_everything_and_others_say_what_they_lack() {
+        let needs = ["local", "test-images", "envoy-statistics", "api-server-address"];
+        let unmet = |kind| {
+            let needs = needs.map(|tag| Need::of_tag(tag).expect(tag));
+            needs.map(|need| need.unmet_by(kind).is_some())
+        };
+        assert_eq!(unmet(Kind::Local), [false, false, false, false]);
+        assert_eq!(unmet(Kind::K3sOffline), [true, false, false, false]);
+        assert_eq!(unmet(Kind::K3s), [true, true, false, false]);
+        assert_eq!(unmet(Kind::Existing), [true, true, true, true]);
+    }
+
+    #[test]
+    fn other_tags_ask_nothing_of_the_bed() {
+        assert_eq!(Need::of_tag("slow"), None);
+    }
+}
