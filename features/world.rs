@@ -8,20 +8,42 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use cucumber::event::ScenarioFinished;
 use harness::Bed;
-use harness::api_proxy::{ApiProxy, Withheld};
+use harness::api_proxy::{Altered, ApiProxy, Request, Withheld};
+use harness::front::Front;
 use harness::load::Load;
 use harness::process::{Process, Program};
 use harness::repository::Repository;
 use harness::status::StatusClient;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long anything may take before a scenario gives up.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
+use crate::evidence;
+
+/// How long anything may take before a scenario gives up, where nobody says otherwise.
+const DEADLINE: Duration = Duration::from_secs(120);
 /// How long the daemon gets to stop in order.
 const FAREWELL: Duration = Duration::from_secs(15);
 /// How often the daemon looks at the repository in scenarios.
 const INTERVAL: &str = "500ms";
+
+/// What is made wrong on purpose, to see whether the scenarios notice.
+static FLAWS: Mutex<Option<Flaws>> = Mutex::new(None);
+
+/// What is made wrong on purpose.
+#[derive(Default)]
+#[allow(dead_code, reason = "the mutations use it")]
+pub(crate) struct Flaws {
+    /// Changes what the daemon writes.
+    pub(crate) alteration: Option<Alteration>,
+    /// Stands before the gateway.
+    pub(crate) front: Option<Front>,
+    /// How long anything may take before a scenario gives up.
+    pub(crate) deadline: Option<Duration>,
+}
+
+/// Makes a fresh change for each scenario.
+pub(crate) type Alteration = fn() -> Box<dyn FnMut(&Request, &mut Value) + Send>;
 
 /// The bed that all scenarios share, one after the other.
 static BED: Mutex<Option<Arc<Bed>>> = Mutex::new(None);
@@ -51,6 +73,7 @@ pub(crate) struct World {
     /// A proxy on the daemon's way to the API server, and what it keeps from the daemon.
     pub(crate) proxy: Option<ApiProxy>,
     pub(crate) withheld: Option<Withheld>,
+    pub(crate) altered: Option<Altered>,
     /// The way to an API server that was down at first.
     pub(crate) way: Option<AbortOnDropHandle<()>>,
 }
@@ -78,6 +101,7 @@ impl World {
             flags: Vec::new(),
             proxy: None,
             withheld: None,
+            altered: None,
             way: None,
         })
     }
@@ -89,7 +113,13 @@ impl World {
 
     /// Starts the daemon on a repository, with the rights it has where it is deployed.
     pub(crate) async fn follow(&mut self, repository: Repository) -> Result<()> {
-        let kubeconfig = self.account().await?;
+        let account = self.account().await?;
+        let alteration = flaws(|flaws| flaws.alteration).flatten();
+        let Some(alteration) = alteration else { return self.follow_with(repository, &account) };
+        let kubeconfig = self.directory.path().join("kubeconfig");
+        let proxy = ApiProxy::start(&account, &kubeconfig).await?;
+        self.altered = Some(proxy.alter(alteration()));
+        self.proxy = Some(proxy);
         self.follow_with(repository, &kubeconfig)
     }
 
@@ -147,6 +177,27 @@ pub(crate) fn bed() -> Arc<Bed> {
     bed.clone().expect("the bed is lent before the first scenario")
 }
 
+/// Where requests are sent to.
+pub(crate) fn proxy_url() -> String {
+    let front = flaws(|flaws| flaws.front.as_ref().map(|front| front.url().to_owned()));
+    front.flatten().unwrap_or_else(|| bed().proxy_url().to_owned())
+}
+
+/// How long anything may take before a scenario gives up.
+pub(crate) fn deadline() -> Duration {
+    flaws(|flaws| flaws.deadline).flatten().unwrap_or(DEADLINE)
+}
+
+fn flaws<T>(look: impl FnOnce(&Flaws) -> T) -> Option<T> {
+    FLAWS.lock().expect("no scenario panics with the lock").as_ref().map(look)
+}
+
+#[allow(dead_code, reason = "the mutations use it")]
+/// Makes something wrong from now on, or nothing any more.
+pub(crate) fn spoil(flaws: Option<Flaws>) {
+    *FLAWS.lock().expect("no scenario panics with the lock") = flaws;
+}
+
 /// The bed, when no scenario uses it any more.
 pub(crate) fn take_back() -> Result<Bed> {
     let bed = BED.lock().expect("no scenario panics with the lock").take();
@@ -154,21 +205,21 @@ pub(crate) fn take_back() -> Result<Bed> {
 }
 
 /// Ends what the scenario started, and shows what is needed to understand a failure.
-pub(crate) async fn end(ended: &ScenarioFinished, world: Option<&mut World>) {
+pub(crate) async fn end(scenario: &str, ended: &ScenarioFinished, world: Option<&mut World>) {
     let Some(world) = world else { return };
     world.rivals.clear();
+    let is_unexpected =
+        matches!(ended, ScenarioFinished::StepFailed(..)) && flaws(|_| ()).is_none();
+    if is_unexpected {
+        match evidence::collect(scenario, world).await {
+            Ok(folder) => eprintln!("what there was to see is in {}", folder.display()),
+            Err(error) => eprintln!("what there was to see is lost: {error:#}"),
+        }
+    }
     for load in world.loads.drain(..) {
         load.stop().await;
     }
     if let Some(daemon) = world.daemon.take() {
-        let failed = matches!(ended, ScenarioFinished::StepFailed(..));
-        if failed && let Ok(status) = daemon.status.get().await {
-            eprintln!("the daemon's status: {status:#?}");
-        }
         daemon.process.stop(FAREWELL).await;
-        if failed {
-            let log = std::fs::read_to_string(world.directory.path().join("coalmine.log"));
-            eprintln!("the daemon's log:\n{}", log.unwrap_or_else(|error| error.to_string()));
-        }
     }
 }

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::rollout::example;
-use crate::world::{DEADLINE, World, bed};
+use crate::world::{World, bed, deadline};
 
 /// Where the daemon looks for the API server; at first nobody listens there.
 const WAY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 16_443);
@@ -63,7 +63,7 @@ fn api_server() -> Result<SocketAddr> {
 async fn source_says(world: &mut World, words: String) -> Result<()> {
     let daemon = world.daemon()?;
     let what = format!("the error {words}");
-    let said = wait::until(&what, DEADLINE, async || match daemon.status.get().await {
+    let said = wait::until(&what, deadline(), async || match daemon.status.get().await {
         Err(error) => Seen::NotYet(format!("{error:#}")),
         Ok(status) => {
             let error = status.source.error.unwrap_or_default();

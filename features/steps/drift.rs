@@ -14,7 +14,7 @@ use harness::status::Service;
 
 use super::cluster::objects_of;
 use super::rollout::reported;
-use crate::world::{DEADLINE, World};
+use crate::world::{World, deadline};
 
 #[when(regex = r"^somebody deletes the (\w+) (\S+)/(\S+)$")]
 async fn deletes(_: &mut World, kind: String, namespace: String, name: String) -> Result<()> {
@@ -89,16 +89,17 @@ async fn has(
 ) -> Result<()> {
     let wanted: Value = serde_json::from_str(&value).context("the value is JSON")?;
     let api = objects_of(&kind, &namespace)?;
-    wait::until(&format!("{kind} {namespace}/{name} with {value}"), DEADLINE, async || {
-        match api.get_opt(&name).await {
-            Ok(Some(object)) => {
-                let object = serde_json::to_value(object).unwrap_or_default();
-                let found = object.pointer(&field).cloned().unwrap_or_default();
-                Seen::when(found == wanted, format!("{field} is {found}"))
-            }
-            Ok(None) => Seen::NotYet("it does not exist".into()),
-            Err(error) => Seen::NotYet(error.to_string()),
+    wait::until(&format!("{kind} {namespace}/{name} with {value}"), deadline(), async || match api
+        .get_opt(&name)
+        .await
+    {
+        Ok(Some(object)) => {
+            let object = serde_json::to_value(object).unwrap_or_default();
+            let found = object.pointer(&field).cloned().unwrap_or_default();
+            Seen::when(found == wanted, format!("{field} is {found}"))
         }
+        Ok(None) => Seen::NotYet("it does not exist".into()),
+        Err(error) => Seen::NotYet(error.to_string()),
     })
     .await
 }
@@ -116,7 +117,7 @@ async fn shows(world: &mut World, service: String, condition: String, why: Strin
 #[then(regex = r#"^coalmine's log says "(.+)"$"#)]
 async fn log_says(world: &mut World, words: String) -> Result<()> {
     let log = world.directory.path().join("coalmine.log");
-    wait::until(&format!("{words} in the log"), DEADLINE, async || {
+    wait::until(&format!("{words} in the log"), deadline(), async || {
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         Seen::when(text.contains(&words), "the log does not say it")
     })

@@ -7,7 +7,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use super::cluster::objects;
-use crate::world::{DEADLINE, World, bed};
+use crate::world::{World, bed, deadline};
 
 const GLOO: &str = "gloo-system";
 
@@ -38,7 +38,7 @@ async fn has_received_copies(_: &mut World, namespace: String, name: String) -> 
     let bed = bed();
     let admin = bed.envoy_admin().context("this bed's Envoy has no admin address")?;
     let counter = format!("cluster.{name}_{namespace}.upstream_rq_total");
-    wait::until(&counter, DEADLINE, async || {
+    wait::until(&counter, deadline(), async || {
         match admin.get("/stats?filter=upstream_rq_total").await {
             Err(error) => Seen::NotYet(format!("{error:#}")),
             Ok(stats) => {
@@ -54,7 +54,7 @@ async fn has_received_copies(_: &mut World, namespace: String, name: String) -> 
 async fn verdict(namespace: &str, name: &str, state: &str, word: &str) -> Result<()> {
     let services = objects("gateway.solo.io/v1", "VirtualService", namespace)?;
     let what = format!("the verdict {state} on VirtualService {namespace}/{name}");
-    wait::until(&what, DEADLINE, async || match services.get_opt(name).await {
+    wait::until(&what, deadline(), async || match services.get_opt(name).await {
         Err(error) => Seen::NotYet(error.to_string()),
         Ok(None) => Seen::NotYet("it does not exist".into()),
         Ok(Some(service)) => {

@@ -9,7 +9,7 @@ use harness::repository::Repository;
 use harness::status::Service;
 use harness::wait::{self, Seen};
 
-use crate::world::{DEADLINE, World, bed};
+use crate::world::{World, bed, deadline};
 
 /// The example repository, with names for this bed.
 pub(super) fn example() -> Result<PathBuf> {
@@ -90,7 +90,7 @@ pub(super) async fn reported(
     wanted: impl Fn(&Service) -> bool,
 ) -> Result<()> {
     let daemon = world.daemon()?;
-    let seen = wait::until(what, DEADLINE, async || match daemon.status.get().await {
+    let seen = wait::until(what, deadline(), async || match daemon.status.get().await {
         Err(error) => Seen::NotYet(format!("{error:#}")),
         Ok(status) => match status.service(service) {
             None => Seen::NotYet("the daemon does not know it".into()),

@@ -8,7 +8,7 @@ use harness::load::Load;
 use harness::sample::{Client, Target, converge, sample};
 use harness::wait::{self, Seen};
 
-use crate::world::{DEADLINE, World, bed};
+use crate::world::{World, deadline, proxy_url};
 
 /// Requests per check (design, section 9).
 const SAMPLE: u64 = 2_000;
@@ -114,14 +114,14 @@ async fn no_request_failed(world: &mut World) -> Result<()> {
 }
 
 fn target(path: &str) -> Target {
-    Target::new(bed().proxy_url(), path)
+    Target::new(proxy_url(), path)
 }
 
 /// Converges first, then takes one sample and judges it: no second try.
 async fn split(target: &Target, expected: &Expected) -> Result<()> {
-    converge(target, &expected.versions(), DEADLINE).await?;
+    converge(target, &expected.versions(), deadline()).await?;
     // Other shares of the same versions may still be on their way to the proxy.
-    wait::until(&format!("the shares of {}", target.path), DEADLINE, async || {
+    wait::until(&format!("the shares of {}", target.path), deadline(), async || {
         match sample(target, GLANCE, CONNECTIONS).await {
             Ok(glance) => {
                 let verdict = check(expected, &glance);
@@ -146,7 +146,7 @@ async fn all_refused(target: &Target, status: u16, body: &str) -> Result<()> {
             Seen::when(fits, failure)
         }
     };
-    wait::until(&format!("{status} from {}", target.path), DEADLINE, refusal).await?;
+    wait::until(&format!("{status} from {}", target.path), deadline(), refusal).await?;
     for _ in 0..REFUSALS {
         if let Seen::NotYet(other) = refusal().await {
             bail!("{}: expected {status} {body:?} every time, got: {other}", target.path);

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod distribution;
 pub mod engine;
 pub mod forward;
+pub mod front;
 pub mod gateway;
 pub mod interrupt;
 pub mod load;

@@ -32,6 +32,7 @@
 //! # }
 //! ```
 
+mod alteration;
 mod certificate;
 mod events;
 mod fault;
@@ -48,9 +49,11 @@ use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
+pub use alteration::Altered;
 pub use events::Withheld;
 pub use fault::{Breakpoint, Choice, Fault, Injected, Moment};
 pub use journal::{Exchange, Mark, Tally, tally};
@@ -114,6 +117,11 @@ impl ApiProxy {
     /// Stops the chosen requests from now on, on either side of the API server.
     pub fn breakpoint(&self, moment: Moment, choice: Choice) -> Breakpoint {
         self.way.rules.breakpoint(moment, choice)
+    }
+
+    /// Changes from now on the objects that are written, dry runs apart.
+    pub fn alter(&self, change: impl FnMut(&Request, &mut Value) + Send + 'static) -> Altered {
+        self.way.alterations.add(Box::new(change))
     }
 
     /// Keeps back all further events of the watches that fit, of running ones and of new ones.

@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     Request, Verb,
+    alteration::Alterations,
     events::Taps,
     fault::{Effect, Fault, Moment, Rules, lost},
     journal::Journal,
@@ -38,6 +39,7 @@ pub(super) struct Way {
     pub(super) journal: Journal,
     pub(super) rules: Rules,
     pub(super) taps: Taps,
+    pub(super) alterations: Alterations,
 }
 
 /// Accepts for ever. Ends all connections when it is dropped.
@@ -73,7 +75,13 @@ async fn talk(stream: TcpStream, acceptor: TlsAcceptor, way: Arc<Way>) {
 
 impl Way {
     pub(super) fn to(client: Client) -> Self {
-        Self { client, journal: Journal::default(), rules: Rules::default(), taps: Taps::default() }
+        Self {
+            client,
+            journal: Journal::default(),
+            rules: Rules::default(),
+            taps: Taps::default(),
+            alterations: Alterations::default(),
+        }
     }
 
     /// An error closes the connection.
@@ -83,6 +91,7 @@ impl Way {
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let asked = Request::read(&head.method, target, &head.headers);
         let number = self.journal.asked(asked.clone());
+        let body = self.alterations.applied(&asked, body);
         strip(&mut head.headers);
         head.headers.remove(header::CONTENT_LENGTH);
         let onward = hyper::Request::from_parts(head, client::Body::from(body));

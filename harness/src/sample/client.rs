@@ -11,7 +11,7 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::{Failure, Target, version};
+use super::{Failure, Target, recent, version};
 
 /// How long one request may take: longer than Envoy's own 15 s, so that its answer counts.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,10 +58,12 @@ impl Client {
     /// # Errors
     /// Whatever is not an answer with status 200 that names its version.
     pub async fn ask(&self) -> Result<String, Failure> {
-        match tokio::time::timeout(PATIENCE, self.exchange()).await {
+        let outcome = match tokio::time::timeout(PATIENCE, self.exchange()).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Failure::now(None, format!("no answer within {PATIENCE:?}"))),
-        }
+        };
+        recent::note(self.request.uri(), &outcome);
+        outcome
     }
 
     async fn exchange(&self) -> Result<String, Failure> {

@@ -1,6 +1,7 @@
 //! Asks a gateway and counts which version answers.
 
 mod client;
+mod recent;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,6 +14,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 pub use client::Client;
+pub use recent::recent;
 
 /// How many requests one fixed sample has.
 pub const REQUESTS: u64 = 2000;
