@@ -1,4 +1,4 @@
-Feature: One service, two phases
+Feature: Part 1. One service, two phases
   A team brings out v2 of echo on a domain of its own. First only requests with a header reach v2,
   then a growing share of all requests does, then v1 goes. Each step is one push.
 

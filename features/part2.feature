@@ -1,4 +1,4 @@
-Feature: Two teams behind one domain
+Feature: Part 2. Two teams behind one domain
   The platform team owns the domain, each team owns its routes. Teams roll out side by side, and one
   team's mistake stays with that team.
 

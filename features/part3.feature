@@ -1,4 +1,4 @@
-Feature: A rollout is a few values
+Feature: Part 3. A rollout is a few values
   All that a team changes in a rollout is its values file. These are the article's six.
 
   Background:

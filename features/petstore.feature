@@ -1,5 +1,5 @@
 @test-images
-Feature: The pet store of 2019
+Feature: 2019. The pet store
   Two versions of a pet store, each with a Service and an Upstream of its own, behind a VirtualService
   that is written by hand. The platform team keeps all of it in platform/, as plain objects.
 
