@@ -8,7 +8,7 @@ use tracing::Instrument;
 use crate::cluster::{Cluster, ClusterError};
 use crate::health::Verdict;
 use crate::inventory::{APPLIED, Manifest, ObjectId};
-use crate::live::{Digest, Live, owned};
+use crate::live::{Live, owned};
 use crate::plan::{Undo, is_judged_by_gloo};
 use crate::telemetry;
 
@@ -108,7 +108,7 @@ impl Executor<'_> {
     /// generation).
     fn stamped(&self, manifest: &Manifest) -> Manifest {
         let mut stamped = manifest.clone();
-        stamped.annotate(APPLIED, &Digest::of_manifest(manifest.object()).to_string());
+        stamped.annotate(APPLIED, &manifest.digest().to_string());
         if !is_judged_by_gloo(manifest.id()) {
             return stamped;
         }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+
+use crate::live::Digest;
 
 /// The field manager of every server-side apply.
 pub const FIELD_MANAGER: &str = "coalmine";
@@ -65,10 +68,17 @@ impl fmt::Display for ObjectId {
 }
 
 /// One Kubernetes object as we would write it. Its four identifying fields are known to be there.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Manifest {
     id: ObjectId,
     object: Value,
+    digest: OnceLock<Digest>,
+}
+
+impl PartialEq for Manifest {
+    fn eq(&self, other: &Self) -> bool {
+        self.object == other.object
+    }
 }
 
 impl Manifest {
@@ -82,7 +92,7 @@ impl Manifest {
             namespace: text("/metadata/namespace"),
             name: text("/metadata/name")?,
         };
-        Some(Self { id, object })
+        Some(Self { id, object, digest: OnceLock::new() })
     }
 
     /// The object's identity.
@@ -93,6 +103,11 @@ impl Manifest {
     /// The whole object.
     pub fn object(&self) -> &Value {
         &self.object
+    }
+
+    /// The digest of all that it asks for, whichever revision it comes from.
+    pub fn digest(&self) -> Digest {
+        *self.digest.get_or_init(|| Digest::of_manifest(&self.object))
     }
 
     /// Marks the object as ours: the three labels and the revision annotation.
@@ -114,6 +129,7 @@ impl Manifest {
     }
 
     fn set(&mut self, field: &str, key: &str, value: &str) {
+        self.digest = OnceLock::new();
         if let Some(map) = self.object["metadata"][field].as_object_mut() {
             map.insert(key.into(), value.into());
         } else {

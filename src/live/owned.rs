@@ -5,9 +5,9 @@
 //! autoscaler's replicas, defaulted fields and Gloo's status are not in it. A field that another
 //! manager has changed or forced is no longer ours, so it is missing and the digests differ.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::{fmt, io};
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -168,8 +168,10 @@ fn feed(hasher: &mut Sha256, value: &Value) {
     match value {
         Value::Object(fields) => {
             hasher.update(b"{");
-            for (name, field) in fields.iter().collect::<BTreeMap<_, _>>() {
-                feed(hasher, &Value::String(name.clone()));
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(name, _)| *name);
+            for (name, field) in fields {
+                feed_scalar(hasher, name);
                 feed(hasher, field);
             }
             hasher.update(b"}");
@@ -179,10 +181,26 @@ fn feed(hasher: &mut Sha256, value: &Value) {
             items.iter().for_each(|item| feed(hasher, item));
             hasher.update(b"]");
         }
-        scalar => {
-            hasher.update(scalar.to_string());
-            hasher.update(b",");
-        }
+        scalar => feed_scalar(hasher, scalar),
+    }
+}
+
+fn feed_scalar(hasher: &mut Sha256, scalar: &(impl Serialize + ?Sized)) {
+    serde_json::to_writer(Hashed(hasher), scalar).expect("a scalar can be written to memory");
+    hasher.update(b",");
+}
+
+/// Takes up what is written to it.
+struct Hashed<'a>(&'a mut Sha256);
+
+impl io::Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -105,18 +105,16 @@ impl Job {
     /// All that the job asks for, whichever revision it comes from.
     pub(super) fn digest(&self) -> Digest {
         let manifests = self.desired.manifests();
-        let objects: Vec<_> = manifests.map(|m| (m.id().to_string(), digest(m))).collect();
+        let objects: Vec<_> =
+            manifests.map(|m| (m.id().to_string(), m.digest().to_string())).collect();
         Digest::of(&json!([self.service, self.adopt, self.farewell, objects]))
     }
 
     /// The routes that the job asks for.
     pub(super) fn routes_digest(&self) -> Digest {
-        Digest::of(&json!(self.desired.routes.iter().map(digest).collect::<Vec<_>>()))
+        let digests = self.desired.routes.iter().map(|routes| routes.digest().to_string());
+        Digest::of(&json!(digests.collect::<Vec<_>>()))
     }
-}
-
-fn digest(manifest: &Manifest) -> String {
-    Digest::of_manifest(manifest.object()).to_string()
 }
 
 fn backend(service: &Service, version: &Version) -> Backend {

@@ -335,7 +335,7 @@ impl Pass<'_> {
         let seen = &sight.seen;
         let version = |id: &ObjectId| seen.objects.get(id).map_or(0, |facts| facts.version);
         let is_new = |manifest: &&Manifest| {
-            let (id, digest) = (manifest.id(), Digest::of_manifest(manifest.object()));
+            let (id, digest) = (manifest.id(), manifest.digest());
             seen.changed.contains(id) && self.memory.tried.get(id) != Some(&(digest, version(id)))
         };
         let manifests: Vec<&Manifest> = self.job.desired.manifests().filter(is_new).collect();
@@ -345,7 +345,7 @@ impl Pass<'_> {
         let results = self.reconciler.try_out(self.job, &manifests).await?;
         let mut as_expected = true;
         for (manifest, tried) in manifests.iter().zip(results) {
-            let (id, digest) = (manifest.id(), Digest::of_manifest(manifest.object()));
+            let (id, digest) = (manifest.id(), manifest.digest());
             let changes = tried.changes();
             if tried.live.is_some() && changes.is_empty() && seen.objects.contains_key(id) {
                 // The API server stores it in other words than we apply it.
@@ -434,7 +434,7 @@ impl Pass<'_> {
             }
             self.still_wanted()?;
             let stored = executor.apply(std::slice::from_ref(manifest)).await?;
-            let digest = Digest::of_manifest(manifest.object());
+            let digest = manifest.digest();
             for object in &stored {
                 self.memory.note_stored(id, digest, Digest::of_live(object));
             }

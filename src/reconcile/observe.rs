@@ -44,7 +44,7 @@ impl Reconciler {
                 }
                 objects.insert(id.clone(), facts.clone());
             }
-            let digest = Digest::of_manifest(manifest.object());
+            let digest = manifest.digest();
             if in_sync(facts.as_ref(), memory.expected(id, digest)) {
                 continue;
             }
