@@ -97,6 +97,7 @@ Feature: A canary that fails
       """
       deployment: {v1: {}, v2: {}}
       upstream:
+        circuitBreakers: {maxRetries: 1000}
         outlierDetection:
           interval: 1s
           consecutiveGatewayFailure: 1
@@ -121,6 +122,7 @@ Feature: A canary that fails
       """
       deployment: {v1: {}}
       upstream:
+        circuitBreakers: {maxRetries: 1000}
         outlierDetection:
           interval: 1s
           consecutiveGatewayFailure: 1
