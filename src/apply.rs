@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tracing::Instrument;
 
 use crate::cluster::{Cluster, ClusterError};
-use crate::health::Verdict;
+use crate::health::{self, Verdict};
 use crate::inventory::{APPLIED, Manifest, ObjectId};
 use crate::live::{Live, owned};
 use crate::plan::{Undo, is_judged_by_gloo};
@@ -57,9 +57,8 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// What is needed to put these routes back as they are now. What `earlier` says of one wins: it
-    /// is the state that Gloo judged last. Of those that are not known there is nothing to put back:
-    /// they were tried, and a trial makes known what is there.
+    /// What is needed to put these routes back. Of those that are not known there is nothing to put
+    /// back: they were tried, and a trial makes known what is there.
     ///
     /// # Errors
     /// When the API server does not show them.
@@ -71,19 +70,12 @@ impl Executor<'_> {
         let mut before = BTreeMap::new();
         for manifest in manifests {
             let id = manifest.id();
-            if let Some(known) = earlier.and_then(|undo| undo.before.get(id)) {
-                before.insert(id.clone(), known.clone());
-                continue;
-            }
             let found = match self.live.object(id) {
-                Some(facts) => {
-                    let verdict = facts.verdict().cloned().unwrap_or(Verdict::Accepted);
-                    let found = self.cluster.get(id).await?;
-                    found.as_ref().and_then(previous).map(|manifest| (manifest, verdict))
-                }
+                Some(_) => self.cluster.get(id).await?,
                 None => None,
             };
-            before.insert(id.clone(), found);
+            let way_back = way_back(manifest, found.as_ref(), earlier, self.gloo_namespace);
+            before.extend(way_back.map(|way_back| (id.clone(), way_back)));
         }
         Ok(Undo { before })
     }
@@ -119,6 +111,25 @@ impl Executor<'_> {
     }
 }
 
+/// What to go back to from these routes: the live ones, unless an earlier way back is still needed
+/// because Gloo has not judged those, or judged them worse. `None` when they are the way back.
+fn way_back(
+    routes: &Manifest,
+    live: Option<&Value>,
+    earlier: Option<&Undo>,
+    gloo_namespace: &str,
+) -> Option<Option<(Manifest, Verdict)>> {
+    let verdict = live.and_then(|live| health::verdict(live, gloo_namespace));
+    let is_needed =
+        |known: &&Undo| verdict.as_ref().is_none_or(|verdict| known.is_worse(routes.id(), verdict));
+    let known = earlier.filter(is_needed).and_then(|known| known.before.get(routes.id()).cloned());
+    let before = known.unwrap_or_else(|| {
+        live.and_then(previous).map(|before| (before, verdict.unwrap_or(Verdict::Accepted)))
+    });
+    let leads_here = before.as_ref().is_some_and(|(before, _)| before.digest() == routes.digest());
+    (!leads_here).then_some(before)
+}
+
 /// A live object as a manifest that restores what we own of it, or of one that we do not own yet its
 /// labels, annotations and spec.
 fn previous(live: &Value) -> Option<Manifest> {
@@ -139,4 +150,40 @@ fn previous(live: &Value) -> Option<Manifest> {
         object["metadata"][field] = live["metadata"][field].clone();
     }
     Manifest::new(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_leads_to_the_routes_that_gloo_accepted_last() {
+        let table = |version: &str, state: &str| {
+            json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable",
+                "metadata": {"name": "echo-routes", "namespace": "echo"},
+                "spec": {"routes": [version]},
+                "status": {"statuses": {"gloo-system": {"state": state}}}})
+        };
+        let manifest = |version: &str| previous(&table(version, "")).expect("named");
+        let before = |live: &Value, earlier: Option<&Undo>| {
+            let before = way_back(&manifest("v3"), Some(live), earlier, "gloo-system");
+            before.expect("others").map(|(manifest, verdict)| {
+                (manifest.object()["spec"]["routes"][0].clone(), verdict)
+            })
+        };
+        let accepted = |version: &str| Some((json!(version), Verdict::Accepted));
+        assert_eq!(before(&table("v1", "Accepted"), None), accepted("v1"));
+        let v1 = manifest("v1");
+        let id = v1.id().clone();
+        let earlier = Undo { before: [(id.clone(), Some((v1.clone(), Verdict::Accepted)))].into() };
+        assert_eq!(before(&table("v2", "Pending"), Some(&earlier)), accepted("v1"));
+        assert_eq!(before(&table("v2", "Rejected"), Some(&earlier)), accepted("v1"));
+        assert_eq!(before(&table("v2", "Accepted"), Some(&earlier)), accepted("v2"));
+        // Routes that are the way back need none.
+        let pending = table("v2", "Pending");
+        assert_eq!(way_back(&v1, Some(&pending), Some(&earlier), "gloo-system"), None);
+        let nothing = Undo { before: [(id, None)].into() };
+        assert_eq!(before(&table("v2", "Pending"), Some(&nothing)), None);
+        assert_eq!(before(&table("v2", "Accepted"), Some(&nothing)), accepted("v2"));
+    }
 }

@@ -53,6 +53,14 @@ impl Routed {
         }
         routed
     }
+
+    /// The versions that get more requests than by the routes `before`, or requests with headers for the
+    /// first time.
+    pub fn gains<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a String> {
+        let had = |version: &String| before.shares.get(version).copied().unwrap_or(0);
+        let shares = self.shares.iter().filter(move |(version, share)| **share > had(version));
+        shares.map(|(version, _)| version).chain(self.by_header.difference(&before.by_header))
+    }
 }
 
 /// Why the policy forbids going from the `live` routes to the `desired` ones in one commit.

@@ -58,7 +58,7 @@ pub struct Facts {
     pub owned: Digest,
     /// The digest in its annotation `coalmine.dev/applied`.
     pub applied: Option<Arc<str>>,
-    /// For an Upstream of ours when it or the verdict on it was last changed, to the second.
+    /// For a Deployment or Upstream of ours when it or its status was last changed, to the second.
     pub changed_at: Option<Timestamp>,
     /// Whether it stays when its service's file goes.
     pub kept: bool,
@@ -96,6 +96,8 @@ pub enum Detail {
     Upstream {
         /// Gloo's verdict, `None` while there is none.
         verdict: Option<Verdict>,
+        /// Whether any pod answers in place of a version that has none.
+        falls_back: bool,
     },
     /// Anything else.
     Other,
@@ -124,7 +126,7 @@ impl Facts {
                     _ => Routed::default(),
                 },
             },
-            "Upstream" => Detail::Upstream { verdict: verdict() },
+            "Upstream" => Detail::Upstream { verdict: verdict(), falls_back: falls_back(object) },
             _ => Detail::Other,
         };
         let is_ours = matches!(claim, Claim::Ours(_) | Claim::Lapsed);
@@ -133,7 +135,9 @@ impl Facts {
             version: text("resourceVersion").and_then(|v| v.parse().ok()).unwrap_or(u64::MAX),
             owned: if is_ours { Digest::of_live(object) } else { Digest::of(&Value::Null) },
             applied: metadata["annotations"][APPLIED].as_str().map(Into::into),
-            changed_at: (is_ours && kind == "Upstream").then(|| last_changed(object)).flatten(),
+            changed_at: (is_ours && matches!(kind, "Deployment" | "Upstream"))
+                .then(|| last_changed(object))
+                .flatten(),
             kept: is_kept(object),
             terminating: text("deletionTimestamp").is_some(),
             routing: is_part_of_gloo(&identify(
@@ -150,7 +154,7 @@ impl Facts {
     /// Gloo's verdict, for the kinds that get one.
     pub fn verdict(&self) -> Option<&Verdict> {
         match &self.detail {
-            Detail::Routes { verdict, .. } | Detail::Upstream { verdict } => verdict.as_ref(),
+            Detail::Routes { verdict, .. } | Detail::Upstream { verdict, .. } => verdict.as_ref(),
             _ => None,
         }
     }
@@ -167,6 +171,12 @@ impl Facts {
     pub fn says_the_same(&self, other: &Self) -> bool {
         Self { version: 0, ..self.clone() } == Self { version: 0, ..other.clone() }
     }
+}
+
+/// Whether requests for a version without pods go to the pods of the others: what an Upstream does
+/// unless it says otherwise (case 06-fallback-policies).
+pub fn falls_back(upstream: &Value) -> bool {
+    upstream["spec"]["kube"]["subsetSpec"]["fallbackPolicy"] != "NO_FALLBACK"
 }
 
 /// What is kept of a pod.

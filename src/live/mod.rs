@@ -19,7 +19,8 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch as channel};
 
 pub use facts::{
-    Addresses, Claim, Detail, Facts, PodFacts, Trouble, identify, is_part_of_gloo, ready_addresses,
+    Addresses, Claim, Detail, Facts, PodFacts, Trouble, falls_back, identify, is_part_of_gloo,
+    ready_addresses,
 };
 pub use owned::{Digest, holds, owned};
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::observation::Observation;
 use super::ready::Need;
 use crate::inventory::{Manifest, ObjectId};
-use crate::live::Detail;
+use crate::live::{Detail, falls_back};
 use crate::policy::Routed;
 
 /// A version as the steps see it: what must be ready before a route may name it.
@@ -71,22 +71,21 @@ impl Desired {
         manifests.iter().filter(|manifest| seen.changed.contains(manifest.id())).cloned().collect()
     }
 
-    /// The changed workloads: first those that have to wait until the routes do without them, then
-    /// the others. A Deployment that goes to no pods at all takes them from routes that still use it.
-    pub(super) fn changed_workloads(&self, seen: &Observation) -> (Vec<Manifest>, Vec<Manifest>) {
-        let parks = |manifest: &Manifest| {
-            let wanted = manifest.object().pointer("/spec/replicas").and_then(Value::as_u64);
-            let live = seen.objects.get(manifest.id()).map(|facts| &facts.detail);
-            wanted == Some(0)
-                && matches!(live, Some(Detail::Deployment { replicas, .. }) if *replicas > 0)
-        };
-        self.changed(&self.workloads, seen).into_iter().partition(parks)
+    /// Those of the manifests that changed: first those that have to wait until the routes do without
+    /// what they take away, then the others.
+    pub(super) fn changed_late_and_early(
+        &self,
+        manifests: &[Manifest],
+        seen: &Observation,
+    ) -> (Vec<Manifest>, Vec<Manifest>) {
+        self.changed(manifests, seen).into_iter().partition(|manifest| takes_away(manifest, seen))
     }
 
     /// What has to be ready before the routes may change: the versions that get more than before.
     ///
     /// A version that gets less is no reason to wait: taking requests from one that fails is what a
-    /// rollback is for. Nor is a primary that takes its share back, as long as it answers.
+    /// rollback is for. Nor is a primary that takes its share back, as long as it answers. But routes
+    /// that leave an Upstream which falls back leave behind whoever answered for it.
     pub(super) fn gains<'a>(&'a self, seen: &Observation) -> Vec<Need<'a>> {
         let before = seen.routes_in_force();
         let need = |backend: &'a Backend| {
@@ -96,7 +95,9 @@ impl Desired {
             let share = |routed: &Routed| routed.shares.get(&pods.version).copied().unwrap_or(0);
             let by_header = |routed: &Routed| routed.by_header.contains(&pods.version);
             let (old, new) = (share(before), share(&self.shares));
-            if new <= old && (by_header(before) || !by_header(&self.shares)) {
+            if leaves_fallback(pods, seen) {
+                Some(Need::Everything(backend))
+            } else if new <= old && (by_header(before) || !by_header(&self.shares)) {
                 None
             } else if old > 0 && self.shares.primary.as_ref() == Some(&pods.version) {
                 Some(Need::Answers(pods))
@@ -106,4 +107,26 @@ impl Desired {
         };
         self.routed.iter().filter_map(need).collect()
     }
+}
+
+/// Whether routes that are still in use may rest on what this takes away: the pods of a Deployment
+/// that goes to none, and those of other versions that answered for it.
+fn takes_away(manifest: &Manifest, seen: &Observation) -> bool {
+    let wanted = manifest.object();
+    match seen.objects.get(manifest.id()).map(|facts| &facts.detail) {
+        Some(Detail::Deployment { replicas, .. }) => {
+            *replicas > 0 && wanted.pointer("/spec/replicas").and_then(Value::as_u64) == Some(0)
+        }
+        Some(Detail::Upstream { falls_back: true, .. }) => !falls_back(wanted),
+        _ => false,
+    }
+}
+
+/// Whether the service's shared Upstream falls back and is not wanted any more.
+fn leaves_fallback(pods: &Pods, seen: &Observation) -> bool {
+    seen.surplus.iter().any(|id| {
+        let detail = seen.objects.get(id).map(|facts| &facts.detail);
+        id.name == pods.service.name
+            && matches!(detail, Some(Detail::Upstream { falls_back: true, .. }))
+    })
 }

@@ -15,10 +15,12 @@ mod ready;
 use jiff::Timestamp;
 
 pub use desired::{Backend, Desired, Pods};
-pub use observation::{Observation, Undo};
+pub use observation::{Answering, Observation, Undo};
 
 use crate::health::Verdict;
-use crate::inventory::{Manifest, ObjectId};
+use crate::inventory::{Manifest, ObjectId, SERVICE};
+use crate::live::Facts;
+use crate::policy::Routed;
 use ready::Need;
 
 /// One thing to do, or to wait for.
@@ -59,9 +61,11 @@ pub struct Wait {
 /// The steps that are left, in order; none when everything is as desired and healthy.
 pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
     let mut steps = Steps::default();
-    let (late, early) = desired.changed_workloads(seen);
+    let (mut late, early) = desired.changed_late_and_early(&desired.workloads, seen);
     steps.apply(early);
-    steps.apply(desired.changed(&desired.upstreams, seen));
+    let (late_upstreams, early) = desired.changed_late_and_early(&desired.upstreams, seen);
+    steps.apply(early);
+    late.extend(late_upstreams);
 
     let routes = desired.changed(&desired.routes, seen);
     if !routes.is_empty() {
@@ -69,11 +73,10 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
             steps.wait(refused(&desired.routes, reason));
         }
         steps.extend(blocked(seen));
-        for need in desired.gains(seen) {
-            steps.extend(need.unmet(seen));
-        }
+        let gains = desired.gains(seen);
+        steps.extend(gains.iter().filter_map(|need| need.unmet(seen)));
         steps.extend(ready::unjudged_upstreams(desired, seen));
-        steps.extend(ready::unknown_to_proxies(desired, seen));
+        steps.extend(ready::unknown_to_proxies(&gains, desired, seen));
         steps.0.push(Step::Route(routes));
     }
     steps.extend(verdicts(desired, seen));
@@ -83,13 +86,14 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
         steps.extend(blocked(seen));
     }
     steps.delete(old_routes);
-    for backend in &desired.routed {
-        steps.extend(Need::Everything(backend).unmet(seen));
-    }
+    let routed: Vec<Need<'_>> = desired.routed.iter().map(Need::Everything).collect();
+    steps.extend(routed.iter().filter_map(|need| need.unmet(seen)));
     if !(old_rest.is_empty() && late.is_empty()) {
         steps.extend(leaving(seen));
         // Also when this process changed no route: the one before it may have died right after.
         steps.extend(followed(seen));
+        // What goes may have answered for pods that have just come.
+        steps.extend(ready::unknown_to_proxies(&routed, desired, seen));
         steps.apply(late);
         steps.delete(old_rest);
     }
@@ -166,14 +170,32 @@ fn verdict(id: &ObjectId, desired: &Desired, seen: &Observation) -> Option<Step>
         // later.
         Some(undo) if undo.is_worse(id, verdict) => {
             let until = seen.settled_at();
+            let is_served = matches!(verdict, Verdict::Warning(_));
             Some(if until > seen.now {
                 Step::Await(Wait { until: Some(until), ..Wait::on(id, reason, advice) })
+            } else if is_served && let Some(version) = nobody_answers(undo, id, facts, seen) {
+                let reason = format!(
+                    "{reason}; by the previous routes {version} would get more \
+                    requests, and none of its pods is ready"
+                );
+                Step::Await(Wait::on(id, reason, "correct what it names".into()))
             } else {
                 Step::PutBack { reason: format!("{id}: {reason}"), is_judged: true }
             })
         }
         _ => Some(Step::Await(Wait::on(id, reason, "correct what it names".into()))),
     }
+}
+
+/// A version that would get more requests by the routes before than by those that are served now, and has
+/// no pods that answer.
+fn nobody_answers(undo: &Undo, id: &ObjectId, now: &Facts, seen: &Observation) -> Option<String> {
+    let (before, _) = undo.before.get(id)?.as_ref()?;
+    let service = before.object()["metadata"]["labels"][SERVICE].as_str()?;
+    let (before, now) = (Routed::of(service, before.object()), now.routed()?);
+    let answers =
+        |version: &str| [None, Some(version.into())].iter().any(|who| seen.answering.contains(who));
+    before.gains(now).find(|version| !answers(version)).cloned()
 }
 
 /// Routes that are being deleted, and are served until they are gone.

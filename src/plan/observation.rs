@@ -12,6 +12,9 @@ use crate::inventory::{Manifest, ObjectId};
 use crate::live::{Addresses, Facts, PodFacts};
 use crate::policy::Routed;
 
+/// Versions that have a ready pod. `None` stands for ready pods in the Service of which no version is known.
+pub type Answering = BTreeSet<Option<Arc<str>>>;
+
 /// What is seen of one service at a moment: all that [`super::plan`] decides by.
 #[derive(Clone, Debug)]
 pub struct Observation {
@@ -25,6 +28,8 @@ pub struct Observation {
     pub pods: BTreeMap<String, Vec<PodFacts>>,
     /// The ready pods in the Service's v1 Endpoints.
     pub addresses: Addresses,
+    /// Who has a ready pod.
+    pub answering: Answering,
     /// Upstreams on which Gloo will give a verdict before the new routes are there. Without any
     /// VirtualService Gloo writes no status on an Upstream (case 15-delete-virtualservice).
     pub judged_upstreams: BTreeSet<ObjectId>,

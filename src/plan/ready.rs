@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::desired::{Backend, Desired, Pods};
 use super::observation::{Observation, after};
 use super::{Step, Wait};
@@ -128,19 +130,29 @@ pub(super) fn unjudged_upstreams(desired: &Desired, seen: &Observation) -> Optio
 
 /// Endpoints take another way to Envoy than routes do, and a slower one (gloo.md: up to 3.6 s against
 /// 2.5 s), so a version that gets requests for the first time must have been in the Endpoints for the
-/// settle time, and Gloo must have judged its Upstreams that long ago. Endpoints and Upstreams carry
-/// their times themselves, so a process that was restarted waits no less. A service without routes has
-/// no requests to lose.
-pub(super) fn unknown_to_proxies(desired: &Desired, seen: &Observation) -> Option<Step> {
+/// settle time, and Gloo must have judged its Upstreams that long ago. Of a version that only has to
+/// answer, one pod must have been there so long: a primary whose pods have all just come had none to
+/// answer its share. All these objects carry their times themselves, so a process that was
+/// restarted waits no less. A service without routes has no requests to lose.
+pub(super) fn unknown_to_proxies(
+    needs: &[Need<'_>],
+    desired: &Desired,
+    seen: &Observation,
+) -> Option<Step> {
     seen.routes_in_force()?;
     let mut youngest = None;
-    for need in desired.gains(seen) {
-        if let Need::Everything(Backend::Pods(pods)) = need {
-            let ready = of(pods, seen).iter().filter(|pod| pod.ready_since.is_some());
-            let known = |pod: &PodFacts| seen.addresses.get(&pod.name).copied().flatten();
-            youngest =
-                youngest.max(ready.map(|pod| pod.ready_since.max(known(pod))).max().flatten());
-        }
+    for need in needs {
+        youngest = youngest.max(match need {
+            // Its Deployment tells of new pods even while the watches of pods and Endpoints still
+            // show those of a Deployment of that name that is gone.
+            Need::Everything(Backend::Pods(pods)) => {
+                let deployment = seen.objects.get(&pods.deployment);
+                let rolled_out = deployment.and_then(|facts| facts.changed_at);
+                reachable_since(pods, seen).max().flatten().max(rolled_out)
+            }
+            Need::Answers(pods) => reachable_since(pods, seen).min().flatten(),
+            Need::Everything(Backend::Upstream(_)) | Need::Rollout(_) => None,
+        });
     }
     for manifest in &desired.upstreams {
         let facts = seen.objects.get(manifest.id());
@@ -156,6 +168,17 @@ pub(super) fn unknown_to_proxies(desired: &Desired, seen: &Observation) -> Optio
             lasting: false,
             advice: String::new(),
         })
+    })
+}
+
+/// Since when each pod of a version that is ready and in the Endpoints is both.
+fn reachable_since<'a>(
+    pods: &Pods,
+    seen: &'a Observation,
+) -> impl Iterator<Item = Option<Timestamp>> + 'a {
+    of(pods, seen).iter().filter_map(|pod| {
+        let (ready, known) = (pod.ready_since?, *seen.addresses.get(&pod.name)?);
+        Some(known.max(Some(ready)))
     })
 }
 

@@ -8,8 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::health::Health;
-use crate::live::{Addresses, Claim, Detail, Digest, Facts, PodFacts};
-use crate::policy::Routed;
+use crate::live::{Addresses, Claim, Detail, Digest, PodFacts};
 
 const SETTLE: Duration = Duration::from_secs(3);
 
@@ -95,7 +94,10 @@ fn healthy(versions: &[&str], routed: Option<&[(&str, u64)]>) -> Observation {
     }
     let accepted = Some(Verdict::Accepted);
     let upstream = manifest("Upstream", "echo").id().clone();
-    objects.insert(upstream.clone(), facts(Detail::Upstream { verdict: accepted.clone() }));
+    objects.insert(
+        upstream.clone(),
+        facts(Detail::Upstream { verdict: accepted.clone(), falls_back: true }),
+    );
     if let Some(routed) = routed {
         let id = manifest("RouteTable", "echo-routes").id().clone();
         objects.insert(id, routes(routed, accepted));
@@ -106,6 +108,7 @@ fn healthy(versions: &[&str], routed: Option<&[(&str, u64)]>) -> Observation {
         objects,
         pods: by_selector,
         addresses,
+        answering: versions.iter().map(|version| Some((*version).into())).collect(),
         judged_upstreams: [upstream].into(),
         routes_changed_at: at(0),
         routes_judged_at: at(0),
@@ -165,6 +168,11 @@ fn a_version_that_gets_more_has_to_be_ready_and_known_to_every_proxy() {
     seen.addresses.insert("v2".into(), Some(at(97)));
     let [Step::Await(wait), Step::Route(_), ..] = &plan(&desired, &seen)[..] else { panic!() };
     assert_eq!(wait.until, Some(at(101)));
+    // The pods that are seen may be those of a Deployment that is gone.
+    seen.addresses.insert("v2".into(), Some(at(0)));
+    seen.objects.get_mut(&pods("v2").deployment).unwrap().changed_at = Some(at(98));
+    let [Step::Await(wait), Step::Route(_), ..] = &plan(&desired, &seen)[..] else { panic!() };
+    assert_eq!(wait.until, Some(at(102)));
     fails(&mut seen, "v2");
     assert!(is_await(&plan(&desired, &seen)[0]));
 }
@@ -202,6 +210,20 @@ fn taking_requests_from_a_version_that_fails_waits_for_nothing() {
 }
 
 #[test]
+fn a_primary_that_takes_its_share_back_with_new_pods_only_waits_until_proxies_know_one() {
+    let desired = service(&["v1", "v2"], &[("v1", 100), ("v2", 0)]);
+    let mut seen = healthy(&["v1", "v2"], Some(&[("v1", 50), ("v2", 50)]));
+    seen.changed = changed(&[desired.routes[0].id()]);
+    seen.addresses.insert("v1".into(), Some(at(98)));
+    let [Step::Await(wait), Step::Route(_), ..] = &plan(&desired, &seen)[..] else { panic!() };
+    assert_eq!(wait.until, Some(at(102)));
+    let old = PodFacts { name: "old".into(), ..seen.pods["app=echo,version=v1"][0].clone() };
+    seen.pods.get_mut("app=echo,version=v1").unwrap().push(old);
+    seen.addresses.insert("old".into(), Some(at(0)));
+    assert!(matches!(plan(&desired, &seen)[0], Step::Route(_)));
+}
+
+#[test]
 fn a_service_that_nothing_desires_loses_its_routes_first_and_the_rest_after_the_settle_time() {
     let mut seen = healthy(&["v1"], Some(&[("v1", 100)]));
     seen.surplus = seen.objects.keys().cloned().collect();
@@ -232,6 +254,48 @@ fn a_version_that_goes_to_no_pods_keeps_them_until_the_routes_do_without_it() {
 }
 
 #[test]
+fn nothing_goes_that_may_answer_for_pods_that_have_just_come() {
+    let routed = [("v2", 100)];
+    let desired = service(&["v2"], &routed);
+    let mut seen = healthy(&["v1", "v2"], Some(&routed));
+    seen.surplus = changed(&[&pods("v1").deployment]);
+    seen.addresses.insert("v2".into(), Some(at(98)));
+    let [Step::Await(wait), Step::Delete(_)] = &plan(&desired, &seen)[..] else { panic!() };
+    assert_eq!(wait.until, Some(at(102)));
+}
+
+#[test]
+fn routes_that_leave_an_upstream_that_falls_back_wait_for_every_version() {
+    let mut desired = service(&["v1", "v2"], &[("v1", 90), ("v2", 10)]);
+    let mut seen = healthy(&["v1", "v2"], Some(&[("v1", 50), ("v2", 50)]));
+    seen.changed = changed(&[desired.routes[0].id()]);
+    fails(&mut seen, "v2");
+    assert!(matches!(plan(&desired, &seen)[0], Step::Route(_)));
+    let shared = std::mem::take(&mut desired.upstreams);
+    seen.surplus = changed(&[shared[0].id()]);
+    assert!(is_await(&plan(&desired, &seen)[0]));
+}
+
+#[test]
+fn an_upstream_falls_back_until_the_routes_do_without() {
+    let mut desired = service(&["v1", "v2"], &[("v2", 100)]);
+    let id = desired.upstreams[0].id().clone();
+    let object = json!({"apiVersion": id.api_version, "kind": id.kind,
+        "metadata": {"name": id.name, "namespace": "echo"},
+        "spec": {"kube": {"subsetSpec": {"fallbackPolicy": "NO_FALLBACK"}}}});
+    desired.upstreams[0] = Manifest::new(object).expect("complete");
+    let mut seen = healthy(&["v1", "v2"], Some(&[("v1", 100)]));
+    seen.changed = changed(&[&id, desired.routes[0].id()]);
+    let steps = plan(&desired, &seen);
+    let [Step::Route(_), Step::Apply(late)] = &steps[..] else { panic!("{steps:?}") };
+    assert_eq!(late[0].id(), &id);
+    // One that begins to fall back, or is new, harms nobody.
+    seen.objects.get_mut(&id).unwrap().detail =
+        Detail::Upstream { verdict: Some(Verdict::Accepted), falls_back: false };
+    assert!(matches!(plan(&desired, &seen)[..], [Step::Apply(_), Step::Route(_)]));
+}
+
+#[test]
 fn routes_that_gloo_judges_worse_are_put_back_after_the_settle_time() {
     let desired = service(&["v1", "v2"], &[("v1", 50), ("v2", 50)]);
     let id = desired.routes[0].id().clone();
@@ -244,6 +308,21 @@ fn routes_that_gloo_judges_worse_are_put_back_after_the_settle_time() {
     assert!(matches!(plan(&desired, &seen)[0], Step::PutBack { .. }));
     seen.routes_changed_at = at(99);
     assert!(is_await(&plan(&desired, &seen)[0]));
+    // Those that are served stay where the others would lead to nobody.
+    let warning = Verdict::Warning("hm".into());
+    seen.routes_changed_at = at(0);
+    seen.objects.insert(id.clone(), routes(&[("v1", 50), ("v2", 50)], Some(warning)));
+    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack { .. }));
+    let v0 =
+        json!({"single": {"upstream": {"name": "echo"}, "subset": {"values": {"version": "v0"}}}});
+    let before = json!({"apiVersion": "v1", "kind": "RouteTable",
+        "metadata": {"name": "echo-routes", "labels": {SERVICE: "echo"}},
+        "spec": {"routes": [{"matchers": [{"prefix": "/"}], "routeAction": v0}]}});
+    let before = (Manifest::new(before).expect("complete"), Verdict::Accepted);
+    seen.undo = Some(Arc::new(Undo { before: [(id.clone(), Some(before))].into() }));
+    assert!(is_await(&plan(&desired, &seen)[0]));
+    seen.answering.insert(Some("v0".into()));
+    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack { .. }));
     // Without a verdict they stay until the deadline.
     seen.objects.insert(id.clone(), routes(&[("v1", 50), ("v2", 50)], None));
     assert!(is_await(&plan(&desired, &seen)[0]));

@@ -28,7 +28,7 @@ use crate::apply::Executor;
 use crate::cluster::{Cluster, ClusterError};
 use crate::inventory::{ADOPT, Manifest, ObjectId};
 use crate::live::{Claim, Digest, Live};
-use crate::plan::{Step, is_route, plan};
+use crate::plan::{Observation, Step, is_route, plan};
 use crate::policy;
 use crate::values::{Drift, PLATFORM, Policy, Timing};
 use memory::Refused;
@@ -197,7 +197,8 @@ impl Pass<'_> {
             self.memory.blocked_by = None;
         }
         let sight = self.reconciler.look(self.job, self.conduct, self.memory, now).await?;
-        if self.memory.undo.is_some() && is_accepted(self.job, &sight.seen) {
+        let Observation { changed, objects, .. } = &sight.seen;
+        if self.memory.undo.as_ref().is_some_and(|undo| is_accepted(undo, changed, objects)) {
             self.memory.undo = None;
         }
         if let Some(id) = in_the_way(self.job, &sight.seen) {

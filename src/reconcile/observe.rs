@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::{Conduct, Ended, Job, Reconciler, objection};
 use crate::inventory::{Manifest, ObjectId};
 use crate::live::{Addresses, Claim, Digest, Facts, PodFacts};
-use crate::plan::{Backend, Observation, Pods, is_route};
+use crate::plan::{Answering, Backend, Observation, Pods, Undo, is_judged_by_gloo, is_route};
 use crate::values::{Drift, PLATFORM};
 
 /// What is seen of a service, and what of it is drift.
@@ -65,13 +65,8 @@ impl Reconciler {
             }
             changed.insert(id.clone());
         }
-        let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
-        let is_surplus = |(id, facts): &(&ObjectId, &Facts)| {
-            !(desired.contains(id) || facts.terminating || job.respects_keep() && facts.kept)
-        };
-        let surplus: Vec<_> = objects.iter().filter(is_surplus).collect();
-        let surplus: BTreeSet<ObjectId> = surplus.into_iter().map(|(id, _)| id.clone()).collect();
-        let (pods, addresses) = self.pods(job, &mut objects).await?;
+        let surplus = surplus(job, &objects);
+        let (pods, addresses, answering) = self.pods(job, &mut objects).await?;
         memory.note_routes(&objects, now);
         let refused =
             memory.refused.as_ref().filter(|refused| refused.routes == job.routes_digest());
@@ -81,6 +76,7 @@ impl Reconciler {
             objects,
             pods,
             addresses,
+            answering,
             judged_upstreams: memory.judged_upstreams.clone(),
             routes_changed_at: memory.routes_changed_at,
             routes_judged_at: memory.routes_judged_at,
@@ -95,16 +91,16 @@ impl Reconciler {
         Ok(Sight { seen, drifted, left })
     }
 
-    /// The pods of every version, by selector, and which of them can be reached.
+    /// The pods of every version, by selector, which of them can be reached, and who has a ready one.
     async fn pods(
         &self,
         job: &Job,
         objects: &mut BTreeMap<ObjectId, Facts>,
-    ) -> Result<(BTreeMap<String, Vec<PodFacts>>, Addresses), Ended> {
+    ) -> Result<(BTreeMap<String, Vec<PodFacts>>, Addresses, Answering), Ended> {
         let mut by_selector = BTreeMap::new();
         let mut addresses = Addresses::new();
         if job.service == PLATFORM {
-            return Ok((by_selector, addresses));
+            return Ok((by_selector, addresses, Answering::new()));
         }
         let ours = self.live.pods(&job.service);
         let mut versions: Vec<&Pods> = job.desired.unrouted.iter().collect();
@@ -129,8 +125,27 @@ impl Reconciler {
             by_selector.insert(pods.selector.clone(), found);
             addresses.extend(self.live.ready_addresses(namespace, &pods.service.name));
         }
-        Ok((by_selector, addresses))
+        let ready = ours.iter().filter(|pod| pod.ready_since.is_some());
+        let mut answering: Answering = ready.map(|pod| Some(pod.version.clone())).collect();
+        if addresses.keys().any(|name| ours.iter().all(|pod| pod.name != *name)) {
+            answering.insert(None);
+        }
+        Ok((by_selector, addresses, answering))
     }
+}
+
+/// What nothing desires any more. Of a service that goes, what is marked to be kept keeps all that it
+/// needs: marks differ only where a change of them was under way.
+fn surplus(job: &Job, objects: &BTreeMap<ObjectId, Facts>) -> BTreeSet<ObjectId> {
+    let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
+    let rank = |id: &ObjectId| (is_route(id), is_judged_by_gloo(id));
+    let kept = objects.iter().filter(|(_, facts)| facts.kept && job.farewell);
+    let highest = kept.map(|(id, _)| rank(id)).max();
+    let left = objects.iter().filter(|(id, facts)| {
+        let is_kept = job.respects_keep() && facts.kept || highest > Some(rank(id));
+        !(desired.contains(id) || facts.terminating || is_kept)
+    });
+    left.map(|(id, _)| id.clone()).collect()
 }
 
 fn in_sync(facts: Option<&Facts>, expected: Digest) -> bool {
@@ -160,13 +175,81 @@ pub(super) fn in_the_way<'a>(job: &'a Job, seen: &Observation) -> Option<&'a Obj
     ids.find(|id| seen.objects.get(id).is_some_and(|facts| facts.terminating))
 }
 
-/// Whether Gloo has judged the routes that are there, and likes them no less than those of before.
-pub(super) fn is_accepted(job: &Job, seen: &Observation) -> bool {
-    let undo = seen.undo.as_ref();
-    let mut routes = job.desired.routes.iter().map(Manifest::id).filter(|id| is_route(id));
-    routes.all(|id| {
-        let verdict = seen.objects.get(id).and_then(|facts| facts.verdict());
-        !seen.changed.contains(id)
-            && verdict.is_some_and(|v| !undo.is_some_and(|undo| undo.is_worse(id, v)))
+/// Whether Gloo has judged the routes that are there, and likes them no less than those of before:
+/// there is no need to go back any more, also if something else is desired by now. Routes that are
+/// still those of before say nothing, unless they are desired.
+pub(super) fn is_accepted(
+    undo: &Undo,
+    changed: &BTreeSet<ObjectId>,
+    objects: &BTreeMap<ObjectId, Facts>,
+) -> bool {
+    undo.before.iter().all(|(id, before)| {
+        let Some(facts) = objects.get(id) else { return false };
+        let is_new = before.as_ref().is_none_or(|(routes, _)| facts.owned != routes.digest());
+        (is_new || !changed.contains(id))
+            && facts.verdict().is_some_and(|verdict| !undo.is_worse(id, verdict))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::health::Verdict;
+    use crate::inventory::{FIELD_MANAGER, INSTANCE, KEEP, SERVICE};
+    use crate::live::identify;
+
+    fn objects(kept: &[&str]) -> BTreeMap<ObjectId, Facts> {
+        let kinds = ["Deployment", "Upstream", "RouteTable"];
+        let objects = kinds.map(|kind| -> Value {
+            json!({"apiVersion": "gloo.solo.io/v1", "kind": kind, "metadata": {"name": "echo",
+                "namespace": "echo", "labels": {INSTANCE: "default", SERVICE: "echo"},
+                "annotations": {KEEP: kept.contains(&kind).to_string()}}})
+        });
+        let of = |object: &Value| {
+            let id =
+                identify(object, "gloo.solo.io/v1", object["kind"].as_str().unwrap_or_default());
+            (id, Facts::of(object, "default", "gloo-system"))
+        };
+        objects.iter().map(of).collect()
+    }
+
+    #[test]
+    fn there_is_no_way_back_to_before_routes_that_gloo_has_accepted_since() {
+        let table = |version: &str, state: &str| {
+            let labels = json!({format!("f:{INSTANCE}"): {}});
+            json!({"apiVersion": "v1", "kind": "RouteTable", "spec": {"routes": [version]},
+                "metadata": {"name": "echo", "namespace": "echo", "labels": {INSTANCE: "default"},
+                    "managedFields": [{"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1":
+                        {"f:metadata": {"f:labels": labels}, "f:spec": {"f:routes": {}}}}]},
+                "status": {"statuses": {"gloo-system": {"state": state}}}})
+        };
+        let id = identify(&table("v1", ""), "v1", "RouteTable");
+        let accepted = |live: &Value, before: Option<&Value>| {
+            let before = before.map(|routes| {
+                let mut routes = routes.clone();
+                routes["metadata"].as_object_mut().unwrap().remove("managedFields");
+                (Manifest::new(routes).expect("named"), Verdict::Accepted)
+            });
+            let objects = [(id.clone(), Facts::of(live, "default", "gloo-system"))].into();
+            let undo = Undo { before: [(id.clone(), before)].into() };
+            is_accepted(&undo, &[id.clone()].into(), &objects)
+        };
+        let (old, new) = (table("v1", "Accepted"), table("v2", "Accepted"));
+        assert!(accepted(&new, Some(&old)) && accepted(&new, None));
+        assert!(!accepted(&table("v2", "Rejected"), Some(&old)));
+        assert!(!accepted(&table("v2", "Pending"), None));
+        // The new ones may have been written, and not be seen yet.
+        assert!(!accepted(&old, Some(&old)));
+    }
+
+    #[test]
+    fn what_is_kept_keeps_what_it_needs() {
+        let goes = |kept: &[&str]| surplus(&Job::farewell("echo"), &objects(kept)).len();
+        assert_eq!(goes(&[]), 3);
+        assert_eq!(goes(&["Deployment"]), 2);
+        assert_eq!(goes(&["Upstream"]), 1);
+        assert_eq!(goes(&["RouteTable"]), 0);
+    }
 }

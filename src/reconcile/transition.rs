@@ -47,8 +47,10 @@ fn parked(pods: &Pods, desired: &Desired, in_force: &Routed, seen: &Observation)
         id.is_none_or(|id| !seen.objects.contains_key(&id) || asks_for_pods(&id))
     };
     let used = in_force.shares.iter().filter(|(_, share)| **share > 0).map(|(version, _)| version);
-    let stops =
-        in_force.elsewhere || used.chain(&in_force.by_header).any(|version| has_pods(version));
+    // Whoever is in the Endpoints may answer, also pods that somebody else runs.
+    let stops = in_force.elsewhere
+        || !seen.addresses.is_empty()
+        || used.chain(&in_force.by_header).any(|version| has_pods(version));
     let others_answer = desired.routed.iter().any(|backend| match backend {
         Backend::Pods(other) => other.version != *version && asks_for_pods(&other.deployment),
         Backend::Upstream(_) => true,

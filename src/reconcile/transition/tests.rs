@@ -55,6 +55,7 @@ fn with_traffic(live: &[Value]) -> Observation {
         objects,
         pods: BTreeMap::new(),
         addresses: Default::default(),
+        answering: Default::default(),
         judged_upstreams: [].into(),
         routes_changed_at: Timestamp::UNIX_EPOCH,
         routes_judged_at: Timestamp::UNIX_EPOCH,
@@ -124,6 +125,9 @@ fn a_version_without_pods_gets_no_requests_that_somebody_else_could_answer() {
     assert!(
         objection(&moved, &with_traffic(&[deployment("v1", 1), deployment("v2", 0)])).is_some()
     );
+    let mut others = with_traffic(&[deployment("v1", 0), deployment("v2", 0)]);
+    others.addresses.insert("somebody-elses".into(), None);
+    assert!(objection(&moved, &others).is_some());
     let mut foreign = with_traffic(&[deployment("v1", 0), deployment("v2", 0)]);
     assert_eq!(objection(&moved, &foreign), None);
     let elsewhere = Routed { elsewhere: true, ..Routed::default() };
