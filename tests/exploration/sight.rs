@@ -1,0 +1,211 @@
+//! What the daemon sees of a rollout, as the real [`plan`] takes it, and what the plan says.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use coalmine::health::{Health, Verdict};
+use coalmine::inventory::{Manifest, ObjectId};
+use coalmine::live::{Addresses, Claim, Detail, Digest, Facts, PodFacts};
+use coalmine::plan::{Answering, Backend, Desired, Observation, Pods, Step, Undo, is_route, plan};
+use coalmine::policy::Routed;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::goals::{GOALS, ROUTES, Set};
+use crate::rollout::{Daemon, Rollout, Word};
+
+/// The first object of the first step of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Done,
+    Wait,
+    Deploy(u8),
+    Expose,
+    Route,
+    PutBack,
+    Unroute,
+    Undeploy(u8),
+    Hide,
+}
+
+impl Decision {
+    fn of(step: Option<&Step>) -> Self {
+        match step {
+            None => Self::Done,
+            Some(Step::Await(_)) => Self::Wait,
+            Some(Step::Apply(manifests)) => match manifests[0].id() {
+                id if id.kind == "Deployment" => Self::Deploy(version_of(id)),
+                _ => Self::Expose,
+            },
+            Some(Step::Route(_)) => Self::Route,
+            Some(Step::PutBack { .. }) => Self::PutBack,
+            Some(Step::Delete(ids)) => match &ids[0] {
+                id if is_route(id) => Self::Unroute,
+                id if id.kind == "Deployment" => Self::Undeploy(version_of(id)),
+                _ => Self::Hide,
+            },
+        }
+    }
+}
+
+impl Rollout {
+    /// What the real plan says, remembered by all that it decides by.
+    pub(crate) fn decision(&self) -> Decision {
+        type Known = HashMap<(u8, bool, Set, Option<u8>, Daemon), Decision>;
+        thread_local!(static KNOWN: RefCell<Known> = RefCell::default());
+        let key = (self.wanted, self.base, self.deployed, self.routes, self.daemon);
+        if let Some(known) = KNOWN.with_borrow(|known| known.get(&key).copied()) {
+            return known;
+        }
+        let decision = Decision::of(plan(&self.desired(), &self.seen()).first());
+        KNOWN.with_borrow_mut(|known| known.insert(key, decision));
+        decision
+    }
+
+    fn desired(&self) -> Desired {
+        let goal = &GOALS[usize::from(self.wanted)];
+        let Some(routes) = goal.routes else { return Desired::default() };
+        let routed: BTreeSet<u8> = ROUTES[usize::from(routes)].0.iter().map(|(v, _)| *v).collect();
+        let versions = (0..3).filter(|version| goal.versions & 1 << version != 0);
+        let unrouted = versions.clone().filter(|version| !routed.contains(version));
+        Desired {
+            workloads: versions.map(deployment).chain([manifest("Service", "echo")]).collect(),
+            routes: vec![manifest("RouteTable", "echo-routes")],
+            shares: shares(routes),
+            routed: routed.iter().map(|version| Backend::Pods(pods(*version))).collect(),
+            unrouted: unrouted.map(pods).collect(),
+            ..Desired::default()
+        }
+    }
+
+    fn seen(&self) -> Observation {
+        let goal = &GOALS[usize::from(self.wanted)];
+        let (mut changed, mut surplus) = (BTreeSet::new(), BTreeSet::new());
+        let mut objects = BTreeMap::new();
+        let mut note = |id: ObjectId, wanted: bool, live: Option<Facts>| {
+            match (wanted, live.is_some()) {
+                (true, false) => drop(changed.insert(id.clone())),
+                (false, true) => drop(surplus.insert(id.clone())),
+                _ => {}
+            }
+            objects.extend(live.map(|facts| (id, facts)));
+        };
+        let mut by_selector = BTreeMap::new();
+        let (mut addresses, mut answering) = (Addresses::new(), Answering::new());
+        for version in 0..3 {
+            let has = |set: Set| set & 1 << version != 0;
+            let (known, ready) = (pods(version), has(self.daemon.sees_rollout));
+            let health = if ready { Health::Ready } else { Health::Waiting("not ready".into()) };
+            let detail = Detail::Deployment { replicas: 1, health };
+            let changed_at = Some(moment(has(self.daemon.old_rollout)));
+            let live = has(self.deployed).then(|| Facts { changed_at, ..facts(detail) });
+            note(known.deployment, has(goal.versions), live);
+            let name: Arc<str> = known.version.as_str().into();
+            let ready_since = has(self.daemon.sees_ready).then_some(Timestamp::UNIX_EPOCH);
+            answering.extend(ready_since.map(|_| Some(name.clone())));
+            let pod =
+                PodFacts { name: name.clone(), version: name.clone(), ready_since, trouble: None };
+            by_selector.insert(known.selector, vec![pod]);
+            if has(self.daemon.sees_endpoints) {
+                addresses.insert(name, Some(moment(has(self.daemon.old_endpoints))));
+            }
+        }
+        let service = self.base.then(|| facts(Detail::Service { port: Some(80) }));
+        note(manifest("Service", "echo").id().clone(), goal.routes.is_some(), service);
+        let verdict = match self.daemon.sees_word {
+            Word::Pending => None,
+            Word::Accepted => Some(Verdict::Accepted),
+            Word::Rejected => Some(Verdict::Rejected("no".into())),
+        };
+        let table = manifest("RouteTable", "echo-routes");
+        let live =
+            self.routes.map(|routes| facts(Detail::Routes { verdict, routed: shares(routes) }));
+        note(table.id().clone(), goal.routes.is_some(), live);
+        if goal.routes.is_some() && self.routes != goal.routes {
+            changed.insert(table.id().clone());
+        }
+        let before = |before: Option<u8>| {
+            let before = before.map(|_| (table.clone(), Verdict::Accepted));
+            Arc::new(Undo { before: [(table.id().clone(), before)].into() })
+        };
+        let refused = self.daemon.refused.filter(|refused| Some(*refused) == goal.routes);
+        Observation {
+            changed,
+            surplus,
+            objects,
+            pods: by_selector,
+            addresses,
+            answering,
+            judged_upstreams: BTreeSet::new(),
+            routes_changed_at: moment(self.daemon.settled),
+            routes_judged_at: moment(self.daemon.followed),
+            undo: self.daemon.undo.map(before),
+            refused_routes: refused.map(|_| "refused".into()),
+            blocked_by: None,
+            overdue: None,
+            gloo_namespace: "gloo-system".into(),
+            settle: Duration::from_secs(3),
+            now: Timestamp::from_second(NOW).expect("within the calendar"),
+        }
+    }
+}
+
+/// The present, in seconds: only what is old and what is young is told apart.
+const NOW: i64 = 100;
+
+fn moment(old: bool) -> Timestamp {
+    Timestamp::from_second(if old { 0 } else { NOW }).expect("within the calendar")
+}
+
+fn shares(routes: u8) -> Routed {
+    let (shares, by_header) = ROUTES[usize::from(routes)];
+    let name = |version: u8| format!("v{}", version + 1);
+    Routed {
+        shares: shares.iter().map(|(version, share)| (name(*version), *share)).collect(),
+        primary: shares.first().map(|(version, _)| name(*version)),
+        by_header: by_header.map(name).into_iter().collect(),
+        elsewhere: false,
+    }
+}
+
+fn manifest(kind: &str, name: &str) -> Manifest {
+    let metadata = json!({"name": name, "namespace": "echo"});
+    Manifest::new(json!({"apiVersion": "v1", "kind": kind, "metadata": metadata})).expect("named")
+}
+
+fn deployment(version: u8) -> Manifest {
+    manifest("Deployment", &format!("echo-v{}", version + 1))
+}
+
+fn version_of(id: &ObjectId) -> u8 {
+    let number = id.name.strip_prefix("echo-v").and_then(|number| number.parse::<u8>().ok());
+    number.expect("a Deployment of these") - 1
+}
+
+fn pods(version: u8) -> Pods {
+    Pods {
+        version: format!("v{}", version + 1),
+        selector: format!("app=echo,version=v{}", version + 1),
+        service: manifest("Service", "echo").id().clone(),
+        deployment: deployment(version).id().clone(),
+        ours: true,
+        parked: false,
+    }
+}
+
+fn facts(detail: Detail) -> Facts {
+    Facts {
+        uid: "1".into(),
+        version: 1,
+        claim: Claim::Ours("echo".into()),
+        owned: Digest::of(&json!(null)),
+        applied: None,
+        changed_at: None,
+        kept: false,
+        terminating: false,
+        routing: None,
+        detail,
+    }
+}

@@ -1,0 +1,264 @@
+//! What may happen to a rollout: commits, and everything that goes wrong.
+
+use coalmine::inventory::{INSTANCE as LABEL, SERVICE};
+use gloo::State;
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::cluster::id;
+use crate::cluster::kubernetes::Fate;
+use crate::repository::{Canary, SERVICES, VERSIONS, Values, Workload};
+use crate::world::World;
+
+/// Something that happens to the repository, the cluster or the daemon. Numbers are indices of
+/// [`SERVICES`] and [`VERSIONS`], times are seconds.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    /// A commit changes a service's file, or takes it away.
+    Commit(usize, Option<Values>),
+    /// A commit takes the last change of a service's file back.
+    Revert(usize),
+    /// The daemon's process dies after so many requests; the last one is done or not.
+    Die(u32, bool),
+    /// What becomes of a version's pods from now on.
+    Fate(usize, usize, Fate),
+    /// A pod dies by itself and is started again.
+    Kill(usize, usize),
+    /// Gloo gives the next new routes of a service this verdict.
+    Dislike(usize, State),
+    /// Gloo's verdicts are late.
+    GlooSlow(i64),
+    /// Gloo does nothing.
+    GlooDown(i64),
+    /// The Endpoints controller is late.
+    EndpointsSlow(i64),
+    /// The events of a kind are late.
+    Stale(&'static str, i64),
+    /// The events of a kind are lost until the next list.
+    Lose(&'static str, i64),
+    /// The API server refuses all requests.
+    Away(i64),
+    /// The API server is slow.
+    Slow(i64),
+    /// The next writes are done and their answers lost.
+    LostAnswers(u32),
+    /// A stranger changes or deletes an object of ours.
+    Meddle(usize, Meddling),
+    /// A stranger makes an object with a name of ours.
+    Collide(usize, &'static str),
+    /// The namespace of the last service appears.
+    Namespace,
+}
+
+/// What a stranger does to our objects.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Meddling {
+    DeleteRoutes,
+    DeleteService,
+    Unlabel,
+    Reroute,
+    ScaleUp,
+}
+
+const KINDS: [&str; 7] =
+    ["VirtualService", "RouteTable", "Upstream", "Service", "Endpoints", "Pod", "Deployment"];
+
+/// Actions, each with the milliseconds since the one before.
+pub(crate) fn story() -> impl Strategy<Value = Vec<(i64, Action)>> {
+    let pause = prop_oneof![2 => 0..300_i64, 3 => 300..5_000_i64, 2 => 5_000..20_000_i64];
+    prop::collection::vec((pause, action()), 1..30)
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let (service, version) = (0..SERVICES.len(), 0..VERSIONS.len());
+    let kind = prop::sample::select(KINDS.to_vec());
+    let fate = prop::sample::select(vec![Fate::Ready, Fate::Late, Fate::Crashes, Fate::Never]);
+    let state = prop::sample::select(vec![State::Warning, State::Rejected]);
+    let meddling = prop::sample::select(vec![
+        Meddling::DeleteRoutes,
+        Meddling::DeleteService,
+        Meddling::Unlabel,
+        Meddling::Reroute,
+        Meddling::ScaleUp,
+    ]);
+    let ours = prop::sample::select(vec!["RouteTable", "Upstream", "Service", "Deployment"]);
+    prop_oneof![
+        20 => (service.clone(), values()).prop_map(|(s, v)| Action::Commit(s, Some(v))),
+        2 => service.clone().prop_map(|s| Action::Commit(s, None)),
+        4 => service.clone().prop_map(Action::Revert),
+        8 => (0..12_u32, any::<bool>()).prop_map(|(n, before)| Action::Die(n, before)),
+        4 => (service.clone(), version.clone(), fate).prop_map(|(s, v, f)| Action::Fate(s, v, f)),
+        2 => (service.clone(), version).prop_map(|(s, v)| Action::Kill(s, v)),
+        2 => (service.clone(), state).prop_map(|(s, state)| Action::Dislike(s, state)),
+        1 => (5..60_i64).prop_map(Action::GlooSlow),
+        1 => (2..90_i64).prop_map(Action::GlooDown),
+        2 => (2..15_i64).prop_map(Action::EndpointsSlow),
+        3 => (kind.clone(), 1..15_i64).prop_map(|(k, time)| Action::Stale(k, time)),
+        2 => (kind, 1..20_i64).prop_map(|(k, time)| Action::Lose(k, time)),
+        1 => (1..20_i64).prop_map(Action::Away),
+        1 => (1..20_i64).prop_map(Action::Slow),
+        2 => (1..4_u32).prop_map(Action::LostAnswers),
+        2 => (service.clone(), meddling).prop_map(|(s, m)| Action::Meddle(s, m)),
+        1 => (service, ours).prop_map(|(s, kind)| Action::Collide(s, kind)),
+        1 => Just(Action::Namespace),
+    ]
+}
+
+fn values() -> impl Strategy<Value = Values> {
+    let replicas = prop_oneof![3 => Just(None), 4 => (1..4_u8).prop_map(Some), 1 => Just(Some(0))];
+    let ours = replicas.prop_map(Workload::Ours);
+    let own = || prop::option::weighted(0.8, ours.clone());
+    let third = prop_oneof![
+        6 => own(),
+        1 => Just(Some(Workload::Pods)),
+        1 => Just(Some(Workload::Upstream)),
+    ];
+    let weight = prop_oneof![Just(0), Just(100), 1..100_u8];
+    let canary = prop::option::weighted(0.7, (0..VERSIONS.len(), weight, any::<bool>()));
+    let flag = |chance| prop::bool::weighted(chance);
+    ((own(), own(), third), 0..VERSIONS.len(), canary, flag(0.3), flag(0.3), flag(0.1), flag(0.2))
+        .prop_map(|((v1, v2, v3), primary, canary, split, strict, keep, adopt)| {
+            let mut versions = [v1, v2, v3];
+            // Who is routed is there.
+            versions[primary].get_or_insert(Workload::Ours(None));
+            let canary = canary.filter(|(version, ..)| *version != primary);
+            let canary = canary.map(|(version, weight, by_header)| {
+                versions[version].get_or_insert(Workload::Ours(None));
+                Canary { version, weight, by_header }
+            });
+            let split = split || versions.contains(&Some(Workload::Upstream));
+            Values { versions, primary, canary, split, strict, keep, adopt }
+        })
+}
+
+impl World {
+    /// Makes it happen.
+    pub(crate) fn act(&mut self, action: Action) {
+        let until = |seconds: i64| self.now + seconds * 1_000;
+        match action {
+            Action::Commit(service, values) => {
+                // A revision without any service is refused as a whole, and so is none of these.
+                let others = SERVICES.iter().filter(|other| **other != SERVICES[service]);
+                let is_last = others.filter(|s| self.repository.values(s).is_some()).count() == 0;
+                if values.is_some() || !is_last {
+                    self.repository.commit(SERVICES[service], values);
+                    self.note_removal(SERVICES[service]);
+                }
+            }
+            Action::Revert(service) => self.revert(SERVICES[service]),
+            Action::Die(requests, before) => self.trouble.dies_in = Some((requests, before)),
+            Action::Fate(service, version, fate) => {
+                let key = (SERVICES[service].into(), VERSIONS[version].into());
+                self.pods.fates.insert(key, fate);
+            }
+            Action::Kill(service, version) => self.kill(SERVICES[service], VERSIONS[version]),
+            Action::Dislike(service, state) => {
+                self.gateway.dislikes_next.insert(SERVICES[service].into(), state);
+            }
+            Action::GlooSlow(time) => self.gateway.slow_until = until(time),
+            Action::GlooDown(time) => {
+                // What was held back for the end of an outage comes then.
+                self.gateway.down_until = self.gateway.down_until.max(until(time));
+            }
+            Action::EndpointsSlow(time) => self.pods.endpoints_slow_until = until(time),
+            Action::Stale(kind, time) => {
+                let until = until(time);
+                self.watches.stale_until.insert(kind.into(), until);
+            }
+            Action::Lose(kind, time) => {
+                let until = until(time);
+                self.watches.losing_until.insert(kind.into(), until);
+            }
+            Action::Away(time) => self.trouble.away_until = until(time),
+            Action::Slow(time) => self.trouble.slow_until = until(time),
+            Action::LostAnswers(count) => self.trouble.lost_answers += count,
+            Action::Meddle(service, meddling) => self.meddle(SERVICES[service], meddling),
+            Action::Collide(service, kind) => self.collide(SERVICES[service], kind),
+            Action::Namespace => self.make_namespace(SERVICES[SERVICES.len() - 1]),
+        }
+    }
+
+    fn revert(&mut self, service: &'static str) {
+        let others = SERVICES.iter().filter(|other| **other != service);
+        if others.filter(|s| self.repository.values(s).is_some()).count() > 0 {
+            self.repository.revert(service);
+            self.note_removal(service);
+        }
+    }
+
+    fn note_removal(&mut self, service: &str) {
+        if self.repository.values(service).is_none() {
+            self.rules.removed(service);
+        }
+    }
+
+    fn meddle(&mut self, service: &str, meddling: Meddling) {
+        let now = self.now / 1000;
+        let kind = match meddling {
+            Meddling::DeleteService => "Service",
+            Meddling::ScaleUp => "Deployment",
+            _ => "RouteTable",
+        };
+        let of_kind = self.store.of_kind(kind).into_iter();
+        let mut ours =
+            of_kind.filter(|(_, object)| object["metadata"]["labels"][SERVICE] == service);
+        let Some((id, _)) = ours.next() else { return };
+        self.rules.meddled(service, self.now);
+        let edit = |edit: fn(&mut serde_json::Value)| edit;
+        let edit = match meddling {
+            Meddling::DeleteRoutes | Meddling::DeleteService => {
+                // It is there.
+                let _ = self.store.delete(&id, None, now);
+                return;
+            }
+            Meddling::Unlabel => edit(|object| {
+                object["metadata"]["labels"].as_object_mut().map(|labels| labels.remove(LABEL));
+            }),
+            Meddling::Reroute => edit(|object| object["spec"]["routes"] = json!([])),
+            Meddling::ScaleUp => edit(|object| object["spec"]["replicas"] = json!(4)),
+        };
+        self.store.update(&id, "kubectl-edit", now, edit);
+    }
+
+    fn collide(&mut self, service: &str, kind: &'static str) {
+        let name = match kind {
+            "RouteTable" => format!("{service}-routes"),
+            "Deployment" => format!("{service}-v2"),
+            _ => service.to_owned(),
+        };
+        let id = id(kind, service, &name);
+        if self.store.get(&id).is_some() || !self.store.namespaces.contains(service) {
+            return;
+        }
+        let spec = match kind {
+            "RouteTable" => json!({"routes": []}),
+            "Upstream" => json!({"static": {"hosts": [{"addr": "192.0.2.2", "port": 80}]}}),
+            "Service" => {
+                json!({"ports": [{"port": 80, "protocol": "TCP"}], "selector": {"app": service}})
+            }
+            _ => {
+                json!({"replicas": 0, "selector": {"matchLabels": {"app": service, "version": "v2"}},
+                "template": {"metadata": {"labels": {"app": service, "version": "v2"}}}})
+            }
+        };
+        self.rules.collided(&id, self.now);
+        self.rules.meddled(service, self.now);
+        self.store.update(&id, "stranger", self.now / 1000, |object| object["spec"] = spec);
+    }
+
+    /// Commits and faults have stopped, and everybody recovers; pods, and Gloo from its dislikes, only
+    /// if `heal`.
+    pub(crate) fn calm(&mut self, heal: bool) {
+        self.tell(format!("calm; pods recover: {heal}"));
+        self.make_namespace(SERVICES[SERVICES.len() - 1]);
+        if heal {
+            self.pods.fates.clear();
+        }
+        self.trouble = Default::default();
+        self.pods.endpoints_slow_until = 0;
+        self.watches.stale_until.clear();
+        self.watches.losing_until.clear();
+        self.reconcile_gloo(heal);
+        self.follow_up();
+    }
+}

@@ -1,0 +1,206 @@
+//! The API server as a `tower` service behind `kube::Client`. Before a request is done time goes by,
+//! and with it whatever else happens in the cluster; and the process may die, or not hear the answer.
+
+use std::sync::{Arc, Mutex};
+
+use coalmine::cluster::Cluster;
+use coalmine::inventory::{FIELD_MANAGER, ObjectId};
+use http::{Method, Request, Response};
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use super::KINDS;
+use super::store::Refusal;
+use crate::rules::Write;
+use crate::world::World;
+
+/// What goes wrong between the daemon and the API server.
+#[derive(Default)]
+pub(crate) struct Trouble {
+    /// The process dies with this request from now: before it is done, or after.
+    pub(crate) dies_in: Option<(u32, bool)>,
+    /// Until when the API server refuses everything.
+    pub(crate) away_until: i64,
+    /// So many of the next writes are done, and their answers are lost.
+    pub(crate) lost_answers: u32,
+    /// Until when a request takes a second or more.
+    pub(crate) slow_until: i64,
+}
+
+/// A client of the simulated API server.
+pub(crate) fn client(world: &Arc<Mutex<World>>) -> Cluster {
+    let world = world.clone();
+    let service = tower::service_fn(move |request: Request<Body>| answer(world.clone(), request));
+    Cluster::behind(Client::new(service, "default"))
+}
+
+fn lock(world: &Mutex<World>) -> std::sync::MutexGuard<'_, World> {
+    world.lock().expect("nobody panics with it")
+}
+
+async fn answer(
+    world: Arc<Mutex<World>>,
+    request: Request<Body>,
+) -> Result<Response<Body>, kube::Error> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect_bytes().await?;
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    // Others may come first.
+    let others = lock(&world).random.u32(0..3);
+    for _ in 0..others {
+        tokio::task::yield_now().await;
+    }
+    let answered = lock(&world).answer(&parts.method, &parts.uri, &body);
+    let Some((status, body)) = answered else { return std::future::pending().await };
+    let body = Body::from(body.to_string().into_bytes());
+    Ok(Response::builder().status(status).body(body).expect("a status and a body"))
+}
+
+impl World {
+    /// Does what is asked; `None` when nobody is there any more to hear the answer.
+    fn answer(&mut self, method: &Method, uri: &http::Uri, body: &Value) -> Option<(u16, Value)> {
+        if self.is_dead {
+            return None;
+        }
+        let slow = self.trouble.slow_until > self.now;
+        let time = if slow { self.random.i64(500..3_000) } else { self.random.i64(1..30) };
+        self.elapse(time);
+        self.rules.tally.requests += 1;
+        if self.trouble.away_until > self.now {
+            return Some(failure(500, "InternalError", "the API server is away", ""));
+        }
+        if let Some((left, before)) = &mut self.trouble.dies_in {
+            if *left == 0 {
+                if !*before {
+                    self.perform(method, uri, body);
+                }
+                self.die();
+                return None;
+            }
+            *left -= 1;
+        }
+        let answer = self.perform(method, uri, body);
+        let is_write =
+            *method != Method::GET && !uri.query().unwrap_or_default().contains("dryRun");
+        if is_write && self.trouble.lost_answers > 0 {
+            self.trouble.lost_answers -= 1;
+            return Some(failure(504, "Timeout", "the answer was lost", ""));
+        }
+        Some(answer)
+    }
+
+    fn perform(&mut self, method: &Method, uri: &http::Uri, body: &Value) -> (u16, Value) {
+        let query = uri.query().unwrap_or_default().to_owned();
+        let asked = match Asked::read(uri.path()) {
+            Some(asked) => asked,
+            None => return failure(404, "NotFound", "404 page not found", ""),
+        };
+        let (api_version, kind) = match asked {
+            Asked::Kinds(api_version) => return kinds(&api_version),
+            Asked::All { kind, namespace } => return (200, self.listed(&kind, namespace, &query)),
+            Asked::One(ref id) => (id.api_version.clone(), id.kind.clone()),
+        };
+        let Asked::One(id) = asked else { unreachable!("the others were answered") };
+        let now = self.now / 1000;
+        let result = if *method == Method::GET {
+            self.store.get(&id).ok_or(Refusal::NotFound)
+        } else if *method == Method::PATCH {
+            let dry_run = query.contains("dryRun=All");
+            if !dry_run {
+                self.judge_write(&id, &Write::Apply(body));
+            }
+            self.store.apply(&id, body, FIELD_MANAGER, dry_run, now)
+        } else {
+            let uid = body["preconditions"]["uid"].as_str();
+            self.judge_write(&id, &Write::Delete);
+            let deleted = self.store.delete(&id, uid, now);
+            deleted.map(|()| json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
+        };
+        self.follow_up();
+        match result {
+            Ok(object) => (200, object),
+            Err(Refusal::NotFound) => failure(404, "NotFound", &format!("{id} not found"), &kind),
+            Err(Refusal::NoNamespace) => {
+                failure(404, "NotFound", "the namespace is not found", "namespaces")
+            }
+            Err(Refusal::Conflict(reason)) => failure(409, "Conflict", &reason, &api_version),
+        }
+    }
+
+    fn listed(&self, kind: &str, namespace: Option<String>, query: &str) -> Value {
+        let selector = query.split('&').find_map(|part| part.strip_prefix("labelSelector="));
+        let selector = selector.unwrap_or_default().replace("%3D", "=").replace("%2C", ",");
+        let wanted: Vec<(&str, &str)> =
+            selector.split(',').filter_map(|one| one.split_once('=')).collect();
+        let fits = |object: &Value| {
+            wanted.iter().all(|(label, value)| object["metadata"]["labels"][*label] == **value)
+        };
+        let found = self.store.of_kind(kind).into_iter().filter(|(id, object)| {
+            (namespace.is_none() || namespace == id.namespace) && fits(object)
+        });
+        let items: Vec<Value> = found.map(|(_, object)| object).collect();
+        json!({"kind": format!("{kind}List"), "apiVersion": "v1", "metadata": {}, "items": items})
+    }
+}
+
+/// What a path is about.
+enum Asked {
+    /// The kinds of an API version.
+    Kinds(String),
+    /// All objects of a kind.
+    All { kind: String, namespace: Option<String> },
+    /// One object.
+    One(ObjectId),
+}
+
+impl Asked {
+    fn read(path: &str) -> Option<Self> {
+        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+        let (api_version, rest) = match parts.as_slice() {
+            ["api", version, rest @ ..] => ((*version).to_owned(), rest),
+            ["apis", group, version, rest @ ..] => (format!("{group}/{version}"), rest),
+            _ => return None,
+        };
+        let kind = |plural: &str| {
+            let mut kinds = KINDS.into_iter();
+            kinds.find(|kind| kind.0 == api_version && kind.2 == plural).map(|kind| kind.1)
+        };
+        let (namespace, rest) = match rest {
+            ["namespaces", namespace, rest @ ..] if !rest.is_empty() => {
+                (Some((*namespace).to_owned()), rest)
+            }
+            rest => (None, rest),
+        };
+        Some(match rest {
+            [] => Self::Kinds(api_version),
+            [plural] => Self::All { kind: kind(plural)?.into(), namespace },
+            [plural, name] => Self::One(ObjectId {
+                kind: kind(plural)?.into(),
+                api_version,
+                namespace,
+                name: (*name).into(),
+            }),
+            _ => return None,
+        })
+    }
+}
+
+fn kinds(api_version: &str) -> (u16, Value) {
+    let of_version = KINDS.into_iter().filter(|kind| kind.0 == api_version);
+    let resources: Vec<Value> = of_version
+        .map(|(_, kind, plural)| {
+            json!({"name": plural, "singularName": "", "kind": kind,
+                "namespaced": kind != "Namespace", "verbs": ["get", "list", "patch", "delete"]})
+        })
+        .collect();
+    let list = json!({"kind": "APIResourceList", "apiVersion": "v1",
+        "groupVersion": api_version, "resources": resources});
+    (200, list)
+}
+
+fn failure(code: u16, reason: &str, message: &str, kind: &str) -> (u16, Value) {
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "code": code, "reason": reason, "message": message, "details": {"kind": kind}});
+    (code, status)
+}

@@ -1,0 +1,154 @@
+//! What must hold in the end: once commits and faults have stopped, the cluster is as desired and
+//! stays so; or the service is stalled, and the reason is true.
+
+use coalmine::inventory::{INSTANCE as LABEL, KEEP, Manifest, ObjectId, SERVICE};
+use coalmine::live::Digest;
+use coalmine::reconcile::{Job, Standing};
+use coalmine::render::Owner;
+use gloo::Outcome;
+use serde_json::Value;
+
+use crate::cluster::store::is_ours;
+use crate::cluster::{INSTANCE, id};
+use crate::process::Process;
+use crate::repository::{SERVICES, VERSIONS, Workload};
+use crate::world::World;
+
+impl World {
+    /// What is wrong with where things stand.
+    pub(crate) fn judge_end(&self, process: &Process) -> Vec<String> {
+        let standings = process.standings();
+        let mut wrong = self.not_put_back();
+        for service in SERVICES {
+            let standing = standings.get(service).cloned().flatten();
+            match (self.repository.services.get(service), standing) {
+                (Some((_, Some(_))), Some(Standing::Ready)) => {
+                    wrong.extend(self.differences(service))
+                }
+                (Some((_, Some(_))), Some(Standing::Stalled { reason, .. })) => {
+                    if !self.is_true(service, &reason) {
+                        wrong.push(format!("{service} is stalled for no good reason: {reason}"));
+                    }
+                }
+                (Some((_, Some(_))), other) => wrong.push(format!("{service} ends as {other:?}")),
+                (_, None) => wrong.extend(self.remains(service)),
+                // Somebody else's routes, or those whose label somebody took away, still need what is to go.
+                (_, Some(Standing::Stalled { reason, .. })) if self.names_a_strangers(&reason) => {}
+                (_, Some(other)) => wrong.push(format!("{service} is not gone: {other:?}")),
+            }
+        }
+        wrong
+    }
+
+    fn differences(&self, service: &str) -> Vec<String> {
+        let Some((_, Some(values))) = self.repository.services.get(service) else { return vec![] };
+        let owner = Owner { instance: INSTANCE.into(), revision: String::new() };
+        let job = Job::for_service(values, &owner);
+        let mut wrong = Vec::new();
+        for manifest in job.desired.manifests() {
+            let live = self.store.get(manifest.id());
+            let live = live.as_ref().map(Digest::of_live);
+            if live != Some(Digest::of_manifest(manifest.object())) {
+                wrong.push(format!("{} is not as desired", manifest.id()));
+            }
+        }
+        let desired: Vec<_> = job.desired.manifests().map(Manifest::id).collect();
+        for (id, _) in self.ours(service) {
+            if !desired.contains(&&id) {
+                wrong.push(format!("{id} is still there"));
+            }
+        }
+        wrong.extend(self.wrong_shares(service));
+        wrong
+    }
+
+    /// The proxy gives every version its share.
+    fn wrong_shares(&self, service: &str) -> Vec<String> {
+        let Some(values) = self.repository.values(service) else { return Vec::new() };
+        let outcomes = self.outcomes(service, false);
+        let share = |version: &str| {
+            let external = values.versions[2] == Some(Workload::Upstream) && version == "v3";
+            let of_version = outcomes.iter().filter(|(outcome, _)| match outcome {
+                Outcome::Endpoint { pod: Some(pod), .. } => {
+                    self.pods.all.get(&pod.name).is_some_and(|pod| pod.version == version)
+                }
+                Outcome::Endpoint { pod: None, .. } => external,
+                _ => false,
+            });
+            of_version.map(|(_, share)| share * 100.0).sum::<f64>()
+        };
+        // In place of a version without pods others answer, or nobody.
+        if values.shares().iter().any(|(version, _)| self.is_parked(service, version)) {
+            return Vec::new();
+        }
+        let shares = values.shares().into_iter();
+        let wrong =
+            shares.filter(|(version, wanted)| (share(version) - f64::from(*wanted)).abs() > 1e-6);
+        wrong
+            .map(|(v, wanted)| format!("{service} {v} gets {} and not {wanted}", share(v)))
+            .collect()
+    }
+
+    fn remains(&self, service: &str) -> Vec<String> {
+        let ours = self.ours(service);
+        let is_kept = |object: &Value| object["metadata"]["annotations"][KEEP] == "true";
+        // What is kept keeps what it needs.
+        let rank = |id: &ObjectId| match id.kind.as_str() {
+            "RouteTable" => 2,
+            "Upstream" => 1,
+            _ => 0,
+        };
+        let kept = ours.iter().filter(|(_, object)| is_kept(object));
+        let highest = kept.map(|(id, _)| rank(id)).max().unwrap_or(0);
+        let ours = ours.iter().filter(|(id, object)| !is_kept(object) && rank(id) >= highest);
+        ours.map(|(id, _)| format!("{id} is still there although its service is gone")).collect()
+    }
+
+    fn ours(&self, service: &str) -> Vec<(ObjectId, Value)> {
+        let kinds = ["Deployment", "Service", "Upstream", "RouteTable", "VirtualService"];
+        let all = kinds.iter().flat_map(|kind| self.store.of_kind(kind));
+        let is_of_service = |object: &Value| {
+            let labels = &object["metadata"]["labels"];
+            labels[LABEL] == INSTANCE && labels[SERVICE] == service
+        };
+        all.filter(|(_, object)| is_of_service(object)).collect()
+    }
+
+    fn names_a_strangers(&self, reason: &str) -> bool {
+        let kinds = ["RouteTable", "Deployment", "Service", "Upstream"];
+        let mut all = kinds.iter().flat_map(|kind| self.store.of_kind(kind));
+        all.any(|(id, object)| reason.contains(&id.to_string()) && !is_ours(&object))
+    }
+
+    /// Whether what is said to be in the way is.
+    fn is_true(&self, service: &str, reason: &str) -> bool {
+        let Some(values) = self.repository.values(service) else { return false };
+        let object = |kind: &str, name: &str| self.store.get(&id(kind, service, name));
+        let mut ours = VERSIONS
+            .iter()
+            .zip(&values.versions)
+            .filter(|(_, workload)| matches!(workload, Some(Workload::Ours(_))));
+        if reason.contains("exists and was not made by coalmine") {
+            return self.names_a_strangers(reason);
+        }
+        if reason.contains("would get requests") || reason.contains("is `external` now") {
+            return true;
+        }
+        if reason.contains("simulated dislike") {
+            return true;
+        }
+        if reason.starts_with("Deployment ") || reason.starts_with("Endpoints ") {
+            return ours.any(|(version, _)| {
+                let name = format!("{service}-{version}");
+                let is_meant = reason.contains(&name) || reason.contains(&format!(": {version}:"));
+                let live = object("Deployment", &name);
+                let is_ready = live.is_some_and(|live| {
+                    let available = live["status"]["availableReplicas"].as_u64();
+                    available > Some(0) && available >= live["spec"]["replicas"].as_u64()
+                });
+                is_meant && !is_ready
+            });
+        }
+        false
+    }
+}

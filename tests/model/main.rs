@@ -1,0 +1,72 @@
+//! Rollouts against a simulated cluster: the real pass, the real live state and the real preflight,
+//! thousands of random transitions with every fault that a controller can meet (Sieve, OSDI '22: dying
+//! in any intermediate state, acting on stale data, missing an event), and the promises of
+//! docs/rollouts.md checked after every step.
+//!
+//! `PROPTEST_CASES` makes it more stories, `PROPTEST_RNG_SEED` other ones.
+
+mod actions;
+mod cluster;
+mod goal;
+mod load;
+mod process;
+mod repository;
+mod rules;
+mod story;
+mod world;
+
+use std::sync::Mutex;
+use std::thread;
+
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
+
+use rules::Tally;
+use story::{stories, tell};
+
+/// How many stories there are unless `PROPTEST_CASES` says it, in so many volumes that are told at the
+/// same time, each from a seed of its own.
+const STORIES: u32 = 120;
+const VOLUMES: u32 = 4;
+
+#[test]
+fn every_rollout_is_safe_and_arrives_whatever_happens() {
+    let config = ProptestConfig::default();
+    let seed = match config.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => 1,
+    };
+    let is_asked_for = std::env::var_os("PROPTEST_CASES").is_some();
+    let cases = if is_asked_for { config.cases } else { STORIES }.div_ceil(VOLUMES);
+    let total = Mutex::new(Tally::default());
+    thread::scope(|scope| {
+        for volume in 0..VOLUMES {
+            let config = ProptestConfig {
+                cases,
+                rng_seed: RngSeed::Fixed(seed.wrapping_add(volume.into())),
+                failure_persistence: None,
+                max_shrink_iters: 400,
+                ..ProptestConfig::default()
+            };
+            let total = &total;
+            scope.spawn(move || tell_volume(config, total));
+        }
+    });
+    let total = total.into_inner().expect("whole");
+    println!("{total:?}");
+    assert!(total.arrivals > 0 && total.answers > 0, "nothing was tried");
+}
+
+fn tell_volume(config: ProptestConfig, total: &Mutex<Tally>) {
+    let seed = config.rng_seed;
+    let result = TestRunner::new(config).run(&stories(), |story| {
+        let told = tell(&story);
+        total.lock().expect("whole").add(&told.tally);
+        let (wrong, text) = (told.wrong.join("\n"), told.text.join("\n"));
+        prop_assert!(told.wrong.is_empty(), "{wrong}\n\n{text}");
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("seed {seed:?}: {error}");
+    }
+}
