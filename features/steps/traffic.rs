@@ -1,5 +1,7 @@
 //! Who answers, how often, and whether anybody ever goes without an answer.
 
+use std::cell::RefCell;
+
 use anyhow::{Context, Result, bail, ensure};
 use cucumber::gherkin::Step;
 use cucumber::{given, then};
@@ -17,46 +19,46 @@ const GLANCE: u64 = 200;
 /// Connections that a check uses.
 const CONNECTIONS: usize = 8;
 /// Requests per second of a constant load.
-const LOAD: u32 = 50;
+pub(super) const LOAD: u32 = 50;
 /// Requests of a check of answers that no version gives.
 const REFUSALS: u64 = 100;
 
 #[given(regex = r#"^every request to "([^"]+)" is answered by (\S+)$"#)]
 #[then(regex = r#"^every request to "([^"]+)" is answered by (\S+)$"#)]
-async fn all_answered_by(_: &mut World, path: String, version: String) -> Result<()> {
-    split(&target(&path), &Expected::only(version)).await
+async fn all_answered_by(world: &mut World, path: String, version: String) -> Result<()> {
+    split(world, &target(&path), &Expected::only(version)).await
 }
 
 #[then(
     regex = r#"^every request to "([^"]+)" with the header "([^":]+): ([^"]*)" is answered by (\S+)$"#
 )]
 async fn all_with_header_answered_by(
-    _: &mut World,
+    world: &mut World,
     path: String,
     name: String,
     value: String,
     version: String,
 ) -> Result<()> {
-    split(&target(&path).header(name, value), &Expected::only(version)).await
+    split(world, &target(&path).header(name, value), &Expected::only(version)).await
 }
 
 #[given(regex = r#"^the requests to "([^"]+)" are answered by:$"#)]
 #[then(regex = r#"^the requests to "([^"]+)" are answered by:$"#)]
-async fn answered_by_several(_: &mut World, path: String, step: &Step) -> Result<()> {
-    split(&target(&path), &shares(step)?).await
+async fn answered_by_several(world: &mut World, path: String, step: &Step) -> Result<()> {
+    split(world, &target(&path), &shares(step)?).await
 }
 
 #[then(
     regex = r#"^the requests to "([^"]+)" with the header "([^":]+): ([^"]*)" are answered by:$"#
 )]
 async fn with_header_answered_by_several(
-    _: &mut World,
+    world: &mut World,
     path: String,
     name: String,
     value: String,
     step: &Step,
 ) -> Result<()> {
-    split(&target(&path).header(name, value), &shares(step)?).await
+    split(world, &target(&path).header(name, value), &shares(step)?).await
 }
 
 fn shares(step: &Step) -> Result<Expected> {
@@ -117,20 +119,28 @@ fn target(path: &str) -> Target {
     Target::new(proxy_url(), path)
 }
 
-/// Converges first, then takes one sample and judges it: no second try.
-async fn split(target: &Target, expected: &Expected) -> Result<()> {
-    converge(target, &expected.versions(), deadline()).await?;
+/// Converges first, then takes one sample and judges it: no second try. Under load a probe may fail as
+/// little as the load itself.
+pub(super) async fn split(world: &World, target: &Target, expected: &Expected) -> Result<()> {
+    let failed = RefCell::new(converge(target, &expected.versions(), deadline()).await?);
     // Other shares of the same versions may still be on their way to the proxy.
     wait::until(&format!("the shares of {}", target.path), deadline(), async || {
         match sample(target, GLANCE, CONNECTIONS).await {
             Ok(glance) => {
                 let verdict = check(expected, &glance);
+                failed.borrow_mut().extend(glance.failed);
                 Seen::when(verdict.passed, verdict.message)
             }
             Err(error) => Seen::NotYet(format!("{error:#}")),
         }
     })
     .await?;
+    let failed = failed.into_inner();
+    if let Some(first) = failed.first()
+        && world.loads.iter().any(|load| load.is_on(&target.path))
+    {
+        bail!("{}: failed on the way: {}, the first: {first}", target.path, failed.len());
+    }
     let verdict = check(expected, &sample(target, SAMPLE, CONNECTIONS).await?);
     ensure!(verdict.passed, "{}: {}", target.path, verdict.message);
     Ok(())

@@ -51,6 +51,11 @@ impl Load {
         Ok(Self { records, stop, drivers })
     }
 
+    /// Whether this is the name of one of its targets.
+    pub fn is_on(&self, name: &str) -> bool {
+        self.records.contains_key(name)
+    }
+
     /// From now on [`Load::seen`] tells who answered, and forgets what was before.
     pub fn mark(&self) {
         for record in self.records.values() {

@@ -144,7 +144,8 @@ async fn take(client: &Client, requests: u64, connections: usize) -> Sample {
 }
 
 /// Probes until every one of `expected` has answered and nothing else has for two rounds of probes,
-/// which are thrown away. Returns the moment.
+/// which are thrown away. Returns the probes that failed before: no fault where nothing answered yet, one
+/// where something always should.
 ///
 /// # Errors
 /// After `deadline`, with what answered last.
@@ -152,11 +153,11 @@ pub async fn converge(
     target: &Target,
     expected: &BTreeSet<String>,
     deadline: Duration,
-) -> Result<Instant> {
+) -> Result<Vec<Failure>> {
     let client = Client::new(target)?;
     let end = Instant::now() + deadline;
     let mut rounds = tokio::time::interval(Duration::from_millis(50));
-    let (mut agreeing, mut answered) = (0, BTreeSet::new());
+    let (mut agreeing, mut answered, mut failed) = (0, BTreeSet::new(), Vec::new());
     loop {
         rounds.tick().await;
         let probes = take(&client, ROUND, CONNECTIONS).await;
@@ -167,7 +168,7 @@ pub async fn converge(
             (agreeing, answered) = (0, BTreeSet::new());
         }
         if agreeing >= ROUNDS && answered == *expected {
-            return Ok(Instant::now());
+            return Ok(failed);
         }
         if Instant::now() >= end {
             let failed = probes.failed.first().map_or_else(String::new, |failure| {
@@ -179,6 +180,7 @@ pub async fn converge(
                 probes.by_version
             );
         }
+        failed.extend(probes.failed);
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
@@ -80,7 +80,7 @@ async fn host_and_headers_reach_the_server() {
 async fn a_status_other_than_200_fails_with_its_body() {
     let (address, _) = server(|_, _| {
         let mut response = says("no healthy upstream");
-        *response.status_mut() = hyper::StatusCode::SERVICE_UNAVAILABLE;
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         response
     })
     .await;
@@ -176,6 +176,23 @@ async fn probes_go_on_until_every_expected_version_has_answered() {
     let both = BTreeSet::from(["v1".to_owned(), "v2".to_owned()]);
     converge(&target(address), &both, Duration::from_secs(20)).await.unwrap();
     assert!(asked.load(Ordering::Relaxed) > 500);
+}
+
+#[tokio::test]
+async fn probes_that_fail_on_the_way_are_told() {
+    let (address, _) = server(move |n, _| match n {
+        0..70 => {
+            let mut failure = says("none");
+            *failure.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            failure
+        }
+        _ => says("version:v1"),
+    })
+    .await;
+    let expected = BTreeSet::from(["v1".to_owned()]);
+    let failed = converge(&target(address), &expected, Duration::from_secs(20)).await.unwrap();
+    assert_eq!(failed.len(), 70);
+    assert_eq!(failed[0].status, Some(503));
 }
 
 #[tokio::test]
