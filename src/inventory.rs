@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -67,11 +67,12 @@ impl fmt::Display for ObjectId {
     }
 }
 
-/// One Kubernetes object as we would write it. Its four identifying fields are known to be there.
+/// One Kubernetes object as we would write it; a copy shares it. Its four identifying fields are known to
+/// be there.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    id: ObjectId,
-    object: Value,
+    id: Arc<ObjectId>,
+    object: Arc<Value>,
     digest: OnceLock<Digest>,
 }
 
@@ -92,7 +93,7 @@ impl Manifest {
             namespace: text("/metadata/namespace"),
             name: text("/metadata/name")?,
         };
-        Some(Self { id, object, digest: OnceLock::new() })
+        Some(Self { id: id.into(), object: object.into(), digest: OnceLock::new() })
     }
 
     /// The object's identity.
@@ -130,11 +131,12 @@ impl Manifest {
 
     fn set(&mut self, field: &str, key: &str, value: &str) {
         self.digest = OnceLock::new();
-        if let Some(map) = self.object["metadata"][field].as_object_mut() {
+        let metadata = &mut Arc::make_mut(&mut self.object)["metadata"];
+        if let Some(map) = metadata[field].as_object_mut() {
             map.insert(key.into(), value.into());
         } else {
             let map = Map::from_iter([(key.to_owned(), value.into())]);
-            self.object["metadata"][field] = map.into();
+            metadata[field] = map.into();
         }
     }
 }

@@ -33,6 +33,7 @@ use crate::policy;
 use crate::values::{Drift, PLATFORM, Policy, Timing};
 use memory::Refused;
 use observe::{Sight, in_the_way, is_accepted};
+use trial::Tried;
 
 /// What all services of one daemon share.
 #[derive(Clone)]
@@ -269,7 +270,7 @@ impl Pass<'_> {
                 continue;
             }
             let tried = self.reconciler.try_out(self.job, &[manifest]).await?;
-            let fields = tried.iter().flat_map(trial::Tried::changes).collect();
+            let fields = tried.iter().flatten().flat_map(Tried::changes).collect();
             self.memory.told.insert(id.clone(), owned);
             (self.tell)(Deed::Drift(Deviation { object: id.clone(), fields, repaired: false }));
         }
@@ -347,15 +348,16 @@ impl Pass<'_> {
         let mut as_expected = true;
         for (manifest, tried) in manifests.iter().zip(results) {
             let (id, digest) = (manifest.id(), manifest.digest());
-            let changes = tried.changes();
-            if tried.live.is_some() && changes.is_empty() && seen.objects.contains_key(id) {
+            let changes = tried.as_ref().map(Tried::changes).unwrap_or_default();
+            if let Some(tried) = &tried
+                && let Some(facts) = seen.objects.get(id)
+                && changes.is_empty()
+                && facts.owned == Digest::of_live(&tried.stored)
+            {
                 // The API server stores it in other words than we apply it.
-                let owned = seen.objects[id].owned;
-                if owned == Digest::of_live(&tried.stored) {
-                    self.memory.note_stored(id, digest, owned);
-                    as_expected = false;
-                    continue;
-                }
+                self.memory.note_stored(id, digest, facts.owned);
+                as_expected = false;
+                continue;
             }
             if sight.drifted.contains(id) {
                 self.memory.note_repair(id, seen.now);

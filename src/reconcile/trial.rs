@@ -9,36 +9,36 @@ use crate::inventory::{FIELD_MANAGER, Manifest};
 use crate::live::{Claim, holds};
 use crate::plan::is_route;
 
-/// One object that the API server would take.
+/// One object that the API server would take in place of another.
 pub(super) struct Tried {
     /// What it would store.
     pub(super) stored: Value,
     /// What is there.
-    pub(super) live: Option<Value>,
+    live: Value,
 }
 
 impl Tried {
     /// The fields that would change, each with the manager who has it now.
     pub(super) fn changes(&self) -> Vec<(Difference, Option<String>)> {
-        let Some(live) = &self.live else { return Vec::new() };
-        let differences = diff::differences(live, &self.stored).into_iter();
+        let differences = diff::differences(&self.live, &self.stored).into_iter();
         differences
-            .map(|difference| (difference.clone(), manager(live, &difference.field)))
+            .map(|difference| (difference.clone(), manager(&self.live, &difference.field)))
             .collect()
     }
 }
 
 impl Reconciler {
-    /// Tries the manifests, all at the same time. Nothing is changed.
+    /// Tries the manifests, all at the same time; `None` stands for one that would be new. Nothing is
+    /// changed.
     pub(super) async fn try_out(
         &self,
         job: &super::Job,
         manifests: &[&Manifest],
-    ) -> Result<Vec<Tried>, Ended> {
+    ) -> Result<Vec<Option<Tried>>, Ended> {
         try_join_all(manifests.iter().map(|manifest| self.try_one(job, manifest))).await
     }
 
-    async fn try_one(&self, job: &super::Job, manifest: &Manifest) -> Result<Tried, Ended> {
+    async fn try_one(&self, job: &super::Job, manifest: &Manifest) -> Result<Option<Tried>, Ended> {
         let id = manifest.id();
         let is_known = self.live.object(id).is_some();
         let dry_run = self.cluster.apply(manifest, true);
@@ -51,17 +51,16 @@ impl Reconciler {
             let live = if exists(&stored) { self.cluster.get(id).await? } else { None };
             (stored, live)
         };
-        if let Some(live) = &live {
-            let claim = Claim::on(live, &self.instance);
-            if let Some(reason) = objection(job, id, &claim) {
-                return Err(Ended::Stalled(reason));
-            }
-            if !is_known && is_route(id) {
-                // There is a way back to it.
-                self.live.note(live);
-            }
+        let Some(live) = live else { return Ok(None) };
+        let claim = Claim::on(&live, &self.instance);
+        if let Some(reason) = objection(job, id, &claim) {
+            return Err(Ended::Stalled(reason));
         }
-        Ok(Tried { stored, live })
+        if !is_known && is_route(id) {
+            // There is a way back to it.
+            self.live.note(&live);
+        }
+        Ok(Some(Tried { stored, live }))
     }
 }
 
