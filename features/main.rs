@@ -1,7 +1,8 @@
 //! The acceptance suite: what people do with coalmine, on a real API server and a real Envoy.
 //!
 //! `cargo test --test features` runs all of it; a word after it chooses the scenarios whose names
-//! contain that word. Reports for programs are in `target/reports/`, and what a failed scenario leaves for
+//! contain that word. With `COALMINE_ROLLOUTS` it rolls out somebody's services instead, and runs their
+//! features (docs/suite.md). Reports for programs are in `target/reports/`, and what a failed scenario leaves for
 //! a person in `target/failures/`.
 
 mod evidence;
@@ -11,6 +12,8 @@ mod steps;
 mod suite;
 mod world;
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -18,6 +21,7 @@ use harness::interrupt::unless_interrupted;
 use harness::{Bed, BedOptions, Inside, Openings, Progress};
 
 use not_run::NotRun;
+use tempfile::TempDir;
 
 fn main() -> ExitCode {
     match harness::enter(&Openings::default()).and_then(run) {
@@ -50,7 +54,11 @@ async fn scenarios() -> anyhow::Result<bool> {
     let left_out = not_run.clone();
     let words: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let folder = world::bed().localize("features".as_ref())?;
+    let theirs = harness::rollouts().map(|rollouts| features_for(&rollouts)).transpose()?;
+    let folder = match &theirs {
+        Some(theirs) => theirs.path().to_owned(),
+        None => world::bed().localize("features".as_ref())?,
+    };
     let failures = suite::run(folder, report::writer()?, move |feature, scenario| {
         let chosen = words.is_empty() || words.iter().any(|word| scenario.name.contains(word));
         chosen && left_out.can_run(feature, scenario)
@@ -58,4 +66,24 @@ async fn scenarios() -> anyhow::Result<bool> {
     let failures = failures.await;
     println!("{}", not_run.report());
     Ok(failures?.is_empty())
+}
+
+/// The feature that suits every repository, and those in the folder `features` of this one.
+fn features_for(rollouts: &Path) -> anyhow::Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    let theirs = rollouts.join("features");
+    let mut features = vec![PathBuf::from("features/any.feature")];
+    if theirs.is_dir() {
+        for entry in fs::read_dir(&theirs)? {
+            features.push(entry?.path());
+        }
+    }
+    features.retain(|path| path.extension().is_some_and(|extension| extension == "feature"));
+    for (number, feature) in features.iter().enumerate() {
+        let name = feature.file_name().unwrap_or_default().to_string_lossy();
+        // In this order, and a name of theirs may be one of ours.
+        fs::copy(feature, folder.path().join(format!("{number}-{name}")))
+            .with_context(|| format!("cannot read {}", feature.display()))?;
+    }
+    Ok(folder)
 }

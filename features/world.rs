@@ -1,5 +1,6 @@
 //! What a scenario has in hand. No logic: that is in the steps and in the harness.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::{Arc, Mutex};
@@ -19,6 +20,7 @@ use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::evidence;
+use crate::steps::Walk;
 
 /// How long anything may take before a scenario gives up, where nobody says otherwise.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -62,6 +64,8 @@ pub(crate) struct World {
     pub(crate) pushed: Option<String>,
     /// How many pushes were reverted.
     pub(crate) reverted: usize,
+    /// Services of somebody's repository, by name, and between which versions they go.
+    pub(crate) walks: BTreeMap<String, Walk>,
     /// Constant loads.
     pub(crate) loads: Vec<Load>,
     /// How the last command of the command line ended.
@@ -95,6 +99,7 @@ impl World {
             daemon: None,
             pushed: None,
             reverted: 0,
+            walks: BTreeMap::new(),
             loads: Vec::new(),
             ended: None,
             rivals: Vec::new(),

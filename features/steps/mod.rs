@@ -1,5 +1,6 @@
 //! The steps, one file per concept.
 
+mod any;
 mod api_server;
 mod cluster;
 mod command_line;
@@ -9,3 +10,5 @@ mod mistakes;
 mod pods;
 mod rollout;
 mod traffic;
+
+pub(crate) use any::Walk;

@@ -5,6 +5,7 @@
 //! checks and nobody needs a second try.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use crate::sample::Sample;
 
@@ -85,7 +86,9 @@ pub fn check(expected: &Expected, sample: &Sample) -> Verdict {
             _ => {
                 let p = two_sided(answers, observed, f64::from(*share) / 100.0);
                 let p_value = if p < 0.001 { format!("{p:.1e}") } else { format!("{p:.3}") };
-                note(p >= ALPHA, format!("{text}, p = {p_value}"));
+                let accepted = accepted(answers, f64::from(*share) / 100.0);
+                let (least, most) = (accepted.start(), accepted.end());
+                note(p >= ALPHA, format!("{text}, accepted {least} to {most}, p = {p_value}"));
             }
         }
     }
@@ -114,6 +117,17 @@ fn two_sided(n: u64, k: u64, p: f64) -> f64 {
         .map(|chance| chance.exp())
         .sum::<f64>()
         .min(1.0)
+}
+
+/// The numbers of successes in `n` trials at probability `p` that are not called wrong.
+fn accepted(n: u64, p: f64) -> RangeInclusive<u64> {
+    let likeliest = (n as f64 * p) as u64;
+    let is_wrong = |k: &u64| two_sided(n, *k, p) < ALPHA;
+    let below: Vec<u64> = (0..=likeliest).collect();
+    let above: Vec<u64> = (likeliest..=n).collect();
+    let least = below.partition_point(is_wrong) as u64;
+    let beyond = likeliest + above.partition_point(|k| !is_wrong(k)) as u64;
+    least..=beyond.saturating_sub(1)
 }
 
 /// The logarithm of the chance of 0, 1, ... `n` successes.
@@ -170,6 +184,21 @@ mod tests {
         ] {
             let actual = two_sided(n, k, p);
             assert!((actual / expected - 1.0).abs() < 1e-9, "{n} {k} {p}: {actual} {expected}");
+        }
+    }
+
+    /// Bounds from exact rational arithmetic.
+    #[test]
+    fn what_is_accepted_is_a_range_around_the_share() {
+        for (n, p, least, most) in [
+            (20, 0.5, 0, 20),
+            (200, 0.5, 66, 134),
+            (200, 0.1, 3, 43),
+            (2000, 0.5, 891, 1109),
+            (2000, 0.1, 138, 268),
+            (2000, 0.01, 3, 45),
+        ] {
+            assert_eq!(accepted(n, p), least..=most, "{n} {p}");
         }
     }
 
@@ -230,11 +259,12 @@ mod tests {
     }
 
     #[test]
-    fn the_message_shows_expected_observed_and_p() {
+    fn the_message_shows_expected_observed_accepted_and_p() {
         let verdict =
             check(&shares(&[("v1", 50), ("v2", 50)]), &sample(&[("v1", 800), ("v2", 1200)]));
         assert!(!verdict.passed);
-        let expected = "WRONG v1: expected 50 %, observed 800 of 2000 (40.0 %), p = ";
+        let expected =
+            "WRONG v1: expected 50 %, observed 800 of 2000 (40.0 %), accepted 891 to 1109, p = ";
         assert!(verdict.message.starts_with(expected), "{}", verdict.message);
     }
 

@@ -28,6 +28,12 @@ pub mod status;
 pub mod wait;
 pub mod webhook;
 
+/// Somebody's repository of rollouts, to be tried instead of the scenarios' own: what `COALMINE_ROLLOUTS` names. Its
+/// images need not be there on the local bed.
+pub fn rollouts() -> Option<std::path::PathBuf> {
+    std::env::var_os("COALMINE_ROLLOUTS").filter(|path| !path.is_empty()).map(Into::into)
+}
+
 pub use bed::{Bed, BedOptions};
 pub use namespace::{Inside, Openings, enter};
 pub use progress::Progress;

@@ -27,7 +27,7 @@ pub struct Pushed {
 
 impl Repository {
     /// Makes `repository.git` and `clone` in `directory`, with the files below `content` as the
-    /// first commit, pushed. What was there under these two names is removed first.
+    /// first commit, pushed; a history that it has stays behind. What was there under these two names is removed first.
     ///
     /// # Errors
     /// No git on the PATH, git's own complaint, or the disk's.
@@ -165,6 +165,9 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
     for entry in entries {
         let entry = entry?;
+        if entry.file_name() == ".git" {
+            continue;
+        }
         let to = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             std::fs::create_dir_all(&to)?;

@@ -86,7 +86,10 @@ pub(super) async fn start(
     )?;
     let mut processes = control_plane;
     processes.push(envoy);
-    let images = Images::standard(&http_echo, &programs::find("petstore")?);
+    let images = match crate::rollouts() {
+        Some(_) => Images::stand_in(&http_echo),
+        None => Images::standard(&http_echo, &programs::find("petstore")?),
+    };
     let node = start_node(&client, images, &places.logs);
     let (node, ()) = tokio::try_join!(node, gloo_system::install(&client, PROXY))?;
     ready::pods_can_run(&client, NODE_NAME).await?;

@@ -16,7 +16,10 @@ pub struct Image {
 
 /// Images by reference, and by repository where every tag and digest of one is the same image.
 #[derive(Clone, Debug, Default)]
-pub struct Images(BTreeMap<String, Image>);
+pub struct Images {
+    named: BTreeMap<String, Image>,
+    stand_in: Option<PathBuf>,
+}
 
 impl Images {
     /// The images of our beds:
@@ -34,24 +37,37 @@ impl Images {
             (format!("scottcranton/petstore:{version}"), image)
         };
         let echo = Image { program: http_echo.to_owned(), args: Vec::new() };
-        Self(BTreeMap::from([
+        let named = BTreeMap::from([
             ("hashicorp/http-echo".to_owned(), echo),
             petstore("v1"),
             petstore("v2"),
             ("coalmine/crash".to_owned(), shell("echo this image always fails >&2; exit 1")),
             ("coalmine/slow".to_owned(), shell("sleep 5; exec \"$0\" \"$@\"")),
-        ]))
+        ]);
+        Self { named, stand_in: None }
+    }
+
+    /// Our http-echo in place of every image there is, so that somebody else's services can be rolled out
+    /// where their images are not. Whatever a container is told, it answers `version:<app>-<version>`, by the
+    /// labels of its pod.
+    pub fn stand_in(http_echo: &Path) -> Self {
+        Self { named: BTreeMap::new(), stand_in: Some(http_echo.to_owned()) }
+    }
+
+    /// The program in place of every image.
+    pub(super) fn for_all(&self) -> Option<&Path> {
+        self.stand_in.as_deref()
     }
 
     /// Every image, by its repository.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Image)> {
-        self.0.iter().map(|(repository, image)| (repository.as_str(), image))
+        self.named.iter().map(|(repository, image)| (repository.as_str(), image))
     }
 
     /// The image of a reference such as `hashicorp/http-echo:1.0`; `None` when nothing
     /// stands for it.
     pub fn find(&self, reference: &str) -> Option<&Image> {
-        self.0.get(reference).or_else(|| self.0.get(repository(reference)))
+        self.named.get(reference).or_else(|| self.named.get(repository(reference)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a container's spec means for a process.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, net::Ipv4Addr, time::Duration};
 
 use k8s_openapi::{
     api::core::v1::{Container, EnvVar, Pod},
@@ -25,11 +25,6 @@ pub(super) fn program(
     container: &Container,
     address: Ipv4Addr,
 ) -> Result<Program, Refusal> {
-    let reference = container.image.as_deref().unwrap_or_default();
-    let image = options.images.find(reference).ok_or_else(|| Refusal {
-        reason: "ErrImagePull",
-        message: format!("no program of the process node stands for the image {reference:?}"),
-    })?;
     let namespace = pod.namespace().unwrap_or_default();
     let mut env = BTreeMap::from([
         ("POD_NAME".to_owned(), pod.name_any()),
@@ -37,6 +32,17 @@ pub(super) fn program(
         ("POD_IP".to_owned(), address.to_string()),
         ("HOSTNAME".to_owned(), pod.name_any()),
     ]);
+    let name = format!("{namespace}_{}_{}", pod.name_any(), container.name);
+    if let Some(stand_in) = options.images.for_all() {
+        let program = Program::new(&name, stand_in, &options.logs);
+        let env = env.into_iter().collect();
+        return Ok(Program { args: of_stand_in(pod, container), env, ..program });
+    }
+    let reference = container.image.as_deref().unwrap_or_default();
+    let image = options.images.find(reference).ok_or_else(|| Refusal {
+        reason: "ErrImagePull",
+        message: format!("no program of the process node stands for the image {reference:?}"),
+    })?;
     for variable in container.env.iter().flatten() {
         let value = value(variable, pod, address).ok_or_else(|| Refusal {
             reason: "CreateContainerConfigError",
@@ -51,11 +57,18 @@ pub(super) fn program(
     }
     let args = arguments(image, container)
         .map_err(|message| Refusal { reason: "RunContainerError", message })?;
-    let name = format!("{namespace}_{}_{}", pod.name_any(), container.name);
     let mut program = Program::new(&name, &image.program, &options.logs);
     program.args = args.iter().map(|arg| expand(arg, &env).into()).collect();
     program.env = env.into_iter().collect();
     Ok(program)
+}
+
+/// Where the container would listen, and which version its pod is of.
+fn of_stand_in(pod: &Pod, container: &Container) -> Vec<OsString> {
+    let label = |name: &str| pod.labels().get(name).cloned().unwrap_or_default();
+    let port = container.ports.iter().flatten().next().map_or(8080, |port| port.container_port);
+    let text = format!("-text=version:{}-{}", label("app"), label("version"));
+    vec![format!("-listen=:{port}").into(), text.into()]
 }
 
 /// `command` replaces the image's entry point, which we can follow only when it is that very
@@ -138,6 +151,7 @@ pub(super) fn seconds(value: i64) -> Duration {
 mod tests {
     use serde_json::json;
 
+    use super::super::{BackOff, Images};
     use super::*;
 
     #[test]
@@ -151,6 +165,24 @@ mod tests {
         ] {
             assert_eq!(expand(text, &env), expanded);
         }
+    }
+
+    #[test]
+    fn whatever_a_container_is_its_stand_in_says_the_version_where_it_would_listen() {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "p", "labels": {"app": "shop", "version": "v3"}}}))
+        .unwrap();
+        let container: Container =
+            serde_json::from_value(json!({"name": "c", "image": "their/shop",
+            "command": ["/shop"], "ports": [{"name": "http", "containerPort": 9090}],
+            "env": [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}))
+            .unwrap();
+        let images = Images::stand_in("/http-echo".as_ref());
+        let (name, back_off) = (String::new(), BackOff::default());
+        let options = NodeOptions { name, images, logs: "/logs".into(), back_off };
+        let program = program(&options, &pod, &container, Ipv4Addr::LOCALHOST).unwrap();
+        assert_eq!(program.executable.to_str(), Some("/http-echo"));
+        assert_eq!(program.args, ["-listen=:9090", "-text=version:shop-v3"]);
     }
 
     #[test]

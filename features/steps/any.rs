@@ -1,0 +1,267 @@
+//! The services of a repository that nobody has told anything about.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context, Result, bail, ensure};
+use coalmine::inventory::Manifest;
+use coalmine::source::Tree;
+use coalmine::values::{Path, Repository as Values, Service, Version, Workload};
+use cucumber::{given, then, when};
+use harness::bed::Kind;
+use harness::distribution::Expected;
+use harness::load::Load;
+use harness::repository::Repository;
+use harness::sample::Target;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::{ObjectMeta, PostParams};
+use serde_json::{Map, Value, json};
+
+use super::rollout::{example, reported};
+use super::traffic::{LOAD, split};
+use crate::world::{World, bed, proxy_url};
+
+/// The header of the first phase, and what it says.
+const HEADER: (&str, &str) = ("stage", "canary");
+/// By how much the canary's share grows at a time, if `policy.maxStep` does not ask for less.
+const SHARE: u8 = 50;
+
+/// A part of a values file.
+type Object = Map<String, Value>;
+
+/// The versions of a service between which it goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Walk {
+    from: String,
+    to: String,
+}
+
+#[given("coalmine follows the rollouts")]
+async fn follows_the_rollouts(world: &mut World) -> Result<()> {
+    let folder = match harness::rollouts() {
+        Some(_) if bed().kind() == Kind::Existing => {
+            bail!("on a cluster of theirs this would change their services; use another bed")
+        }
+        Some(theirs) => theirs,
+        None => example()?,
+    };
+    let repository = Repository::create(world.directory.path(), &folder).await?;
+    world.pushed = Some(repository.head().await?);
+    let values = values(&repository)?;
+    for service in values.services.values().flatten() {
+        make_namespace(&values, &service.namespace).await?;
+        match walk(service) {
+            Ok(walk) => drop(world.walks.insert(service.name.to_string(), walk)),
+            Err(reason) => println!("{} brings out nothing: {reason}", service.name),
+        }
+    }
+    ensure!(!world.walks.is_empty(), "{} has no service to bring out", folder.display());
+    world.follow(repository).await
+}
+
+/// Makes a namespace that the repository takes for granted.
+async fn make_namespace(values: &Values, name: &str) -> Result<()> {
+    let mut platform = values.platform.manifests.iter().map(Manifest::id);
+    let namespaces: Api<Namespace> = Api::all(bed().client());
+    let is_asked_for = platform.any(|id| id.kind == "Namespace" && id.name == name);
+    if is_asked_for || namespaces.get_opt(name).await?.is_some() {
+        return Ok(());
+    }
+    let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+    let namespace = Namespace { metadata, ..Namespace::default() };
+    namespaces.create(&PostParams::default(), &namespace).await?;
+    Ok(())
+}
+
+/// From where to where: on with the canary if there is one, else to a copy of the primary.
+fn walk(service: &Service) -> Result<Walk> {
+    let from = &service.routes.primary;
+    let deployed =
+        |version: &Version| matches!(service.versions.get(version), Some(Workload::Deployed(_)));
+    ensure!(deployed(from), "{from} is not deployed by its values");
+    path(service)?;
+    let to = match &service.routes.canary {
+        Some(canary) => canary.version.to_string(),
+        None => {
+            let taken =
+                |name: &String| service.versions.keys().any(|version| version.as_str() == name);
+            let mut names = (2..).map(|number| format!("v{number}"));
+            names.find(|name| !taken(name)).context("there is always another number")?
+        }
+    };
+    Ok(Walk { from: from.to_string(), to })
+}
+
+/// A path that its routes have, for requests.
+fn path(service: &Service) -> Result<&str> {
+    let plain = service.routes.paths.iter().filter(|path| {
+        path.query_parameters.is_empty()
+            && (path.methods.is_empty() || path.methods.contains("GET"))
+    });
+    let mut paths = plain.filter_map(|path| match &path.path {
+        Path::Exact(path) | Path::Prefix(path) => Some(path.as_str()),
+        Path::Regex(_) => None,
+    });
+    paths.next().context("none of its paths can be asked with a plain GET")
+}
+
+#[given("constant load on every service")]
+async fn load(world: &mut World) -> Result<()> {
+    for target in targets(world).await?.into_values() {
+        world.loads.push(Load::start([(target.path.clone(), target)], LOAD)?);
+    }
+    Ok(())
+}
+
+#[then("every service is ready and answers by its values")]
+async fn answer_by_their_values(world: &mut World) -> Result<()> {
+    let pushed = world.pushed()?.to_owned();
+    for name in world.walks.keys() {
+        let what = format!("{name} to be as revision {pushed} says");
+        reported(world, name, &what, |report| report.has_applied(&pushed)).await?;
+    }
+    let values = values(world.repository()?)?;
+    for (name, target) in targets(world).await? {
+        let service = service(&values, &name)?;
+        let answer = |version: &Version| format!("{name}-{version}");
+        let share = |version| (answer(version), service.routes.share(version).percent());
+        let shares = service.routed_versions().into_iter().map(share);
+        split(world, &target, &Expected::new(shares.filter(|(_, share)| *share > 0))?).await?;
+        if let Some(canary) = service.routes.canary.as_ref()
+            && canary.headers.keys().any(|header| header == HEADER.0)
+        {
+            let target = target.header(HEADER.0, HEADER.1);
+            split(world, &target, &Expected::only(answer(&canary.version))).await?;
+        }
+    }
+    Ok(())
+}
+
+#[when("every service deploys its next version")]
+async fn deploy(world: &mut World) -> Result<()> {
+    edit_all(world, "Deploy the next version", |file, walk| {
+        let versions = part(file, "deployment")?;
+        let like = versions.get(&walk.from).cloned().unwrap_or_else(|| json!({}));
+        versions.entry(&walk.to).or_insert(like);
+        Ok(())
+    })
+    .await
+}
+
+#[when("every next version gets the requests with a header")]
+async fn test_by_header(world: &mut World) -> Result<()> {
+    edit_all(world, "Requests with a header go to the next version", |file, walk| {
+        let canary = part(part(file, "routes")?, "canary")?;
+        canary.insert("version".into(), json!(walk.to));
+        canary.insert("headers".into(), json!({HEADER.0: HEADER.1}));
+        canary.entry("weight").or_insert(json!(0));
+        Ok(())
+    })
+    .await
+}
+
+#[when("every next version gets a bigger share, and so on until it has all")]
+async fn shift(world: &mut World) -> Result<()> {
+    let most = values(world.repository()?)?.settings.policy.max_step;
+    let step = most.map_or(SHARE, |most| most.percent().clamp(1, SHARE));
+    let mut share = 0;
+    while share < 100 {
+        share = 100.min(share + step);
+        edit_all(world, &format!("{share} % for the next version"), |file, _| {
+            let canary = part(part(file, "routes")?, "canary")?;
+            let before = canary.get("weight").and_then(Value::as_u64).unwrap_or(0);
+            canary.insert("weight".into(), json!(before.max(share.into())));
+            Ok(())
+        })
+        .await?;
+        answer_by_their_values(world).await?;
+    }
+    Ok(())
+}
+
+#[when("every service goes on with its next version alone")]
+async fn finish(world: &mut World) -> Result<()> {
+    edit_all(world, "Nothing but the next version", |file, walk| {
+        part(file, "deployment")?.remove(&walk.from);
+        let routes = part(file, "routes")?;
+        routes.remove("canary");
+        part(routes, "primary")?.insert("version".into(), json!(walk.to));
+        Ok(())
+    })
+    .await
+}
+
+#[then("nothing is left of the versions before")]
+async fn nothing_is_left(world: &mut World) -> Result<()> {
+    let values = values(world.repository()?)?;
+    for (name, walk) in &world.walks {
+        let namespace = &service(&values, name)?.namespace;
+        let deployments: Api<Deployment> = Api::namespaced(bed().client(), namespace);
+        let old = format!("{name}-{}", walk.from);
+        ensure!(
+            deployments.get_opt(&old).await?.is_none(),
+            "Deployment {namespace}/{old} is there"
+        );
+    }
+    Ok(())
+}
+
+/// Changes the files of all services in one commit.
+async fn edit_all(
+    world: &mut World,
+    message: &str,
+    edit: impl Fn(&mut Object, &Walk) -> Result<()>,
+) -> Result<()> {
+    let repository = world.repository()?;
+    let values = values(repository)?;
+    for (name, walk) in &world.walks {
+        let file = &service(&values, name)?.file;
+        let text = fs::read_to_string(repository.clone_directory().join(file))?;
+        let mut content: Object = serde_yaml::from_str(&text).with_context(|| file.clone())?;
+        edit(&mut content, walk).with_context(|| file.clone())?;
+        repository.write(file, &serde_yaml::to_string(&content)?)?;
+    }
+    repository.commit(message).await?;
+    world.pushed = Some(repository.push().await?.revision);
+    Ok(())
+}
+
+/// The mapping at a key, a new one if there is none.
+fn part<'a>(file: &'a mut Object, key: &str) -> Result<&'a mut Object> {
+    let value = file.entry(key).or_insert(Value::Null);
+    if value.is_null() {
+        *value = json!({});
+    }
+    value.as_object_mut().with_context(|| format!("{key} is no mapping"))
+}
+
+fn values(repository: &Repository) -> Result<Values> {
+    let values = Values::parse(&Tree::from_directory(repository.clone_directory())?);
+    let broken = values.services.values().filter_map(|service| service.as_ref().err());
+    let problems: Vec<_> =
+        values.problems.iter().chain(broken.flatten()).map(ToString::to_string).collect();
+    ensure!(problems.is_empty(), "{}", problems.join("\n"));
+    Ok(values)
+}
+
+fn service<'a>(values: &'a Values, name: &str) -> Result<&'a Service> {
+    let mut services = values.services.values().flatten();
+    match services.find(|service| service.name.as_str() == name) {
+        Some(service) => Ok(service),
+        None => bail!("there is no service {name}"),
+    }
+}
+
+/// How each service is asked: at its path, and by its domain where it has one of its own.
+async fn targets(world: &World) -> Result<BTreeMap<String, Target>> {
+    let values = values(world.repository()?)?;
+    let status = world.daemon()?.status.get().await?;
+    let target = |name: &String| {
+        let report = status.service(name).with_context(|| format!("the daemon forgot {name}"))?;
+        let target = report.target(&proxy_url()).with_context(|| format!("{name} has no path"))?;
+        Ok((name.clone(), Target { path: path(service(&values, name)?)?.into(), ..target }))
+    };
+    world.walks.keys().map(target).collect()
+}
