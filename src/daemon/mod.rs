@@ -137,8 +137,15 @@ impl Daemon {
         (daemon, touched)
     }
 
-    /// Fetches whenever it is time or the trigger is pulled, for ever, and takes up every new revision.
-    async fn follow(&mut self, source: &Source, interval: Duration, trigger: Trigger) {
+    /// Fetches whenever it is time or the trigger is pulled, for ever, and takes up every new revision. What
+    /// this daemon is told the one that leads is told too.
+    async fn follow(
+        &mut self,
+        source: &Source,
+        interval: Duration,
+        trigger: Trigger,
+        leadership: &Leadership,
+    ) {
         let mut taken: Option<Revision> = None;
         let mut random = fastrand::Rng::new();
         let mut retry = RETRY.0;
@@ -173,7 +180,8 @@ impl Daemon {
             }
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = trigger.pulled() => {}
+                () = trigger.pulled() => leadership.call(),
+                () = leadership.called() => {}
             }
         }
     }
@@ -306,8 +314,8 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
 
     tokio::select! {
         () = stop => {}
-        () = daemon.follow(&source, options.interval, trigger) => {}
-        () = show(leadership, &shown) => {}
+        () = daemon.follow(&source, options.interval, trigger, &leadership) => {}
+        () = show(leadership.clone(), &shown) => {}
     }
     tracing::info!("stopping");
     token.cancel();

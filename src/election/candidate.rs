@@ -1,6 +1,7 @@
 //! One candidate's way: stand by until the Lease is free, take it, renew it, lose it.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -14,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::{self, LeaseName};
-use super::{Standing, Timing};
+use super::{Calls, Standing, Timing};
 
 pub(super) struct Candidate {
     api: Api<Lease>,
@@ -22,6 +23,7 @@ pub(super) struct Candidate {
     identity: String,
     timing: Timing,
     standing: watch::Sender<Standing>,
+    calls: Arc<Calls>,
     /// How often we began to lead.
     term: u64,
     seen: Option<Seen>,
@@ -58,9 +60,11 @@ impl Candidate {
         identity: String,
         timing: Timing,
         standing: watch::Sender<Standing>,
+        calls: Arc<Calls>,
     ) -> Self {
         let api = Api::namespaced(client, &lease.namespace);
-        Self { api, lease, identity, timing, standing, term: 0, seen: None, complaint: None }
+        let (term, seen, complaint) = (0, None, None);
+        Self { api, lease, identity, timing, standing, calls, term, seen, complaint }
     }
 
     pub(super) async fn run(mut self, resigned: CancellationToken) {
@@ -83,6 +87,7 @@ impl Candidate {
     async fn stand_by(&mut self) -> Instant {
         let events = watcher::watch_object(self.api.clone(), &self.lease.name);
         let mut events = pin!(events.backoff(Every(self.timing.renewal())));
+        let calls = self.calls.clone();
         loop {
             let free_at = self.seen.as_ref().map(|seen| seen.free_at);
             let free = async {
@@ -96,6 +101,7 @@ impl Candidate {
                     Ok(record) => self.see(record),
                     Err(error) => self.complain(&format!("cannot watch it: {error}")),
                 },
+                () = calls.to_leader.notified() => self.call().await,
                 () = free => {
                     if let Some(until) = self.take().await {
                         return until;
@@ -105,12 +111,36 @@ impl Candidate {
         }
     }
 
+    /// Writes a call to the holder into the version that we know. If that is old by now, the call waits for
+    /// the newer one. It is no word of the holder's, so it does not put off the time when the Lease is free.
+    async fn call(&mut self) {
+        let Some(seen) = &mut self.seen else { return };
+        let Some(record) = &seen.record else { return };
+        let (called, parameters) = (lease::called(record), PostParams::default());
+        let written = self.api.replace(&self.lease.name, &parameters, &called);
+        match timeout(self.timing.renewal(), written).await {
+            Ok(Ok(written)) => seen.record = Some(written),
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => {
+                self.calls.to_leader.notify_one();
+                if let Ok(record) = self.read().await {
+                    self.see(record);
+                }
+            }
+            Ok(Err(error)) => self.complain(&format!("cannot call its holder: {error}")),
+            Err(_) => self.complain("cannot call its holder: no answer from the API server"),
+        }
+    }
+
     /// Notes what the API server says the Lease is. Only a version that is new to us starts the
     /// wait anew.
     fn see(&mut self, record: Option<Lease>) {
         let version = |record: &Option<Lease>| record.as_ref().and_then(Lease::resource_version);
         if self.seen.as_ref().is_some_and(|seen| version(&seen.record) == version(&record)) {
             return;
+        }
+        let call = |record: &Option<Lease>| record.as_ref().and_then(lease::last_call).cloned();
+        if self.seen.as_ref().is_some_and(|seen| call(&seen.record) != call(&record)) {
+            self.calls.from_others.notify_one();
         }
         let now = Instant::now();
         let holder = record.as_ref().and_then(lease::holder);

@@ -106,6 +106,22 @@ pub(super) fn held(
     Lease { metadata, spec: Some(spec) }
 }
 
+/// Annotation: changes when somebody wants the holder to look at the repository.
+const CALLED: &str = "coalmine.dev/called";
+
+/// The Lease as somebody else writes it who calls its holder.
+pub(super) fn called(before: &Lease) -> Lease {
+    let mut lease = before.clone();
+    let call = format!("{:016x}", fastrand::u64(..));
+    lease.metadata.annotations.get_or_insert_default().insert(CALLED.to_owned(), call);
+    lease
+}
+
+/// The last call to its holder.
+pub(super) fn last_call(lease: &Lease) -> Option<&String> {
+    lease.metadata.annotations.as_ref()?.get(CALLED)
+}
+
 /// The Lease as its holder gives it up.
 pub(super) fn released(before: &Lease) -> Lease {
     let mut lease = before.clone();

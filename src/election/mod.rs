@@ -14,10 +14,11 @@
 mod candidate;
 mod lease;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -88,10 +89,11 @@ pub struct Campaign {
 /// logged and tried again; a candidate that cannot reach the API server just does not lead.
 pub fn campaign(client: Client, lease: LeaseName, identity: String, timing: Timing) -> Campaign {
     let (standing, receiver) = watch::channel(Standing::By { leader: None });
+    let calls = Arc::new(Calls::default());
     let resign = CancellationToken::new();
-    let candidate = Candidate::new(client, lease, identity, timing, standing);
+    let candidate = Candidate::new(client, lease, identity, timing, standing, calls.clone());
     let task = tokio::spawn(candidate.run(resign.clone()));
-    Campaign { leadership: Leadership { standing: receiver }, resign, task }
+    Campaign { leadership: Leadership { standing: receiver, calls }, resign, task }
 }
 
 impl Campaign {
@@ -116,17 +118,38 @@ impl Drop for Campaign {
     }
 }
 
+/// What one of the candidates has heard and the leader should know.
+#[derive(Debug, Default)]
+struct Calls {
+    to_leader: Notify,
+    from_others: Notify,
+}
+
 /// Tells whether we lead. Clones tell the same.
 #[derive(Clone, Debug)]
 pub struct Leadership {
     standing: watch::Receiver<Standing>,
+    calls: Arc<Calls>,
 }
 
 impl Leadership {
     /// That of a daemon that runs alone, without an election: always held.
     pub fn unopposed() -> Self {
         // The last value outlives its sender.
-        Self { standing: watch::channel(Standing::Unopposed).1 }
+        Self { standing: watch::channel(Standing::Unopposed).1, calls: Arc::default() }
+    }
+
+    /// Calls whoever leads instead of us, who hears of it with its next renewal. Nothing is done if that is
+    /// us.
+    pub fn call(&self) {
+        if self.tenure().is_none() {
+            self.calls.to_leader.notify_one();
+        }
+    }
+
+    /// Resolves once for all calls to us since it last did.
+    pub async fn called(&self) {
+        self.calls.from_others.notified().await;
     }
 
     /// The identity of whoever leads instead of us, as far as it is known.

@@ -1,5 +1,6 @@
 //! Two daemons as `deploy/base` starts them, one of which dies again and again.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -7,10 +8,11 @@ use anyhow::{Context, Result, ensure};
 use harness::Bed;
 use harness::load::Load;
 use harness::process::{Process, Program};
-use harness::repository::Repository;
+use harness::repository::{BRANCH, Repository};
 use harness::sample::Target;
 use harness::status::StatusClient;
 use harness::wait::{Seen, until};
+use harness::webhook::Webhook;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use serde_json::Value;
@@ -21,12 +23,14 @@ use crate::kustomize;
 const DEADLINE: Duration = Duration::from_secs(60);
 const FAREWELL: Duration = Duration::from_secs(15);
 const ROUNDS: u8 = 3;
+const SECRET: &str = "known to the git server and the daemon";
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts");
 
 /// A daemon as the Deployment starts it, on this machine.
 struct Replica {
     process: Process,
     status: StatusClient,
+    url: String,
     log: PathBuf,
 }
 
@@ -39,7 +43,8 @@ pub(crate) async fn a_push_is_applied_although_the_daemon_that_leads_is_killed(
     bed.deploy_account(&account).await?;
     let repository = Repository::create(folder.path(), Path::new(EXAMPLE)).await?;
     let first = repository.head().await?;
-    let start = |number| Replica::start(bed, folder.path(), &account, repository.bare(), number);
+    let start =
+        |number| Replica::start(bed, folder.path(), &account, repository.bare(), number, "200ms");
 
     let mut leader = start(0)?;
     leader.applied(&first).await?;
@@ -75,6 +80,28 @@ pub(crate) async fn a_push_is_applied_although_the_daemon_that_leads_is_killed(
     Ok(())
 }
 
+/// Neither of the two would look at the repository for a long time.
+pub(crate) async fn a_push_that_is_told_to_the_standby_is_applied_by_the_one_that_leads(
+    bed: &Bed,
+) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let account = folder.path().join("account");
+    bed.deploy_account(&account).await?;
+    let repository = Repository::create(folder.path(), Path::new(EXAMPLE)).await?;
+    let start =
+        |number| Replica::start(bed, folder.path(), &account, repository.bare(), number, "1h");
+    let leader = start(0)?;
+    leader.applied(&repository.head().await?).await?;
+    let standby = start(1)?;
+    standby.stands_by().await?;
+    let revision = push(&repository, 0).await?;
+    Webhook::new(&standby.url, SECRET)?.announce(BRANCH).await?;
+    leader.applied(&revision).await?;
+    leader.process.stop(FAREWELL).await;
+    standby.process.stop(FAREWELL).await;
+    Ok(())
+}
+
 impl Replica {
     /// With the arguments of `deploy/base`; only what belongs to the machine is another's.
     fn start(
@@ -83,6 +110,7 @@ impl Replica {
         account: &Path,
         repository: &Path,
         number: u8,
+        interval: &str,
     ) -> Result<Self> {
         let objects = kustomize(bed, "base")?;
         let mut objects = objects.split("\n---\n").map(serde_yaml::from_str::<Value>);
@@ -100,13 +128,17 @@ impl Replica {
         let arguments = container["args"].as_array().context("no arguments")?;
         let arguments = arguments.iter().filter_map(Value::as_str).map(here);
         let name = format!("coalmine-{number}");
+        let secret = folder.join("webhook-secret");
+        fs::write(&secret, SECRET)?;
         let program = Program::new(&name, env!("CARGO_BIN_EXE_coalmine"), folder)
             .args(arguments)
-            .flag("interval", "200ms")
+            .flag("interval", interval)
+            .flag("webhook-secret-file", &secret)
             .flag("lease-namespace", "coalmine")
             .env("KUBECONFIG", account.to_string_lossy());
-        let status = StatusClient::new(&format!("http://{listen}"))?;
-        Ok(Self { process: Process::start(&program)?, status, log: program.log })
+        let url = format!("http://{listen}");
+        let status = StatusClient::new(&url)?;
+        Ok(Self { process: Process::start(&program)?, status, url, log: program.log })
     }
 
     /// Waits until it has carried out this revision.

@@ -84,6 +84,44 @@ async fn one_leads_and_goes_on_while_the_other_stands_by() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_leader_hears_a_call_with_its_next_renewal_and_goes_on() {
+    let server = ApiServer::new();
+    let (leader, tenure, standby) = leader_and_standby(&server).await;
+    let (leader, standby) = (leader.campaign.leadership(), standby.campaign.leadership());
+    assert!(timeout(LONG, leader.called()).await.is_err(), "nobody has called");
+    for _ in 0..3 {
+        let began = Instant::now();
+        standby.call();
+        timeout(LONG, leader.called()).await.expect("it should hear of it");
+        assert!(began.elapsed() <= TIMING.renewal() * 2, "{:?}", began.elapsed());
+    }
+    leader.call();
+    assert!(timeout(LONG, leader.called()).await.is_err(), "it need not call itself");
+    assert!(tenure.is_held());
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_to_a_dead_leader_do_not_put_off_its_replacement() {
+    let server = ApiServer::new();
+    let (leader, _, standby) = leader_and_standby(&server).await;
+    let died = Instant::now();
+    drop(leader);
+    let leadership = standby.campaign.leadership();
+    let calls = async {
+        loop {
+            leadership.call();
+            sleep(Duration::from_millis(300)).await;
+        }
+    };
+    tokio::select! {
+        () = calls => {}
+        _ = acquires(&standby) => {}
+    }
+    let after = died.elapsed();
+    assert!(after <= TIMING.duration() + Duration::from_millis(100), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_leader_is_replaced_within_the_duration_of_its_lease() {
     let server = ApiServer::new();
     let (leader, _, standby) = leader_and_standby(&server).await;
