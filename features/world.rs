@@ -14,6 +14,7 @@ use harness::front::Front;
 use harness::load::Load;
 use harness::process::{Process, Program};
 use harness::repository::Repository;
+use harness::sample::Target;
 use harness::status::StatusClient;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -66,6 +67,8 @@ pub(crate) struct World {
     pub(crate) reverted: usize,
     /// Services of somebody's repository, by name, and between which versions they go.
     pub(crate) walks: BTreeMap<String, Walk>,
+    /// What was seen to be answered by nobody.
+    pub(crate) refused: Vec<Target>,
     /// Constant loads.
     pub(crate) loads: Vec<Load>,
     /// How the last command of the command line ended.
@@ -100,6 +103,7 @@ impl World {
             pushed: None,
             reverted: 0,
             walks: BTreeMap::new(),
+            refused: Vec::new(),
             loads: Vec::new(),
             ended: None,
             rivals: Vec::new(),

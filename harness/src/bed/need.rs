@@ -14,6 +14,8 @@ pub enum Need {
     EnvoyStatistics,
     /// `@api-server-address`: to come between coalmine and the API server.
     ApiServerAddress,
+    /// `@gloo-envoy`: Gloo's own Envoy, with filters that others do not have.
+    GlooEnvoy,
 }
 
 impl Need {
@@ -24,6 +26,7 @@ impl Need {
             "test-images" => Some(Self::TestImages),
             "envoy-statistics" => Some(Self::EnvoyStatistics),
             "api-server-address" => Some(Self::ApiServerAddress),
+            "gloo-envoy" => Some(Self::GlooEnvoy),
             _ => None,
         }
     }
@@ -31,7 +34,11 @@ impl Need {
     /// Why this kind of bed cannot give it; `None` when it can.
     pub fn unmet_by(self, kind: Kind) -> Option<&'static str> {
         match (self, kind) {
-            (_, Kind::Local) => None,
+            (Self::GlooEnvoy, Kind::Local | Kind::K3sOffline) => {
+                Some("its Envoy has not the filters of Gloo's own, which comes from a registry")
+            }
+            (Self::GlooEnvoy, Kind::Existing) => Some("nothing is known of this cluster's Envoy"),
+            (Self::GlooEnvoy, Kind::K3s) | (_, Kind::Local) => None,
             (Self::Local, _) => Some("it needs what only the local bed has"),
             (Self::TestImages, Kind::K3s | Kind::Existing) => {
                 Some("no registry has the images that it runs")
@@ -52,16 +59,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_local_bed_has_everything_and_others_say_what_they_lack() {
-        let needs = ["local", "test-images", "envoy-statistics", "api-server-address"];
+    fn beds_say_what_they_lack() {
+        let needs =
+            ["local", "test-images", "envoy-statistics", "api-server-address", "gloo-envoy"];
         let unmet = |kind| {
             let needs = needs.map(|tag| Need::of_tag(tag).expect(tag));
             needs.map(|need| need.unmet_by(kind).is_some())
         };
-        assert_eq!(unmet(Kind::Local), [false, false, false, false]);
-        assert_eq!(unmet(Kind::K3sOffline), [true, false, false, false]);
-        assert_eq!(unmet(Kind::K3s), [true, true, false, false]);
-        assert_eq!(unmet(Kind::Existing), [true, true, true, true]);
+        assert_eq!(unmet(Kind::Local), [false, false, false, false, true]);
+        assert_eq!(unmet(Kind::K3sOffline), [true, false, false, false, true]);
+        assert_eq!(unmet(Kind::K3s), [true, true, false, false, false]);
+        assert_eq!(unmet(Kind::Existing), [true, true, true, true, true]);
     }
 
     #[test]
