@@ -193,6 +193,7 @@ impl Pass<'_> {
     /// Looks, and takes the first step of the plan. `None` when there may be more to do.
     async fn step(&mut self) -> Result<Option<Standing>, Ended> {
         let now = (self.reconciler.clock)();
+        self.forget_what_is_not_wanted();
         if self.memory.admitted != Some(self.surroundings()) {
             // It may be repaired; the admission says so before anything is written.
             self.memory.blocked_by = None;
@@ -228,6 +229,15 @@ impl Pass<'_> {
         self.memory.waiting = None;
         self.take(step, &sight).await?;
         Ok(None)
+    }
+
+    /// Nobody has to reckon any more with a change that was let through for another job: this one may
+    /// wait or stall for long before it is asked for.
+    fn forget_what_is_not_wanted(&mut self) {
+        let job = self.job;
+        if self.memory.admitted.take_if(|(admitted, _)| *admitted != job.digest()).is_some() {
+            self.reconciler.admission.forget(&self.job.service);
+        }
     }
 
     /// What the admission's answer rests on.
@@ -472,3 +482,6 @@ fn objection(job: &Job, id: &ObjectId, claim: &Claim) -> Option<String> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;
