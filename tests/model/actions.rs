@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::cluster::id;
 use crate::cluster::kubernetes::Fate;
-use crate::repository::{Canary, SERVICES, VERSIONS, Values, Workload};
+use crate::repository::{COMMON, Canary, SERVICES, VERSIONS, Values, Workload};
 use crate::world::World;
 
 /// Something that happens to the repository, the cluster or the daemon. Numbers are indices of
@@ -16,6 +16,8 @@ use crate::world::World;
 pub(crate) enum Action {
     /// A commit changes a service's file, or takes it away.
     Commit(usize, Option<Values>),
+    /// Commits of two services, this one and the next, that claim the same requests: one can have them.
+    Contest(usize, Values, Values),
     /// A commit takes the last change of a service's file back.
     Revert(usize),
     /// The daemon's process dies after so many requests; the last one is done or not.
@@ -46,6 +48,8 @@ pub(crate) enum Action {
     Meddle(usize, Meddling),
     /// A stranger makes an object with a name of ours.
     Collide(usize, &'static str),
+    /// A stranger makes a table that claims what is common to all, or takes it away again.
+    Claim(usize),
     /// The namespace of the last service appears.
     Namespace,
 }
@@ -85,6 +89,10 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         20 => (service.clone(), values()).prop_map(|(s, v)| Action::Commit(s, Some(v))),
         2 => service.clone().prop_map(|s| Action::Commit(s, None)),
+        3 => (service.clone(), values(), values()).prop_map(|(s, one, other)| {
+            let claiming = |values| Values { common: true, ..values };
+            Action::Contest(s, claiming(one), claiming(other))
+        }),
         4 => service.clone().prop_map(Action::Revert),
         8 => (0..12_u32, any::<bool>()).prop_map(|(n, before)| Action::Die(n, before)),
         4 => (service.clone(), version.clone(), fate).prop_map(|(s, v, f)| Action::Fate(s, v, f)),
@@ -99,6 +107,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (1..20_i64).prop_map(Action::Slow),
         2 => (1..4_u32).prop_map(Action::LostAnswers),
         2 => (service.clone(), meddling).prop_map(|(s, m)| Action::Meddle(s, m)),
+        1 => service.clone().prop_map(Action::Claim),
         1 => (service, ours).prop_map(|(s, kind)| Action::Collide(s, kind)),
         1 => Just(Action::Namespace),
     ]
@@ -116,8 +125,16 @@ fn values() -> impl Strategy<Value = Values> {
     let weight = prop_oneof![Just(0), Just(100), 1..100_u8];
     let canary = prop::option::weighted(0.7, (0..VERSIONS.len(), weight, any::<bool>()));
     let flag = |chance| prop::bool::weighted(chance);
-    ((own(), own(), third), 0..VERSIONS.len(), canary, flag(0.3), flag(0.3), flag(0.1), flag(0.2))
-        .prop_map(|((v1, v2, v3), primary, canary, split, strict, keep, adopt)| {
+    (
+        (own(), own(), third),
+        0..VERSIONS.len(),
+        canary,
+        flag(0.3),
+        flag(0.3),
+        flag(0.1),
+        (flag(0.2), flag(0.1)),
+    )
+        .prop_map(|((v1, v2, v3), primary, canary, split, strict, keep, (adopt, common))| {
             let mut versions = [v1, v2, v3];
             // Who is routed is there.
             versions[primary].get_or_insert(Workload::Ours(None));
@@ -127,7 +144,7 @@ fn values() -> impl Strategy<Value = Values> {
                 Canary { version, weight, by_header }
             });
             let split = split || versions.contains(&Some(Workload::Upstream));
-            Values { versions, primary, canary, split, strict, keep, adopt }
+            Values { versions, primary, canary, split, strict, keep, adopt, common }
         })
 }
 
@@ -144,6 +161,10 @@ impl World {
                     self.repository.commit(SERVICES[service], values);
                     self.note_removal(SERVICES[service]);
                 }
+            }
+            Action::Contest(service, one, other) => {
+                self.repository.commit(SERVICES[service], Some(one));
+                self.repository.commit(SERVICES[(service + 1) % SERVICES.len()], Some(other));
             }
             Action::Revert(service) => self.revert(SERVICES[service]),
             Action::Die(requests, before) => self.trouble.dies_in = Some((requests, before)),
@@ -174,6 +195,7 @@ impl World {
             Action::LostAnswers(count) => self.trouble.lost_answers += count,
             Action::Meddle(service, meddling) => self.meddle(SERVICES[service], meddling),
             Action::Collide(service, kind) => self.collide(SERVICES[service], kind),
+            Action::Claim(service) => self.claim(SERVICES[service]),
             Action::Namespace => self.make_namespace(SERVICES[SERVICES.len() - 1]),
         }
     }
@@ -244,6 +266,23 @@ impl World {
         self.rules.collided(&id, self.now);
         self.rules.meddled(service, self.now);
         self.store.update(&id, "stranger", self.now / 1000, |object| object["spec"] = spec);
+    }
+
+    fn claim(&mut self, service: &str) {
+        let now = self.now / 1000;
+        let id = id("RouteTable", service, "stranger");
+        if !self.store.namespaces.contains(service) || self.store.delete(&id, None, now).is_ok() {
+            return;
+        }
+        let legacy = json!({"upstream": {"name": "legacy", "namespace": service}});
+        let pairs = SERVICES.iter().flat_map(|one| SERVICES.map(|other| format!("{one}-{other}")));
+        let matchers: Vec<_> = pairs.map(|it| json!({"prefix": format!("{COMMON}{it}")})).collect();
+        let routes = json!([{"matchers": matchers, "routeAction": {"single": legacy}}]);
+        self.rules.collided(&id, self.now);
+        self.store.update(&id, "stranger", now, |object| {
+            object["metadata"]["labels"] = json!({"apiGroup": "example"});
+            object["spec"]["routes"] = routes;
+        });
     }
 
     /// Commits and faults have stopped, and everybody recovers; pods, and Gloo from its dislikes, only

@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::cluster::store::is_ours;
 use crate::cluster::{INSTANCE, id};
 use crate::process::Process;
-use crate::repository::{SERVICES, VERSIONS, Workload};
+use crate::repository::{COMMON, SERVICES, VERSIONS, Workload};
+use crate::rules::claims_common;
 use crate::world::World;
 
 impl World {
@@ -133,6 +134,16 @@ impl World {
         }
         if reason.contains("would get requests") || reason.contains("is `external` now") {
             return true;
+        }
+        if reason.contains(COMMON) {
+            // Who was let through before may still be on the way there.
+            let mut others = SERVICES.iter().filter(|other| **other != service);
+            let own = format!("{service}-routes");
+            let is_wanted = |other: &str| self.repository.values(other).is_some_and(|v| v.common);
+            let mut tables = self.store.of_kind("RouteTable").into_iter();
+            return values.common
+                && (others.any(|other| is_wanted(other))
+                    || tables.any(|(id, table)| id.name != own && claims_common(&table)));
         }
         if reason.contains("simulated dislike") {
             return true;

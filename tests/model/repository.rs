@@ -10,6 +10,8 @@ use coalmine::values::{self, Service};
 pub(crate) const SERVICES: [&str; 3] = ["echo", "foxtrot", "golf"];
 /// The versions that a service may have.
 pub(crate) const VERSIONS: [&str; 3] = ["v1", "v2", "v3"];
+/// How the paths begin that everybody may claim, and only one may have.
+pub(crate) const COMMON: &str = "/common/";
 
 /// What one service's file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,9 @@ pub(crate) struct Values {
     pub(crate) strict: bool,
     pub(crate) keep: bool,
     pub(crate) adopt: bool,
+    /// Whether it also claims [`COMMON`], as others may: each in words of its own, so that nothing but
+    /// the preflight sees that they mean the same requests.
+    pub(crate) common: bool,
 }
 
 /// Who runs a version.
@@ -66,7 +71,7 @@ impl Repository {
         self.before.insert(service, before);
         self.revision += 1;
         let files = self.files.iter().map(|(service, values)| {
-            (format!("services/{service}.yaml"), values.file().as_str().into())
+            (format!("services/{service}.yaml"), values.file(service).as_str().into())
         });
         let tree = Tree { revision: self.revision.to_string(), files: files.collect() };
         let read = values::Repository::parse(&tree);
@@ -93,7 +98,7 @@ impl Repository {
 
 impl Values {
     /// As the team writes it.
-    pub(crate) fn file(&self) -> String {
+    pub(crate) fn file(&self, service: &str) -> String {
         let mut versions = Vec::new();
         for (name, workload) in VERSIONS.iter().zip(&self.versions) {
             match workload {
@@ -116,6 +121,18 @@ impl Values {
             let headers = if by_header { ", headers: {stage: canary}" } else { "" };
             let version = VERSIONS[version];
             routes.push(format!("canary: {{version: {version}, weight: {weight}{headers}}}"));
+        }
+        if self.common {
+            // An exact path takes the very request that a prefix is about, and each has one for a prefix
+            // of each other, so whoever comes later does harm.
+            let others = SERVICES.iter().filter(|other| **other != service);
+            let claims = others.map(|other| {
+                format!(
+                    "{{prefix: {COMMON}{service}-{other}}}, {{exact: {COMMON}{other}-{service}}}"
+                )
+            });
+            let claims = claims.collect::<Vec<_>>().join(", ");
+            routes.push(format!("paths: [{{prefix: /{service}}}, {claims}]"));
         }
         if self.split {
             routes.push("split: upstream".into());

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coalmine::diff;
-use coalmine::inventory::{FIELD_MANAGER, ObjectId};
-use coalmine::live::Digest;
+use coalmine::inventory::{self, FIELD_MANAGER, ObjectId};
+use coalmine::live::{Digest, falls_back};
 use coalmine::policy::Routed;
 use serde_json::Value;
 
-use crate::cluster::GLOO_NAMESPACE;
 use crate::cluster::store::is_ours;
-use crate::repository::{VERSIONS, Workload};
+use crate::cluster::{self, GLOO_NAMESPACE};
+use crate::repository::{COMMON, VERSIONS, Workload};
 use crate::world::World;
 
 /// How long the proxy takes at most to learn that a pod has died or come back, and a margin.
@@ -63,6 +63,8 @@ pub(crate) struct Rules {
     meddled: BTreeMap<String, i64>,
     /// Services that were taken away by a commit, while they are not back again.
     pub(crate) removed: BTreeSet<String>,
+    /// Writes of which the daemon did not hear that they were done, and when that was.
+    unheard: BTreeMap<ObjectId, i64>,
     /// When a stranger made an object with a name of ours.
     collisions: BTreeMap<ObjectId, i64>,
     /// Routes to which the process knows a way back: those before, which were accepted.
@@ -89,6 +91,10 @@ impl Rules {
 
     pub(crate) fn collided(&mut self, id: &ObjectId, now: i64) {
         self.collisions.insert(id.clone(), now);
+    }
+
+    pub(crate) fn unheard(&mut self, id: &ObjectId, now: i64) {
+        self.unheard.insert(id.clone(), now);
     }
 
     /// The process died, and what it knew is lost.
@@ -149,6 +155,7 @@ impl World {
             Write::Apply(manifest) => {
                 self.judge_need(id, manifest, live.as_ref());
                 if id.kind == "RouteTable" {
+                    self.judge_claim(id, manifest, live.as_ref());
                     self.judge_routes(id, manifest, live.as_ref(), &service);
                 }
                 let replicas = |object: &Value| object["spec"]["replicas"].as_u64();
@@ -183,12 +190,8 @@ impl World {
         let Some(live) = live else { return };
         let now = self.now / 1000;
         let Ok(after) = self.store.apply(id, manifest, FIELD_MANAGER, true, now) else { return };
-        let managers = live.pointer("/metadata/managedFields").and_then(Value::as_array);
-        let changed =
-            managers.into_iter().flatten().filter_map(|m| m["time"].as_str()?.parse().ok());
-        let changed: Option<jiff::Timestamp> = changed.max();
         // What changed while the request was on its way could not be known.
-        let changed = changed.map_or(0, |at| at.as_millisecond()) + ON_ITS_WAY;
+        let changed = last_changed(live).unwrap_or(0) + ON_ITS_WAY;
         let is_known = changed < self.known_until(&[&id.kind]) && self.trouble.lost_answers == 0;
         if !diff::changes(Some(live), &after)
             && Digest::of_live(live) == Digest::of_live(&after)
@@ -198,29 +201,70 @@ impl World {
         }
     }
 
+    /// Of all that claim the same requests one has them: also where each is asked for alone, and each of
+    /// them would do no harm without the others.
+    fn judge_claim(&mut self, id: &ObjectId, new: &Value, live: Option<&Value>) {
+        if !claims_common(new) || live.is_some_and(claims_common) {
+            return;
+        }
+        // What a service has given up it takes again only to put back what was there before routes that
+        // Gloo dislikes, and that comes first, whoever has claimed it meanwhile.
+        let service = id.namespace.as_deref().unwrap_or_default();
+        if self.repository.values(service).is_none_or(|values| !values.common) {
+            return;
+        }
+        let known = self.known_until(&["RouteTable"]);
+        let tables = self.store.of_kind("RouteTable").into_iter();
+        let mut rivals = tables.filter(|(other, table)| {
+            let made = match is_ours(table) {
+                // The daemon reckons with what it let through, whether or not it sees it.
+                true => self.rules.unheard.get(other).copied(),
+                false => self.rules.collisions.get(other).copied(),
+            };
+            other != id && claims_common(table) && made.is_none_or(|at| at + ON_ITS_WAY < known)
+        });
+        if let Some((rival, _)) = rivals.next() {
+            self.broken("two have the same requests", format!("{id} and {rival}"));
+        }
+    }
+
     /// A version gets more requests only if the proxy knows a pod of it that answers.
     fn judge_routes(&mut self, id: &ObjectId, new: &Value, live: Option<&Value>, service: &str) {
         self.rules.tally.route_writes += 1;
         let state = live.map(|live| live["status"]["statuses"][GLOO_NAMESPACE]["state"].clone());
         let old = live.map(|live| Routed::of(service, live)).unwrap_or_default();
+        let new = Routed::of(service, new);
+        // What is put back had these requests before, without pods too where others answer for it.
+        let is_put_back = self.rules.ways_back.get(id) == Some(&new);
+        let is_answered = is_put_back && self.others_answer(service);
         if live.is_some_and(is_ours) && state == Some("Accepted".into()) {
             self.rules.ways_back.insert(id.clone(), old.clone());
         } else {
             self.rules.ways_back.remove(id);
         }
         let has_routes = !old.shares.is_empty();
-        let new = Routed::of(service, new);
         // Routes that were rejected the proxy has never had.
         let gaining = new.gains(&old).filter(|_| state != Some("Rejected".into()));
         let lost: BTreeSet<String> = gaining
             .filter(|version| !self.is_reachable(service, version, has_routes))
             .cloned()
             .collect();
-        if !lost.is_empty() && !self.is_excused(service) {
+        if !lost.is_empty() && !is_answered && !self.is_excused(service) {
             let what =
                 format!("{id} gives more to {}", lost.into_iter().collect::<Vec<_>>().join(", "));
             self.broken("a version without ready pods that the proxy knows gets requests", what);
         }
+    }
+
+    /// Whether the service's shared Upstream falls back, and there is somebody to fall back to.
+    fn others_answer(&self, service: &str) -> bool {
+        let upstream = self.store.get(&cluster::id("Upstream", service, service));
+        let mut endpoints = self.gateway.serving.clusters.iter().flat_map(|it| &it.endpoints);
+        upstream.is_some_and(|upstream| falls_back(&upstream))
+            && endpoints.any(|endpoint| {
+                let pod = endpoint.pod.as_ref().and_then(|pod| self.pods.all.get(&pod.name));
+                pod.is_some_and(|pod| pod.app == service && pod.answers)
+            })
     }
 
     fn is_reachable(&self, service: &str, version: &str, has_routes: bool) -> bool {
@@ -304,4 +348,16 @@ impl World {
             self.broken("what the proxy still uses goes", id.to_string());
         }
     }
+}
+
+/// Whether the table has routes for what is common to all.
+pub(crate) fn claims_common(table: &Value) -> bool {
+    let routes = table["spec"]["routes"].as_array().into_iter().flatten();
+    let mut matchers = routes.flat_map(|route| route["matchers"].as_array()).flatten();
+    matchers.any(|matcher| matcher["prefix"].as_str().is_some_and(|it| it.starts_with(COMMON)))
+}
+
+/// When anybody changed the object last, in milliseconds, cut off to the second.
+fn last_changed(object: &Value) -> Option<i64> {
+    inventory::last_changed(object).map(|at| at.as_millisecond())
 }

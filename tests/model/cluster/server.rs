@@ -85,6 +85,9 @@ impl World {
             *method != Method::GET && !uri.query().unwrap_or_default().contains("dryRun");
         if is_write && self.trouble.lost_answers > 0 {
             self.trouble.lost_answers -= 1;
+            if let Some(Asked::One(id)) = Asked::read(uri.path()) {
+                self.rules.unheard(&id, self.now);
+            }
             return Some(failure(504, "Timeout", "the answer was lost", ""));
         }
         Some(answer)
