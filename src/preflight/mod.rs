@@ -71,8 +71,32 @@ struct Ahead {
     snapshot: Snapshot,
     /// Who is about to write what.
     writers: Arc<BTreeMap<ObjectRef, String>>,
+    /// Who is about to delete what.
+    leaving: Arc<BTreeMap<ObjectRef, String>>,
     /// Read when first asked for.
     situation: Arc<OnceLock<Situation>>,
+}
+
+impl Ahead {
+    /// What goes is still there in the snapshot, so that changes could come to rely on it.
+    fn keeps_what_is_used(&self, live: &Snapshot, changes: &[Change<'_>]) -> Result<(), Refusal> {
+        if self.leaving.is_empty() {
+            return Ok(());
+        }
+        let coming = situation::under_way(live, changes);
+        for change in changes {
+            for object in change.desired.manifests().map(|it| situation::reference(it.id())) {
+                for used in coming.uses(&object) {
+                    let Some(service) = self.leaving.get(&used) else { continue };
+                    if service != change.service {
+                        let (object, used) = (Arc::new(object), Arc::new(used));
+                        return Err(Refusal::Leaving { object, used, service: service.clone() });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Baseline {
@@ -93,20 +117,25 @@ impl Baseline {
     /// they delete is still there. A change that is checked again must not be among them.
     #[must_use]
     pub fn with(&self, changes: &[Change<'_>]) -> Self {
-        let (base, mut writers) = match &self.ahead {
-            Some(ahead) => (&ahead.snapshot, BTreeMap::clone(&ahead.writers)),
-            None => (&self.live.snapshot, BTreeMap::new()),
+        let (base, mut writers, mut leaving) = match &self.ahead {
+            Some(ahead) => {
+                (&ahead.snapshot, BTreeMap::clone(&ahead.writers), BTreeMap::clone(&ahead.leaving))
+            }
+            None => (&self.live.snapshot, BTreeMap::new(), BTreeMap::new()),
         };
         let snapshot = situation::under_way(base, changes);
         for change in changes {
             writers
                 .extend(situation::own(change).map(|object| (object, change.service.to_owned())));
+            let surplus = change.surplus.iter().map(situation::reference);
+            leaving.extend(surplus.map(|object| (object, change.service.to_owned())));
         }
         let situation = match &self.ahead {
             Some(ahead) if snapshot.is(base) => Arc::clone(&ahead.situation),
             _ => Arc::default(),
         };
-        let ahead = Ahead { snapshot, writers: Arc::new(writers), situation };
+        let (writers, leaving) = (Arc::new(writers), Arc::new(leaving));
+        let ahead = Ahead { snapshot, writers, leaving, situation };
         Self { live: Arc::clone(&self.live), ahead: Some(ahead) }
     }
 
@@ -157,6 +186,7 @@ impl Baseline {
                 });
             }
         }
+        ahead.keeps_what_is_used(&self.live.snapshot, changes)?;
         if !ahead.snapshot.is(&self.live.snapshot) {
             let memory = &self.live.translation.memory;
             let coming =

@@ -140,6 +140,19 @@ pub enum Refusal {
         /// The other service.
         service: String,
     },
+    /// A route to what another service is about to delete.
+    #[error(
+        "{object}: it needs {used}, which the service {service} is about to delete; push it again when that \
+         is gone, with another destination"
+    )]
+    Leaving {
+        /// The object with the route.
+        object: Arc<ObjectRef>,
+        /// What goes.
+        used: Arc<ObjectRef>,
+        /// The other service.
+        service: String,
+    },
 }
 
 impl Refusal {
@@ -157,7 +170,8 @@ impl Refusal {
             | Self::Shadowed { object, .. }
             | Self::Shared { object, .. }
             | Self::Port { object, .. }
-            | Self::Claimed { object, .. } => object,
+            | Self::Claimed { object, .. }
+            | Self::Leaving { object, .. } => object,
             Self::Conflict(conflict) => &conflict.owner,
         }
     }

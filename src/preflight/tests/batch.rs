@@ -121,3 +121,14 @@ fn a_domain_cannot_change_hands_in_one_batch() {
     let claim = wish("b", owner("b", "a.example"));
     assert_eq!(is_admitted(&check(&objects, &[away, claim])), [true, false]);
 }
+
+#[test]
+fn what_one_change_deletes_another_cannot_come_to_rely_on() {
+    let mut objects = cluster_with_foxtrot();
+    let old = [service("a"), upstream("a"), table("a", "/a", single("a"))];
+    objects.extend(old.clone());
+    let leaves = || Wish { desired: Desired::default(), ..plain("a").without(&old) };
+    let relies = || wish("c", table("c", "/c", single("a")));
+    assert_eq!(is_admitted(&check(&objects, &[leaves(), relies()])), [true, false]);
+    assert_eq!(is_admitted(&check(&objects, &[relies(), leaves()])), [true, false]);
+}
