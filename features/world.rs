@@ -28,7 +28,7 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// How long the daemon gets to stop in order.
 const FAREWELL: Duration = Duration::from_secs(15);
 /// How often the daemon looks at the repository in scenarios.
-const INTERVAL: &str = "500ms";
+const INTERVAL: &str = "200ms";
 
 /// What is made wrong on purpose, to see whether the scenarios notice.
 static FLAWS: Mutex<Option<Flaws>> = Mutex::new(None);
