@@ -92,12 +92,10 @@ impl Desired {
             let (Some(before), Backend::Pods(pods)) = (before, backend) else {
                 return Some(Need::Everything(backend));
             };
-            let share = |routed: &Routed| routed.shares.get(&pods.version).copied().unwrap_or(0);
-            let by_header = |routed: &Routed| routed.by_header.contains(&pods.version);
-            let (old, new) = (share(before), share(&self.shares));
+            let old = before.shares.get(&pods.version).copied().unwrap_or(0);
             if leaves_fallback(pods, seen) {
                 Some(Need::Everything(backend))
-            } else if new <= old && (by_header(before) || !by_header(&self.shares)) {
+            } else if !self.shares.gains(before).any(|version| *version == pods.version) {
                 None
             } else if old > 0 && self.shares.primary.as_ref() == Some(&pods.version) {
                 Some(Need::Answers(pods))
