@@ -16,6 +16,7 @@ use harness::webhook::Webhook;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::kustomize;
 
@@ -38,10 +39,7 @@ struct Replica {
 pub(crate) async fn a_push_is_applied_although_the_daemon_that_leads_is_killed(
     bed: &Bed,
 ) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let account = folder.path().join("account");
-    bed.deploy_account(&account).await?;
-    let repository = Repository::create(folder.path(), Path::new(EXAMPLE)).await?;
+    let (folder, account, repository) = scene(bed).await?;
     let first = repository.head().await?;
     let start =
         |number| Replica::start(bed, folder.path(), &account, repository.bare(), number, "200ms");
@@ -84,10 +82,7 @@ pub(crate) async fn a_push_is_applied_although_the_daemon_that_leads_is_killed(
 pub(crate) async fn a_push_that_is_told_to_the_standby_is_applied_by_the_one_that_leads(
     bed: &Bed,
 ) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let account = folder.path().join("account");
-    bed.deploy_account(&account).await?;
-    let repository = Repository::create(folder.path(), Path::new(EXAMPLE)).await?;
+    let (folder, account, repository) = scene(bed).await?;
     let start =
         |number| Replica::start(bed, folder.path(), &account, repository.bare(), number, "1h");
     let leader = start(0)?;
@@ -100,6 +95,15 @@ pub(crate) async fn a_push_that_is_told_to_the_standby_is_applied_by_the_one_tha
     leader.process.stop(FAREWELL).await;
     standby.process.stop(FAREWELL).await;
     Ok(())
+}
+
+/// A folder for both, with the account that they have and the repository that they follow.
+async fn scene(bed: &Bed) -> Result<(TempDir, PathBuf, Repository)> {
+    let folder = tempfile::tempdir()?;
+    let account = folder.path().join("account");
+    bed.deploy_account(&account).await?;
+    let repository = Repository::create(folder.path(), Path::new(EXAMPLE)).await?;
+    Ok((folder, account, repository))
 }
 
 impl Replica {
