@@ -1,9 +1,12 @@
 //! What an apply would change: the live object against what the API server says it would store.
 
+use std::fmt;
+
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use similar::{ChangeTag, TextDiff};
 
-use crate::inventory::{APPLIED, REVISION};
+use crate::inventory::{APPLIED, ObjectId, REVISION};
 
 /// Fields that the API server or a controller keeps, on which no decision rests.
 const BOOKKEEPING: [&str; 5] =
@@ -91,14 +94,27 @@ pub enum Line {
     Same(String),
 }
 
-/// A unified diff with three lines of context; empty when the texts are equal.
-pub fn unified(name: &str, live: &str, desired: &str) -> Vec<Line> {
-    let diff = TextDiff::from_lines(live, desired);
+impl fmt::Display for Line {
+    /// As `diff -u` writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Heading(text) => f.write_str(text),
+            Self::Added(text) => write!(f, "+{text}"),
+            Self::Removed(text) => write!(f, "-{text}"),
+            Self::Same(text) => write!(f, " {text}"),
+        }
+    }
+}
+
+/// A unified diff with three lines of context; empty when the texts are equal. Each text comes with the
+/// word for its state.
+pub fn unified(name: &str, old: (&str, &str), new: (&str, &str)) -> Vec<Line> {
+    let diff = TextDiff::from_lines(old.1, new.1);
     let mut lines = Vec::new();
     for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
         if lines.is_empty() {
-            lines.push(Line::Heading(format!("--- live {name}")));
-            lines.push(Line::Heading(format!("+++ desired {name}")));
+            lines.push(Line::Heading(format!("--- {} {name}", old.0)));
+            lines.push(Line::Heading(format!("+++ {} {name}", new.0)));
         }
         lines.push(Line::Heading(hunk.header().to_string()));
         for change in hunk.iter_changes() {
@@ -111,6 +127,24 @@ pub fn unified(name: &str, live: &str, desired: &str) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// The object as YAML, as far as it is comparable; empty when there is none. The values of a Secret are
+/// not shown.
+pub fn text(id: &ObjectId, object: Option<&Value>) -> String {
+    let Some(object) = object else { return String::new() };
+    let mut object = comparable(object);
+    if id.kind == "Secret" {
+        for field in ["data", "stringData"] {
+            let values = object.get_mut(field).and_then(Value::as_object_mut);
+            for value in values.into_iter().flat_map(|values| values.values_mut()) {
+                let digest = Sha256::digest(value.to_string());
+                let start: String = digest.iter().take(6).map(|b| format!("{b:02x}")).collect();
+                *value = format!("(hidden, sha256 {start})").into();
+            }
+        }
+    }
+    serde_yaml::to_string(&object).unwrap_or_else(|_| format!("{object:#}"))
 }
 
 #[cfg(test)]
@@ -160,8 +194,8 @@ mod tests {
 
     #[test]
     fn equal_texts_have_no_diff_and_others_name_the_object_first() {
-        assert_eq!(unified("Service echo/echo", "a\n", "a\n"), []);
-        let lines = unified("Service echo/echo", "a\nb\n", "a\nc\n");
+        assert_eq!(unified("Service echo/echo", ("live", "a\n"), ("desired", "a\n")), []);
+        let lines = unified("Service echo/echo", ("live", "a\nb\n"), ("desired", "a\nc\n"));
         assert_eq!(lines[0], Line::Heading("--- live Service echo/echo".into()));
         assert!(lines.contains(&Line::Removed("b".into())));
         assert!(lines.contains(&Line::Added("c".into())));

@@ -3,10 +3,13 @@
 //! Data flows in one direction: source, values, render, diff, preflight, plan, apply, health, report.
 
 pub mod apply;
+pub mod checkout;
 pub mod cli;
+pub mod client;
 pub mod cluster;
 pub mod daemon;
 pub mod diff;
+pub mod edit;
 pub mod election;
 pub mod harmless;
 pub mod health;
@@ -17,6 +20,7 @@ pub mod plan;
 pub mod policy;
 pub mod preflight;
 pub mod problem;
+pub mod proposal;
 pub mod reconcile;
 pub mod render;
 pub mod report;

@@ -5,14 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use anyhow::Context;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::cluster::Cluster;
 use crate::diff::{self, Line};
 use crate::harmless::harmless;
-use crate::inventory::{Manifest, ObjectId, SERVICE, is_kept};
+use crate::inventory::{Manifest, SERVICE, is_kept};
 use crate::reconcile::{Job, Review, gone};
 use crate::render::{DEFAULT_INSTANCE, Owner};
 use crate::report::Requests;
@@ -37,8 +35,7 @@ pub(super) struct Diff {
 
 impl Diff {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-        runtime.block_on(self.show())
+        super::runtime()?.block_on(self.show())
     }
 
     async fn show(self) -> anyhow::Result<ExitCode> {
@@ -121,7 +118,8 @@ fn print(job: &Job, review: &Review) -> usize {
     let mut count = 0;
     for (id, stored) in desired.chain(surplus) {
         let live = review.live.get(id);
-        let lines = diff::unified(&id.to_string(), &text(id, live), &text(id, stored));
+        let texts = (diff::text(id, live), diff::text(id, stored));
+        let lines = diff::unified(&id.to_string(), ("live", &texts.0), ("desired", &texts.1));
         count += 1;
         for line in lines {
             print_line(&line);
@@ -130,31 +128,15 @@ fn print(job: &Job, review: &Review) -> usize {
     count
 }
 
-fn print_line(line: &Line) {
+pub(super) fn print_line(line: &Line) {
     const HEADING: Style = AnsiColor::Cyan.on_default();
     const ADDED: Style = AnsiColor::Green.on_default();
     const REMOVED: Style = AnsiColor::Red.on_default();
-    match line {
-        Line::Heading(text) => anstream::println!("{HEADING}{}{HEADING:#}", harmless(text)),
-        Line::Added(text) => anstream::println!("{ADDED}+{}{ADDED:#}", harmless(text)),
-        Line::Removed(text) => anstream::println!("{REMOVED}-{}{REMOVED:#}", harmless(text)),
-        Line::Same(text) => anstream::println!(" {}", harmless(text)),
-    }
-}
-
-/// The object as YAML, empty when there is none. The values of a Secret are not shown.
-fn text(id: &ObjectId, object: Option<&Value>) -> String {
-    let Some(object) = object else { return String::new() };
-    let mut object = diff::comparable(object);
-    if id.kind == "Secret" {
-        for field in ["data", "stringData"] {
-            let values = object.get_mut(field).and_then(Value::as_object_mut);
-            for value in values.into_iter().flat_map(|values| values.values_mut()) {
-                let digest = Sha256::digest(value.to_string());
-                let start: String = digest.iter().take(6).map(|b| format!("{b:02x}")).collect();
-                *value = format!("(hidden, sha256 {start})").into();
-            }
-        }
-    }
-    serde_yaml::to_string(&object).unwrap_or_else(|_| format!("{object:#}"))
+    let style = match line {
+        Line::Heading(_) => HEADING,
+        Line::Added(_) => ADDED,
+        Line::Removed(_) => REMOVED,
+        Line::Same(_) => Style::new(),
+    };
+    anstream::println!("{style}{}{style:#}", harmless(&line.to_string()));
 }

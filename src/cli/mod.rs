@@ -1,26 +1,64 @@
 //! The command line: one file per command.
 //!
-//! Exit codes: 0 when all is well, 1 for any error (a wrong command line too), and 2 is left to
-//! `diff`, for "there are differences".
+//! Exit codes: 0 when all is well, 1 for any error (a wrong command line too), 2 where a command says that
+//! there are differences, [`DEADLINE_PASSED`] and [`NEEDS_A_PERSON`].
 
+mod abort;
+mod act;
+mod completions;
+mod connection;
 mod diff;
+mod doctor;
+mod explain;
 mod fetch;
+mod finish;
+mod git;
+mod plan;
+mod promote;
 mod render;
 mod run;
+mod schema;
+mod settings;
+mod start;
+mod status;
+mod undo;
 mod validate;
+mod wait;
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use clap::Parser;
+use anyhow::Context;
+use clap::{CommandFactory, FromArgMatches, Parser};
+use jiff::SignedDuration;
+use tokio::runtime::Runtime;
 
 use crate::harmless::harmless;
 use crate::values::check_label_value;
 
+/// The exit code of a wait that took too long.
+pub(crate) const DEADLINE_PASSED: u8 = 3;
+/// The exit code when a service does not get on without a person.
+pub(crate) const NEEDS_A_PERSON: u8 = 4;
+
 /// Keeps Gloo canary rollouts equal to a git repository.
 #[derive(Parser)]
-#[command(name = "coalmine", version, arg_required_else_help = true)]
+#[command(
+    name = "coalmine",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Exit codes: 0 all is well, 1 error, 2 differences (diff, plan --detailed-exitcode), 3 too late (wait), \
+4 a service needs a person (status, wait)."
+)]
 struct CommandLine {
+    /// File with options of `run`, `doctor`, `status`, `wait` and `explain`; the environment comes first
+    /// (COALMINE_REPO for --repo), the command line before both
+    #[arg(long, global = true, value_name = "FILE", env = "COALMINE_CONFIG")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -28,9 +66,22 @@ struct CommandLine {
 #[derive(clap::Subcommand)]
 enum Command {
     Run(Box<run::Run>),
-    Diff(diff::Diff),
+    Status(status::Status),
+    Wait(wait::Wait),
+    Explain(explain::Explain),
+    Start(start::Start),
+    Promote(promote::Promote),
+    Abort(abort::Abort),
+    Finish(finish::Finish),
+    Undo(undo::Undo),
     Validate(validate::Validate),
+    Plan(plan::Plan),
     Render(render::Render),
+    Diff(diff::Diff),
+    Doctor(Box<doctor::Doctor>),
+    Schema(schema::Schema),
+    Completions(completions::Completions),
+    Man(completions::Man),
     #[command(hide = true)]
     Fetch(fetch::Fetch),
 }
@@ -39,9 +90,22 @@ impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Command::Run(run) => run.run(),
-            Command::Diff(diff) => diff.run(),
+            Command::Status(status) => status.run(),
+            Command::Wait(wait) => wait.run(),
+            Command::Explain(explain) => explain.run(),
+            Command::Start(start) => start.run(),
+            Command::Promote(promote) => promote.run(),
+            Command::Abort(abort) => abort.run(),
+            Command::Finish(finish) => finish.run(),
+            Command::Undo(undo) => undo.run(),
             Command::Validate(validate) => validate.run(),
+            Command::Plan(plan) => plan.run(),
             Command::Render(render) => render.run(),
+            Command::Diff(diff) => diff.run(),
+            Command::Doctor(doctor) => doctor.run(),
+            Command::Schema(schema) => schema.run(),
+            Command::Completions(completions) => completions.run(),
+            Command::Man(man) => man.run(),
             Command::Fetch(fetch) => Ok(fetch.run()),
         }
     }
@@ -49,7 +113,13 @@ impl Command {
 
 /// Runs the command that the process's arguments ask for.
 pub fn main() -> ExitCode {
-    let command_line = match CommandLine::try_parse() {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let command = match settings::with_settings(CommandLine::command(), &arguments) {
+        Ok(command) => command,
+        Err(error) => return fail(&error),
+    };
+    let matches = command.try_get_matches_from(arguments);
+    let command_line = match matches.and_then(|it| CommandLine::from_arg_matches(&it)) {
         Ok(command_line) => command_line,
         Err(answer) => return print_answer(&answer),
     };
@@ -69,6 +139,20 @@ fn print_answer(answer: &clap::Error) -> ExitCode {
 /// The instance, which becomes a label's value.
 fn label_value(text: &str) -> Result<String, String> {
     check_label_value(text).map(|()| text.to_owned())
+}
+
+/// `1s`, `5m`, `1h30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: SignedDuration =
+        text.parse().map_err(|_| "expected a duration such as 30s, 5m or 1h30m".to_owned())?;
+    match Duration::try_from(parsed) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("expected a duration longer than zero".to_owned()),
+    }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    Runtime::new().context("cannot start the runtime")
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {

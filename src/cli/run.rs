@@ -6,15 +6,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::git::Git;
 use crate::daemon::{self, Manner, Options};
 use crate::election::LeaseName;
 use crate::harmless::harmless;
 use crate::render::DEFAULT_INSTANCE;
 use crate::shard::Shard;
-use crate::source::{CommitId, Credentials, Policy, Rewind, Signatures, SourceConfig, TrustedKeys};
+use crate::source::SourceConfig;
 use crate::telemetry::Telemetry;
 use crate::values::Drift;
 use crate::webhook::SecretFile;
@@ -27,17 +27,11 @@ pub(super) struct Run {
     /// The repository: https://, ssh://, git@host:path, git://, file:// or a path
     #[arg(long, value_name = "URL")]
     repo: String,
-    /// The branch to follow
-    #[arg(long, default_value = "main")]
-    branch: String,
-    /// The folder inside the repository that holds coalmine.yaml, platform/ and services/
-    #[arg(long, default_value = ".")]
-    path: String,
     /// Pause between two polls of the repository, spread by 10 %
-    #[arg(long, default_value = "30s", value_parser = duration)]
+    #[arg(long, default_value = "30s", value_parser = super::duration)]
     interval: Duration,
     /// Pause between two complete lists of the cluster's objects; in between they are watched
-    #[arg(long, default_value = "10m", value_parser = duration)]
+    #[arg(long, default_value = "10m", value_parser = super::duration)]
     schedule: Duration,
     /// Apply the newest commit, wait until it is healthy, tell how each service came out, and end:
     /// with 0 when all is applied and healthy, else with 1
@@ -69,36 +63,12 @@ pub(super) struct Run {
     /// Where the clone is kept [default: $XDG_STATE_HOME/coalmine or ~/.local/state/coalmine]
     #[arg(long, value_name = "DIRECTORY")]
     state_dir: Option<PathBuf>,
-    /// How long a fetch may get nothing from the server; all of it may take 60 times as long
-    #[arg(long, default_value = "1m", value_parser = duration)]
-    fetch_deadline: Duration,
-    /// User name for https, and for ssh when the address has none
-    #[arg(long, value_name = "NAME")]
-    git_username: Option<String>,
-    /// https: file whose only line is the token
-    #[arg(long, value_name = "FILE")]
-    git_token_file: Option<PathBuf>,
-    /// ssh: private key without a passphrase
-    #[arg(long, value_name = "FILE")]
-    git_ssh_key_file: Option<PathBuf>,
-    /// ssh: the servers' keys; without it no ssh server is talked to
-    #[arg(long, value_name = "FILE")]
-    git_known_hosts_file: Option<PathBuf>,
-    /// Take up only commits signed by a key of this file: ssh:ALLOWED_SIGNERS or openpgp:KEYRING. May be
-    /// repeated
-    #[arg(long, value_name = "KIND:FILE")]
-    verify: Vec<TrustedKeys>,
-    /// Ask for no signatures on this commit and its history
-    #[arg(long, value_name = "COMMIT", requires = "verify")]
-    verify_after: Option<CommitId>,
     /// Fetch at once when the git server announces a push at /hooks/git: file with the secret that it
     /// signs with
     #[arg(long, value_name = "FILE")]
     webhook_secret_file: Option<PathBuf>,
-    /// Accept a history that was rewritten: with a commit that one and what descends from it, until the
-    /// branch has moved on; without one any, for as long as this runs
-    #[arg(long, value_name = "COMMIT", num_args = 0..=1, require_equals = true)]
-    allow_rewind: Option<Option<CommitId>>,
+    #[command(flatten)]
+    git: Git,
     #[command(flatten)]
     telemetry: Telemetry,
 }
@@ -120,7 +90,7 @@ impl std::str::FromStr for Listen {
 
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+        let runtime = super::runtime()?;
         let _telling = self.telemetry.start(runtime.handle())?;
         let source = self.source()?;
         runtime.block_on(async {
@@ -167,31 +137,7 @@ impl Run {
             Some(directory) => directory.clone(),
             None => state_directory()?.join(&self.instance),
         };
-        Ok(SourceConfig {
-            repository: self.repo.clone(),
-            branch: self.branch.clone(),
-            path: self.path.clone(),
-            directory,
-            deadline: self.fetch_deadline,
-            credentials: Credentials {
-                username: self.git_username.clone(),
-                token_file: self.git_token_file.clone(),
-                ssh_key_file: self.git_ssh_key_file.clone(),
-                known_hosts_file: self.git_known_hosts_file.clone(),
-            },
-            policy: Policy {
-                rewind: match &self.allow_rewind {
-                    None => Rewind::Refuse,
-                    Some(Some(commit)) => Rewind::To(commit.clone()),
-                    Some(None) => Rewind::Follow,
-                },
-                signatures: Signatures {
-                    keys: self.verify.clone(),
-                    after: self.verify_after.clone(),
-                },
-            },
-            program: std::env::current_exe().context("cannot find the own program")?,
-        })
+        self.git.source(&self.repo, directory)
     }
 }
 
@@ -235,14 +181,4 @@ fn state_directory() -> anyhow::Result<PathBuf> {
 fn pod_namespace() -> Option<String> {
     const FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
     Some(std::fs::read_to_string(FILE).ok()?.trim().to_owned())
-}
-
-/// `1s`, `5m`, `1h30m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: SignedDuration =
-        text.parse().map_err(|_| "expected a duration such as 30s, 5m or 1h30m".to_owned())?;
-    match Duration::try_from(parsed) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err("expected a duration longer than zero".to_owned()),
-    }
 }

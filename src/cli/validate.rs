@@ -8,7 +8,9 @@ use anstyle::{AnsiColor, Style};
 
 use crate::harmless::harmless;
 use crate::phase::Phase;
+use crate::preflight::{Broken, Rule};
 use crate::problem::Problem;
+use crate::proposal::{Expected, Judgement};
 use crate::source::{File, Tree};
 use crate::values::{Outcome, Repository, ServiceName};
 
@@ -16,25 +18,42 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
 
-/// Check a folder's values, and show where each service's rollout stands.
+/// Check a folder of values: every mistake with its line, and what Gloo would make of them
+///
+/// No cluster is asked. Exits with 0 when there is no mistake, 1 otherwise.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coalmine validate            the folder one stands in
+  coalmine validate rollouts")]
 pub(super) struct Validate {
-    /// The folder with coalmine.yaml, platform/ and services/.
+    /// The folder with coalmine.yaml, platform/ and services/
+    #[arg(default_value = ".")]
     path: PathBuf,
 }
 
 impl Validate {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let tree = Tree::from_directory(&self.path)?;
-        let repository = Repository::parse(&tree);
-        let found = problems(&repository);
+        let expected = Expected::of(&tree);
+        let repository = &expected.repository;
+        let found = problems(repository);
         print_problems(&tree, found.iter().copied())?;
+        let judgement = Judgement::of(&expected);
+        let is_grave = |broken: &&Broken| broken.rule != Rule::Warning;
+        let broken: Vec<&Broken> = judgement.platform.iter().filter(is_grave).collect();
         let mut out = anstream::stdout().lock();
         for (name, outcome) in &repository.services {
-            print_service(&mut out, name, outcome)?;
+            print_service(&mut out, name, outcome, judgement.refused.get(name.as_str()))?;
         }
-        writeln!(out, "{}", summary(&repository))?;
-        Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        for broken in &judgement.platform {
+            let (style, word) =
+                if is_grave(&broken) { (BAD, "error") } else { (DOUBTFUL, "warning") };
+            writeln!(out, "{style}{word}{style:#}  platform/: {}", harmless(&broken.to_string()))?;
+        }
+        writeln!(out, "{}", summary(repository, &judgement))?;
+        let good = found.is_empty() && judgement.refused.is_empty() && broken.is_empty();
+        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
@@ -58,9 +77,18 @@ pub(super) fn print_problems<'a>(
     Ok(())
 }
 
-fn print_service(out: &mut impl Write, name: &ServiceName, outcome: &Outcome) -> io::Result<()> {
-    match outcome {
-        Ok(service) => {
+fn print_service(
+    out: &mut impl Write,
+    name: &ServiceName,
+    outcome: &Outcome,
+    refused: Option<&String>,
+) -> io::Result<()> {
+    match (outcome, refused) {
+        (Ok(service), Some(refused)) => {
+            writeln!(out, "{BAD}error{BAD:#}  {name:20} {}", harmless(&service.file))?;
+            writeln!(out, "       {}", harmless(refused))
+        }
+        (Ok(service), None) => {
             let phase = Phase::of(service);
             writeln!(out, "{GOOD}ok{GOOD:#}     {name:20} {phase:11} {}", harmless(&service.file))?;
             for warning in service.warnings() {
@@ -68,15 +96,16 @@ fn print_service(out: &mut impl Write, name: &ServiceName, outcome: &Outcome) ->
             }
             Ok(())
         }
-        Err(problems) => {
+        (Err(problems), _) => {
             let count = counted(problems.len(), "problem");
             writeln!(out, "{BAD}error{BAD:#}  {name:20} {count}")
         }
     }
 }
 
-fn summary(repository: &Repository) -> String {
-    let good = repository.services.values().filter(|outcome| outcome.is_ok()).count();
+fn summary(repository: &Repository, judgement: &Judgement) -> String {
+    let right = repository.services.values().filter(|outcome| outcome.is_ok()).count();
+    let good = right - judgement.refused.len();
     let mut summary = format!("{} ok", counted(good, "service"));
     if good < repository.services.len() {
         summary += &format!(", {} with errors", repository.services.len() - good);

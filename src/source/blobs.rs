@@ -13,6 +13,17 @@ use crate::harmless::harmless;
 /// File modes of git's trees that are not plain files or folders.
 const SYMLINK: i32 = 0o120_000;
 
+impl Tree {
+    /// The files of a commit below `path`, of any repository on disk; an empty path is its root.
+    ///
+    /// # Errors
+    /// [`SourceError::Damaged`] when an object cannot be read, and [`SourceError::Refused`] for what no
+    /// tree may have.
+    pub fn of_commit(repository: &Path, revision: &str, path: &str) -> Result<Self, SourceError> {
+        read(repository, revision, path, &Self::default())
+    }
+}
+
 /// The files of a commit below `path` (normalised; empty for the root). A file that `previous` has
 /// with the same content is shared with it and not read.
 pub(super) fn read(

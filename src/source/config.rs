@@ -65,7 +65,7 @@ impl SourceConfig {
 }
 
 /// `./rollouts/` as `rollouts`, and the root as the empty string.
-fn inside(path: &str) -> Result<String, SourceError> {
+pub(crate) fn inside(path: &str) -> Result<String, SourceError> {
     let mut names = Vec::new();
     for component in Path::new(path).components() {
         match component {

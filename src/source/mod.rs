@@ -32,6 +32,7 @@ use tokio::sync::Mutex;
 
 pub use child::serve as serve_fetch;
 pub use config::SourceConfig;
+pub(crate) use config::inside;
 pub use credentials::Credentials;
 pub use error::{Refusal, SourceError};
 pub use policy::{CommitId, Policy, Rewind, Signatures};

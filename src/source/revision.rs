@@ -26,7 +26,7 @@ impl Revision {
 
     /// What a commit says about itself. Anybody who can push chooses these texts and they end up on
     /// terminals, so control characters are dropped and the length is bounded.
-    pub(super) fn of(commit: &git2::Commit<'_>) -> Self {
+    pub(crate) fn of(commit: &git2::Commit<'_>) -> Self {
         let author = commit.author();
         Self {
             id: commit.id().to_string(),

@@ -29,6 +29,14 @@ pub(super) struct Entry<'a> {
     pub(super) file: Option<&'a File>,
 }
 
+/// The file that describes a service, right or wrong; nothing when there is none, or several.
+pub fn service_file<'a>(tree: &'a Tree, service: &str) -> Option<&'a str> {
+    match Layout::of(tree).services.get(service)?.as_slice() {
+        [Entry { path, file: Some(_) }] => Some(path),
+        _ => None,
+    }
+}
+
 impl<'a> Layout<'a> {
     pub(super) fn of(tree: &'a Tree) -> Self {
         let (mut platform, mut services) = (Vec::new(), BTreeMap::<_, Vec<Entry>>::new());

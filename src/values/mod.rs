@@ -18,6 +18,7 @@ mod platform;
 mod reader;
 mod repository;
 mod routes;
+pub mod schema;
 mod service;
 mod settings;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use deployment::{
     DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Probe, Probes, UpstreamRef, Workload,
 };
 pub use drift::Drift;
+pub use layout::service_file;
 pub use matching::{HeaderMatch, Path, PathMatch, ValueMatch};
 pub use names::{PLATFORM, ServiceName, Version, Weight, check_label_value};
 pub use platform::Platform;

@@ -1,0 +1,351 @@
+//! A person's checkout of the repository: where verbs and reviews read commits, and where a verb's commit
+//! goes.
+//!
+//! A verb acts on what the remote's branch says, for that is what the daemon follows; the work tree and
+//! commits that are not pushed are left alone. Commits are read with libgit2 and transferred by the `git`
+//! program, so that whoever can `git push` can do all of this.
+
+mod git;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use git2::build::TreeUpdateBuilder;
+use git2::{FileMode, ObjectType, Oid, Repository};
+
+use crate::source::{Revision, SourceError, Tree, inside};
+use git::Git;
+
+/// How often a push is tried on top of somebody else's.
+const TRIES: usize = 5;
+
+/// A checkout, and the folder in it that holds `coalmine.yaml`, `platform/` and `services/`.
+pub struct Checkout {
+    repository: Repository,
+    git: Git,
+    path: String,
+}
+
+/// A branch of a remote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// The remote's name, such as `origin`.
+    pub name: String,
+    /// The branch, without `refs/heads/`.
+    pub branch: String,
+}
+
+/// Where a commit goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Publish {
+    /// Onto the branch that the daemon follows.
+    Push(Remote),
+    /// Into a branch of its own, for a pull request; it starts at the one that the daemon follows.
+    Branch {
+        /// The branch that the daemon follows.
+        from: Remote,
+        /// The new branch.
+        name: String,
+    },
+    /// Nowhere: onto the branch that is checked out.
+    Local,
+}
+
+/// A commit that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its id.
+    pub id: String,
+    /// Where it stands now, in words.
+    pub place: String,
+    /// What the person should know beside.
+    pub note: Option<String>,
+}
+
+/// A file's content at a commit, and what it is to become.
+pub struct FileEdit {
+    /// The file, relative to the folder of the rollouts.
+    pub file: String,
+    /// The new content.
+    pub content: String,
+    /// The commit's message.
+    pub message: String,
+}
+
+impl Checkout {
+    /// The checkout around a folder. `path` is the rollouts' folder inside of it; without one it is the
+    /// nearest one, from `directory` up, that looks like one.
+    ///
+    /// # Errors
+    /// When there is no checkout, or no such folder in it.
+    pub fn discover(directory: &Path, path: Option<&str>) -> anyhow::Result<Self> {
+        let repository = Repository::discover(directory).map_err(|_| {
+            anyhow::anyhow!(
+                "{} is in no git repository; clone the repository of rollouts, or say -C",
+                directory.display()
+            )
+        })?;
+        let Some(root) = repository.workdir().map(Path::to_path_buf) else {
+            bail!("{} is a bare repository; a clone of it is needed", repository.path().display());
+        };
+        let path = match path {
+            Some(path) => inside(path)?,
+            None => rollouts(&root, directory)?,
+        };
+        Ok(Self { repository, git: Git(root), path })
+    }
+
+    /// The rollouts' folder on disk.
+    pub fn folder(&self) -> PathBuf {
+        self.git.0.join(&self.path)
+    }
+
+    /// The remote's branch that the checked out branch follows.
+    ///
+    /// # Errors
+    /// When no branch is checked out, or it follows none.
+    pub fn upstream(&self) -> anyhow::Result<Remote> {
+        let hint =
+            "`git branch --set-upstream-to=origin/main` sets one, and --no-push does without";
+        let head = self.repository.find_reference("HEAD")?;
+        let branch = head.symbolic_target().ok().flatten().map(str::to_owned);
+        let Some(branch) = branch else {
+            bail!("no branch is checked out, so there is none to push to; {hint}");
+        };
+        let text = |name: Result<git2::Buf, git2::Error>| -> anyhow::Result<String> {
+            let name = name.ok().and_then(|name| name.as_str().ok().map(str::to_owned));
+            name.with_context(|| format!("{branch} follows no branch of a remote; {hint}"))
+        };
+        let remote = text(self.repository.branch_upstream_remote(&branch))?;
+        let merge = text(self.repository.branch_upstream_merge(&branch))?;
+        let merge = merge.strip_prefix("refs/heads/").unwrap_or(&merge).to_owned();
+        Ok(Remote { name: remote, branch: merge })
+    }
+
+    /// The commit that a verb's commit will stand on: of a remote's branch the newest one.
+    ///
+    /// # Errors
+    /// When the remote cannot be reached.
+    pub fn base(&self, publish: &Publish) -> anyhow::Result<String> {
+        match publish {
+            Publish::Push(remote) | Publish::Branch { from: remote, .. } => {
+                let Remote { name, branch } = remote;
+                let tracking = format!("refs/remotes/{name}/{branch}");
+                let refspec = format!("+refs/heads/{branch}:{tracking}");
+                self.git.run(&["fetch", "--quiet", "--no-tags", name, &refspec])?;
+                self.commit_id(&tracking)
+            }
+            Publish::Local => self.commit_id("HEAD"),
+        }
+    }
+
+    /// The full id of the commit that a name means.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn commit_id(&self, name: &str) -> anyhow::Result<String> {
+        let object = self.repository.revparse_single(name);
+        let object = object.with_context(|| format!("there is no commit {name}"))?;
+        let commit =
+            object.peel(ObjectType::Commit).with_context(|| format!("{name} is no commit"))?;
+        Ok(commit.id().to_string())
+    }
+
+    /// The newest commit that both have.
+    ///
+    /// # Errors
+    /// When they have none in common.
+    pub fn merge_base(&self, one: &str, other: &str) -> anyhow::Result<String> {
+        let (one, other) = (Oid::from_str(one)?, Oid::from_str(other)?);
+        let base = self.repository.merge_base(one, other);
+        Ok(base.context("the two have no commit in common; is the clone shallow?")?.to_string())
+    }
+
+    /// Whether the first commit is among the ancestors of the second one, or is it.
+    pub fn leads_to(&self, ancestor: &str, commit: &str) -> bool {
+        let ids = (Oid::from_str(ancestor), Oid::from_str(commit));
+        let (Ok(ancestor), Ok(commit)) = ids else { return false };
+        ancestor == commit
+            || self.repository.graph_descendant_of(commit, ancestor).unwrap_or_default()
+    }
+
+    /// The files of a commit in the rollouts' folder.
+    ///
+    /// # Errors
+    /// As for the daemon: what it would refuse is refused here.
+    pub fn tree(&self, commit: &str) -> Result<Tree, SourceError> {
+        Tree::of_commit(self.repository.commondir(), commit, &self.path)
+    }
+
+    /// What a commit says about itself.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub fn revision(&self, commit: &str) -> anyhow::Result<Revision> {
+        Ok(Revision::of(&self.repository.find_commit(Oid::from_str(commit)?)?))
+    }
+
+    /// The file's content before the newest change of it, and that change.
+    ///
+    /// # Errors
+    /// When nothing ever changed it, or the history that is here ends before.
+    pub fn previous(&self, base: &str, file: &str) -> anyhow::Result<(Revision, String)> {
+        let path = self.path_of(file);
+        let blob = |commit: &git2::Commit<'_>| -> anyhow::Result<Option<Oid>> {
+            match commit.tree()?.get_path(Path::new(&path)) {
+                Ok(entry) => Ok(Some(entry.id())),
+                Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        };
+        let mut commit = self.repository.find_commit(Oid::from_str(base)?)?;
+        let now = blob(&commit)?.with_context(|| format!("{path} is not in {}", short(base)))?;
+        loop {
+            let change = Revision::of(&commit);
+            if commit.parent_count() == 0 {
+                bail!(
+                    "{path} has no earlier state: it came with {} ({})",
+                    change.short(),
+                    change.subject
+                );
+            }
+            let Ok(parent) = commit.parent(0) else {
+                bail!(
+                    "the history ends at {}; `git fetch --unshallow` brings the rest",
+                    change.short()
+                );
+            };
+            match blob(&parent)? {
+                Some(before) if before == now => commit = parent,
+                Some(before) => {
+                    let content = self.repository.find_blob(before)?.content().to_vec();
+                    let content = String::from_utf8(content);
+                    let content = content
+                        .with_context(|| format!("{path} was no text before {}", change.short()))?;
+                    return Ok((change, content));
+                }
+                None => bail!(
+                    "{path} came with {} ({}); to take the service away remove the file",
+                    change.short(),
+                    change.subject
+                ),
+            }
+        }
+    }
+
+    /// Makes a commit and publishes it. When somebody else pushed meanwhile, `edit` is asked again for the
+    /// new base.
+    ///
+    /// # Errors
+    /// When `edit` fails, or git refuses. No branch has moved then.
+    pub fn publish(
+        &self,
+        publish: &Publish,
+        mut base: String,
+        mut edit: impl FnMut(&str) -> anyhow::Result<FileEdit>,
+    ) -> anyhow::Result<Made> {
+        let mut refused = String::new();
+        for _ in 0..TRIES {
+            let file = edit(&base)?;
+            let commit = self.commit(&base, &file)?;
+            let (target, remote) = match publish {
+                Publish::Push(remote) => (&remote.branch, remote),
+                Publish::Branch { from, name } => (name, from),
+                Publish::Local => return self.move_local(&commit),
+            };
+            let push = format!("{commit}:refs/heads/{target}");
+            let answer = self.git.ask(&["push", "--quiet", &remote.name, &push])?;
+            if answer.succeeded {
+                return Ok(self.pushed(publish, commit));
+            }
+            refused = answer.words;
+            let now = self.base(publish)?;
+            if now == base {
+                break;
+            }
+            base = now;
+        }
+        bail!("the push was refused: {refused}");
+    }
+
+    fn commit(&self, base: &str, edit: &FileEdit) -> anyhow::Result<String> {
+        let tree = self.repository.find_commit(Oid::from_str(base)?)?.tree()?;
+        let path = self.path_of(&edit.file);
+        let mode = match tree.get_path(Path::new(&path)).map(|entry| entry.filemode()) {
+            Ok(0o100_755) => FileMode::BlobExecutable,
+            _ => FileMode::Blob,
+        };
+        let blob = self.repository.blob(edit.content.as_bytes())?;
+        let tree = TreeUpdateBuilder::new()
+            .upsert(path, blob, mode)
+            .create_updated(&self.repository, &tree)?;
+        self.git.commit(&tree.to_string(), base, &edit.message)
+    }
+
+    /// The commit is where it should be; the branch that is checked out follows it if it can.
+    fn pushed(&self, publish: &Publish, id: String) -> Made {
+        match publish {
+            Publish::Push(remote) => {
+                let place = format!("{} of {}", remote.branch, remote.name);
+                let follows = self.upstream().is_ok_and(|upstream| upstream == *remote);
+                let note = follows.then(|| self.follow(&id)).flatten();
+                Made { id, place, note }
+            }
+            Publish::Branch { from, name } => {
+                let note = format!("open a pull request from {name} to {}", from.branch);
+                Made { id, place: format!("{name} of {}", from.name), note: Some(note) }
+            }
+            Publish::Local => {
+                Made { id, place: "the branch that is checked out".into(), note: None }
+            }
+        }
+    }
+
+    fn move_local(&self, commit: &str) -> anyhow::Result<Made> {
+        let answer = self.git.ask(&["merge", "--ff-only", "--quiet", commit])?;
+        if !answer.succeeded {
+            bail!("the work tree is in the way, nothing was changed: {}", answer.words);
+        }
+        Ok(self.pushed(&Publish::Local, commit.to_owned()))
+    }
+
+    /// Brings the checked out branch up to the commit; says why it stays behind if it does.
+    fn follow(&self, commit: &str) -> Option<String> {
+        let advice = "this checkout stays as it was; `git pull --rebase` brings it up to date";
+        match self.git.ask(&["merge", "--ff-only", "--quiet", commit]) {
+            Ok(answer) if answer.succeeded => None,
+            _ => Some(advice.to_owned()),
+        }
+    }
+
+    fn path_of(&self, file: &str) -> String {
+        if self.path.is_empty() { file.to_owned() } else { format!("{}/{file}", self.path) }
+    }
+}
+
+fn short(id: &str) -> &str {
+    id.get(..7).unwrap_or(id)
+}
+
+/// The nearest folder that looks like one of rollouts, from `directory` up to the root of the checkout,
+/// relative to that root.
+fn rollouts(root: &Path, directory: &Path) -> anyhow::Result<String> {
+    let (root, start) = (root.canonicalize()?, directory.canonicalize()?);
+    let is_one = |folder: &Path| {
+        let files = ["coalmine.yaml", "services", "platform"];
+        folder.starts_with(&root) && files.iter().any(|name| folder.join(name).exists())
+    };
+    // Whoever stands in `services/` means the folder above.
+    let inside = |folder: &Path| {
+        folder.parent().is_some_and(is_one) && !folder.join("coalmine.yaml").exists()
+    };
+    let found = start.ancestors().filter(|folder| is_one(folder)).find(|folder| !inside(folder));
+    let Some(found) = found else {
+        bail!(
+            "neither {} nor a folder above it in the repository has coalmine.yaml, services/ or platform/; \
+             say --path",
+            directory.display()
+        );
+    };
+    Ok(found.strip_prefix(&root)?.to_string_lossy().into_owned())
+}

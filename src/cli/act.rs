@@ -1,0 +1,203 @@
+//! What all verbs have in common: they edit one service's file, show what that means, commit and push.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+
+use super::connection::Connection;
+use super::diff::print_line;
+use super::wait::{Follow, seconds};
+use crate::checkout::{Checkout, FileEdit, Made, Publish, Remote};
+use crate::diff;
+use crate::edit::{Edited, Verb, edit, valid};
+use crate::harmless::harmless;
+use crate::proposal::{Proposal, text};
+use crate::source::Tree;
+use crate::values::{Repository, Service, service_file};
+
+/// How a verb's edit becomes a commit, and where that goes.
+#[derive(clap::Args)]
+pub(super) struct Act {
+    /// The service: its file's name without the ending
+    pub(super) service: String,
+    /// The checkout to work in
+    #[arg(short = 'C', long = "directory", value_name = "DIRECTORY", default_value = ".")]
+    directory: PathBuf,
+    /// The folder in the repository with coalmine.yaml, platform/ and services/ [default: the nearest one
+    /// above the working directory]
+    #[arg(long, value_name = "FOLDER")]
+    path: Option<String>,
+    /// Why, for the commit's message
+    #[arg(short, long, value_name = "TEXT")]
+    message: Option<String>,
+    /// Commit onto the branch that is checked out, and push nothing
+    #[arg(long)]
+    no_push: bool,
+    /// Push the commit as a new branch, for a pull request
+    #[arg(long, value_name = "NAME", conflicts_with = "no_push")]
+    branch: Option<String>,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Follow the commit until it is in force
+    #[arg(long, conflicts_with_all = ["no_push", "branch", "dry_run"])]
+    wait: bool,
+    /// How long to follow it
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = super::duration)]
+    timeout: std::time::Duration,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// What is asked for.
+pub(super) enum Request {
+    /// One of the verbs that say what the values should be.
+    Verb(Verb),
+    /// The file as it was before its last change.
+    Undo,
+}
+
+impl Act {
+    pub(super) fn run(self, request: &Request) -> anyhow::Result<ExitCode> {
+        let checkout = Checkout::discover(&self.directory, self.path.as_deref())?;
+        let publish = self.target(&checkout)?;
+        let base = checkout.base(&publish)?;
+        let first = self.prepare(&checkout, request, &base)?;
+        first.show()?;
+        if self.dry_run {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let made = checkout.publish(&publish, base.clone(), |now| {
+            let prepared = self.prepare(&checkout, request, now)?;
+            if prepared.before != first.before {
+                let newest = checkout.revision(now)?;
+                bail!(
+                    "somebody changed {} meanwhile; the branch is now at {} ({}, by {}). Look at it and say \
+                     it again",
+                    self.service,
+                    newest.short(),
+                    harmless(&newest.subject),
+                    harmless(&newest.author)
+                );
+            }
+            Ok(prepared.edit)
+        })?;
+        tell(&made);
+        if self.wait { self.follow(&checkout, &made.id) } else { Ok(ExitCode::SUCCESS) }
+    }
+
+    fn target(&self, checkout: &Checkout) -> anyhow::Result<Publish> {
+        if self.no_push {
+            return Ok(Publish::Local);
+        }
+        let from: Remote = checkout.upstream()?;
+        Ok(match &self.branch {
+            Some(name) => Publish::Branch { from, name: name.clone() },
+            None => Publish::Push(from),
+        })
+    }
+
+    /// The edit on top of a commit, with what it means.
+    fn prepare(
+        &self,
+        checkout: &Checkout,
+        request: &Request,
+        base: &str,
+    ) -> anyhow::Result<Prepared> {
+        let tree = checkout.tree(base)?;
+        let edited = match request {
+            Request::Verb(verb) => edit(&tree, &self.service, verb)?,
+            Request::Undo => undo(checkout, &tree, base, &self.service)?,
+        };
+        let mut after = tree.clone();
+        after.revision = "local".into();
+        after.files.insert(edited.file.clone(), edited.after.as_str().into());
+        let proposal = Proposal::of(&tree, &after);
+        let objections = proposal.objections(&self.service);
+        if !objections.is_empty() {
+            bail!("{} would not be taken up: {}", self.service, objections.join("; "));
+        }
+        let transition = proposal.services.iter().find(|it| it.service == self.service);
+        let transition = transition.map(|it| match (&it.before, &it.after) {
+            (Some(before), Some(after)) => format!("{before} to {after}, {}.", it.verdict.name()),
+            _ => it.verdict.name().to_owned(),
+        });
+        let reason = self.message.iter().cloned();
+        let paragraphs: Vec<String> =
+            [edited.subject.clone()].into_iter().chain(reason).chain(transition).collect();
+        Ok(Prepared {
+            before: service(&tree, &self.service),
+            edit: FileEdit {
+                file: edited.file.clone(),
+                content: edited.after.clone(),
+                message: paragraphs.join("\n\n"),
+            },
+            edited,
+            proposal,
+        })
+    }
+
+    fn follow(self, checkout: &Checkout, commit: &str) -> anyhow::Result<ExitCode> {
+        let follow = Follow {
+            service: &self.service,
+            timeout: self.timeout,
+            reached: &|status| {
+                let revision = status.revision.as_deref().unwrap_or_default();
+                status.is_ready() && (revision == commit || checkout.leads_to(commit, revision))
+            },
+            concerned: &|status| {
+                let tried = &status.attempted_revision;
+                tried == commit || checkout.leads_to(commit, tried)
+            },
+        };
+        anstream::println!("waiting for up to {} ...", seconds(self.timeout));
+        super::runtime()?.block_on(follow.until_reached(&self.connection.client()?))
+    }
+}
+
+/// An edit, and what it means.
+struct Prepared {
+    /// The service before: an edit is made anew only where this is the same.
+    before: Option<Service>,
+    edited: Edited,
+    edit: FileEdit,
+    proposal: Proposal,
+}
+
+impl Prepared {
+    fn show(&self) -> anyhow::Result<()> {
+        let Edited { file, before, after, .. } = &self.edited;
+        for line in diff::unified(file, ("a", before), ("b", after)) {
+            print_line(&line);
+        }
+        anstream::print!("{}", text(&self.proposal, false));
+        Ok(())
+    }
+}
+
+fn service(tree: &Tree, name: &str) -> Option<Service> {
+    valid(&Repository::parse(tree), name).ok().map(|service| Service::clone(&service))
+}
+
+/// The file before its last change, which then is undone; so whoever says it twice has it back.
+fn undo(checkout: &Checkout, tree: &Tree, base: &str, name: &str) -> anyhow::Result<Edited> {
+    let file = service_file(tree, name).with_context(|| {
+        let known = Repository::parse(tree);
+        let known: Vec<_> = known.services.keys().map(ToString::to_string).collect();
+        format!("there is no one file of a service {name:?}; there are: {}", known.join(", "))
+    })?;
+    let file = file.to_owned();
+    let (change, after) = checkout.previous(base, &file)?;
+    let before = tree.files.get(&file).map(|file| file.content().to_vec()).unwrap_or_default();
+    let subject = format!("{name}: undo \"{}\" ({})", change.subject, change.short());
+    Ok(Edited { file, before: String::from_utf8_lossy(&before).into_owned(), after, subject })
+}
+
+fn tell(made: &Made) {
+    let Made { id, place, note } = made;
+    anstream::println!("commit {id} is on {}", harmless(place));
+    if let Some(note) = note {
+        anstream::println!("note: {}", harmless(note));
+    }
+}

@@ -1,0 +1,204 @@
+//! `coalmine doctor`: can this machine, or this pod, do what `coalmine run` does?
+
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use kube::api::{Api, PostParams};
+use serde::Deserialize;
+
+use super::git::Git;
+use crate::cluster::Cluster;
+use crate::harmless::harmless;
+use crate::report::Requests;
+use crate::source::Source;
+use crate::values::Repository;
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// The rights that the daemon needs: those that it is given.
+const RIGHTS: &str = include_str!("../../deploy/base/rbac.yaml");
+
+/// Look whether everything is there that the daemon needs
+///
+/// The repository, the API server, Gloo's kinds and settings, and the rights; each with what to do when it is
+/// not. Nothing is changed. Exits with 0 when all is well.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coalmine doctor                                          the cluster of KUBECONFIG
+  coalmine doctor --repo https://git.example.com/r.git --git-token-file token
+  kubectl exec -n coalmine deploy/coalmine -- coalmine doctor   with the daemon's own rights")]
+pub(super) struct Doctor {
+    /// The repository, as `run` is told it; without it git is not looked at
+    #[arg(long, value_name = "URL")]
+    repo: Option<String>,
+    #[command(flatten)]
+    git: Git,
+    /// The namespace that Gloo runs in
+    #[arg(long, value_name = "NAME", default_value = "gloo-system")]
+    gloo_namespace: String,
+}
+
+impl Doctor {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        super::runtime()?.block_on(async {
+            let mut findings = Findings::default();
+            if let Some(repository) = &self.repo {
+                findings.add("repository", self.repository(repository).await);
+            }
+            match self.cluster(&mut findings).await {
+                Ok(cluster) => {
+                    findings.add("Gloo", self.gloo(&cluster).await);
+                    findings.add("rights", rights(&cluster).await);
+                }
+                Err(error) => findings.add("API server", Err(error)),
+            }
+            Ok(if findings.bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        })
+    }
+
+    /// Fetches the branch and reads it, in a folder that goes again.
+    async fn repository(&self, repository: &str) -> anyhow::Result<String> {
+        let name = format!("coalmine-doctor-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        let looked_at = async {
+            let source = Source::new(self.git.source(repository, directory.clone())?)?;
+            let revision = source.fetch().await?;
+            let read = Repository::parse(&source.tree(&revision)?);
+            let good = read.services.values().filter(|outcome| outcome.is_ok()).count();
+            let all = read.services.len();
+            if let Some(problem) = read.problems.first() {
+                anyhow::bail!("it can be fetched, but nothing of it would be applied: {problem}");
+            }
+            Ok(format!("at {}, {good} of {all} services without mistakes", revision.short()))
+        };
+        let result = looked_at.await;
+        // What is left of it is in the folder for temporary files.
+        let _ = std::fs::remove_dir_all(&directory);
+        result
+    }
+
+    async fn cluster(&self, findings: &mut Findings) -> anyhow::Result<Cluster> {
+        let cluster = Cluster::connect(&Requests::default()).await?;
+        let version = cluster.client().apiserver_version().await.map_err(|error| {
+            anyhow::anyhow!(
+                "it does not answer: {error}; check KUBECONFIG and that the cluster is up"
+            )
+        })?;
+        findings.add("API server", Ok(format!("Kubernetes {}", version.git_version)));
+        Ok(cluster)
+    }
+
+    async fn gloo(&self, cluster: &Cluster) -> anyhow::Result<String> {
+        for kind in gloo::Snapshot::ROUTING.iter().filter(|kind| kind.api_version != "v1") {
+            cluster.list(kind.api_version, kind.kind, Some(&self.gloo_namespace), "").await?;
+        }
+        let namespace = &self.gloo_namespace;
+        let of = |kind: &'static str, api_version: &'static str| {
+            cluster.list(api_version, kind, Some(namespace), "")
+        };
+        let settings = of("Settings", "gloo.solo.io/v1").await?;
+        if !settings.iter().any(|(id, _)| id.name == "default") {
+            anyhow::bail!(
+                "its kinds are there, but no Settings {namespace}/default; does Gloo run in another \
+                 namespace? --gloo-namespace here, gloo.namespace in coalmine.yaml"
+            );
+        }
+        let gateways = of("Gateway", "gateway.solo.io/v1").await?;
+        if gateways.is_empty() {
+            anyhow::bail!(
+                "no Gateway is in {namespace}, so nobody listens; Gloo's Helm chart brings one"
+            );
+        }
+        Ok(format!("its kinds, Settings and {} Gateways are in {namespace}", gateways.len()))
+    }
+}
+
+#[derive(Default)]
+struct Findings {
+    bad: bool,
+}
+
+impl Findings {
+    fn add(&mut self, what: &str, finding: anyhow::Result<String>) {
+        match finding {
+            Ok(words) => anstream::println!("{GOOD}ok{GOOD:#}     {what}: {}", harmless(&words)),
+            Err(error) => {
+                self.bad = true;
+                let words = format!("{error:#}");
+                anstream::println!("{BAD}error{BAD:#}  {what}: {}", harmless(&words));
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Role {
+    #[serde(default)]
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rule {
+    api_groups: Vec<String>,
+    resources: Vec<String>,
+    verbs: Vec<String>,
+}
+
+/// Asks the API server about each right of the daemon's ClusterRole.
+async fn rights(cluster: &Cluster) -> anyhow::Result<String> {
+    let roles: Vec<Role> = serde_yaml::from_multiple(RIGHTS)?;
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(cluster.client());
+    let (mut count, mut missing) = (0, Vec::new());
+    for rule in roles.iter().flat_map(|role| &role.rules) {
+        for (group, resource) in product(&rule.api_groups, &rule.resources) {
+            let mut denied = Vec::new();
+            for verb in &rule.verbs {
+                let review = review(group, resource, verb);
+                let answer = reviews.create(&PostParams::default(), &review).await?;
+                count += 1;
+                if !answer.status.is_some_and(|status| status.allowed) {
+                    denied.push(verb.as_str());
+                }
+            }
+            if !denied.is_empty() {
+                let dot = if group.is_empty() { "" } else { "." };
+                missing.push(format!("{} {resource}{dot}{group}", denied.join(",")));
+            }
+        }
+    }
+    if !missing.is_empty() {
+        anyhow::bail!(
+            "not allowed: {}; `kubectl apply -k deploy/base` gives the account of the daemon all of them",
+            missing.join("; ")
+        );
+    }
+    Ok(format!("all {count} that the daemon needs"))
+}
+
+fn product<'a>(
+    groups: &'a [String],
+    resources: &'a [String],
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let of_group = |group: &'a String| resources.iter().map(|it| (group.as_str(), it.as_str()));
+    groups.iter().flat_map(of_group)
+}
+
+fn review(group: &str, resource: &str, verb: &str) -> SelfSubjectAccessReview {
+    let attributes = ResourceAttributes {
+        group: Some(group.to_owned()),
+        resource: Some(resource.to_owned()),
+        verb: Some(verb.to_owned()),
+        ..ResourceAttributes::default()
+    };
+    let spec = SelfSubjectAccessReviewSpec {
+        resource_attributes: Some(attributes),
+        ..SelfSubjectAccessReviewSpec::default()
+    };
+    SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() }
+}

@@ -1,0 +1,192 @@
+//! `coalmine explain`: which version answers a request, and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anstyle::Style;
+use anyhow::bail;
+use gloo::{
+    Answer, Memory, ObjectRef, Outcome, Request, ResourceRef, Snapshot, Translation, answer,
+    translate,
+};
+
+use crate::cluster::Cluster;
+use crate::edit::valid;
+use crate::harmless::harmless;
+use crate::inventory::SERVICE;
+use crate::plan::is_route;
+use crate::proposal::{Expected, host_of, in_words, reference};
+use crate::report::Requests;
+use crate::source::Tree;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// Say which version of a service answers a request, and why
+///
+/// By the rules of Gloo and Envoy, from a folder of values as if every version had a ready pod, or with
+/// --cluster from the objects and pods that there are.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coalmine explain echo /echo --header stage=canary
+  coalmine explain echo /echo --cluster")]
+pub(super) struct Explain {
+    /// The service
+    service: String,
+    /// The path, with the query if there is one
+    path: String,
+    /// A header of the request; may be repeated
+    #[arg(long = "header", value_name = "NAME=VALUE", value_parser = super::start::header)]
+    headers: Vec<(String, String)>,
+    /// The method
+    #[arg(long, default_value = "GET")]
+    method: String,
+    /// The host that is asked for [default: the first one that fits the service's routes]
+    #[arg(long)]
+    host: Option<String>,
+    /// The folder with coalmine.yaml, platform/ and services/
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    folder: PathBuf,
+    /// Ask the cluster of KUBECONFIG, not the folder
+    #[arg(long, conflicts_with = "folder")]
+    cluster: bool,
+}
+
+impl Explain {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let seen = match self.cluster {
+            true => super::runtime()?.block_on(of_cluster(&self.service))?,
+            false => self.of_folder()?,
+        };
+        let translation = translate(&seen.snapshot, &Memory::default());
+        let Some(host) = host_of(&translation, &seen.routes) else {
+            bail!(
+                "the gateway serves no route of {}; does a VirtualService select its apiGroup?",
+                self.service
+            );
+        };
+        let request = Request {
+            method: self.method.clone(),
+            host: self.host.clone().unwrap_or(host),
+            path: self.path.clone(),
+            headers: self.headers.clone(),
+        };
+        let answered = answer(&translation, &request);
+        print_request(&request);
+        let is_ours = print_way(&translation, &answered, &request.host)
+            .is_some_and(|holder| seen.routes.contains(&holder));
+        for (who, share) in recipients(&answered.outcomes, &seen.versions) {
+            anstream::println!("  → {} {:.0} %", harmless(&who), share * 100.0);
+        }
+        for (share, outcomes) in &answered.mirrors {
+            for (who, part) in recipients(outcomes, &seen.versions) {
+                let percent = share * part * 100.0;
+                anstream::println!("  and a copy to {} {percent:.0} %", harmless(&who));
+            }
+        }
+        if !is_ours {
+            anstream::eprintln!("no route of {} takes it", self.service);
+        }
+        Ok(if is_ours { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn of_folder(&self) -> anyhow::Result<Seen> {
+        let expected = Expected::of(&Tree::from_directory(&self.folder)?);
+        valid(&expected.repository, &self.service)?;
+        let mut versions = Versions::new();
+        for service in expected.names().filter_map(|name| expected.service(name)) {
+            for version in service.versions.keys() {
+                let pod = ResourceRef::new(&service.namespace, service.version_name(version));
+                versions.insert(pod, format!("{} {version}", service.name));
+            }
+        }
+        let routes = expected.job(&self.service).into_iter().flat_map(|job| &job.desired.routes);
+        let routes = routes.map(|manifest| reference(manifest.id())).collect();
+        Ok(Seen { snapshot: expected.cluster(), versions, routes })
+    }
+}
+
+fn print_request(request: &Request) {
+    let Request { method, host, path, headers } = request;
+    let headers: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let with = if headers.is_empty() { "" } else { " with " };
+    let line = format!("{method} http://{host}{path}{with}{}", headers.join(", "));
+    anstream::println!("{BOLD}{}{BOLD:#}", harmless(&line));
+}
+
+/// Prints the routes that are tried, and returns the object with the one that takes the request.
+fn print_way(translation: &Translation, answered: &Answer, host: &str) -> Option<ObjectRef> {
+    let mut hosts = translation.virtual_hosts.iter();
+    let Some(found) = hosts.find(|it| Some(&it.name) == answered.virtual_host.as_ref()) else {
+        anstream::println!("  no VirtualService has the domain {}", harmless(host));
+        return None;
+    };
+    let domains = found.domains.join(", ");
+    anstream::println!("  {} has the domain {}", found.holder, harmless(&domains));
+    for route in &found.routes {
+        let takes = in_words(&route.matcher);
+        if Some(&route.name) == answered.route.as_ref() {
+            anstream::println!("  {BOLD}takes it:{BOLD:#} {} ({})", harmless(&takes), route.holder);
+            return Some(ObjectRef::clone(&route.holder));
+        }
+        anstream::println!("  {DIM}passes:   {} ({}){DIM:#}", harmless(&takes), route.holder);
+    }
+    None
+}
+
+/// What there is, as far as routing goes.
+struct Seen {
+    snapshot: Snapshot,
+    versions: Versions,
+    /// The objects with the service's routes.
+    routes: BTreeSet<ObjectRef>,
+}
+
+/// Which version of which service a pod is.
+type Versions = BTreeMap<ResourceRef, String>;
+
+async fn of_cluster(service: &str) -> anyhow::Result<Seen> {
+    let cluster = Cluster::connect(&Requests::default()).await?;
+    let (mut snapshot, mut versions) = (Snapshot::default(), Versions::new());
+    let mut routes = BTreeSet::new();
+    for kind in Snapshot::ROUTING.iter().chain(Snapshot::ENDPOINTS) {
+        for (id, object) in cluster.list(kind.api_version, kind.kind, None, "").await? {
+            snapshot.upsert(&object);
+            let label = |name: &str| object["metadata"]["labels"][name].as_str();
+            if is_route(&id) && label(SERVICE) == Some(service) {
+                routes.insert(reference(&id));
+            }
+            if let ("Pod", Some(app), Some(version)) = (kind.kind, label("app"), label("version")) {
+                let pod = ResourceRef::new(id.namespace.as_deref().unwrap_or_default(), &id.name);
+                versions.insert(pod, format!("{app} {version}"));
+            }
+        }
+    }
+    if routes.is_empty() {
+        bail!("the cluster has no routes of a service {service}");
+    }
+    Ok(Seen { snapshot, versions, routes })
+}
+
+/// Who answers and how likely, the pods of one version taken together.
+fn recipients(outcomes: &[(Outcome, f64)], versions: &Versions) -> BTreeMap<String, f64> {
+    let mut recipients = BTreeMap::new();
+    for (outcome, share) in outcomes {
+        let who = match outcome {
+            Outcome::Refused => "nobody, the gateway refuses the connection".to_owned(),
+            Outcome::Status { status, location: None, .. } => format!("status {status}"),
+            Outcome::Status { status, location: Some(to), .. } => {
+                format!("status {status} to {to}")
+            }
+            Outcome::Endpoint { cluster, pod, address, .. } => {
+                let version = pod.as_ref().and_then(|pod| versions.get(pod)).cloned();
+                version.unwrap_or_else(|| format!("{address} of {cluster}"))
+            }
+        };
+        *recipients.entry(who).or_default() += share;
+    }
+    recipients
+}

@@ -1,0 +1,230 @@
+//! `coalmine status`: where every rollout stands, one line each.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+
+use super::NEEDS_A_PERSON;
+use super::connection::Connection;
+use crate::client::{Client, ServiceStatus, Status as Told};
+use crate::harmless::harmless;
+
+const BOLD: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const UNDER_WAY: Style = AnsiColor::Yellow.on_default();
+const DIM: Style = Style::new().dimmed();
+
+/// How often it is shown anew.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Show where every service's rollout stands
+///
+/// Those that need a person come first. Exits with 4 when there is one, 0 otherwise.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coalmine status              all services
+  coalmine status echo -w      one, whenever it changes
+  coalmine status --json       for programs; docs/status.md has the fields")]
+pub(super) struct Status {
+    /// Only these services
+    services: Vec<String>,
+    /// Go on showing it whenever something changes
+    #[arg(short, long)]
+    watch: bool,
+    /// Print JSON, with --watch one document a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Status {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let client = self.connection.client()?;
+        super::runtime()?.block_on(async {
+            let first = self.ask(&client).await?;
+            self.show(&first)?;
+            if !self.watch {
+                let ends_badly = first.services.iter().any(ServiceStatus::needs_a_person);
+                return Ok(ExitCode::from(if ends_badly { NEEDS_A_PERSON } else { 0 }));
+            }
+            let mut shown = fingerprint(&first);
+            loop {
+                tokio::time::sleep(PAUSE).await;
+                match self.ask(&client).await {
+                    Ok(now) if fingerprint(&now) != shown => {
+                        shown = fingerprint(&now);
+                        self.show(&now)?;
+                    }
+                    Ok(_) => {}
+                    Err(error) => anstream::eprintln!("{error:#}"),
+                }
+            }
+        })
+    }
+
+    async fn ask(&self, client: &Client) -> anyhow::Result<Told> {
+        let mut told = client.status().await?;
+        if !self.services.is_empty() {
+            let known = |name: &String| told.services.iter().any(|it| it.service == *name);
+            if let Some(unknown) = self.services.iter().find(|name| !known(name)) {
+                anyhow::bail!("the daemon knows no service {unknown}");
+            }
+            told.services.retain(|service| self.services.contains(&service.service));
+        }
+        told.services.sort_by_key(|service| (urgency(service), service.service.clone()));
+        Ok(told)
+    }
+
+    fn show(&self, told: &Told) -> anyhow::Result<()> {
+        let mut out = anstream::stdout().lock();
+        if self.json {
+            let json = match self.watch {
+                true => serde_json::to_string(told)?,
+                false => serde_json::to_string_pretty(told)?,
+            };
+            writeln!(out, "{json}")?;
+            return Ok(());
+        }
+        if self.watch && std::io::stdout().is_terminal() {
+            write!(out, "\u{1b}[H\u{1b}[2J")?;
+        }
+        if let Some(error) = &told.source.error {
+            writeln!(out, "{BAD}source{BAD:#}: {}", harmless(error))?;
+        }
+        let platform = told.platform.iter().filter(|platform| !platform.is_ready());
+        let services: Vec<&ServiceStatus> = platform.chain(&told.services).collect();
+        let rows: Vec<[String; 6]> =
+            services.iter().map(|service| cells(service, Timestamp::now())).collect();
+        let titles = ["SERVICE", "PHASE", "STATE", "SHARES", "PODS", "SINCE"];
+        let widths: Vec<usize> = (0..6)
+            .map(|at| {
+                let cells = rows.iter().map(|row| row[at].chars().count());
+                cells.max().unwrap_or(0).max(titles[at].len())
+            })
+            .collect();
+        let pad = |at: usize, text: &str| format!("{text:width$}", width = widths[at]);
+        let titles: Vec<String> = titles.iter().enumerate().map(|(at, it)| pad(at, it)).collect();
+        writeln!(out, "{DIM}{}  REVISION  NEXT{DIM:#}", titles.join("  "))?;
+        for (service, row) in services.into_iter().zip(rows) {
+            let state = style(service);
+            let cells: Vec<String> = row.iter().enumerate().map(|(at, it)| pad(at, it)).collect();
+            let [name, phase, doing, shares, pods, since] = &cells[..] else { continue };
+            let revision = service.revision.as_deref().unwrap_or("none");
+            let revision = revision.get(..7).unwrap_or(revision);
+            writeln!(
+                out,
+                "{BOLD}{name}{BOLD:#}  {phase}  {state}{doing}{state:#}  {shares}  {pods}  {since}  \
+                 {revision:8}  {}",
+                next(service)
+            )?;
+            for wrong in wrong(service) {
+                writeln!(out, "  {}", harmless(&wrong))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What needs a person comes first, then what is under way.
+fn urgency(service: &ServiceStatus) -> u8 {
+    let drifts = service.conditions.iter().any(|it| it.status == "True" && is_extra(&it.r#type));
+    match service {
+        service if service.needs_a_person() => 0,
+        _ if drifts => 1,
+        service if service.is_ready() => 3,
+        _ => 2,
+    }
+}
+
+fn is_extra(condition: &str) -> bool {
+    ["Drifted", "Fighting"].contains(&condition)
+}
+
+fn style(service: &ServiceStatus) -> Style {
+    match urgency(service) {
+        0 => BAD,
+        3 => GOOD,
+        _ => UNDER_WAY,
+    }
+}
+
+fn cells(service: &ServiceStatus, now: Timestamp) -> [String; 6] {
+    let pods: Vec<String> =
+        service.ready_pods.iter().map(|(version, count)| format!("{version}:{count}")).collect();
+    [
+        service.service.clone(),
+        service.phase.clone(),
+        service.state.clone(),
+        shares(service),
+        pods.join(" "),
+        age(service.since, now),
+    ]
+}
+
+/// The shares that are asked for; where they are not in force yet also what is, and what the routes in the
+/// cluster say where that is something else again.
+fn shares(service: &ServiceStatus) -> String {
+    let words = |shares: &BTreeMap<String, u8>| {
+        let shares = shares.iter().filter(|(_, share)| **share > 0);
+        shares.map(|(version, share)| format!("{version}:{share}%")).collect::<Vec<_>>().join(" ")
+    };
+    let (wanted, applied) = (words(&service.weights), words(&service.applied_weights));
+    let observed = words(&service.observed_weights);
+    let mut text = wanted.clone();
+    if applied != wanted && !applied.is_empty() {
+        text = format!("{applied} → {wanted}");
+    }
+    if !observed.is_empty() && observed != wanted && observed != applied {
+        text += &format!(" (routes say {observed})");
+    }
+    text
+}
+
+/// What is wrong, in the words of whoever says so.
+fn wrong(service: &ServiceStatus) -> Vec<String> {
+    let extra = service.conditions.iter().filter(|it| it.status == "True" && is_extra(&it.r#type));
+    let extra = extra.map(|condition| format!("{}: {}", condition.r#type, condition.message));
+    let reason = Some(service.reason.clone()).filter(|reason| !reason.is_empty());
+    reason
+        .into_iter()
+        .flat_map(|reason| reason.lines().map(str::to_owned).collect::<Vec<_>>())
+        .chain(extra)
+        .collect()
+}
+
+/// The next safe command.
+fn next(service: &ServiceStatus) -> String {
+    let name = &service.service;
+    let command = match (service.state.as_str(), service.phase.as_str()) {
+        ("Invalid", _) => "undo",
+        ("Stalled", "Shifting" | "Shifted") => "abort",
+        ("Stalled", _) => "undo",
+        ("Progressing", _) => "wait",
+        (_, "Stable") => return String::new(),
+        (_, "Shifted") => "finish",
+        _ => "promote",
+    };
+    format!("coalmine {command} {name}")
+}
+
+/// How long ago, in one unit.
+fn age(since: Timestamp, now: Timestamp) -> String {
+    match now.duration_since(since).as_secs().max(0) {
+        seconds if seconds < 120 => format!("{seconds}s"),
+        seconds if seconds < 7_200 => format!("{}m", seconds / 60),
+        seconds if seconds < 172_800 => format!("{}h", seconds / 3_600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// Everything but the times that pass.
+fn fingerprint(told: &Told) -> String {
+    serde_json::to_string(told).unwrap_or_default()
+}

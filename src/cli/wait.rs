@@ -1,0 +1,149 @@
+//! `coalmine wait`: until a service's rollout is where it should be.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::time::{Instant, sleep};
+
+use super::connection::Connection;
+use super::{DEADLINE_PASSED, NEEDS_A_PERSON};
+use crate::client::{Client, ServiceStatus};
+use crate::harmless::harmless;
+use crate::phase::Phase;
+
+/// How often the daemon is asked.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Wait until a service is ready in a phase
+///
+/// Exits with 0 when it is, 3 when the time is over, 4 when it is stalled or its values are invalid, and 1 on
+/// any other error.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coalmine wait echo                               until it is as the newest commit says
+  coalmine wait echo --phase Shifted --timeout 2m  and the canary has all requests")]
+pub(super) struct Wait {
+    /// The service
+    service: String,
+    /// The phase; any, when it is not given
+    #[arg(long, value_parser = phase)]
+    phase: Option<Phase>,
+    /// The commit that has to be in force, or its first digits
+    #[arg(long, value_name = "COMMIT")]
+    revision: Option<String>,
+    /// How long to wait
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = super::duration)]
+    timeout: Duration,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Wait {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let has = |revision: Option<&str>| match (&self.revision, revision) {
+            (None, _) => true,
+            (Some(wanted), Some(revision)) => revision.starts_with(wanted.as_str()),
+            (Some(_), None) => false,
+        };
+        let follow = Follow {
+            service: &self.service,
+            timeout: self.timeout,
+            reached: &|status| {
+                let in_phase = self.phase.is_none_or(|phase| status.phase == phase.name());
+                status.is_ready() && in_phase && has(status.revision.as_deref())
+            },
+            concerned: &|status| has(Some(&status.attempted_revision)),
+        };
+        super::runtime()?.block_on(follow.until_reached(&self.connection.client()?))
+    }
+}
+
+fn phase(text: &str) -> Result<Phase, String> {
+    let found = Phase::ALL.into_iter().find(|phase| phase.name().eq_ignore_ascii_case(text));
+    found.ok_or_else(|| {
+        let names = Phase::ALL.map(Phase::name);
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
+/// What is waited for.
+pub(super) struct Follow<'a> {
+    pub(super) service: &'a str,
+    pub(super) timeout: Duration,
+    /// Whether it is there.
+    pub(super) reached: &'a dyn Fn(&ServiceStatus) -> bool,
+    /// Whether the daemon speaks of what is waited for, so that trouble is a reason to end.
+    pub(super) concerned: &'a dyn Fn(&ServiceStatus) -> bool,
+}
+
+impl Follow<'_> {
+    /// Tells each change on its way. A daemon that does not answer at first is an error; later it may be
+    /// gone for a while.
+    pub(super) async fn until_reached(&self, client: &Client) -> anyhow::Result<ExitCode> {
+        let end = Instant::now() + self.timeout;
+        let mut told = String::new();
+        let mut known = false;
+        loop {
+            match client.status().await {
+                Ok(status) => {
+                    let source = status.source.error.filter(|error| !told.contains(error.as_str()));
+                    if let Some(error) = source {
+                        anstream::eprintln!("the source: {}", harmless(&error));
+                        told = error;
+                    }
+                    let found = status.services.into_iter().find(|it| it.service == self.service);
+                    known |= found.is_some();
+                    if let Some(service) = found
+                        && let Some(code) = self.judge(&service, &mut told)
+                    {
+                        return Ok(code);
+                    }
+                }
+                Err(error) if told.is_empty() => return Err(error),
+                Err(error) => anstream::eprintln!("{error:#}"),
+            }
+            if Instant::now() >= end {
+                if !known {
+                    bail!("the daemon knows no service {}", self.service);
+                }
+                anstream::eprintln!(
+                    "{} is not there after {}",
+                    self.service,
+                    seconds(self.timeout)
+                );
+                return Ok(ExitCode::from(DEADLINE_PASSED));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    fn judge(&self, service: &ServiceStatus, told: &mut String) -> Option<ExitCode> {
+        let line = line(service);
+        if *told != line {
+            anstream::println!("{line}");
+            *told = line;
+        }
+        if (self.reached)(service) {
+            return Some(ExitCode::SUCCESS);
+        }
+        let ends = service.needs_a_person() && (self.concerned)(service);
+        ends.then(|| ExitCode::from(NEEDS_A_PERSON))
+    }
+}
+
+fn line(service: &ServiceStatus) -> String {
+    let ServiceStatus { phase, state, reason, attempted_revision: revision, .. } = service;
+    let revision = revision.get(..7).unwrap_or(revision);
+    let reason = if reason.is_empty() { String::new() } else { format!(": {}", harmless(reason)) };
+    format!("{} {phase} {state} at {revision}{reason}", service.service)
+}
+
+/// A duration as people say it.
+pub(super) fn seconds(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds if seconds >= 120 && seconds % 60 == 0 => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
+}

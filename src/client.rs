@@ -1,0 +1,145 @@
+//! A daemon's status, asked over HTTP by whoever wants to know how a rollout goes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use jiff::Timestamp;
+use reqwest::{StatusCode, Url};
+use serde::{Deserialize, Serialize};
+
+/// How long one answer may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A daemon's status endpoint.
+pub struct Client {
+    http: reqwest::Client,
+    services: Url,
+    token: Option<String>,
+}
+
+/// What a daemon says; see docs/status.md.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The source.
+    pub source: SourceStatus,
+    /// The platform's objects.
+    pub platform: Option<ServiceStatus>,
+    /// Every service.
+    pub services: Vec<ServiceStatus>,
+}
+
+/// What a daemon says of its source.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceStatus {
+    /// The newest commit that was taken up.
+    pub revision: Option<String>,
+    /// Why there is no newer one.
+    pub error: Option<String>,
+}
+
+/// What a daemon says of a service.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub service: String,
+    /// Where the rollout stands.
+    pub phase: String,
+    /// How it is doing: `Progressing`, `Ready`, `Stalled`, `Invalid`.
+    pub state: String,
+    /// What it waits for, or what is wrong.
+    pub reason: String,
+    /// Since when it has been in this state.
+    pub since: Timestamp,
+    /// The newest commit that is fully in force.
+    pub revision: Option<String>,
+    /// The newest commit that was tried.
+    pub attempted_revision: String,
+    /// The shares that the newest values ask for.
+    pub weights: BTreeMap<String, u8>,
+    /// The shares that `revision` asked for.
+    pub applied_weights: BTreeMap<String, u8>,
+    /// The shares that the routes in the cluster say.
+    pub observed_weights: BTreeMap<String, u8>,
+    /// Ready pods.
+    pub ready_pods: BTreeMap<String, u32>,
+    /// The headers of requests that go to the canary.
+    pub headers: BTreeMap<String, serde_json::Value>,
+    /// Conditions as Kubernetes has them.
+    pub conditions: Vec<Condition>,
+}
+
+/// A condition as Kubernetes has them.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// What it is about.
+    pub r#type: String,
+    /// `True` or `False`.
+    pub status: String,
+    /// Why, for a person.
+    pub message: String,
+}
+
+impl ServiceStatus {
+    /// Whether it is as desired and healthy.
+    pub fn is_ready(&self) -> bool {
+        self.state == "Ready"
+    }
+
+    /// Whether it does not get on without a person.
+    pub fn needs_a_person(&self) -> bool {
+        matches!(self.state.as_str(), "Stalled" | "Invalid")
+    }
+}
+
+impl Client {
+    /// A client of the endpoint at `server`; with a token where it asks for one.
+    ///
+    /// # Errors
+    /// When the address is none, or the token's file cannot be read.
+    pub fn new(server: &str, token_file: Option<&Path>) -> anyhow::Result<Self> {
+        let services = Url::parse(server).and_then(|server| server.join("/api/services"));
+        let services = services
+            .with_context(|| format!("{server:?} is no address; write http://HOST:PORT"))?;
+        let token = |file: &Path| {
+            let token = std::fs::read_to_string(file);
+            token.with_context(|| format!("cannot read {}", file.display()))
+        };
+        let token = token_file.map(token).transpose()?.map(|token| token.trim().to_owned());
+        let http = reqwest::Client::builder().timeout(DEADLINE).build()?;
+        Ok(Self { http, services, token })
+    }
+
+    /// How everything stands.
+    ///
+    /// # Errors
+    /// When nobody answers, or not as a daemon of coalmine does.
+    pub async fn status(&self) -> anyhow::Result<Status> {
+        let mut request = self.http.get(self.services.clone());
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.with_context(|| {
+            format!(
+                "nobody answers at {}; does the daemon run there? `kubectl port-forward -n coalmine \
+                 svc/coalmine 8081` brings it here, --server names another address",
+                self.services
+            )
+        })?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED => {
+                bail!("{} asks for a token; name its file with --server-token-file", self.services)
+            }
+            status => bail!("{} answers {status}; is that a daemon of coalmine?", self.services),
+        }
+        let body = response.bytes().await?;
+        serde_json::from_slice(&body)
+            .with_context(|| format!("{} answers, but not as coalmine does", self.services))
+    }
+}

@@ -1,0 +1,254 @@
+//! Each verb on files as people write them.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::phase::{Change, Phase};
+use crate::values::Version;
+use crate::values::Weight;
+use crate::values::tests::properties::valid_values;
+
+const STABLE: &str = "\
+# echo belongs to team A
+deployment:
+  v1: {}      # the old one
+
+routes:
+  apiGroup: example
+  primary:
+    version: v1 # for everybody
+";
+
+const SHIFTING: &str = "\
+deployment: {v1: {}, v2: {}}       # both run
+routes:
+  apiGroup: example                # the platform's VirtualService selects these routes
+  primary: {version: v1}
+  canary:
+    version: v2
+    headers: {stage: canary}       # phase 1: requests with this header reach v2
+    weight: 50                     # phase 2: and half of all others do
+";
+
+fn tree(values: &str, settings: &str) -> Tree {
+    let files = [("services/echo.yaml", values), ("coalmine.yaml", settings)];
+    Tree {
+        revision: "local".into(),
+        files: files.map(|(path, content)| (path.to_owned(), content.into())).into(),
+    }
+}
+
+fn edited(values: &str, verb: &Verb) -> String {
+    edit(&tree(values, ""), "echo", verb).expect("an edit").after
+}
+
+fn refused(values: &str, verb: &Verb) -> String {
+    edit(&tree(values, ""), "echo", verb).expect_err("no edit").to_string()
+}
+
+fn version(name: &str) -> Version {
+    Version::new(name).expect("a version")
+}
+
+fn start(name: &str, image: Option<&str>, headers: &[(&str, &str)]) -> Verb {
+    Verb::Start {
+        version: version(name),
+        image: image.map(str::to_owned),
+        headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+    }
+}
+
+fn to(percent: u32) -> Verb {
+    Verb::Promote(Goal::Weight(Weight::new(percent).expect("a weight")))
+}
+
+#[test]
+fn start_adds_a_version_and_a_canary_and_keeps_every_comment() {
+    let after = edited(STABLE, &start("v2", None, &[("stage", "canary")]));
+    insta::assert_snapshot!(after, @r"
+    # echo belongs to team A
+    deployment:
+      v1: {}      # the old one
+      v2: {}
+
+    routes:
+      apiGroup: example
+      primary:
+        version: v1 # for everybody
+      canary: {version: v2, headers: {stage: canary}}
+    ");
+}
+
+#[test]
+fn a_new_version_runs_as_the_primary_does_with_its_own_image() {
+    let values = "deployment:\n  v1:\n    image: example.com/echo:1\n    replicas: 3\n    env:\n      \
+                  A: b\nroutes: {apiGroup: a, primary: {version: v1}}\n";
+    insta::assert_snapshot!(edited(values, &start("v2", Some("example.com/echo:2"), &[])), @r"
+    deployment:
+      v1:
+        image: example.com/echo:1
+        replicas: 3
+        env:
+          A: b
+      v2:
+        image: example.com/echo:2
+        replicas: 3
+        env:
+          A: b
+    routes: {apiGroup: a, primary: {version: v1}, canary: {version: v2}}
+    ");
+    let reason = refused(values, &start("v2", None, &[]));
+    assert_eq!(reason, "echo: v1 names its image; name that of v2: --image");
+}
+
+#[test]
+fn a_start_takes_the_headers_of_the_defaults_and_not_their_weight() {
+    let settings = "defaults: {routes: {canary: {headers: {stage: canary}, weight: 30}}}\n";
+    let edited = edit(&tree(STABLE, settings), "echo", &start("v2", None, &[])).expect("an edit");
+    assert!(edited.after.ends_with("canary: {version: v2, weight: 0}\n"), "{}", edited.after);
+    assert_eq!(edited.subject, "echo: start v2 beside v1");
+}
+
+#[test]
+fn promote_changes_one_number() {
+    let after = edited(SHIFTING, &to(75));
+    assert_eq!(after, SHIFTING.replace("weight: 50 ", "weight: 75 "));
+}
+
+#[test]
+fn the_next_step_is_that_of_the_ladder_within_the_policy() {
+    let next = |weight: u8, settings: &str| {
+        let values = SHIFTING.replace("weight: 50", &format!("weight: {weight}"));
+        let tree = tree(&values, settings);
+        edit(&tree, "echo", &Verb::Promote(Goal::Next)).expect("an edit").subject
+    };
+    for (weight, after) in [(0, 10), (10, 25), (24, 25), (25, 50), (50, 100), (99, 100)] {
+        let subject = format!("echo: give v2 {after} % of the requests, from {weight} %");
+        assert_eq!(next(weight, ""), subject);
+    }
+    let subject = next(50, "policy: {maxStep: 20}\n");
+    assert_eq!(subject, "echo: give v2 70 % of the requests, from 50 %");
+}
+
+#[test]
+fn a_version_that_only_runs_can_be_promoted() {
+    let values = "deployment: {v1: {}, v2: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";
+    let after = edited(values, &to(10));
+    assert!(
+        after.ends_with("primary: {version: v1}, canary: {version: v2, weight: 10}}\n"),
+        "{after}"
+    );
+}
+
+#[test]
+fn abort_keeps_the_header_route_and_a_full_one_does_not() {
+    let after = edited(SHIFTING, &Verb::Abort { full: false });
+    assert_eq!(after, SHIFTING.replace("weight: 50 ", "weight: 0 "));
+    let after = edited(SHIFTING, &Verb::Abort { full: true });
+    assert_eq!(after, SHIFTING.split_inclusive("v1}\n").next().expect("a part"));
+}
+
+#[test]
+fn finish_leaves_the_new_version_alone() {
+    let values = SHIFTING.replace("weight: 50", "weight: 100");
+    insta::assert_snapshot!(edited(&values, &Verb::Finish { force: false }), @r"
+    deployment: {v2: {}}       # both run
+    routes:
+      apiGroup: example                # the platform's VirtualService selects these routes
+      primary: {version: v2}
+    ");
+}
+
+#[test]
+fn what_cannot_be_done_says_what_can() {
+    let full = SHIFTING.replace("weight: 50", "weight: 100");
+    let test = SHIFTING.replace("weight: 50", "weight: 0");
+    for (values, verb, reason) in [
+        (STABLE, to(5), "nothing is being tried; `coalmine start` brings a new version"),
+        (STABLE, Verb::Abort { full: false }, "nothing is being tried, there is no canary"),
+        (STABLE, start("v1", None, &[]), "v1 is what it runs; name another version"),
+        (
+            SHIFTING,
+            start("v3", None, &[]),
+            "v2 is being tried already; finish or abort that rollout first",
+        ),
+        (SHIFTING, to(50), "v2 has 50 % already"),
+        (
+            SHIFTING,
+            Verb::Finish { force: false },
+            "v2 has 50 % of the requests; `coalmine promote` it to 100 first, or say --force",
+        ),
+        (
+            &full,
+            Verb::Promote(Goal::Next),
+            "v2 has all requests already; `coalmine finish` makes it the primary",
+        ),
+        (
+            &test,
+            Verb::Abort { full: false },
+            "v2 has no share of the requests; `--full` takes its header route too",
+        ),
+    ] {
+        assert_eq!(refused(values, &verb), format!("echo: {reason}"));
+    }
+    let unknown = edit(&tree(STABLE, ""), "golf", &to(5)).expect_err("no edit").to_string();
+    assert_eq!(unknown, "no service is called \"golf\"; there are: echo");
+}
+
+#[test]
+fn a_file_with_mistakes_is_not_edited() {
+    let reason = refused(&SHIFTING.replace("50", "500"), &to(5));
+    assert!(reason.contains("services/echo.yaml:8:13: routes.canary.weight: expected"), "{reason}");
+}
+
+#[test]
+fn what_an_edit_would_change_elsewhere_too_is_left_to_a_person() {
+    let shared = "deployment: {v1: {}, v2: {}, v3: {}}\nroutes:\n  apiGroup: a\n  \
+                  primary: &it {version: v1}\n  canary: {version: v2, weight: 100}\n";
+    let other = shared.replace("&it {version: v1}", "{version: &it v1}");
+    let other = other.replace("apiGroup: a", "apiGroup: *it").replace(
+        "apiGroup: *it\n  primary: {version: &it v1}",
+        "primary: {version: &it v1}\n  apiGroup: *it",
+    );
+    for values in [shared, &other] {
+        match edit(&tree(values, ""), "echo", &Verb::Finish { force: false }) {
+            Ok(edited) => {
+                let repository = Repository::parse(&tree(&edited.after, ""));
+                let service = valid(&repository, "echo").expect("valid");
+                assert_eq!(service.routes.primary.as_str(), "v2");
+                assert_ne!(format!("{:?}", service.routes.binding), r#"ApiGroup("v2")"#);
+            }
+            Err(error) => assert!(error.to_string().contains("write by hand"), "{error}"),
+        }
+    }
+}
+
+proptest! {
+    /// Whatever the values are, an edit means what was asked: its phase follows.
+    #[test]
+    fn a_verb_moves_a_rollout_as_it_says(values in valid_values(), percent in 0u32..=100) {
+        let values = serde_yaml::to_string(&values).expect("YAML");
+        let weight = Weight::new(percent).expect("a weight");
+        let read = |content: &str| {
+            valid(&Repository::parse(&tree(content, "")), "echo").expect("valid")
+        };
+        let before = read(&values);
+        for verb in [Verb::Promote(Goal::Weight(weight)), Verb::Promote(Goal::Next)] {
+            if let Ok(edited) = edit(&tree(&values, ""), "echo", &verb) {
+                let after = read(&edited.after);
+                prop_assert!(Change::between(&before, &after).is_some() || percent == 0);
+            }
+        }
+        if let Ok(edited) = edit(&tree(&values, ""), "echo", &Verb::Abort { full: false }) {
+            prop_assert!(Phase::of(&read(&edited.after)) < Phase::Shifting);
+        }
+        if let Ok(edited) = edit(&tree(&values, ""), "echo", &Verb::Abort { full: true }) {
+            prop_assert!(read(&edited.after).routes.canary.is_none());
+        }
+        if let Ok(edited) = edit(&tree(&values, ""), "echo", &Verb::Finish { force: true }) {
+            let after = read(&edited.after);
+            prop_assert_eq!(Some(&after.routes.primary), before.routes.canary.as_ref().map(|it| &it.version));
+            prop_assert!(after.routes.canary.is_none());
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Which request goes to whom: a service's routes as the gateway goes by them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gloo::config::{Action, HeaderMatch, Match, PathMatch, QueryMatch, Route, Target, ValueMatch};
+use gloo::{ObjectRef, Translation};
+use serde::Serialize;
+
+/// One route.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// The requests that it takes.
+    #[serde(flatten)]
+    pub requests: Requests,
+    /// Who gets them, in percent, by version; by the name of the Upstream where it is no version's.
+    pub shares: BTreeMap<String, u32>,
+    /// Who gets a copy, in percent of the requests.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub copies: BTreeMap<String, u32>,
+}
+
+/// The requests that a route takes, unless one before takes them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Requests {
+    /// The domains of the virtual host.
+    pub domains: Vec<String>,
+    /// The path, such as `/echo*`.
+    pub path: String,
+    /// What else has to hold, such as `stage: canary`.
+    pub conditions: Vec<String>,
+}
+
+/// The routes that these objects hold, in the order in which they are tried.
+pub(super) fn table(
+    translation: &Translation,
+    service: &str,
+    holders: &BTreeSet<ObjectRef>,
+) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for host in &translation.desired {
+        for route in host.routes.iter().filter(|route| holders.contains(&*route.holder)) {
+            let requests = Requests { domains: host.domains.clone(), ..requests(&route.matcher) };
+            rows.push(Row {
+                requests,
+                shares: shares(route, service),
+                copies: copies(route, service),
+            });
+        }
+    }
+    rows
+}
+
+fn requests(matcher: &Match) -> Requests {
+    let path = match &matcher.path {
+        Some(PathMatch::Prefix(prefix)) => format!("{prefix}*"),
+        Some(PathMatch::Exact(exact)) => exact.clone(),
+        Some(PathMatch::Regex(expression)) => format!("~{expression}"),
+        Some(PathMatch::Connect) => "CONNECT".into(),
+        None => String::new(),
+    };
+    let headers = matcher.headers.iter().map(header);
+    let query = matcher
+        .query
+        .iter()
+        .map(|QueryMatch { name, value }| condition(&format!("?{name}"), value));
+    Requests { domains: Vec::new(), path, conditions: headers.chain(query).collect() }
+}
+
+fn header(header: &HeaderMatch) -> String {
+    let not = if header.invert { "not " } else { "" };
+    let name = if header.name == ":method" { "method" } else { &header.name };
+    format!("{not}{}", condition(name, &header.value))
+}
+
+fn condition(name: &str, value: &ValueMatch) -> String {
+    match value {
+        ValueMatch::Present => name.to_owned(),
+        ValueMatch::Exact(text) => format!("{name}: {text}"),
+        ValueMatch::Regex(expression) => format!("{name}: ~{expression}"),
+    }
+}
+
+fn shares(route: &Route, service: &str) -> BTreeMap<String, u32> {
+    let all = |who: String| BTreeMap::from([(who, 100)]);
+    let forward = match &route.action {
+        Action::Forward(forward) => forward,
+        Action::Redirect(_) => return all("redirect".into()),
+        Action::DirectResponse { status, .. } => return all(format!("status {status}")),
+    };
+    match &forward.target {
+        Target::Missing => BTreeMap::new(),
+        Target::Header(name) => all(format!("header {name}")),
+        Target::Cluster { name, subset } => all(destination(service, name, subset)),
+        Target::Weighted { clusters, .. } => {
+            let sum: u32 = clusters.iter().map(|cluster| cluster.weight).sum();
+            let mut shares = BTreeMap::new();
+            for cluster in clusters {
+                let who = destination(service, &cluster.name, &cluster.subset);
+                let share = (cluster.weight * 100).checked_div(sum).unwrap_or(0);
+                *shares.entry(who).or_default() += share;
+            }
+            shares
+        }
+    }
+}
+
+fn copies(route: &Route, service: &str) -> BTreeMap<String, u32> {
+    let Action::Forward(forward) = &route.action else { return BTreeMap::new() };
+    let copies = forward.mirrors.iter().filter(|mirror| mirror.per_million > 0);
+    let none = BTreeMap::new();
+    copies.map(|it| (destination(service, &it.cluster, &none), it.per_million / 10_000)).collect()
+}
+
+/// The version that a cluster of Envoy's stands for; `<Upstream>_<namespace>` where it is none.
+fn destination(service: &str, cluster: &str, subset: &BTreeMap<String, String>) -> String {
+    if let Some(version) = subset.get("version") {
+        return version.clone();
+    }
+    let upstream = cluster.rsplit_once('_').map_or(cluster, |(upstream, _)| upstream);
+    let version = upstream.strip_prefix(service).and_then(|rest| rest.strip_prefix('-'));
+    version.unwrap_or(upstream).to_owned()
+}
+
+/// A host by which requests reach the routes that these objects hold; nothing when they are not served.
+pub fn host_of(translation: &Translation, holders: &BTreeSet<ObjectRef>) -> Option<String> {
+    let mut hosts = translation.virtual_hosts.iter();
+    let host =
+        hosts.find(|host| host.routes.iter().any(|route| holders.contains(&*route.holder)))?;
+    let domain = host.domains.first().map_or("*", String::as_str);
+    Some(if domain == "*" { "localhost".to_owned() } else { domain.replace('*', "any") })
+}
+
+/// The requests that a matcher takes, in words: `/echo* with stage: canary`.
+pub fn in_words(matcher: &Match) -> String {
+    requests(matcher).to_string()
+}
+
+impl std::fmt::Display for Requests {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let domains = self.domains.join(",");
+        write!(f, "{}{}", if domains == "*" { "" } else { &domains }, self.path)?;
+        if self.conditions.is_empty() {
+            return Ok(());
+        }
+        write!(f, " with {}", self.conditions.join(", "))
+    }
+}

@@ -1,0 +1,151 @@
+//! Proposals between small trees.
+
+use super::*;
+
+const PLATFORM_YAML: &str = "\
+apiVersion: gateway.solo.io/v1
+kind: VirtualService
+metadata: {name: app, namespace: gloo-system}
+spec:
+  virtualHost:
+    domains: ['*']
+    routes:
+    - matchers: [{prefix: /}]
+      delegateAction: {selector: {labels: {apiGroup: example}, namespaces: ['*']}}
+";
+
+fn tree(files: &[(&str, &str)]) -> Tree {
+    let mut all = vec![("platform/app.yaml", PLATFORM_YAML)];
+    all.extend(files);
+    let files = all.iter().map(|(path, content)| ((*path).to_owned(), (*content).into()));
+    Tree { revision: "0123456789abcdef0123456789abcdef01234567".into(), files: files.collect() }
+}
+
+fn values(versions: &str, canary: &str) -> String {
+    let primary = versions.split(',').next().expect("a version");
+    let deployment: Vec<_> =
+        versions.split(',').map(|version| format!("{version}: {{}}")).collect();
+    let canary = if canary.is_empty() { String::new() } else { format!(", canary: {{{canary}}}") };
+    format!(
+        "deployment: {{{}}}\nroutes: {{apiGroup: example, primary: {{version: {primary}}}{canary}}}\n",
+        deployment.join(", ")
+    )
+}
+
+fn plain(proposal: &Proposal) -> String {
+    anstream::adapter::strip_str(&text(proposal, false)).to_string()
+}
+
+fn between(before: &str, after: &str) -> Proposal {
+    Proposal::of(&tree(&[("services/echo.yaml", before)]), &tree(&[("services/echo.yaml", after)]))
+}
+
+const TEST: &str = "version: v2, headers: {stage: canary}";
+
+#[test]
+fn a_shift_shows_who_gets_which_requests_and_what_is_done() {
+    let shifted = format!("{TEST}, weight: 25");
+    let proposal = between(&values("v1,v2", TEST), &values("v1,v2", &shifted));
+    assert_eq!(proposal.verdict, Verdict::Advance);
+    insta::assert_snapshot!(plain(&proposal), @r"
+    echo: CanaryTest → Shifting 25 % (advance)
+      requests                   before    after
+      /echo* with stage: canary  v2 100 %  v2 100 %
+      /echo*                     v1 100 %  v1 75 %, v2 25 %
+      steps
+        1. write RouteTable echo/echo-routes, and put the previous routes back if Gloo likes the new ones less
+    ");
+}
+
+#[test]
+fn a_whole_rollout_is_carried_out_in_the_safe_order() {
+    let start = between(&values("v1", ""), &values("v1,v2", TEST));
+    let full = format!("{TEST}, weight: 100");
+    let finish = between(&values("v1,v2", &full), &values("v2", ""));
+    insta::assert_snapshot!(plain(&start) + &plain(&finish), @r"
+    echo: Stable → CanaryTest (advance)
+      requests                   before    after
+      /echo* with stage: canary  nobody    v2 100 %
+      /echo*                     v1 100 %  v1 100 %
+      steps
+        1. write Deployment echo/echo-v2
+        2. wait until Deployment echo/echo-v2 is ready
+        3. write RouteTable echo/echo-routes, and put the previous routes back if Gloo likes the new ones less
+    echo: Shifted → Stable (advance)
+      requests                   before    after
+      /echo*                     v2 100 %  v2 100 %
+      /echo* with stage: canary  v2 100 %  nobody
+      steps
+        1. write RouteTable echo/echo-routes, and put the previous routes back if Gloo likes the new ones less
+        2. wait 3 s until every proxy goes by them
+        3. delete Deployment echo/echo-v1
+    ");
+}
+
+#[test]
+fn the_way_back_a_jump_and_the_end_of_a_service_are_called_by_their_names() {
+    let verdict = |before: &str, after: &str| between(before, after).verdict;
+    let ten = values("v1,v2,v3", "version: v2, weight: 10");
+    assert_eq!(verdict(&ten, &values("v1,v2,v3", "version: v2")), Verdict::Rollback);
+    assert_eq!(verdict(&ten, &values("v1,v2,v3", "version: v3, weight: 10")), Verdict::Jump);
+    assert_eq!(verdict(&ten, &ten), Verdict::Unchanged);
+    let more = values("v1", "").replace("v1: {}", "v1: {replicas: 3}");
+    assert_eq!(verdict(&values("v1", ""), &more), Verdict::Change);
+    let echo = tree(&[("services/echo.yaml", &values("v1", ""))]);
+    assert_eq!(Proposal::of(&tree(&[]), &echo).verdict, Verdict::New);
+    assert_eq!(Proposal::of(&echo, &tree(&[])).verdict, Verdict::Removed);
+}
+
+#[test]
+fn what_the_policy_or_gloo_would_refuse_is_an_error() {
+    let policy = "policy: {maxStep: 20}\n";
+    let with = |weight: u8| {
+        let values = values("v1,v2", &format!("{TEST}, weight: {weight}"));
+        tree(&[("services/echo.yaml", &values), ("coalmine.yaml", policy)])
+    };
+    let proposal = Proposal::of(&with(0), &with(25));
+    assert_eq!(proposal.verdict, Verdict::Error);
+    assert!(proposal.objections("echo")[0].contains("policy.maxStep"), "{proposal:?}");
+
+    let taken = values("v1", "").replace("primary:", "paths: [{prefix: /echo}], primary:");
+    let two = tree(&[("services/echo.yaml", &values("v1", "")), ("services/golf.yaml", &taken)]);
+    let proposal = Proposal::of(&tree(&[("services/echo.yaml", &values("v1", ""))]), &two);
+    assert_eq!(proposal.verdict, Verdict::Error, "{}", plain(&proposal));
+}
+
+#[test]
+fn mistakes_that_were_there_before_are_nobodys_fault() {
+    let broken = values("v1", "version: v9");
+    assert_eq!(between(&values("v1", ""), &broken).verdict, Verdict::Error);
+    let still = between(&broken, &broken);
+    assert_eq!(still.verdict, Verdict::Unchanged);
+    assert!(still.services[0].warnings[0].contains("services/echo.yaml:2"), "{still:?}");
+}
+
+#[test]
+fn markdown_lets_nothing_through_that_others_chose() {
+    let canary = "version: v2, headers: {stage: 'a|b``<img src=x>@team'}";
+    let markdown = markdown(&between(&values("v1", ""), &values("v1,v2", canary)));
+    assert!(
+        markdown.starts_with("<!-- coalmine plan -->\n### coalmine plan: advance\n"),
+        "{markdown}"
+    );
+    let cell = r"| ``` /echo* with stage: a\|b``<img src=x>@team ``` | `nobody` | **`v2 100 %`** |";
+    assert!(markdown.contains(cell), "{markdown}");
+}
+
+#[test]
+fn a_tree_without_a_virtual_service_is_judged_as_far_as_it_can_be() {
+    let mut alone = tree(&[("services/echo.yaml", &values("v1", ""))]);
+    alone.files.remove("platform/app.yaml");
+    let judgement = Judgement::of(&Expected::of(&alone));
+    assert_eq!((judgement.refused, judgement.platform), (BTreeMap::new(), Vec::new()));
+}
+
+#[test]
+fn a_domain_that_the_platform_has_is_refused_by_name() {
+    let golf = values("v1", "").replace("apiGroup: example", "domains: ['*']");
+    let tree = tree(&[("services/echo.yaml", &values("v1", "")), ("services/golf.yaml", &golf)]);
+    let refused = Judgement::of(&Expected::of(&tree)).refused;
+    assert!(refused.keys().eq(["golf"]), "{refused:?}");
+}
