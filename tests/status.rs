@@ -162,7 +162,7 @@ async fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     }
     fs::write(&file, "sever: x\n").unwrap();
     let unknown = coalmine(&["status"], &[("COALMINE_CONFIG", path)]).await;
-    assert!(unknown.err.contains("`sever`, which is no option; known:"), "{unknown:?}");
+    assert!(unknown.err.contains("`sever`, which is no option\nhint: known: "), "{unknown:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -148,7 +148,7 @@ fn render_can_be_asked_for_one_service() {
     let unknown = coalmine(&["render", "--service", "golf"], rollouts());
     assert_eq!(
         unknown.err,
-        "error: no service is called \"golf\"; the folder has: echo, foxtrot\n"
+        "error: no service is called \"golf\"\nhint: the folder has: echo, foxtrot\n"
     );
     assert_eq!(unknown.code, Some(1));
 }

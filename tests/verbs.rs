@@ -273,7 +273,7 @@ fn a_folder_that_is_in_no_repository_is_told_so() {
     assert_eq!(
         printed.err,
         format!(
-            "error: {path} is in no git repository; clone the repository of rollouts, or say -C\n"
+            "error: {path} is in no git repository\nhint: clone the repository of rollouts, or say -C\n"
         )
     );
 }

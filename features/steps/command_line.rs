@@ -21,15 +21,20 @@ async fn runs(world: &mut World, arguments: String) -> Result<()> {
     runs_as(world, arguments, bed().kubeconfig()).await
 }
 
+#[when(regex = r#"^somebody with the daemon's rights runs "coalmine (.+)"$"#)]
+async fn runs_with_its_rights(world: &mut World, arguments: String) -> Result<()> {
+    let account = world.account().await?;
+    runs_as(world, arguments, &account).await
+}
+
 async fn runs_as(world: &mut World, arguments: String, kubeconfig: &Path) -> Result<()> {
     let folder = world.repository()?.clone_directory().to_owned();
-    let output = Command::new(env!("CARGO_BIN_EXE_coalmine"))
-        .args(arguments.split(' '))
-        .current_dir(folder)
-        .env("KUBECONFIG", kubeconfig)
-        .kill_on_drop(true)
-        .output()
-        .await?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_coalmine"));
+    command.args(arguments.split(' ')).current_dir(folder).env("KUBECONFIG", kubeconfig);
+    if let Some(daemon) = &world.daemon {
+        command.env("COALMINE_SERVER", daemon.status.base());
+    }
+    let output = command.kill_on_drop(true).output().await?;
     world.ended = Some(output);
     Ok(())
 }

@@ -152,6 +152,7 @@ impl Service {
 /// Asks the daemon.
 #[derive(Clone, Debug)]
 pub struct StatusClient {
+    base: String,
     client: legacy::Client<HttpConnector, Empty<Bytes>>,
     uri: Uri,
     readiness: Uri,
@@ -168,7 +169,13 @@ impl StatusClient {
             uri.parse().with_context(|| format!("{uri} is not a URL"))
         };
         let client = legacy::Client::builder(TokioExecutor::new()).build_http();
-        Ok(Self { client, uri: uri("/api/services")?, readiness: uri("/readyz")? })
+        let (services, readiness) = (uri("/api/services")?, uri("/readyz")?);
+        Ok(Self { base: base.to_owned(), client, uri: services, readiness })
+    }
+
+    /// The daemon's URL.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// The status of this moment.

@@ -155,10 +155,25 @@ fn runtime() -> anyhow::Result<Runtime> {
     Runtime::new().context("cannot start the runtime")
 }
 
+/// Says what is wrong on one line, and what to do about it on the next: errors say both with a `; ` between.
 fn fail(error: &anyhow::Error) -> ExitCode {
     const ERROR: Style = AnsiColor::Red.on_default().bold();
-    let error = format!("{error:#}");
-    let lines: Vec<_> = error.lines().map(harmless).collect();
+    const HINT: Style = AnsiColor::Cyan.on_default();
+    let (mut wrong, mut hints) = (Vec::new(), Vec::new());
+    for cause in error.chain().map(ToString::to_string) {
+        match cause.split_once("; ").filter(|_| !cause.contains('\n')) {
+            Some((what, hint)) => {
+                wrong.push(what.to_owned());
+                hints.push(hint.to_owned());
+            }
+            None => wrong.push(cause),
+        }
+    }
+    let wrong = wrong.join(": ");
+    let lines: Vec<_> = wrong.lines().map(harmless).collect();
     anstream::eprintln!("{ERROR}error:{ERROR:#} {}", lines.join("\n"));
+    for hint in hints {
+        anstream::eprintln!("{HINT}hint:{HINT:#} {}", harmless(&hint));
+    }
     ExitCode::FAILURE
 }
