@@ -3,30 +3,27 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use axum::Router;
-use coalmine::report::{ServiceReport, Shown, serve};
+use coalmine::report::{self, ServiceReport, Shown, serve};
 use coalmine::values::Version;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A status endpoint on loopback that ends with it.
 struct Endpoint {
     shown: Shown,
     address: String,
-    _stop: oneshot::Sender<()>,
+    _stop: DropGuard,
 }
 
 impl Endpoint {
     async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let (shown, (stop, stopped)) = (Shown::default(), oneshot::channel());
-        let serving = serve(listener, shown.clone(), Router::new(), async {
-            let _ = stopped.await;
-        });
-        tokio::spawn(serving);
-        Self { shown, address, _stop: stop }
+        let (shown, stop) = (Shown::default(), CancellationToken::new());
+        let endpoint = report::Endpoint { shown: shown.clone(), ..report::Endpoint::default() };
+        tokio::spawn(serve(listener, endpoint, stop.clone()));
+        Self { shown, address, _stop: stop.drop_guard() }
     }
 
     fn service(&self, name: &str, change: impl FnOnce(&mut ServiceReport)) {

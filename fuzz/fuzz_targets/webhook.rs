@@ -2,7 +2,8 @@
 //! is never heard, and neither does harm.
 #![no_main]
 
-use coalmine::webhook::{Refused, Secret, judge};
+use coalmine::secret::Secret;
+use coalmine::webhook::{Refused, judge};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 

@@ -1,7 +1,7 @@
 //! `coalmine run`: the daemon.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,11 +13,12 @@ use crate::daemon::{self, Manner, Options};
 use crate::election::LeaseName;
 use crate::harmless::harmless;
 use crate::render::DEFAULT_INSTANCE;
+use crate::report::Access;
+use crate::secret::SecretFile;
 use crate::shard::Shard;
 use crate::source::SourceConfig;
 use crate::telemetry::Telemetry;
 use crate::values::Drift;
-use crate::webhook::SecretFile;
 
 /// Keep the cluster equal to a git repository
 ///
@@ -67,6 +68,10 @@ pub(super) struct Run {
     /// signs with
     #[arg(long, value_name = "FILE")]
     webhook_secret_file: Option<PathBuf>,
+    /// Show the status and its pages only to who knows the token in this file: as the password of any
+    /// user, or as `Authorization: Bearer`. Metrics and probes stay open
+    #[arg(long, value_name = "FILE")]
+    status_token_file: Option<PathBuf>,
     #[command(flatten)]
     git: Git,
     #[command(flatten)]
@@ -106,6 +111,7 @@ impl Run {
                 interval: self.interval,
                 schedule: self.schedule,
                 listen: self.listen.0,
+                access: self.access()?,
                 instance: self.instance.clone(),
                 conduct,
                 lease,
@@ -116,13 +122,24 @@ impl Run {
     }
 
     fn webhook(&self) -> anyhow::Result<Option<SecretFile>> {
-        let Some(path) = &self.webhook_secret_file else { return Ok(None) };
+        let path = self.webhook_secret_file.as_deref();
+        path.map(|path| self.secret("webhook secret", "--webhook-secret-file", path)).transpose()
+    }
+
+    /// Who may see the status.
+    fn access(&self) -> anyhow::Result<Access> {
+        let Some(path) = &self.status_token_file else { return Ok(Access::Open) };
+        Ok(Access::Token(self.secret("status token", "--status-token-file", path)?))
+    }
+
+    /// A secret of the endpoint, which can be read now.
+    fn secret(&self, what: &'static str, flag: &str, path: &Path) -> anyhow::Result<SecretFile> {
         if self.listen.0.is_none() {
-            anyhow::bail!("--webhook-secret-file needs an address to --listen at");
+            anyhow::bail!("{flag} needs an address to --listen at");
         }
-        let file = SecretFile(path.clone());
+        let file = SecretFile { what, path: path.to_owned() };
         file.read().map_err(anyhow::Error::msg)?;
-        Ok(Some(file))
+        Ok(file)
     }
 
     /// The Lease to hold while writing.

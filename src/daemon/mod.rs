@@ -25,12 +25,14 @@ pub use once::once;
 use crate::cluster::Cluster;
 use crate::election::{self, Leadership, LeaseName};
 use crate::live::{Kind, Live, Notice, Touched, Watching};
+use crate::page;
 use crate::reconcile::{Admission, Reconciler};
-use crate::report::{self, Events, Shown};
+use crate::report::{self, Access, Endpoint, Events, Shown};
+use crate::secret::SecretFile;
 use crate::shard::Shard;
 use crate::source::{Revision, Source, SourceConfig, SourceError, Trigger, next_poll};
 use crate::values::{Drift, Reader, Service};
-use crate::webhook::{self, SecretFile};
+use crate::webhook;
 use services::Services;
 use tell::Tellers;
 
@@ -56,6 +58,8 @@ pub struct Options {
     pub schedule: Duration,
     /// Where the status endpoint listens.
     pub listen: Option<std::net::SocketAddr>,
+    /// Who may see the status there.
+    pub access: Access,
     /// What authenticates webhooks; without it there are none.
     pub webhook: Option<SecretFile>,
     /// The value of the instance label.
@@ -247,12 +251,14 @@ async fn show(leadership: Leadership, shown: &Shown) {
             None => {
                 shown.metrics.leads(false);
                 shown.health.standing_by();
+                shown.board.stands_by(true);
                 let leader = leadership.other_leader().unwrap_or_else(|| "nobody yet".into());
                 tracing::info!(leader, "standing by");
                 leadership.acquired().await
             }
         };
         shown.metrics.leads(true);
+        shown.board.stands_by(false);
         tracing::info!("leading: this daemon is the one that writes");
         tenure.lost().await;
     }
@@ -279,10 +285,10 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
             let listener = TcpListener::bind(address)
                 .await
                 .with_context(|| format!("cannot listen on {address}; choose another --listen"))?;
-            tracing::info!(address = %listener.local_addr()?, "status at /api/services");
-            let stop = token.clone().cancelled_owned();
-            let serving = report::serve(listener, shown.clone(), hooks, stop);
-            Some(tokio::spawn(serving))
+            tracing::info!(address = %listener.local_addr()?, "status at / and /api/services");
+            let pages = page::routes(shown.board.clone());
+            let endpoint = Endpoint { shown: shown.clone(), access: options.access, pages, hooks };
+            Some(tokio::spawn(report::serve(listener, endpoint, token.clone())))
         }
         None => None,
     };

@@ -11,8 +11,9 @@ use super::wanted::{Content, Wanted};
 use super::work::{Work, joined};
 use crate::inventory::Manifest;
 use crate::live::Kind;
-use crate::phase::{Change, Phase};
+use crate::phase::Phase;
 use crate::problem::Problem;
+use crate::report::Course;
 use crate::source::{Revision, Source};
 
 /// How long a revision waits for the watches before it is put off.
@@ -36,6 +37,7 @@ impl Daemon {
         self.watch_kinds(&work).await?;
         let farewells = work.farewells(&repository, &self.live.inventory(), self.manner)?;
         self.in_force(&revision.id);
+        self.shown.board.takes_up(revision);
         tracing::info!(
             revision = revision.short(),
             author = revision.author,
@@ -96,7 +98,7 @@ impl Daemon {
     }
 
     fn want(&mut self, wanted: Wanted) {
-        self.note_change(&wanted.content);
+        let course = self.note_change(&wanted.content);
         let name = wanted.content.name();
         self.shown.board.valid(&name);
         self.shown.board.service(&name, |report| {
@@ -105,19 +107,25 @@ impl Daemon {
                 report.describe(service);
             }
         });
+        if let Content::Service(service) = &wanted.content {
+            self.shown.board.asks(service, course);
+        }
         self.services.want(wanted);
     }
 
-    /// Says what the new values mean for the rollout.
-    fn note_change(&mut self, content: &Content) {
-        let Content::Service(service) = content else { return };
+    /// Says what the new values mean for the rollout; `None` when they are the ones before.
+    fn note_change(&mut self, content: &Content) -> Option<Course> {
+        let Content::Service(service) = content else { return None };
         let name = service.name.to_string();
         let before = self.values.insert(name.clone(), service.clone());
-        let before = before.filter(|before| !Arc::ptr_eq(before, service));
-        let change = before.and_then(|before| Change::between(&before, service));
-        if let Some(change) = change {
-            tracing::info!(service = name, phase = %Phase::of(service), "{change}");
+        if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, service)) {
+            return None;
         }
+        let course = Course::between(before.as_deref(), service)?;
+        if matches!(course, Course::Advance | Course::Rollback | Course::Jump) {
+            tracing::info!(service = name, phase = %Phase::of(service), "{}", course.name());
+        }
+        Some(course)
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::inventory::ObjectId;
-use crate::live::Live;
+use crate::live::{Live, PodFacts};
 use crate::plan::is_route;
 use crate::reconcile::{Deed, Standing};
-use crate::report::{Events, Reason, Shown, State};
+use crate::report::{Events, PerVersion, Reason, Shown, State};
 
 /// Who tells.
 pub(super) struct Tellers {
@@ -21,7 +21,9 @@ impl Tellers {
     /// Tells where a service stands by the values of this revision, if that is new.
     pub(super) fn standing(&self, name: &str, standing: &Standing, revision: &str) {
         let mut event = None;
+        let pods = self.live.pods(name);
         self.shown.board.service(name, |report| {
+            report.ready_pods = ready_pods(&report.weights, &pods);
             let before = (report.state, report.reason.clone(), report.revision.clone());
             (report.standing_drift, report.fight) = (None, None);
             match standing {
@@ -78,7 +80,7 @@ impl Tellers {
             Deed::Applied(ids) => {
                 let routes = ids.iter().filter(|id| is_route(id)).map(ToString::to_string);
                 let routes: Vec<String> = routes.collect();
-                if !routes.is_empty() && self.was_in_force(name) {
+                if !routes.is_empty() && self.shown.board.was_in_force(name) {
                     let message = format!("{} as revision {revision} says", routes.join(", "));
                     self.about_service(name, Reason::Applied, &message);
                 }
@@ -108,15 +110,9 @@ impl Tellers {
                 };
                 self.about(&deviation.object, reason, &deviation.to_string());
                 let drift = deviation.summary(Timestamp::now());
-                self.shown.board.service(name, |report| report.last_drift = Some(drift));
+                self.shown.board.drifted(name, drift);
             }
         }
-    }
-
-    fn was_in_force(&self, name: &str) -> bool {
-        let mut was = false;
-        self.shown.board.service(name, |report| was = report.revision.is_some());
-        was
     }
 
     /// An Event about a service is one about its routes, or what else there is of it.
@@ -131,5 +127,36 @@ impl Tellers {
     fn about(&self, id: &ObjectId, reason: Reason, message: &str) {
         let uid: Option<Arc<str>> = self.live.object(id).map(|facts| facts.uid);
         self.events.record(id, uid.as_deref(), reason, message);
+    }
+}
+
+/// How many pods of each version are ready, of those versions whose pods are known.
+fn ready_pods(versions: &PerVersion<u8>, pods: &[PodFacts]) -> PerVersion<u32> {
+    versions.filter_map(|version, _| {
+        let mut own = pods.iter().filter(|pod| *pod.version == *version).peekable();
+        own.peek()?;
+        u32::try_from(own.filter(|pod| pod.ready_since.is_some()).count()).ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::tests::service;
+
+    #[test]
+    fn ready_pods_are_counted_for_each_version_that_has_pods() {
+        let pod = |version: &str, is_ready: bool| PodFacts {
+            name: "pod".into(),
+            version: version.into(),
+            ready_since: is_ready.then_some(Timestamp::UNIX_EPOCH),
+            trouble: None,
+        };
+        let service = service(
+            "deployment: {v1: {}, v2: {}, v3: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n",
+        );
+        let pods = [pod("v1", true), pod("v2", false), pod("v1", true), pod("v0", true)];
+        let ready = ready_pods(&PerVersion::of_shares(&service), &pods);
+        assert_eq!(ready.iter().collect::<Vec<_>>(), [("v1", 2), ("v2", 0)]);
     }
 }

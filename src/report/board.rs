@@ -2,15 +2,19 @@
 //! and the metrics of services.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use super::condition::Turns;
-use super::service::{ServiceReport, State};
+use super::history::{Course, History};
+use super::routes::{self, Route};
+use super::service::{Drift, ServiceReport, State};
 use super::tally::Tally;
-use crate::values::PLATFORM;
+use crate::source::Revision;
+use crate::values::{PLATFORM, Service};
 
 /// The git source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -23,6 +27,9 @@ pub struct SourceReport {
     pub attempted_revision: Option<String>,
     /// Why the last fetch failed, or why its commit as a whole was not taken up.
     pub error: Option<String>,
+    /// The commit of `revision`.
+    #[serde(skip)]
+    pub commit: Option<Arc<Revision>>,
 }
 
 impl SourceReport {
@@ -51,21 +58,39 @@ pub struct Summary {
     pub revision: Option<String>,
     /// The git source.
     pub source: SourceReport,
+    /// Whether another replica does the work, so that this one does not know how rollouts go.
+    #[serde(rename = "standingBy")]
+    pub standing_by: bool,
     /// The objects in `platform/`.
     pub platform: Option<ServiceReport>,
     /// Every service, by name.
     pub services: Vec<ServiceReport>,
 }
 
+/// All that is known of one service at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Detail {
+    /// Where it stands.
+    #[serde(flatten)]
+    pub report: ServiceReport,
+    /// What its newest valid values say who gets which requests.
+    pub routes: Vec<Route>,
+    /// What became of it since the daemon started.
+    pub history: History,
+}
+
 /// The shared board: reconcilers write to it, the status endpoint and the metrics read it.
 pub struct Board {
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     content: Mutex<Content>,
+    /// Counts what was written.
+    changes: watch::Sender<u64>,
 }
 
 #[derive(Default)]
 pub(super) struct Content {
     pub(super) source: SourceReport,
+    standing_by: bool,
     /// When the first commit arrived that is not taken up, if there is one.
     pub(super) source_waits_since: Option<Timestamp>,
     /// Boxed, since half of the room in a tree's nodes is empty.
@@ -82,6 +107,9 @@ pub(super) struct Entry {
     pub(super) waits_since: Option<Timestamp>,
     turns: Turns,
     pub(super) tally: Tally,
+    /// The newest valid values, which the daemon has too.
+    values: Option<Arc<Service>>,
+    history: History,
 }
 
 struct Invalid {
@@ -98,7 +126,14 @@ impl Default for Board {
 impl Board {
     /// A board whose times come from this clock.
     pub fn with_clock(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self { clock: Box::new(clock), content: Mutex::default() }
+        let changes = watch::Sender::new(0);
+        Self { clock: Box::new(clock), content: Mutex::default(), changes }
+    }
+
+    /// The number of what was written so far, and when it changes. Not everything that is written says
+    /// something new.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Records what the source did.
@@ -109,19 +144,64 @@ impl Board {
         let refused = content.source.attempted_revision.is_some()
             && content.source.attempted_revision != content.source.revision;
         content.source_waits_since = refused.then(|| content.source_waits_since.unwrap_or(now));
+        self.changed();
+    }
+
+    /// Records the commit that is being taken up: what is asked for from now on comes from it.
+    pub fn takes_up(&self, revision: &Revision) {
+        self.content().source.commit = Some(Arc::new(revision.clone()));
+        self.changed();
+    }
+
+    /// Records whether another replica does the work.
+    pub fn stands_by(&self, standing_by: bool) {
+        self.content().standing_by = standing_by;
+        self.changed();
     }
 
     /// Records something about one service, which is entered if it is new.
     pub fn service(&self, name: &str, change: impl FnOnce(&mut ServiceReport)) {
         let now = self.now();
         self.content().entry(name, now).change(now, |entry| change(&mut entry.report));
+        self.changed();
+    }
+
+    /// Records that the commit that is being taken up asks for these values, and what that means after
+    /// those before; `None` when they are the same.
+    pub fn asks(&self, service: &Arc<Service>, course: Option<Course>) {
+        let now = self.now();
+        let content = &mut *self.content();
+        let commit = content.source.commit.clone();
+        let entry = content.entry(service.name.as_str(), now);
+        if let Some(commit) = commit {
+            entry.history.asked(&commit, now, service, course);
+        }
+        entry.values = Some(service.clone());
+        self.changed();
+    }
+
+    /// Records a change by somebody else to what the values of a service say.
+    pub fn drifted(&self, name: &str, drift: Drift) {
+        let now = self.now();
+        self.content().entry(name, now).change(now, |entry| {
+            entry.report.last_drift = Some(drift.clone());
+            entry.history.drifted(drift);
+        });
+        self.changed();
     }
 
     /// Records that the service's newest values cannot be used, and why.
     pub fn invalid(&self, name: &str, reason: String, revision: &str) {
         let now = self.now();
-        let invalid = Some(Invalid { reason, revision: revision.to_owned() });
-        self.content().entry(name, now).change(now, |entry| entry.invalid = invalid);
+        let content = &mut *self.content();
+        let commit = content.source.commit.clone();
+        content.entry(name, now).change(now, |entry| {
+            if let Some(commit) = commit {
+                entry.history.erred(&commit, now, &reason);
+            }
+            entry.invalid = Some(Invalid { reason, revision: revision.to_owned() });
+        });
+        self.changed();
     }
 
     /// Records that the service's newest values can be used.
@@ -133,16 +213,19 @@ impl Board {
                 entry.report.attempted_revision = invalid.revision;
             }
         });
+        self.changed();
     }
 
     /// Strikes out the services that are not to stay.
     pub fn retain(&self, stays: impl Fn(&str) -> bool) {
         self.content().services.retain(|name, _| stays(name));
+        self.changed();
     }
 
     /// Strikes out a service that is gone.
     pub fn remove(&self, name: &str) {
         self.content().services.remove(name);
+        self.changed();
     }
 
     /// Counts something of a service. One that is not on the board, because it is gone, is not
@@ -161,17 +244,38 @@ impl Board {
             .values()
             .map(|entry| entry.shown())
             .partition(|r| r.service == PLATFORM);
-        let source = content.source.clone();
-        Summary {
-            revision: source.attempted_revision.clone().or_else(|| source.revision.clone()),
-            source,
-            platform: platform.into_iter().next(),
-            services,
-        }
+        let platform = platform.into_iter().next();
+        Summary { platform, services, ..content.overall() }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    /// Everything at this moment but the platform and the services.
+    pub fn overall(&self) -> Summary {
+        self.content().overall()
+    }
+
+    /// All that is known of a service, or of [`PLATFORM`].
+    pub fn detail(&self, name: &str) -> Option<Detail> {
+        let content = self.content();
+        let entry = content.services.get(name)?;
+        Some(Detail {
+            report: entry.shown(),
+            routes: entry.values.as_ref().map(|values| routes::routes(values)).unwrap_or_default(),
+            history: entry.history.clone(),
+        })
+    }
+
+    /// Whether a commit of this service was ever fully in force.
+    pub fn was_in_force(&self, name: &str) -> bool {
+        self.content().services.get(name).is_some_and(|entry| entry.report.revision.is_some())
+    }
+
+    /// The time by the board's clock.
+    pub fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|number| *number += 1);
     }
 
     pub(super) fn content(&self) -> MutexGuard<'_, Content> {
@@ -180,6 +284,16 @@ impl Board {
 }
 
 impl Content {
+    fn overall(&self) -> Summary {
+        let source = self.source.clone();
+        Summary {
+            revision: source.attempted_revision.clone().or_else(|| source.revision.clone()),
+            source,
+            standing_by: self.standing_by,
+            ..Summary::default()
+        }
+    }
+
     fn entry(&mut self, name: &str, now: Timestamp) -> &mut Entry {
         self.services.entry(name.to_owned()).or_insert_with(|| Box::new(Entry::new(name, now)))
     }
@@ -195,6 +309,8 @@ impl Entry {
             waits_since: None,
             turns: Turns::new(now),
             tally: Tally::default(),
+            values: None,
+            history: History::default(),
         }
     }
 
@@ -218,6 +334,9 @@ impl Entry {
             self.tally.stalls += u64::from(self.state() == State::Stalled);
         }
         self.turns.follow(&self.report, self.state(), now);
+        if self.report.state == State::Ready {
+            self.history.in_force(now);
+        }
         if self.attempted() != attempted {
             self.attempted_at = now;
             self.waits_since.get_or_insert(now);

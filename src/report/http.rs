@@ -1,18 +1,20 @@
 //! The status endpoint.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
+use super::changes::Listeners;
 use super::metrics::CONTENT_TYPE;
-use super::{Board, Health, Metrics, Summary};
+use super::{Access, Board, Health, Metrics, Summary};
 
 /// What the endpoint shows.
 #[derive(Clone)]
@@ -32,31 +34,98 @@ impl Default for Shown {
     }
 }
 
-/// Serves `/api/services` (JSON), `/metrics` (OpenMetrics), `/healthz`, `/readyz` and the `hooks` until
-/// `stop` resolves.
+/// What is served, and to whom.
+#[derive(Default)]
+pub struct Endpoint {
+    /// What it shows.
+    pub shown: Shown,
+    /// Who may see how rollouts stand: `/api/...` and the pages. Metrics and probes are for everybody.
+    pub access: Access,
+    /// The pages for people.
+    pub pages: Router,
+    /// What knows its own senders.
+    pub hooks: Router,
+}
+
+/// Serves `/api/services`, `/api/services/{name}` (JSON), `/api/events` (server-sent events),
+/// `/metrics` (OpenMetrics), `/healthz`, `/readyz`, the pages and the hooks until `stop` is cancelled.
 ///
 /// # Errors
 /// When the listener breaks.
 pub async fn serve(
     listener: TcpListener,
-    shown: Shown,
-    hooks: Router,
-    stop: impl Future<Output = ()> + Send + 'static,
+    endpoint: Endpoint,
+    stop: CancellationToken,
 ) -> std::io::Result<()> {
-    axum::serve(listener, routes(shown).merge(hooks)).with_graceful_shutdown(stop).await
+    let routes = endpoint.routes(stop.clone());
+    axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
-fn routes(shown: Shown) -> Router {
-    Router::new()
-        .route("/api/services", get(summary))
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(liveness))
-        .route("/readyz", get(readiness))
-        .with_state(shown)
+/// No response is anything but what it says, tells other sites of itself, or is shown in a frame or by
+/// another site. Only the pages load something, and that from here.
+fn precautions() -> [(HeaderName, HeaderValue); 5] {
+    [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(
+                "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+            ),
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            HeaderValue::from_static("same-origin"),
+        ),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            HeaderValue::from_static("same-origin"),
+        ),
+    ]
+}
+
+impl Endpoint {
+    fn routes(self, stop: CancellationToken) -> Router {
+        let Self { shown, access, pages, hooks } = self;
+        let listeners = Listeners::new(shown.board.clone(), stop);
+        let closed = Router::new()
+            .route("/api/services", get(summary))
+            .route("/api/services/{name}", get(detail))
+            .with_state(shown.clone())
+            .route("/api/events", get(async move || listeners.listen()))
+            .merge(pages)
+            .layer(map_response(fresh));
+        let open = Router::new()
+            .route("/metrics", get(metrics))
+            .route("/healthz", get(liveness))
+            .route("/readyz", get(readiness))
+            .with_state(shown);
+        access.guard(closed).merge(open).merge(hooks).layer(map_response(careful))
+    }
+}
+
+async fn careful(mut response: Response) -> Response {
+    response.headers_mut().extend(precautions());
+    response
+}
+
+/// How a rollout stands now is nothing to keep.
+async fn fresh(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn summary(State(shown): State<Shown>) -> Json<Summary> {
     Json(shown.board.summary())
+}
+
+async fn detail(State(shown): State<Shown>, Path(name): Path<String>) -> Response {
+    match shown.board.detail(&name) {
+        Some(detail) => Json(detail).into_response(),
+        None => (StatusCode::NOT_FOUND, "there is no such service\n").into_response(),
+    }
 }
 
 async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
@@ -80,16 +149,29 @@ fn answer(verdict: Result<(), String>) -> (StatusCode, String) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use axum::body::{Body, to_bytes};
-    use axum::http::{HeaderValue, Request};
+    use axum::http::Request;
+    use serde_json::Value;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
     use tower::ServiceExt;
 
     use super::*;
+    use crate::secret::SecretFile;
+
+    const TOKEN: &str = "correct horse battery";
+
+    async fn ask(endpoint: Endpoint, path: &str, authorization: &str) -> Response {
+        let routes = endpoint.routes(CancellationToken::new());
+        let request = Request::get(path).header(header::AUTHORIZATION, authorization);
+        routes.oneshot(request.body(Body::empty()).expect("a request")).await.expect("an answer")
+    }
 
     async fn get(shown: &Shown, path: &str) -> (StatusCode, Option<HeaderValue>, String) {
-        let request = Request::get(path).body(Body::empty()).expect("a request");
-        let response = routes(shown.clone()).oneshot(request).await.expect("an answer");
-        let (parts, body) = response.into_parts();
+        let endpoint = Endpoint { shown: shown.clone(), ..Endpoint::default() };
+        let (parts, body) = ask(endpoint, path, "").await.into_parts();
         let body = to_bytes(body, 1 << 20).await.expect("a body");
         let text = String::from_utf8(body.to_vec()).expect("text");
         (parts.status, parts.headers.get(header::CONTENT_TYPE).cloned(), text)
@@ -112,5 +194,76 @@ mod tests {
         assert!(why.contains("no commit was taken up yet"), "{why}");
         shown.health.taken_up();
         assert_eq!(get(&shown, "/readyz").await.0, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn one_service_is_told_with_its_history_whatever_its_name_is() {
+        let shown = Shown::default();
+        shown.board.invalid("services/Echo.yaml", "no".into(), "a");
+        let (status, _, text) = get(&shown, "/api/services/services%2FEcho.yaml").await;
+        assert_eq!(status, StatusCode::OK);
+        let detail: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(detail["service"], "services/Echo.yaml");
+        assert!(detail["history"]["steps"].is_array(), "{text}");
+        assert_eq!(get(&shown, "/api/services/nobody").await.0, StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn every_answer_is_careful_and_no_status_is_kept() {
+        for path in ["/api/services", "/metrics", "/nowhere"] {
+            let response = ask(Endpoint::default(), path, "").await;
+            let policy = &response.headers()[header::CONTENT_SECURITY_POLICY];
+            assert!(policy.to_str().expect("text").starts_with("default-src 'none'"), "{path}");
+            assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
+        }
+        let response = ask(Endpoint::default(), "/api/services", "").await;
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+    }
+
+    #[tokio::test]
+    async fn a_token_closes_what_tells_of_rollouts_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        let endpoint = || {
+            let access = Access::Token(SecretFile { what: "status token", path: path.clone() });
+            let pages = Router::new().route("/", axum::routing::get("page"));
+            Endpoint { access, pages, ..Endpoint::default() }
+        };
+        let status = async |path: &str, authorization: &str| {
+            ask(endpoint(), path, authorization).await.status()
+        };
+        let right = format!("Bearer {TOKEN}");
+        assert_eq!(status("/", &right).await, StatusCode::INTERNAL_SERVER_ERROR, "no file");
+        std::fs::write(&path, TOKEN).expect("a file");
+        for closed in ["/", "/api/services", "/api/services/echo", "/api/events"] {
+            assert_eq!(status(closed, "Bearer guess").await, StatusCode::UNAUTHORIZED, "{closed}");
+        }
+        for open in ["/metrics", "/healthz"] {
+            assert_eq!(status(open, "").await, StatusCode::OK, "{open}");
+        }
+        assert_eq!(status("/", &right).await, StatusCode::OK);
+        let refused = ask(endpoint(), "/", "").await;
+        let challenges: Vec<_> =
+            refused.headers().get_all(header::WWW_AUTHENTICATE).iter().collect();
+        assert_eq!(challenges.len(), 2, "a browser asks for a password: {challenges:?}");
+    }
+
+    #[tokio::test]
+    async fn who_listens_does_not_hold_up_the_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, Endpoint::default(), stop.clone()));
+        let mut listening = TcpStream::connect(address).await.expect("a connection");
+        let request = b"GET /api/events HTTP/1.1\r\nHost: test\r\n\r\n";
+        listening.write_all(request).await.expect("sent");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"data: 0\n\n\r\n") {
+            let read = listening.read_buf(&mut answer).await.expect("an answer");
+            assert_ne!(read, 0, "{}", answer.escape_ascii());
+        }
+        stop.cancel();
+        let ended = tokio::time::timeout(Duration::from_secs(60), serving).await;
+        ended.expect("in time").expect("no panic").expect("no error");
     }
 }

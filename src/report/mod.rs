@@ -1,22 +1,29 @@
 //! Where each rollout stands, for people and for programs.
 
+mod access;
 mod board;
+mod changes;
 mod condition;
 mod events;
 mod health;
+mod history;
 mod http;
 mod metrics;
 mod per_version;
+mod routes;
 mod service;
 mod tally;
 
-pub use board::{Board, SourceReport, Summary};
+pub use access::Access;
+pub use board::{Board, Detail, SourceReport, Summary};
 pub use condition::{Condition, Kind as ConditionKind, Status as ConditionStatus};
 pub use events::{Events, Reason};
 pub use health::Health;
-pub use http::{Shown, serve};
+pub use history::{Asked, Course, Drifts, History, Step};
+pub use http::{Endpoint, Shown, serve};
 pub use metrics::{Counted, Loss, Metrics, Requests};
 pub use per_version::PerVersion;
+pub use routes::Route;
 pub use service::{Drift, ServiceReport, State};
 
 #[cfg(test)]

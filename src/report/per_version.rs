@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::values::Version;
+use crate::values::{Service, Version};
 
 /// A number for each version, in the order of the versions' names. There are many services and each has
 /// few versions: a tree's node would have room for eleven.
@@ -13,6 +13,20 @@ impl<N: Copy> PerVersion<N> {
     /// Each version and its number.
     pub fn iter(&self) -> impl Iterator<Item = (&str, N)> {
         self.0.iter().map(|(version, number)| (&**version, *number))
+    }
+
+    /// Another number for each version, or none.
+    pub fn filter_map<M>(&self, number: impl Fn(&str, N) -> Option<M>) -> PerVersion<M> {
+        let of = |(version, own): &(Box<str>, N)| Some((version.clone(), number(version, *own)?));
+        PerVersion(self.0.iter().filter_map(of).collect())
+    }
+}
+
+impl PerVersion<u8> {
+    /// Each version's share of the unmarked requests, in percent.
+    pub fn of_shares(service: &Service) -> Self {
+        let versions = service.versions.keys();
+        versions.map(|version| (version, service.routes.share(version).percent())).collect()
     }
 }
 

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::condition::Condition;
 use super::per_version::PerVersion;
+use super::routes;
 use crate::phase::Phase;
-use crate::values::{Binding, HeaderMatch, Service, ValueMatch};
+use crate::values::{Binding, Service};
 
 /// How a service is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -58,6 +59,10 @@ pub struct ServiceReport {
     pub revision: Option<String>,
     /// The newest commit that was tried.
     pub attempted_revision: String,
+    /// The version that gets what the canary does not.
+    pub primary: Box<str>,
+    /// The version that is being tried.
+    pub canary: Option<Box<str>>,
     /// Desired share of the unmarked requests per version, in percent.
     pub weights: PerVersion<u8>,
     /// The shares of `revision`; empty as long as none is known to be in force.
@@ -105,11 +110,10 @@ impl ServiceReport {
         let routes = &service.routes;
         self.namespace = service.namespace.clone();
         self.phase = Phase::of(service).to_string();
-        let versions = service.versions.keys();
-        self.weights = versions.map(|version| (version, routes.share(version).percent())).collect();
-        let headers = routes.canary.iter().flat_map(|canary| &canary.headers);
-        self.headers =
-            headers.map(|(name, wanted)| (name.clone(), header_in_words(wanted))).collect();
+        self.primary = routes.primary.as_str().into();
+        self.canary = routes.canary.as_ref().map(|canary| canary.version.as_str().into());
+        self.weights = PerVersion::of_shares(service);
+        self.headers = routes::headers(service);
         self.paths = routes.paths.iter().map(|path| path.path.text().to_owned()).collect();
         self.domains = match &routes.binding {
             Binding::Domains(domains) => domains.clone(),
@@ -138,18 +142,4 @@ impl ServiceReport {
         self.state = State::Stalled;
         reason.clone_into(&mut self.reason);
     }
-}
-
-/// A header's condition as the values write it.
-fn header_in_words(header: &HeaderMatch) -> Value {
-    let mut words = match &header.value {
-        ValueMatch::Exact(text) if !header.invert => return text.as_str().into(),
-        ValueMatch::Exact(text) => json!({ "value": text }),
-        ValueMatch::Regex(regex) => json!({ "regex": regex }),
-        ValueMatch::Present => json!({"present": true}),
-    };
-    if header.invert {
-        words["invert"] = true.into();
-    }
-    words
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::source::Revision;
 use crate::values::tests::service;
 
 struct Clock(Arc<AtomicI64>);
@@ -130,28 +131,41 @@ fn keys(value: &Value) -> Vec<&String> {
 fn the_documentation_shows_every_field_of_the_status() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/status.md");
     let page = std::fs::read_to_string(page).expect("docs/status.md");
-    let example = page.split("```json").nth(1).and_then(|rest| rest.split("```").next());
-    let example: Value = serde_json::from_str(example.expect("an example")).expect("JSON");
+    let examples = page.split("```json").skip(1).map(|rest| rest.split("```").next());
+    let examples: Vec<Value> = examples
+        .map(|example| serde_json::from_str(example.expect("an end")).expect("JSON"))
+        .collect();
+    let [example, one] = &examples[..] else { panic!("{} examples", examples.len()) };
     let (board, _) = board();
-    board.source(|_| ());
-    board.service("echo", |report| {
-        report.describe(&service(
-            "deployment: {v1: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n",
-        ));
-        report.last_drift = Some(Drift {
+    let values = "deployment: {v1: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";
+    let values = Arc::new(service(values));
+    let (id, author, subject) = ("a".into(), "Ada".into(), "Begin".into());
+    board.takes_up(&Revision { id, author, subject, committed: Timestamp::UNIX_EPOCH });
+    board.service("echo", |report| report.describe(&values));
+    board.asks(&values, Some(Course::First));
+    board.drifted(
+        "echo",
+        Drift {
             object: "Deployment echo/echo-v1".into(),
             field: "spec.replicas".into(),
             from: json!(1),
             to: json!(3),
             manager: Some("kubectl".into()),
             at: Timestamp::UNIX_EPOCH,
-        });
-    });
+        },
+    );
+    let detail = serde_json::to_value(board.detail("echo").expect("a service")).expect("JSON");
+    let history = &detail["history"];
+    assert_eq!(keys(&one["routes"][0]), keys(&detail["routes"][0]));
+    assert_eq!(keys(&one["history"]), keys(history));
+    assert_eq!(keys(&one["history"]["steps"][0]), keys(&history["steps"][0]));
+    assert_eq!(keys(&one["history"]["drifts"][0]), keys(&history["drifts"][0]));
     let shown = serde_json::to_value(board.summary()).expect("JSON");
-    assert_eq!(keys(&example), keys(&shown));
+    assert_eq!(keys(example), keys(&shown));
     assert_eq!(keys(&example["source"]), keys(&shown["source"]));
     let (example, shown) = (&example["services"][0], &shown["services"][0]);
     assert_eq!(keys(example), keys(shown));
+    assert!(keys(&detail).starts_with(&keys(shown)), "one service tells at least as much");
     assert_eq!(keys(&example["lastDrift"]), keys(&shown["lastDrift"]));
     assert_eq!(keys(&example["conditions"][0]), keys(&shown["conditions"][0]));
 }

@@ -12,7 +12,7 @@ use axum::routing::post;
 use tokio::time::Instant;
 
 use super::message::{Refused, Verdict, judge};
-use super::secret::SecretFile;
+use crate::secret::SecretFile;
 use crate::source::Trigger;
 
 /// The longest message, in bytes. A push of very many commits may be longer; the next poll finds it.
@@ -131,7 +131,10 @@ mod tests {
 
         fn hook(&self) -> Hook {
             Hook {
-                secret: SecretFile(self.folder.path().join("secret")),
+                secret: SecretFile {
+                    what: "webhook secret",
+                    path: self.folder.path().join("secret"),
+                },
                 branch: "main".to_owned(),
                 trigger: self.trigger.clone(),
                 patience: PATIENCE,

@@ -9,7 +9,7 @@
 use axum::http::HeaderMap;
 use serde::Deserialize;
 
-use super::secret::Secret;
+use crate::secret::Secret;
 
 /// Headers with the body's HMAC-SHA256, and what stands before the digits.
 const SIGNATURES: [(&str, &str); 3] =

@@ -7,8 +7,6 @@
 
 mod http;
 mod message;
-mod secret;
 
 pub use http::routes;
 pub use message::{Refused, Verdict, judge};
-pub use secret::{Secret, SecretFile};

@@ -1,17 +1,22 @@
 //! What beds run that is not ours: built or fetched once, then kept in a cache that is addressed by
 //! the content of what it is made from.
 
+mod axe;
+mod browser;
 mod cache;
 mod control_plane;
 mod engine;
 mod envoy;
 pub(crate) mod node_image;
 mod packages;
+mod python;
 mod tool;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
+
+pub use browser::Browser;
 
 use crate::progress::Progress;
 
@@ -54,6 +59,22 @@ pub fn artifacts(progress: &Progress) -> Result<Artifacts> {
         envoy: envoy::get(&cache, progress)?.join("envoy"),
         control_plane: control_plane::get(&control_plane::CONTROL_PLANE, &cache, progress)?,
     })
+}
+
+/// Finds a browser that needs no screen on this machine or in the cache, or fetches it, in seconds.
+///
+/// # Errors
+/// There is none, and Debian packages cannot be had.
+pub fn browser(progress: &Progress) -> Result<Browser> {
+    browser::get(&cache::Cache::open()?, progress)
+}
+
+/// Finds the script axe-core in the cache, or fetches it.
+///
+/// # Errors
+/// Python packages cannot be had.
+pub fn axe(progress: &Progress) -> Result<PathBuf> {
+    axe::get(&cache::Cache::open()?, progress)
 }
 
 /// What a bed of real containers needs, where there is no registry.

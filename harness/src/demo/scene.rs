@@ -124,6 +124,8 @@ git -C {clone} commit -am 'Half of {service} to v2' && git -C {clone} push
 curl {proxy}/{service}
 curl -H '{name}: {value}' {proxy}/{service}
 
+# See the rollouts in a browser: {page}
+
 # Look at the cluster, and at what coalmine says (its log: {log}):
 (. {environment}; KUBECONFIG=$KUBECONFIG $KUBECTL get deployments,upstreams,routetables -A)
 curl {status}
@@ -132,6 +134,7 @@ Ctrl-C ends everything.
 ",
             log = self.directory.join("coalmine.log").display(),
             status = self.status_url,
+            page = self.status_url.trim_end_matches("api/services"),
         )
     }
 

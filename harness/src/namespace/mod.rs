@@ -110,20 +110,40 @@ pub fn enter(openings: &Openings) -> Result<Inside> {
 /// # Errors
 /// As [`enter`].
 pub fn enter_for(kind: Kind, openings: &Openings) -> Result<Inside> {
+    if !kind.is_enclosed() && !entered() {
+        return Ok(Inside { outside: None });
+    }
+    let build = |progress: &Progress| match kind {
+        Kind::K3sOffline => build::node_image(progress).map(drop),
+        _ => build::artifacts(progress).map(drop),
+    };
+    enter_after(build, openings, kind == Kind::K3sOffline)
+}
+
+/// The same for a program that needs no bed, but a network without anybody else and an end that leaves
+/// nothing behind. `build` makes or fetches what it needs, while there still is a network.
+///
+/// # Errors
+/// As [`enter`], and those of `build`.
+pub fn enter_without_bed(build: impl FnOnce(&Progress) -> Result<()>) -> Result<()> {
+    enter_after(build, &Openings::default(), false).map(drop)
+}
+
+fn enter_after(
+    build: impl FnOnce(&Progress) -> Result<()>,
+    openings: &Openings,
+    with_engine: bool,
+) -> Result<Inside> {
     match stage::current() {
         Some(Stage::Inside { outside }) => {
             guard::unblock_signals()?;
             Ok(Inside { outside: Some(outside) })
         }
         Some(Stage::Build) => {
-            match kind {
-                Kind::K3sOffline => drop(build::node_image(&Progress::new())?),
-                _ => drop(build::artifacts(&Progress::new())?),
-            }
+            build(&Progress::new())?;
             process::exit(0)
         }
         Some(Stage::Init { guard, outside }) => init::run(&guard, outside),
-        None if !kind.is_enclosed() => Ok(Inside { outside: None }),
-        None => guard::run(openings, kind == Kind::K3sOffline),
+        None => guard::run(openings, with_engine),
     }
 }

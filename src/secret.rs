@@ -1,4 +1,5 @@
-//! What the git server and this daemon both know.
+//! What this daemon and somebody else both know: the git server that announces pushes, the people who
+//! may see the status.
 
 use std::path::PathBuf;
 
@@ -20,8 +21,8 @@ impl Secret {
         let secret = text.trim_ascii();
         if secret.len() < SHORTEST {
             return Err(format!(
-                "the secret has {} bytes, and at least {SHORTEST} are needed; make one with \
-                 `openssl rand -hex 32`, for this file and for the git server",
+                "it has {} bytes, and at least {SHORTEST} are needed; make one with \
+                 `openssl rand -hex 32`, for this file and for the other side",
                 secret.len()
             ));
         }
@@ -29,12 +30,12 @@ impl Secret {
     }
 
     /// Whether this is the message's HMAC-SHA256, in a time that does not tell how much of it is right.
-    pub(super) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
         self.digest(message).verify_slice(signature).is_ok()
     }
 
     /// Whether this is the secret itself, in a time that does not tell how much of it is right.
-    pub(super) fn is(&self, token: &[u8]) -> bool {
+    pub fn is(&self, token: &[u8]) -> bool {
         let expected = self.digest(&self.0).finalize().into_bytes();
         self.signed(token, &expected)
     }
@@ -46,9 +47,14 @@ impl Secret {
     }
 }
 
-/// Where the secret is kept. It is read anew for every message, so a rotated one is used at once.
+/// Where a secret is kept. It is read anew whenever it is needed, so a rotated one is used at once.
 #[derive(Clone, Debug)]
-pub struct SecretFile(pub PathBuf);
+pub struct SecretFile {
+    /// What the secret is for, in messages: `webhook secret`.
+    pub what: &'static str,
+    /// The file.
+    pub path: PathBuf,
+}
 
 impl SecretFile {
     /// The secret as it is now.
@@ -56,8 +62,9 @@ impl SecretFile {
     /// # Errors
     /// The file's name, and why it cannot be used.
     pub fn read(&self) -> Result<Secret, String> {
-        let named = |detail: String| format!("webhook secret file {}: {detail}", self.0.display());
-        let text = std::fs::read(&self.0).map_err(|error| named(error.to_string()))?;
+        let named =
+            |detail: String| format!("{} file {}: {detail}", self.what, self.path.display());
+        let text = std::fs::read(&self.path).map_err(|error| named(error.to_string()))?;
         Secret::parse(&text).map_err(named)
     }
 }
@@ -78,7 +85,7 @@ mod tests {
     #[test]
     fn a_secret_that_can_be_guessed_is_refused() {
         let error = Secret::parse(b"  hunter2 \n").err().unwrap();
-        assert!(error.starts_with("the secret has 7 bytes, and at least 16 are needed"), "{error}");
+        assert!(error.starts_with("it has 7 bytes, and at least 16 are needed"), "{error}");
     }
 
     /// RFC 4231, test case 6: a key longer than the block, which is hashed first.

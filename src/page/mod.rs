@@ -1,0 +1,92 @@
+//! The status page: how every rollout stands, for people. It only shows, asks nothing of other sites,
+//! and can be read without JavaScript; a small script keeps it up to date.
+//!
+//! What a page shows is computed from the board without a clock or a request, and only then put into a
+//! template, which escapes it. All text that somebody chose goes through [`readable`] before.
+
+mod chart;
+mod head;
+mod moment;
+mod overview;
+mod service;
+mod standing;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+
+use crate::harmless::harmless;
+use crate::report::Board;
+use head::{Head, Lost};
+use overview::{Overview, Wish};
+use service::ServicePage;
+
+/// `/`, `/services/{name}` and what they load.
+pub fn routes(board: Arc<Board>) -> Router {
+    Router::new()
+        .route("/", get(overview))
+        .route("/services/{name}", get(service))
+        .with_state(board)
+        .route(
+            "/assets/style.css",
+            get(async || asset("text/css", include_str!("assets/style.css"))),
+        )
+        .route(
+            "/assets/live.js",
+            get(async || asset("text/javascript", include_str!("assets/live.js"))),
+        )
+        .route(
+            "/assets/icon.svg",
+            get(async || asset("image/svg+xml", include_str!("assets/icon.svg"))),
+        )
+}
+
+async fn overview(State(board): State<Arc<Board>>, Query(wish): Query<Wish>) -> Response {
+    // Before what it is the number of, so that a page is never newer than it says.
+    let number = *board.changes().borrow();
+    let summary = board.summary();
+    page(StatusCode::OK, &Overview::of(&summary, &wish, number, board.now()))
+}
+
+async fn service(State(board): State<Arc<Board>>, Path(name): Path<String>) -> Response {
+    let number = *board.changes().borrow();
+    let summary = board.overall();
+    let now = board.now();
+    match board.detail(&name) {
+        Some(detail) => page(StatusCode::OK, &ServicePage::of(&detail, &summary, number, now)),
+        None => {
+            let head = Head::of("No such service", "../", &summary, number, now);
+            page(StatusCode::NOT_FOUND, &Lost { head, name: readable(&name) })
+        }
+    }
+}
+
+fn page(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(text) => (status, Html(text)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page cannot be made");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, format!("{kind}; charset=utf-8"))];
+    // A page of a newer build is not to be shown with what an older one left behind.
+    (headers, [(header::CACHE_CONTROL, "no-cache")], text)
+}
+
+/// Text that somebody chose, line by line, with every character that has no shape of its own as its
+/// escape.
+fn readable(text: &str) -> String {
+    text.lines().map(harmless).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,295 @@
+//! `/services/{name}`: all that is known of one service.
+
+use askama::Template;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::chart::{Chart, palette};
+use super::head::{Commit, Head, short};
+use super::moment::{Moment, span};
+use super::readable;
+use super::standing::Standing;
+use crate::phase::Phase;
+use crate::report::{
+    Asked, Condition, ConditionStatus, Course, Detail, Drifts, PerVersion, Route, ServiceReport,
+    Step, Summary,
+};
+
+/// The longest value that is shown whole, in characters.
+const LONGEST: usize = 160;
+
+/// The page.
+#[derive(Template)]
+#[template(path = "service.html")]
+pub(super) struct ServicePage {
+    head: Head,
+    name: String,
+    address: String,
+    namespace: String,
+    standing: Standing,
+    /// The phases up to now and after; none for `platform/`.
+    phases: Vec<PhaseMark>,
+    /// The commits in force and tried last, when they differ.
+    in_force: Option<String>,
+    attempted: Option<String>,
+    versions: Vec<VersionRow>,
+    chart: Option<Chart>,
+    /// The newest first.
+    steps: Vec<StepRow>,
+    conditions: Vec<ConditionRow>,
+    /// The newest first.
+    drifts: Vec<DriftRow>,
+    routes: Vec<RouteRow>,
+    domains: String,
+}
+
+struct PhaseMark {
+    name: &'static str,
+    /// `past`, `now` or `next`.
+    place: &'static str,
+}
+
+struct VersionRow {
+    name: String,
+    colour: usize,
+    /// `primary`, `canary` or nothing.
+    role: &'static str,
+    asked: u8,
+    in_force: Option<u8>,
+    ready: Option<u32>,
+}
+
+struct StepRow {
+    commit: Commit,
+    taken_up: Moment,
+    /// Nothing when the values had errors.
+    phase: &'static str,
+    course: &'static str,
+    /// How it looks: `bad`, `busy`, `good` or `old`.
+    tone: &'static str,
+    shares: String,
+    outcome: String,
+    errors: String,
+}
+
+struct ConditionRow {
+    name: String,
+    holds: bool,
+    /// Whether that it holds is good news, bad news or neither.
+    tone: &'static str,
+    reason: &'static str,
+    message: String,
+    since: Moment,
+}
+
+struct DriftRow {
+    at: Moment,
+    object: String,
+    /// Nothing when the whole object was deleted.
+    field: String,
+    from: String,
+    to: String,
+    manager: String,
+    times: u32,
+}
+
+struct RouteRow {
+    kind: &'static str,
+    path: String,
+    conditions: Vec<String>,
+    answers: String,
+    options: String,
+}
+
+impl ServicePage {
+    pub(super) fn of(detail: &Detail, summary: &Summary, number: u64, now: Timestamp) -> Self {
+        let Detail { report, routes, history } = detail;
+        let name = readable(&report.service);
+        let standing = Standing::of(report, now);
+        let title = format!("{name} · {} · coalmine", standing.word);
+        let tried = Some(&report.attempted_revision).filter(|tried| !tried.is_empty());
+        let attempted = tried.filter(|tried| report.revision.as_ref() != Some(*tried));
+        let steps = history.steps.iter().enumerate().rev();
+        Self {
+            head: Head::of(&title, "../", summary, number, now),
+            name,
+            address: report.service.clone(),
+            namespace: readable(&report.namespace),
+            standing,
+            phases: phases(&report.phase),
+            in_force: report.revision.as_deref().map(short),
+            attempted: attempted.map(|id| short(id)),
+            versions: versions(report, &palette(history)),
+            chart: Chart::of(history, now),
+            steps: steps.map(|(place, _)| StepRow::of(&history.steps[place..], now)).collect(),
+            conditions: report.conditions.iter().map(|c| ConditionRow::of(c, now)).collect(),
+            drifts: history.drifts.iter().rev().map(|drifts| DriftRow::of(drifts, now)).collect(),
+            routes: routes.iter().map(RouteRow::of).collect(),
+            domains: readable(&report.domains.join(", ")),
+        }
+    }
+}
+
+fn phases(phase: &str) -> Vec<PhaseMark> {
+    let Some(here) = Phase::ALL.iter().position(|known| known.name() == phase) else {
+        return Vec::new();
+    };
+    let mark = |(place, phase): (usize, &Phase)| {
+        let place = match place.cmp(&here) {
+            std::cmp::Ordering::Less => "past",
+            std::cmp::Ordering::Equal => "now",
+            std::cmp::Ordering::Greater => "next",
+        };
+        PhaseMark { name: phase.name(), place }
+    };
+    Phase::ALL.iter().enumerate().map(mark).collect()
+}
+
+fn versions(report: &ServiceReport, palette: &[&str]) -> Vec<VersionRow> {
+    fn of<N: Copy>(numbers: &PerVersion<N>, version: &str) -> Option<N> {
+        numbers.iter().find(|(known, _)| *known == version).map(|(_, number)| number)
+    }
+    let is_known = report.applied_weights.iter().next().is_some();
+    let row = |(version, asked): (&str, u8)| VersionRow {
+        name: readable(version),
+        colour: palette.iter().position(|known| *known == version).unwrap_or_default(),
+        role: match version {
+            version if version == &*report.primary => "primary",
+            version if report.canary.as_deref() == Some(version) => "canary",
+            _ => "",
+        },
+        asked,
+        in_force: is_known.then(|| of(&report.applied_weights, version).unwrap_or(0)),
+        ready: of(&report.ready_pods, version),
+    };
+    report.weights.iter().map(row).collect()
+}
+
+impl StepRow {
+    /// The first of these steps; the others came after it.
+    fn of(steps: &[Step], now: Timestamp) -> Self {
+        let Step { revision, taken_up_at, asked, in_force_at } = &steps[0];
+        let is_newest = !steps[1..].iter().any(|later| matches!(later.asked, Asked::Values { .. }));
+        let (phase, course, shares, errors) = match asked {
+            Asked::Values { phase, weights, course } => {
+                (phase.name(), in_words(*course), shares(weights), String::new())
+            }
+            Asked::Errors { errors } => ("", "values with errors", String::new(), readable(errors)),
+        };
+        let (tone, outcome) = match (in_force_at, is_newest) {
+            _ if phase.is_empty() => ("bad", "changed nothing".to_owned()),
+            (Some(at), true) => ("good", format!("in force after {}", span(*taken_up_at, *at))),
+            (Some(at), false) => ("old", format!("in force after {}", span(*taken_up_at, *at))),
+            (None, true) => ("busy", "not in force yet".to_owned()),
+            (None, false) => ("old", "never fully in force".to_owned()),
+        };
+        Self {
+            commit: Commit::of(revision, now),
+            taken_up: Moment::of(*taken_up_at, now),
+            phase,
+            course,
+            tone,
+            shares,
+            outcome,
+            errors,
+        }
+    }
+}
+
+fn in_words(course: Course) -> &'static str {
+    match course {
+        Course::First => "first seen",
+        Course::Other => "no other phase or share",
+        Course::Advance | Course::Rollback | Course::Jump => course.name(),
+    }
+}
+
+/// `v1 90 %, v2 10 %`.
+fn shares(weights: &PerVersion<u8>) -> String {
+    let share = |(version, share)| format!("{} {share} %", readable(version));
+    weights.iter().map(share).collect::<Vec<_>>().join(", ")
+}
+
+impl ConditionRow {
+    fn of(condition: &Condition, now: Timestamp) -> Self {
+        use crate::report::ConditionKind as Kind;
+        let holds = condition.status == ConditionStatus::True;
+        let tone = match condition.r#type {
+            Kind::Ready if holds => "good",
+            Kind::Reconciling if holds => "busy",
+            Kind::Stalled if holds => "bad",
+            Kind::Drifted | Kind::Fighting if holds => "warn",
+            _ => "old",
+        };
+        Self {
+            name: format!("{:?}", condition.r#type),
+            holds,
+            tone,
+            reason: condition.reason,
+            message: if holds || condition.r#type == Kind::Ready {
+                readable(&condition.message)
+            } else {
+                String::new()
+            },
+            since: Moment::of(condition.last_transition_time, now),
+        }
+    }
+}
+
+impl DriftRow {
+    fn of(drifts: &Drifts, now: Timestamp) -> Self {
+        let Drifts { last, times } = drifts;
+        let manager = last.manager.as_deref().unwrap_or("somebody");
+        Self {
+            at: Moment::of(last.at, now),
+            object: readable(&last.object),
+            field: readable(&last.field),
+            from: value(&last.from),
+            to: value(&last.to),
+            manager: readable(manager),
+            times: *times,
+        }
+    }
+}
+
+/// A value on one line, shortened.
+fn value(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "nothing".to_owned(),
+        other => other.to_string(),
+    };
+    let mut shown: String = text.chars().take(LONGEST).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    readable(&shown)
+}
+
+impl RouteRow {
+    fn of(route: &Route) -> Self {
+        let named = |what: &str, map: &Map<String, Value>| {
+            let condition = |(name, wanted): (&String, &Value)| match wanted {
+                Value::String(text) => readable(&format!("{what} {name}: {text}")),
+                other => readable(&format!("{what} {name}: {other}")),
+            };
+            map.iter().map(condition).collect::<Vec<_>>()
+        };
+        let mut conditions = Vec::new();
+        if !route.methods.is_empty() {
+            conditions.push(readable(&route.methods.join(", ")));
+        }
+        conditions.extend(named("query", &route.query_parameters));
+        conditions.extend(named("header", &route.headers));
+        let mut answers = shares(&route.weights);
+        for (version, share) in route.shadow.iter() {
+            answers.push_str(&format!(", and a copy of {share} % to {}", readable(version)));
+        }
+        Self {
+            kind: route.kind,
+            path: readable(&route.path),
+            conditions,
+            answers,
+            options: readable(&route.options.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The pages as a browser gets them.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderValue, Request};
+use jiff::Timestamp;
+use serde_json::json;
+use tower::ServiceExt;
+
+use super::*;
+use crate::report::{Course, Drift};
+use crate::source::Revision;
+use crate::values::tests;
+
+const SHIFTING: &str = "deployment: {v1: {}, v2: {}}\nroutes: {apiGroup: a, primary: {version: v1}, \
+                        canary: {version: v2, weight: 25, headers: {stage: canary}}}\n";
+
+fn board() -> Arc<Board> {
+    let seconds = AtomicI64::new(1_767_268_800);
+    let clock = move || Timestamp::from_second(seconds.fetch_add(1, Ordering::Relaxed));
+    Arc::new(Board::with_clock(move || clock().expect("a time")))
+}
+
+fn take_up(board: &Board, id: &str, subject: &str) {
+    let committed = Timestamp::from_second(1_767_268_000).expect("a time");
+    let (author, subject) = ("Ada <b>".into(), subject.into());
+    board.takes_up(&Revision { id: id.into(), author, subject, committed });
+    board.source(|source| _ = source.taken_up(id));
+}
+
+/// A service `echo` with these values, of which nothing is in force yet.
+fn ask(board: &Board, id: &str, values: &str) {
+    let service = Arc::new(tests::service(values));
+    board.service("echo", |report| {
+        report.attempted_revision = id.into();
+        report.describe(&service);
+        report.progressing("");
+    });
+    board.asks(&service, Some(Course::Advance));
+}
+
+async fn get(board: &Arc<Board>, path: &str) -> (StatusCode, HeaderValue, String) {
+    let request = Request::get(path).body(Body::empty()).expect("a request");
+    let response = routes(board.clone()).oneshot(request).await.expect("an answer");
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, 1 << 22).await.expect("a body");
+    let kind = parts.headers.get(header::CONTENT_TYPE).cloned();
+    let text = String::from_utf8(body.to_vec()).expect("text");
+    (parts.status, kind.unwrap_or(HeaderValue::from_static("")), text)
+}
+
+async fn shown(board: &Arc<Board>, path: &str) -> String {
+    let (status, kind, text) = get(board, path).await;
+    assert_eq!(
+        (status, kind.as_bytes()),
+        (StatusCode::OK, &b"text/html; charset=utf-8"[..]),
+        "{text}"
+    );
+    text
+}
+
+#[tokio::test]
+async fn a_service_is_shown_with_its_timeline_shares_conditions_drift_and_routes() {
+    let board = board();
+    take_up(&board, "0123456789", "a quarter for v2");
+    ask(&board, "0123456789", SHIFTING);
+    board.service("echo", |report| report.ready("0123456789"));
+    board.drifted(
+        "echo",
+        Drift {
+            object: "Deployment echo/echo-v1".into(),
+            field: "spec.replicas".into(),
+            from: json!(1),
+            to: json!(3),
+            manager: Some("kubectl".into()),
+            at: board.now(),
+        },
+    );
+    board.service("echo", |report| {
+        report.stalled("RouteTable echo/echo-routes: Gloo says Rejected: no")
+    });
+    let page = shown(&board, "/services/echo").await;
+    for part in [
+        "<code title=\"0123456789\">0123456</code>",
+        "a quarter for v2",
+        "Ada &#60;b&#62;",
+        "v1 75 %, v2 25 %",
+        "in force after 1 s",
+        "aria-current=\"step\">Shifting</li>",
+        "Gloo says Rejected: no",
+        "spec.replicas",
+        "kubectl",
+        "header stage: canary",
+        "v2 100 %",
+        "<desc id=\"chart-words\">v1 75 % and v2 25 % for",
+    ] {
+        assert!(page.contains(part), "{part} is missing in {page}");
+    }
+    let overview = shown(&board, "/").await;
+    assert!(overview.contains("href=\"./services/echo\""), "{overview}");
+    assert!(overview.contains("Need a person"), "{overview}");
+    assert!(overview.contains("<title>(1) coalmine</title>"), "{overview}");
+}
+
+#[tokio::test]
+async fn nothing_that_somebody_wrote_becomes_markup_or_hides() {
+    let board = board();
+    let wicked = "<script>alert(1)</script>\u{202e}\u{1b}[2J\"'&";
+    take_up(&board, wicked, wicked);
+    board.invalid(wicked, wicked.into(), wicked);
+    board.source(|source| _ = source.not_taken_up(Some("b"), wicked));
+    let address = "/services/%3Cscript%3Ealert%281%29%3C%2Fscript%3E%E2%80%AE%1B%5B2J%22%27%26";
+    for path in ["/", address, "/?q=%3Cscript%3E%E2%80%AE", "/?q=%22%3E%3Cscript%3E"] {
+        let page = shown(&board, path).await;
+        assert_eq!(page.matches("<script").count(), 1, "our own alone, of {path}: {page}");
+        assert!(page.contains("&#60;script&#62;"), "{page}");
+        assert!(!page.contains(['\u{202e}', '\u{1b}']), "{page}");
+        assert!(!page.contains("style="), "the policy allows none: {page}");
+    }
+    let overview = shown(&board, "/").await;
+    assert!(overview.contains(&format!("href=\".{address}\"")), "{overview}");
+}
+
+#[tokio::test]
+async fn a_service_that_there_is_not_is_not_found_and_nothing_of_its_name_is_believed() {
+    let (status, _, page) = get(&board(), "/services/%3Cb%3Enobody").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(page.contains("&#60;b&#62;nobody"), "{page}");
+    assert_eq!(get(&board(), "/services/").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_source_stands_on_every_page() {
+    let board = board();
+    take_up(&board, "aaaaaaaaaa", "good");
+    ask(&board, "aaaaaaaaaa", SHIFTING);
+    board.source(|source| _ = source.not_taken_up(Some("bbbbbbbbbb"), "coalmine.yaml:1:1: no"));
+    board.stands_by(true);
+    for path in ["/", "/services/echo"] {
+        let page = shown(&board, path).await;
+        assert!(page.contains("Commit <code>bbbbbbb</code> is refused"), "{page}");
+        assert!(page.contains("coalmine.yaml:1:1: no"), "{page}");
+        assert!(page.contains("This replica stands by"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn pages_load_only_what_is_served_here_whatever_they_stand_below() {
+    let board = board();
+    ask(&board, "a", SHIFTING);
+    for (path, root) in [("/", "./"), ("/services/echo", "../")] {
+        let page = shown(&board, path).await;
+        let addresses = page.match_indices("src=\"").chain(page.match_indices("href=\""));
+        for (at, name) in addresses {
+            let address = &page[at + name.len()..];
+            assert!(
+                address.starts_with(root) || address.starts_with("#"),
+                "{path}: {:.40}",
+                address
+            );
+        }
+    }
+    for (path, wanted) in [
+        ("/assets/style.css", "text/css; charset=utf-8"),
+        ("/assets/live.js", "text/javascript; charset=utf-8"),
+        ("/assets/icon.svg", "image/svg+xml; charset=utf-8"),
+    ] {
+        let (status, kind, text) = get(&board, path).await;
+        assert_eq!((status, kind.as_bytes()), (StatusCode::OK, wanted.as_bytes()));
+        assert!(!text.contains("http://") || path.ends_with("svg"), "{path} names another site");
+    }
+}
+
+#[tokio::test]
+async fn a_page_says_the_number_of_the_board_that_it_shows() {
+    let board = board();
+    let number = *board.changes().borrow();
+    assert!(shown(&board, "/").await.contains(&format!("data-number=\"{number}\"")));
+    ask(&board, "a", SHIFTING);
+    assert!(!shown(&board, "/").await.contains(&format!("data-number=\"{number}\"")));
+}
