@@ -1,5 +1,5 @@
 //! The daemon as a process, with a git server that it cannot get anything from: what a webhook does
-//! to it. Nothing here needs a cluster.
+//! to it, and who may see its status. Nothing here needs a cluster.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -126,6 +126,19 @@ fn a_push_while_a_fetch_hangs_is_fetched_after_its_deadline() {
     let next = fetch(&server);
     assert_eq!(daemon.ask("GET /api/services", "", ""), "HTTP/1.1 200 OK");
     drop((hanging, next));
+}
+
+#[test]
+fn a_status_token_closes_the_status_and_leaves_the_probes_open() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let daemon = Daemon::start(&server, &["--status-token-file", "SECRET"]);
+    let token = format!("Authorization: Bearer {SECRET}\r\n");
+    for path in ["/", "/api/services"] {
+        let request = format!("GET {path}");
+        assert_eq!(daemon.ask(&request, "", ""), "HTTP/1.1 401 Unauthorized", "{path}");
+        assert_eq!(daemon.ask(&request, &token, ""), "HTTP/1.1 200 OK", "{path}");
+    }
+    assert_eq!(daemon.ask("GET /healthz", "", ""), "HTTP/1.1 200 OK");
 }
 
 #[test]

@@ -5,13 +5,15 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::head::Head;
-use super::readable;
 use super::standing::{Standing, Urgency};
+use super::{beginning, readable};
 use crate::phase::Phase;
 use crate::report::{PerVersion, ServiceReport, Summary};
 
 /// How many services at rest are shown unless somebody asks for them.
 const AT_REST: usize = 100;
+/// The longest reason that is shown here, in characters; the service's own page has it whole.
+const LONGEST: usize = 500;
 
 /// What is to be shown.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -115,6 +117,8 @@ impl Row {
             true => String::new(),
             false => readable(&report.namespace),
         };
+        let mut standing = Standing::of(report, now);
+        standing.reason = beginning(&standing.reason, LONGEST);
         Self {
             name: readable(&report.service),
             address: report.service.clone(),
@@ -122,7 +126,7 @@ impl Row {
             phase: readable(&report.phase),
             place: place.map_or(0, |place| place + 1),
             shares: Shares::of(report),
-            standing: Standing::of(report, now),
+            standing,
         }
     }
 }
@@ -208,6 +212,19 @@ mod tests {
             (AT_REST, 120, 20)
         );
         assert_eq!(shown(services, "", true).hidden, 0);
+    }
+
+    #[test]
+    fn a_long_reason_is_told_by_its_beginning() {
+        let mut stalled = report("echo");
+        stalled.stalled(&"ä".repeat(LONGEST + 1));
+        let page = shown(vec![stalled.clone()], "", false);
+        let reason = &page.groups[0].rows[0].standing.reason;
+        assert_eq!(reason.chars().count(), LONGEST + 1);
+        assert!(reason.ends_with("ä…"), "{reason}");
+        stalled.stalled(&"ä".repeat(LONGEST));
+        let page = shown(vec![stalled], "", false);
+        assert!(page.groups[0].rows[0].standing.reason.ends_with('ä'));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::chart::{Chart, palette};
 use super::head::{Commit, Head, short};
 use super::moment::{Moment, span};
-use super::readable;
 use super::standing::Standing;
+use super::{beginning, readable};
 use crate::phase::Phase;
 use crate::report::{
     Asked, Condition, ConditionStatus, Course, Detail, Drifts, PerVersion, Route, ServiceReport,
@@ -254,15 +254,10 @@ impl DriftRow {
 
 /// A value on one line, shortened.
 fn value(value: &Value) -> String {
-    let text = match value {
+    match value {
         Value::Null => "nothing".to_owned(),
-        other => other.to_string(),
-    };
-    let mut shown: String = text.chars().take(LONGEST).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
+        other => beginning(&readable(&other.to_string()), LONGEST),
     }
-    readable(&shown)
 }
 
 impl RouteRow {

@@ -80,6 +80,7 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use futures::StreamExt;
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -96,10 +97,14 @@ mod tests {
             String::from_utf8(event.to_vec()).expect("text")
         };
         assert_eq!(next().await, "event: change\ndata: 0\n\n");
-        for _ in 0..100 {
-            listeners.board.remove("nobody");
+        let begun = Instant::now();
+        for round in 1..=3 {
+            for _ in 0..100 {
+                listeners.board.remove("nobody");
+            }
+            assert_eq!(next().await, format!("event: change\ndata: {round}00\n\n"));
         }
-        assert_eq!(next().await, "event: change\ndata: 100\n\n");
+        assert_eq!(begun.elapsed(), 3 * PAUSE, "no more often than that");
         assert_eq!(next().await, ":\n\n", "nothing more happens, and the connection is kept");
     }
 

@@ -148,20 +148,15 @@ async fn what_changes_is_shown_without_a_reload_and_without_losing_the_place(
 
     client.goto(&scene.address("/services/echo")).await?;
     see(&client, "main", "not in force yet").await?;
-    client
-        .execute(
-            "window.same = true; getSelection().selectAllChildren(document.querySelector('h1'))",
-            Vec::new(),
-        )
-        .await?;
+    // The page's own stream tells at the same time as this one.
+    let watch = "window.same = true;
+        getSelection().selectAllChildren(document.querySelector('h1'));
+        window.told = 0;
+        new EventSource('../api/events').addEventListener('change', () => window.told++)";
+    client.execute(watch, Vec::new()).await?;
+    told(&client, 1).await?;
     scene.board.service("echo", |report| report.ready(scene::HALF));
-    until("the page knows of something newer", AMPLE, || async {
-        let asked = client
-            .execute("return performance.getEntriesByType('resource').length", Vec::new())
-            .await;
-        Seen::when(asked.is_ok(), "no answer")
-    })
-    .await?;
+    told(&client, 2).await?;
     let still = text(&client, "main").await?;
     ensure!(still.contains("not in force yet"), "a selection was taken away");
     client.execute("getSelection().removeAllRanges()", Vec::new()).await?;
@@ -221,6 +216,18 @@ async fn a_token_opens_the_page_and_keeps_it_live(driver: &Driver) -> Result<()>
     see(&client, "main", "no ready pod of foxtrot").await?;
     client.close().await?;
     Ok(())
+}
+
+/// Waits until the board was heard of so often.
+async fn told(client: &Client, times: u64) -> Result<()> {
+    until("something is told", AMPLE, || async {
+        let told = client.execute("return window.told", Vec::new()).await;
+        Seen::when(
+            told.as_ref().is_ok_and(|told| told.as_u64() >= Some(times)),
+            format!("{told:?}"),
+        )
+    })
+    .await
 }
 
 /// Waits until these words can be seen.

@@ -85,7 +85,7 @@ fn story() -> Result<Board> {
         "Ada Lovelace",
         "Begin with version 1 of everything",
     );
-    let calm = ["foxtrot", "kilo", "lima", "mike", "november", "oscar"];
+    let calm = ["foxtrot", "kilo", "lima", "mike", "november", "oscar", "papa", "quebec", "romeo"];
     for name in calm.into_iter().chain(["echo", "golf", "hotel", "india", "juliet"]) {
         teller.ask(name, &stable(), Course::First)?;
         teller.ready(name, "c0ffee1d20a14be9a1bb9f6c53b6ff2dc2a6a111");

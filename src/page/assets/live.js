@@ -54,7 +54,7 @@
       else replace(fresh);
       if (events && events.readyState === EventSource.OPEN) say("");
     } catch {
-      say("not up to date");
+      say("not live");
     }
     fetching = false;
     if (again && !selecting()) refresh();
@@ -67,7 +67,7 @@
       else say("");
     });
     // The browser tries again by itself, unless it was sent away.
-    events.addEventListener("error", () => say("not up to date"));
+    events.addEventListener("error", () => say("not live"));
   };
 
   // A page that nobody looks at needs no connection, of which a browser has few.
