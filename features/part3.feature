@@ -73,3 +73,4 @@ Feature: Part 3. A rollout is a few values
     And the Deployment echo/echo-v1 is gone
     And every request to "/foxtrot" is answered by foxtrot-v1
     And no request of the load has failed
+    And the timeline of echo is Stable, Deployed, CanaryTest, Shifting, Shifted, Stable

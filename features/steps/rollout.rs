@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
 use harness::repository::Repository;
@@ -70,6 +70,20 @@ async fn is_in_phase(world: &mut World, service: String, phase: String) -> Resul
     let what = format!("{service} in phase {phase} at revision {pushed}");
     let applied = |report: &Service| report.has_applied(&pushed) && report.phase == phase;
     reported(world, &service, &what, applied).await
+}
+
+#[then(regex = r"^the timeline of (\w+) is ((?:\w+, )*\w+)$")]
+async fn has_timeline(world: &mut World, service: String, phases: String) -> Result<()> {
+    let daemon = world.daemon()?;
+    let steps = daemon.status.timeline(&service).await?;
+    let told: Vec<_> = steps.iter().filter_map(|step| step.phase.as_deref()).collect();
+    ensure!(told.join(", ") == phases, "the timeline is {steps:#?}");
+    let page = daemon.status.text(&format!("/services/{service}")).await?;
+    for step in &steps {
+        ensure!(step.in_force_at.is_some() && !step.author.is_empty(), "not in force: {step:?}");
+        ensure!(page.contains(&step.revision), "the page does not name {}", step.revision);
+    }
+    Ok(())
 }
 
 #[then(regex = r#"^(\w+) (waits|is stalled) because of "([^"]+)"$"#)]

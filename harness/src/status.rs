@@ -98,6 +98,20 @@ pub struct Drift {
     pub manager: Option<String>,
 }
 
+/// One commit that asked for something new of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// The commit.
+    pub revision: String,
+    /// Who made it.
+    pub author: String,
+    /// The phase that it asked for; none when it had errors.
+    pub phase: Option<String>,
+    /// When that was in force.
+    pub in_force_at: Option<String>,
+}
+
 /// A condition in the form of Kubernetes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Condition {
@@ -188,6 +202,33 @@ impl StatusClient {
             .await
             .and_then(|body| serde_json::from_slice(&body).context("its answer is not the status"));
         status.with_context(|| format!("cannot read the daemon's status at {}", self.uri))
+    }
+
+    /// What commits asked for of a service since the daemon started, the oldest first.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or does not know the service.
+    pub async fn timeline(&self, service: &str) -> Result<Vec<Step>> {
+        #[derive(Deserialize)]
+        struct Detail {
+            history: History,
+        }
+        #[derive(Deserialize)]
+        struct History {
+            steps: Vec<Step>,
+        }
+        let detail = self.text(&format!("/api/services/{service}")).await?;
+        let detail: Detail = serde_json::from_str(&detail).context("its answer is no service")?;
+        Ok(detail.history.steps)
+    }
+
+    /// What the daemon shows at a path.
+    ///
+    /// # Errors
+    /// When it does not answer, or with an error.
+    pub async fn text(&self, path: &str) -> Result<String> {
+        let uri = format!("{}{path}", self.base).parse()?;
+        Ok(String::from_utf8(self.read(&uri).await?.to_vec())?)
     }
 
     /// Whether the daemon is ready to work: it has taken up a tree, or stands by for another one.
