@@ -2,7 +2,8 @@ Feature: Steering a rollout by commands
   Every verb is a commit, and with --wait it returns when the traffic is there.
 
   Scenario: A rollout by commands, with a change of mind on the way, loses no request
-    Given coalmine follows the example rollouts
+    Given somebody listens to notifications
+    And coalmine follows the example rollouts
     And echo is Stable
     And constant load on "/echo"
     When somebody runs "coalmine start echo --version v2 --header stage=canary --wait"
@@ -28,6 +29,7 @@ Feature: Steering a rollout by commands
     And every request to "/echo" is answered by echo-v2
     And the Deployment echo/echo-v1 is gone
     And no request of the load has failed
+    And one message has told of the rollout of echo, from "CanaryTest" to "Stable, v2 100 %"
     When somebody runs "coalmine status"
     Then it ends with 0 and says "v2:100%"
     When somebody runs "coalmine wait echo --phase Stable --timeout 5s"

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::evidence;
-use crate::steps::Walk;
+use crate::steps::{Listener, Walk};
 
 /// How long anything may take before a scenario gives up, where nobody says otherwise.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -77,6 +77,8 @@ pub(crate) struct World {
     pub(crate) rivals: Vec<AbortOnDropHandle<()>>,
     /// Further flags of the daemon, as `(name, value)`.
     pub(crate) flags: Vec<(&'static str, String)>,
+    /// Who gets notifications.
+    pub(crate) listener: Option<Listener>,
     /// A proxy on the daemon's way to the API server, and what it keeps from the daemon.
     pub(crate) proxy: Option<ApiProxy>,
     pub(crate) withheld: Option<Withheld>,
@@ -108,6 +110,7 @@ impl World {
             ended: None,
             rivals: Vec::new(),
             flags: Vec::new(),
+            listener: None,
             proxy: None,
             withheld: None,
             altered: None,

@@ -15,6 +15,7 @@ pub mod harmless;
 pub mod health;
 pub mod inventory;
 pub mod live;
+pub mod notify;
 pub mod page;
 pub mod phase;
 pub mod plan;

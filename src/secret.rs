@@ -34,6 +34,12 @@ impl Secret {
         self.digest(message).verify_slice(signature).is_ok()
     }
 
+    /// The message's HMAC-SHA256, in hexadecimal.
+    pub(crate) fn signature(&self, message: &[u8]) -> String {
+        let digest = self.digest(message).finalize().into_bytes();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Whether this is the secret itself, in a time that does not tell how much of it is right.
     pub fn is(&self, token: &[u8]) -> bool {
         let expected = self.digest(&self.0).finalize().into_bytes();

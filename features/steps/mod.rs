@@ -7,8 +7,10 @@ mod command_line;
 mod drift;
 mod gateway;
 mod mistakes;
+mod notifications;
 mod pods;
 mod rollout;
 mod traffic;
 
 pub(crate) use any::Walk;
+pub(crate) use notifications::Listener;

@@ -9,6 +9,7 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::git::Git;
+use super::notify::Notify;
 use crate::daemon::{self, Manner, Options};
 use crate::election::LeaseName;
 use crate::harmless::harmless;
@@ -75,6 +76,8 @@ pub(super) struct Run {
     #[command(flatten)]
     git: Git,
     #[command(flatten)]
+    notify: Notify,
+    #[command(flatten)]
     telemetry: Telemetry,
 }
 
@@ -108,6 +111,7 @@ impl Run {
             let options = Options {
                 source,
                 webhook: self.webhook()?,
+                receivers: self.notify.receivers(&self.repo, &self.instance)?,
                 interval: self.interval,
                 schedule: self.schedule,
                 listen: self.listen.0,

@@ -10,6 +10,7 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ pub use once::once;
 use crate::cluster::Cluster;
 use crate::election::{self, Leadership, LeaseName};
 use crate::live::{Kind, Live, Notice, Touched, Watching};
+use crate::notify::{Notifier, Receivers};
 use crate::page;
 use crate::reconcile::{Admission, Reconciler};
 use crate::report::{self, Access, Endpoint, Events, Shown};
@@ -62,6 +64,8 @@ pub struct Options {
     pub access: Access,
     /// What authenticates webhooks; without it there are none.
     pub webhook: Option<SecretFile>,
+    /// Who is told about rollouts.
+    pub receivers: Receivers,
     /// The value of the instance label.
     pub instance: String,
     /// How the cluster is written to.
@@ -264,6 +268,29 @@ async fn show(leadership: Leadership, shown: &Shown) {
     }
 }
 
+/// Tells people elsewhere, for ever, while this daemon is the one that writes.
+fn notifying(
+    receivers: Receivers,
+    shown: &Shown,
+    directory: &Path,
+    leadership: Leadership,
+) -> anyhow::Result<impl Future<Output = ()>> {
+    let nobody = receivers.is_empty();
+    let notifier = Notifier::new(receivers, shown.board.clone(), directory)?;
+    Ok(async move {
+        loop {
+            if nobody {
+                std::future::pending::<()>().await;
+            }
+            let tenure = leadership.acquired().await;
+            tokio::select! {
+                () = notifier.notify() => {}
+                () = tenure.lost() => {}
+            }
+        }
+    })
+}
+
 /// Runs until `stop` resolves.
 ///
 /// # Errors
@@ -277,6 +304,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         Some(secret) => webhook::routes(secret, options.source.branch.clone(), trigger.clone()),
         None => axum::Router::new(),
     };
+    let directory = options.source.directory.clone();
     let source = Source::new(options.source)?;
     let shown = Shown::default();
     let token = CancellationToken::new();
@@ -306,6 +334,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         Some(campaign) => campaign.leadership(),
         None => Leadership::unopposed(),
     };
+    let notifying = notifying(options.receivers, &shown, &directory, leadership.clone())?;
     let (mut daemon, mut touched) = Daemon::new(
         cluster,
         &options.instance,
@@ -322,6 +351,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         () = stop => {}
         () = daemon.follow(&source, options.interval, trigger, &leadership) => {}
         () = show(leadership.clone(), &shown) => {}
+        () = notifying => {}
     }
     tracing::info!("stopping");
     token.cancel();

@@ -1,0 +1,154 @@
+//! Telling people elsewhere: the status of a commit at its forge, and one message per rollout that grows
+//! with it.
+//!
+//! Whatever goes wrong here is tried again and logged; no rollout waits for it.
+
+mod commit;
+mod memory;
+mod receivers;
+mod rollout;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use reqwest::Client;
+use tokio::time::{Instant, sleep_until};
+
+pub use commit::{CommitStatus, Forge};
+pub use receivers::{Slack, Webhook};
+
+use crate::report::{Board, Summary};
+use commit::CommitNews;
+use memory::Memory;
+
+/// How long news are collected before they are told: what changes within it is told once.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long one receiver may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Who is told.
+#[derive(Clone, Debug, Default)]
+pub struct Receivers {
+    /// The forge that shows the status of commits.
+    pub commit_status: Option<CommitStatus>,
+    /// A Slack channel.
+    pub slack: Option<Slack>,
+    /// An address.
+    pub webhook: Option<Webhook>,
+}
+
+impl Receivers {
+    /// Whether nobody is told anything.
+    pub fn is_empty(&self) -> bool {
+        self.commit_status.is_none() && self.slack.is_none() && self.webhook.is_none()
+    }
+}
+
+/// Tells the receivers what the board shows.
+pub struct Notifier {
+    receivers: Receivers,
+    board: Arc<Board>,
+    directory: PathBuf,
+    http: Client,
+}
+
+impl Notifier {
+    /// What was told is remembered in `directory`, so that a process that starts anew goes on with the
+    /// messages of the one before.
+    ///
+    /// # Errors
+    /// When there can be no HTTP client.
+    pub fn new(receivers: Receivers, board: Arc<Board>, directory: &Path) -> anyhow::Result<Self> {
+        let http = Client::builder().timeout(DEADLINE).user_agent("coalmine").build()?;
+        Ok(Self { receivers, board, directory: directory.to_owned(), http })
+    }
+
+    /// Tells whatever is new, for ever.
+    pub async fn notify(&self) {
+        let mut memory = Memory::load(&self.directory);
+        let mut changes = self.board.changes();
+        let mut pause = PAUSE;
+        loop {
+            let untold = self.tell(&self.board.summary(), &mut memory).await;
+            pause = if untold { (pause * 2).min(LONGEST_PAUSE) } else { PAUSE };
+            let again = Instant::now() + pause;
+            if !untold {
+                // The board lives as long as this does.
+                let _ = changes.changed().await;
+            }
+            sleep_until(again).await;
+        }
+    }
+
+    /// Tells what is new; true when somebody could not be told.
+    async fn tell(&self, summary: &Summary, memory: &mut Memory) -> bool {
+        let commit = self.tell_commit(summary, memory).await.context("the commit's status");
+        let rollouts = self.tell_rollouts(summary, memory).await.context("a rollout's message");
+        let mut untold = false;
+        for trouble in [commit, rollouts].into_iter().filter_map(Result::err) {
+            tracing::warn!("could not be told, it is tried again: {trouble:#}");
+            untold = true;
+        }
+        untold
+    }
+
+    async fn tell_commit(&self, summary: &Summary, memory: &mut Memory) -> anyhow::Result<()> {
+        let Some(forge) = &self.receivers.commit_status else { return Ok(()) };
+        let Some(news) = CommitNews::of(summary) else { return Ok(()) };
+        if memory.commit.as_ref() != Some(&news) {
+            forge.tell(&self.http, &news).await?;
+            memory.commit = Some(news);
+        }
+        Ok(())
+    }
+
+    async fn tell_rollouts(&self, summary: &Summary, memory: &mut Memory) -> anyhow::Result<()> {
+        let Receivers { slack, webhook, .. } = &self.receivers;
+        if slack.is_none() && webhook.is_none() {
+            return Ok(());
+        }
+        let news = memory.rollouts.follow(summary, Timestamp::now());
+        memory.untold.extend(news);
+        let mut trouble = Ok(());
+        for name in std::mem::take(&mut memory.untold) {
+            let Some(rollout) = memory.rollouts.0.get_mut(&name) else { continue };
+            let told = async {
+                if let Some(slack) = slack {
+                    slack.tell(&self.http, rollout).await?;
+                }
+                match webhook {
+                    Some(webhook) => webhook.tell(&self.http, rollout).await,
+                    None => Ok(()),
+                }
+            };
+            match told.await {
+                Ok(()) => memory.rollouts.told(&name),
+                Err(error) => {
+                    memory.untold.insert(name);
+                    trouble = Err(error);
+                }
+            }
+        }
+        memory.save();
+        trouble
+    }
+}
+
+/// The only line of a token's file, read anew each time, so that a rotated one is used at once.
+fn token(file: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file);
+    let text = text.with_context(|| format!("cannot read the token in {}", file.display()))?;
+    let token = text.trim();
+    if token.is_empty() || token.chars().any(char::is_control) {
+        anyhow::bail!("{} should hold one line, the token", file.display());
+    }
+    Ok(token.to_owned())
+}

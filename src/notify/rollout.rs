@@ -1,0 +1,200 @@
+//! One message per rollout, which grows with it: what it says, and when it is over.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::report::{ServiceReport, State, Summary};
+
+/// How many steps a message shows.
+const MOST_STEPS: usize = 20;
+
+/// A rollout that is under way, or has just ended, as it was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Rollout {
+    /// Tells it from other rollouts of the service: the commit that it began with.
+    pub(super) id: String,
+    /// The service.
+    pub(super) service: String,
+    /// What was reached, and when; the newest last.
+    pub(super) steps: Vec<Step>,
+    /// Whether the service is stable and well again.
+    pub(super) finished: bool,
+    /// How the receivers know the message, by receiver.
+    #[serde(default)]
+    pub(super) messages: BTreeMap<String, String>,
+}
+
+/// Something that was reached, or went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Step {
+    pub(super) at: Timestamp,
+    pub(super) words: String,
+    /// The commit, shortened. Another one that means the same for the service is no news.
+    pub(super) commit: String,
+}
+
+impl Rollout {
+    /// The message.
+    pub(super) fn text(&self) -> String {
+        let steps = self.steps.iter().map(|step| {
+            let at = step.at.strftime("%H:%M:%S");
+            format!("{at} {} (commit {})", step.words, step.commit)
+        });
+        let end = if self.finished {
+            ["done".to_owned()].into_iter()
+        } else {
+            [String::new()].into_iter()
+        };
+        let lines = [format!("Rollout of {}", self.service)].into_iter().chain(steps).chain(end);
+        lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// The rollouts that are under way, by service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Rollouts(pub(super) BTreeMap<String, Rollout>);
+
+impl Rollouts {
+    /// Forgets a rollout whose end was told.
+    pub(super) fn told(&mut self, service: &str) {
+        if self.0.get(service).is_some_and(|rollout| rollout.finished) {
+            self.0.remove(service);
+        }
+    }
+
+    /// Takes up what the board says, and names the services of which there is something new to tell.
+    ///
+    /// A service is in a rollout from when it is anything but stable and well until it is so again.
+    pub(super) fn follow(&mut self, summary: &Summary, now: Timestamp) -> Vec<String> {
+        self.0.retain(|name, _| summary.services.iter().any(|it| it.service == *name));
+        let mut news = Vec::new();
+        for report in &summary.services {
+            let is_well = report.phase == "Stable" && report.state == State::Ready;
+            let words = words(report);
+            let commit = report.attempted_revision.chars().take(7).collect();
+            match self.0.get_mut(&report.service) {
+                None if is_well || is_new(report) => continue,
+                None => {
+                    let rollout = Rollout {
+                        id: report.attempted_revision.clone(),
+                        service: report.service.clone(),
+                        steps: vec![Step { at: now, words, commit }],
+                        finished: false,
+                        messages: BTreeMap::new(),
+                    };
+                    self.0.insert(report.service.clone(), rollout);
+                }
+                Some(rollout) => {
+                    let last = rollout.steps.last().map(|step| step.words.as_str());
+                    if last == Some(words.as_str()) {
+                        continue;
+                    }
+                    rollout.steps.push(Step { at: now, words, commit });
+                    let surplus = rollout.steps.len().saturating_sub(MOST_STEPS);
+                    rollout.steps.drain(..surplus);
+                    rollout.finished = is_well;
+                }
+            }
+            news.push(report.service.clone());
+        }
+        news
+    }
+}
+
+/// A service that was not in force yet is on its way to be for the first time: a thousand begin so.
+fn is_new(report: &ServiceReport) -> bool {
+    report.revision.is_none() && report.state == State::Progressing
+}
+
+fn words(report: &ServiceReport) -> String {
+    let shares: Vec<String> = report
+        .weights
+        .iter()
+        .filter(|(_, share)| *share > 0)
+        .map(|(version, share)| format!("{version} {share} %"))
+        .collect();
+    let ServiceReport { phase, reason, .. } = report;
+    let stand = format!("{phase}, {}", shares.join(", "));
+    match report.state {
+        // What it waits for changes often, and is no news.
+        State::Progressing => format!("on its way to {stand}"),
+        State::Ready => stand,
+        State::Stalled => format!("stalled: {reason}"),
+        State::Invalid => format!("the values have mistakes: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::Version;
+
+    fn report(phase: &str, state: State, revision: &str) -> ServiceReport {
+        ServiceReport {
+            service: "echo".into(),
+            phase: phase.into(),
+            state,
+            attempted_revision: revision.into(),
+            revision: Some("0".into()),
+            weights: [(&Version::new("v1").expect("a version"), 100)].into_iter().collect(),
+            ..ServiceReport::default()
+        }
+    }
+
+    fn follow(rollouts: &mut Rollouts, report: ServiceReport, second: i64) -> Vec<String> {
+        let summary = Summary { services: vec![report], ..Summary::default() };
+        rollouts.follow(&summary, Timestamp::from_second(second).expect("a time"))
+    }
+
+    #[test]
+    fn a_rollout_is_one_message_that_grows_until_the_service_is_stable_again() {
+        let mut rollouts = Rollouts::default();
+        assert!(follow(&mut rollouts, report("Stable", State::Ready, "0"), 0).is_empty());
+        for (second, phase, state, revision) in [
+            (1, "CanaryTest", State::Progressing, "a"),
+            (2, "CanaryTest", State::Ready, "a"),
+            (3, "Shifted", State::Ready, "b"),
+            (4, "Stable", State::Progressing, "c"),
+            (5, "Stable", State::Ready, "c"),
+        ] {
+            let news = follow(&mut rollouts, report(phase, state, revision), second);
+            assert_eq!(news, ["echo"], "{second}");
+            assert_eq!(rollouts.0["echo"].id, "a");
+        }
+        insta::assert_snapshot!(rollouts.0["echo"].text(), @r"
+        Rollout of echo
+        00:00:01 on its way to CanaryTest, v1 100 % (commit a)
+        00:00:02 CanaryTest, v1 100 % (commit a)
+        00:00:03 Shifted, v1 100 % (commit b)
+        00:00:04 on its way to Stable, v1 100 % (commit c)
+        00:00:05 Stable, v1 100 % (commit c)
+        done
+        ");
+        rollouts.told("echo");
+        assert!(follow(&mut rollouts, report("Stable", State::Ready, "c"), 6).is_empty());
+        assert!(rollouts.0.is_empty());
+    }
+
+    #[test]
+    fn the_same_is_told_once() {
+        let mut rollouts = Rollouts::default();
+        let stalled =
+            ServiceReport { reason: "no pods".into(), ..report("Stable", State::Stalled, "a") };
+        assert_eq!(follow(&mut rollouts, stalled.clone(), 1), ["echo"]);
+        let other_commit = ServiceReport { attempted_revision: "b".into(), ..stalled };
+        assert!(follow(&mut rollouts, other_commit, 2).is_empty());
+    }
+
+    #[test]
+    fn a_message_stays_short() {
+        let mut rollouts = Rollouts::default();
+        for second in 0..100 {
+            let phase = if second % 2 == 0 { "Shifting" } else { "Shifted" };
+            follow(&mut rollouts, report(phase, State::Ready, "a"), second);
+        }
+        assert_eq!(rollouts.0["echo"].steps.len(), MOST_STEPS);
+    }
+}

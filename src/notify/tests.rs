@@ -1,0 +1,160 @@
+//! Receivers that listen on loopback, and what they get.
+
+use std::sync::Mutex;
+
+use axum::extract::{Path as Segment, State as Shared};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::report::{ServiceReport, State};
+
+/// What came in: where to, and what.
+#[derive(Default)]
+struct Inbox {
+    got: Mutex<Vec<(String, Value)>>,
+    /// How many messages are refused before one is taken.
+    refuse: Mutex<u32>,
+}
+
+impl Inbox {
+    fn take(&self) -> Vec<(String, Value)> {
+        std::mem::take(&mut *self.got.lock().expect("nobody panicked"))
+    }
+}
+
+async fn receive(
+    Shared(inbox): Shared<Arc<Inbox>>,
+    Segment(path): Segment<String>,
+    headers: HeaderMap,
+    Json(mut body): Json<Value>,
+) -> (StatusCode, Json<Value>) {
+    let mut refuse = inbox.refuse.lock().expect("nobody panicked");
+    if *refuse > 0 {
+        *refuse -= 1;
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({})));
+    }
+    if let Some(signature) = headers.get("X-Coalmine-Signature-256") {
+        body["signature"] = signature.to_str().expect("text").into();
+    }
+    inbox.got.lock().expect("nobody panicked").push((path, body));
+    (StatusCode::OK, Json(json!({"ok": true, "channel": "C1", "ts": "17.5"})))
+}
+
+async fn listen() -> (Arc<Inbox>, String) {
+    let inbox = Arc::<Inbox>::default();
+    let routes = Router::new().route("/{*path}", post(receive)).with_state(inbox.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}/", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (inbox, address)
+}
+
+fn summary(phase: &str, state: State, revision: &str) -> Summary {
+    let report = ServiceReport {
+        service: "echo".into(),
+        phase: phase.into(),
+        state,
+        attempted_revision: revision.into(),
+        revision: Some("0".into()),
+        ..ServiceReport::default()
+    };
+    let mut summary = Summary { services: vec![report], ..Summary::default() };
+    summary.revision = Some(revision.into());
+    summary.source.revision = Some(revision.into());
+    summary
+}
+
+/// A notifier in its folder, and what it remembers.
+struct Teller(Notifier, Memory);
+
+impl Teller {
+    /// Tells; true when somebody could not be told.
+    async fn take_up(&mut self, summary: &Summary) -> bool {
+        self.0.tell(summary, &mut self.1).await
+    }
+}
+
+fn notifier(receivers: Receivers, directory: &Path) -> Teller {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let notifier = Notifier::new(receivers, Arc::default(), directory).expect("a client");
+    Teller(notifier, Memory::load(directory))
+}
+
+fn file(folder: &Path, content: &str) -> std::path::PathBuf {
+    let path = folder.join("secret");
+    std::fs::write(&path, content).expect("written");
+    path
+}
+
+#[tokio::test]
+async fn a_rollout_is_one_message_in_slack_also_after_a_new_start() {
+    let (inbox, address) = listen().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let slack = Slack {
+        channel: "#releases".into(),
+        token_file: file(folder.path(), "xoxb-1"),
+        api: address.parse().expect("an address"),
+    };
+    let receivers = Receivers { slack: Some(slack), ..Receivers::default() };
+    let mut first = notifier(receivers.clone(), folder.path());
+    assert!(!first.take_up(&summary("CanaryTest", State::Ready, "a")).await);
+    let mut second = notifier(receivers, folder.path());
+    assert!(!second.take_up(&summary("Stable", State::Ready, "<!b>")).await);
+    assert!(!second.take_up(&summary("Stable", State::Ready, "<!b>")).await);
+    let got = inbox.take();
+    let methods: Vec<&str> = got.iter().map(|(method, _)| method.as_str()).collect();
+    assert_eq!(methods, ["chat.postMessage", "chat.update"]);
+    assert_eq!((&got[1].1["channel"], &got[1].1["ts"]), (&json!("C1"), &json!("17.5")));
+    let text = got[1].1["text"].as_str().expect("text");
+    assert!(text.contains("CanaryTest") && text.contains("commit &lt;!b&gt;"), "{text}");
+    assert!(text.ends_with("done"), "{text}");
+}
+
+#[tokio::test]
+async fn whoever_could_not_be_told_is_told_later_and_signed_messages_can_be_checked() {
+    let (inbox, address) = listen().await;
+    *inbox.refuse.lock().expect("nobody panicked") = 2;
+    let folder = tempfile::tempdir().expect("a folder");
+    let secret = "0123456789abcdef";
+    let webhook = Webhook {
+        url: (address + "hook").parse().expect("an address"),
+        secret: Some(crate::secret::SecretFile {
+            what: "notification secret",
+            path: file(folder.path(), secret),
+        }),
+    };
+    let receivers = Receivers { webhook: Some(webhook), ..Receivers::default() };
+    let mut notifier = notifier(receivers, folder.path());
+    let now = summary("Shifting", State::Ready, "a");
+    assert!(notifier.take_up(&now).await);
+    assert!(notifier.take_up(&now).await);
+    assert!(!notifier.take_up(&now).await);
+    assert!(!notifier.take_up(&now).await);
+    let got = inbox.take();
+    assert_eq!(got.len(), 1, "{got:?}");
+    assert_eq!(got[0].1["id"], "echo/a");
+    let signature = got[0].1["signature"].as_str().expect("a signature");
+    assert!(signature.starts_with("sha256=") && signature.len() == 71, "{signature}");
+}
+
+#[tokio::test]
+async fn a_commit_is_told_when_its_state_changes() {
+    let (inbox, address) = listen().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = file(folder.path(), "s3cret");
+    let repository = "https://github.example.com/team/rollouts";
+    let status = CommitStatus::new(Forge::Github, repository, Some(&address), token, "blue", None);
+    let receivers = Receivers { commit_status: status.ok(), ..Receivers::default() };
+    let mut notifier = notifier(receivers, folder.path());
+    for state in [State::Progressing, State::Progressing, State::Ready] {
+        assert!(!notifier.take_up(&summary("Shifting", state, "a")).await);
+    }
+    let got = inbox.take();
+    let states: Vec<_> = got.iter().map(|(path, body)| (path.as_str(), &body["state"])).collect();
+    let path = "repos/team/rollouts/statuses/a";
+    assert_eq!(states, [(path, &json!("pending")), (path, &json!("success"))]);
+    assert_eq!(got[0].1["context"], "coalmine/blue");
+}
