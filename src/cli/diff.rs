@@ -22,6 +22,10 @@ use crate::values::{PLATFORM, Repository};
 /// Every object is tried by a server-side dry run; nothing is changed. Exits with 0 when there are no
 /// differences, 2 when there are some, and 1 on any error.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coalmine diff rollouts
+  coalmine diff rollouts --service echo")]
 pub(super) struct Diff {
     /// The folder with coalmine.yaml, platform/ and services/
     path: PathBuf,

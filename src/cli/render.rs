@@ -11,15 +11,19 @@ use crate::render::{DEFAULT_INSTANCE, Owner, render};
 use crate::source::Tree;
 use crate::values::{Outcome, Repository, ServiceName};
 
-/// Print the objects of a folder's services as YAML, in a stable order.
+/// Print the objects of a folder's services as YAML, in a stable order
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coalmine render rollouts
+  coalmine render rollouts --service echo | kubectl diff -f -")]
 pub(super) struct Render {
-    /// The folder with coalmine.yaml, platform/ and services/.
+    /// The folder with coalmine.yaml, platform/ and services/
     path: PathBuf,
-    /// Only this service; may be given more than once.
+    /// Only this service; may be given more than once
     #[arg(long = "service", value_name = "NAME")]
     services: Vec<String>,
-    /// The instance whose label the objects carry.
+    /// The instance whose label the objects carry
     #[arg(long, default_value = DEFAULT_INSTANCE, value_parser = super::label_value)]
     instance: String,
 }

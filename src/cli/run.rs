@@ -25,6 +25,12 @@ use crate::values::Drift;
 ///
 /// The cluster is the one KUBECONFIG names, else the one this runs in.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coalmine run --repo https://git.example.com/platform/rollouts.git --git-token-file token
+  coalmine run --repo git@git.example.com:platform/rollouts.git --git-ssh-key-file key \\
+    --git-known-hosts-file known_hosts
+  coalmine run --repo ... --once   in a pipeline: apply, wait until healthy, end with 0 or 1")]
 pub(super) struct Run {
     /// The repository: https://, ssh://, git@host:path, git://, file:// or a path
     #[arg(long, value_name = "URL")]

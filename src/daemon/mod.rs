@@ -46,6 +46,9 @@ const SOURCE_LOOP: &str = "source";
 const TAKING_UP: Duration = Duration::from_secs(600);
 /// How long passes get to finish a write in flight when the daemon stops.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How long a start without the source waits to hear what the replica before was at; then it is asked again
+/// at the next poll.
+const KNOWN_SOON: Duration = Duration::from_secs(10);
 /// How soon a revision that could not be taken up is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
@@ -170,6 +173,7 @@ impl Daemon {
                 }
                 Ok(revision) => match self.accept(source, &revision).await {
                     Ok(()) => {
+                        leadership.took_up(&revision.id);
                         taken = Some(revision);
                         retry = RETRY.0;
                     }
@@ -181,7 +185,7 @@ impl Daemon {
                 },
                 Err(error) => {
                     if taken.is_none() && !matches!(error, SourceError::Busy { .. }) {
-                        taken = self.resume(source).await;
+                        taken = self.resume(source, leadership).await;
                     }
                     self.complain(error.refused_revision(), &error.to_string());
                 }
@@ -202,9 +206,18 @@ impl Daemon {
         Ok(())
     }
 
-    /// After a start without anything new: goes on with what was accepted before it.
-    async fn resume(&mut self, source: &Source) -> Option<Revision> {
+    /// After a start without anything new: goes on with what was accepted before it, unless another
+    /// replica has taken up something else meanwhile: what we know may be older.
+    async fn resume(&mut self, source: &Source, leadership: &Leadership) -> Option<Revision> {
         let accepted = source.accepted()?;
+        let last = tokio::time::timeout(KNOWN_SOON, leadership.last_taken_up()).await.ok()?;
+        if let Some(last) = last.filter(|last| *last != accepted.id) {
+            tracing::warn!(
+                "not going on with revision {}: the replica that led last was at {last}; waiting for the source",
+                accepted.short()
+            );
+            return None;
+        }
         match self.take_up(source, &accepted).await {
             Ok(_) => {
                 self.shown.health.taken_up();

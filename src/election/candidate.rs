@@ -1,7 +1,7 @@
 //! One candidate's way: stand by until the Lease is free, take it, renew it, lose it.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::{self, LeaseName};
-use super::{Calls, Standing, Timing};
+use super::{Calls, LastTakenUp, Standing, Timing};
 
 pub(super) struct Candidate {
     api: Api<Lease>,
@@ -23,6 +23,7 @@ pub(super) struct Candidate {
     identity: String,
     timing: Timing,
     standing: watch::Sender<Standing>,
+    last_taken_up: watch::Sender<Option<LastTakenUp>>,
     calls: Arc<Calls>,
     /// How often we began to lead.
     term: u64,
@@ -60,11 +61,12 @@ impl Candidate {
         identity: String,
         timing: Timing,
         standing: watch::Sender<Standing>,
+        last_taken_up: watch::Sender<Option<LastTakenUp>>,
         calls: Arc<Calls>,
     ) -> Self {
         let api = Api::namespaced(client, &lease.namespace);
         let (term, seen, complaint) = (0, None, None);
-        Self { api, lease, identity, timing, standing, calls, term, seen, complaint }
+        Self { api, lease, identity, timing, standing, last_taken_up, calls, term, seen, complaint }
     }
 
     pub(super) async fn run(mut self, resigned: CancellationToken) {
@@ -152,6 +154,8 @@ impl Candidate {
             // Somebody may have deleted it, and its holder not know yet.
             (None, _) => now + self.timing.duration(),
         };
+        let last = record.as_ref().and_then(lease::revision).cloned();
+        self.last_taken_up.send_replace(Some(last));
         self.seen = Some(Seen { record, free_at });
         let leader = self.other_holder();
         self.standing.send_if_modified(|standing| match standing {
@@ -238,7 +242,9 @@ impl Candidate {
     /// Writes that the Lease is ours over the version we know, and says so to everybody.
     async fn write(&mut self) -> Result<Instant, Failure> {
         let record = self.seen.as_ref().and_then(|seen| seen.record.as_ref());
-        let lease = lease::held(record, &self.lease, &self.identity, self.timing);
+        let revision = self.calls.taken_up.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let revision = revision.as_deref();
+        let lease = lease::held(record, &self.lease, &self.identity, revision, self.timing);
         let parameters = PostParams::default();
         // Our word counts from before the others can see it.
         let sent = Instant::now();

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 use super::Timing;
-use crate::inventory::{FIELD_MANAGER, MANAGED_BY};
+use crate::inventory::{FIELD_MANAGER, MANAGED_BY, REVISION};
 use crate::shard::Shard;
 
 /// Which Lease decides.
@@ -79,11 +79,12 @@ pub(super) fn duration(lease: &Lease, ours: Timing) -> Duration {
     said.map_or(ours.duration(), Duration::from_secs)
 }
 
-/// The Lease as `identity` writes it, in place of what `before` says.
+/// The Lease as `identity` writes it, in place of what `before` says, with the commit that it took up.
 pub(super) fn held(
     before: Option<&Lease>,
     name: &LeaseName,
     identity: &str,
+    revision: Option<&str>,
     timing: Timing,
 ) -> Lease {
     // For people and `kubectl get lease`; nothing here reads a time.
@@ -102,8 +103,17 @@ pub(super) fn held(
         }),
         ..spec
     };
-    let metadata = before.map_or_else(|| metadata(name), |lease| lease.metadata.clone());
+    let mut metadata = before.map_or_else(|| metadata(name), |lease| lease.metadata.clone());
+    if let Some(revision) = revision {
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.insert(REVISION.to_owned(), revision.to_owned());
+    }
     Lease { metadata, spec: Some(spec) }
+}
+
+/// The commit that a holder took up last.
+pub(super) fn revision(lease: &Lease) -> Option<&String> {
+    lease.metadata.annotations.as_ref()?.get(REVISION)
 }
 
 /// Annotation: changes when somebody wants the holder to look at the repository.
@@ -173,15 +183,17 @@ mod tests {
     #[test]
     fn a_renewal_keeps_the_time_of_taking_and_a_new_holder_counts_as_a_transition() {
         let name = LeaseName::of("coalmine", "default", Shard::WHOLE);
-        let first = held(None, &name, "a", Timing::default());
+        let first = held(None, &name, "a", Some("1"), Timing::default());
         let spec = |lease: &Lease| lease.spec.clone().unwrap();
         assert_eq!(spec(&first).lease_transitions, Some(0));
-        let renewed = held(Some(&first), &name, "a", Timing::default());
+        let renewed = held(Some(&first), &name, "a", None, Timing::default());
         assert_eq!(spec(&renewed).acquire_time, spec(&first).acquire_time);
         assert_eq!(spec(&renewed).lease_transitions, Some(0));
         let free = released(&renewed);
         assert_eq!(holder(&free), None);
-        let taken = held(Some(&free), &name, "b", Timing::default());
+        assert_eq!(revision(&free).map(String::as_str), Some("1"), "who comes next has to know it");
+        let taken = held(Some(&free), &name, "b", Some("2"), Timing::default());
         assert_eq!((holder(&taken), spec(&taken).lease_transitions), (Some("b"), Some(1)));
+        assert_eq!(revision(&taken).map(String::as_str), Some("2"));
     }
 }

@@ -14,7 +14,7 @@
 mod candidate;
 mod lease;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kube::Client;
@@ -90,10 +90,12 @@ pub struct Campaign {
 pub fn campaign(client: Client, lease: LeaseName, identity: String, timing: Timing) -> Campaign {
     let (standing, receiver) = watch::channel(Standing::By { leader: None });
     let calls = Arc::new(Calls::default());
+    let (known, last_taken_up) = watch::channel(None);
     let resign = CancellationToken::new();
-    let candidate = Candidate::new(client, lease, identity, timing, standing, calls.clone());
+    let candidate = Candidate::new(client, lease, identity, timing, standing, known, calls.clone());
     let task = tokio::spawn(candidate.run(resign.clone()));
-    Campaign { leadership: Leadership { standing: receiver, calls }, resign, task }
+    let leadership = Leadership { standing: receiver, last_taken_up, calls };
+    Campaign { leadership, resign, task }
 }
 
 impl Campaign {
@@ -123,20 +125,46 @@ impl Drop for Campaign {
 struct Calls {
     to_leader: Notify,
     from_others: Notify,
+    /// The commit that we took up last.
+    taken_up: Mutex<Option<String>>,
 }
 
 /// Tells whether we lead. Clones tell the same.
 #[derive(Clone, Debug)]
 pub struct Leadership {
     standing: watch::Receiver<Standing>,
+    /// What the Lease says; nothing while nobody has seen it.
+    last_taken_up: watch::Receiver<Option<LastTakenUp>>,
     calls: Arc<Calls>,
 }
+
+/// The commit that whoever led last took up last, if anybody has led.
+type LastTakenUp = Option<String>;
 
 impl Leadership {
     /// That of a daemon that runs alone, without an election: always held.
     pub fn unopposed() -> Self {
         // The last value outlives its sender.
-        Self { standing: watch::channel(Standing::Unopposed).1, calls: Arc::default() }
+        let standing = watch::channel(Standing::Unopposed).1;
+        let last_taken_up = watch::channel(Some(None)).1;
+        Self { standing, last_taken_up, calls: Arc::default() }
+    }
+
+    /// Notes the commit that we took up: while we lead the Lease says so with its next renewal.
+    pub fn took_up(&self, revision: &str) {
+        let mut taken_up = self.calls.taken_up.lock().unwrap_or_else(PoisonError::into_inner);
+        *taken_up = Some(revision.to_owned());
+    }
+
+    /// The commit that whoever led last took up last, as the Lease says it; `None` when it says none, or
+    /// there is no election. Waits until the Lease is known.
+    pub async fn last_taken_up(&self) -> Option<String> {
+        let mut known = self.last_taken_up.clone();
+        match known.wait_for(Option::is_some).await {
+            Ok(known) => known.clone().flatten(),
+            // The campaign is over.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Calls whoever leads instead of us, who hears of it with its next renewal. Nothing is done if that is

@@ -13,6 +13,7 @@ use harness::sample::Target;
 use harness::status::StatusClient;
 use harness::wait::{Seen, until};
 use harness::webhook::Webhook;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use serde_json::Value;
@@ -94,6 +95,37 @@ pub(crate) async fn a_push_that_is_told_to_the_standby_is_applied_by_the_one_tha
     leader.applied(&revision).await?;
     leader.process.stop(FAREWELL).await;
     standby.process.stop(FAREWELL).await;
+    Ok(())
+}
+
+/// What it applied last is older than what the other one did.
+pub(crate) async fn a_replica_that_cannot_reach_the_source_goes_back_to_no_older_commit(
+    bed: &Bed,
+) -> Result<()> {
+    let (folder, account, repository) = scene(bed).await?;
+    let start =
+        |number| Replica::start(bed, folder.path(), &account, repository.bare(), number, "200ms");
+    let behind = start(0)?;
+    behind.applied(&repository.head().await?).await?;
+    behind.process.stop(FAREWELL).await;
+    let ahead = start(1)?;
+    let revision = push(&repository, 0).await?;
+    ahead.applied(&revision).await?;
+    let before = holder(bed).await?;
+    fs::rename(repository.bare(), folder.path().join("away.git"))?;
+    ahead.process.kill();
+
+    let behind = start(0)?;
+    let seen = until("the other one to lead without anything to do", DEADLINE, async || {
+        let log = fs::read_to_string(&behind.log).unwrap_or_default();
+        let leads = holder(bed).await.is_ok_and(|holder| holder.is_some() && holder != before);
+        let waits = log.contains(&format!("the replica that led last was at {revision}"));
+        Seen::when(leads && waits, log)
+    });
+    behind.process.alive(seen).await?;
+    let deployments: Api<Deployment> = Api::namespaced(bed.client(), "echo");
+    ensure!(deployments.get_opt("echo-v2").await?.is_some(), "the newer commit was undone");
+    behind.process.stop(FAREWELL).await;
     Ok(())
 }
 
