@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::inventory::ObjectId;
 use crate::live::{Live, PodFacts};
 use crate::plan::is_route;
+use crate::policy::Routed;
 use crate::reconcile::{Deed, Standing};
 use crate::report::{Events, PerVersion, Reason, Shown, State};
 
@@ -21,9 +22,12 @@ impl Tellers {
     /// Tells where a service stands by the values of this revision, if that is new.
     pub(super) fn standing(&self, name: &str, standing: &Standing, revision: &str) {
         let mut event = None;
-        let pods = self.live.pods(name);
+        let (pods, objects) = (self.live.pods(name), self.live.of_service(name));
+        let routed = objects.iter().filter(|(id, _)| is_route(id));
+        let routed = routed.filter_map(|(_, facts)| facts.routed()).next();
         self.shown.board.service(name, |report| {
             report.ready_pods = ready_pods(&report.weights, &pods);
+            report.observed_weights = observed(&report.weights, routed);
             let before = (report.state, report.reason.clone(), report.revision.clone());
             (report.standing_drift, report.fight) = (None, None);
             match standing {
@@ -130,6 +134,14 @@ impl Tellers {
     }
 }
 
+/// The shares that the routes in the cluster give, of those versions that they name.
+fn observed(versions: &PerVersion<u8>, routed: Option<&Routed>) -> PerVersion<u8> {
+    versions.filter_map(|version, _| {
+        let share = routed?.shares.get(version)?;
+        u8::try_from(*share).ok()
+    })
+}
+
 /// How many pods of each version are ready, of those versions whose pods are known.
 fn ready_pods(versions: &PerVersion<u8>, pods: &[PodFacts]) -> PerVersion<u32> {
     versions.filter_map(|version, _| {
@@ -143,6 +155,21 @@ fn ready_pods(versions: &PerVersion<u8>, pods: &[PodFacts]) -> PerVersion<u32> {
 mod tests {
     use super::*;
     use crate::values::tests::service;
+
+    #[test]
+    fn the_observed_shares_are_those_of_the_routes_that_are_there() {
+        let service = service(
+            "deployment: {v1: {}, v2: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n",
+        );
+        let wanted = PerVersion::of_shares(&service);
+        let routed = Routed {
+            shares: [("v1".to_owned(), 90), ("v3".to_owned(), 10)].into(),
+            ..Routed::default()
+        };
+        let told: Vec<_> = observed(&wanted, Some(&routed)).iter().map(|it| (it.0.to_owned(), it.1)).collect();
+        assert_eq!(told, [("v1".to_owned(), 90)]);
+        assert_eq!(observed(&wanted, None), PerVersion::default());
+    }
 
     #[test]
     fn ready_pods_are_counted_for_each_version_that_has_pods() {

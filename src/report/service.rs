@@ -67,6 +67,8 @@ pub struct ServiceReport {
     pub weights: PerVersion<u8>,
     /// The shares of `revision`; empty as long as none is known to be in force.
     pub applied_weights: PerVersion<u8>,
+    /// The shares that the routes in the cluster give, whoever wrote them.
+    pub observed_weights: PerVersion<u8>,
     /// Ready pods per version, as far as known.
     pub ready_pods: PerVersion<u32>,
     /// Header name to value of the requests that go to the canary.
