@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use reqwest::{StatusCode, Url};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// How long one answer may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -29,6 +30,9 @@ pub struct Status {
     pub platform: Option<ServiceStatus>,
     /// Every service.
     pub services: Vec<ServiceStatus>,
+    /// Whatever else it says.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
 }
 
 /// What a daemon says of its source.
@@ -39,6 +43,9 @@ pub struct SourceStatus {
     pub revision: Option<String>,
     /// Why there is no newer one.
     pub error: Option<String>,
+    /// Whatever else it says.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
 }
 
 /// What a daemon says of a service.
@@ -67,10 +74,11 @@ pub struct ServiceStatus {
     pub observed_weights: BTreeMap<String, u8>,
     /// Ready pods.
     pub ready_pods: BTreeMap<String, u32>,
-    /// The headers of requests that go to the canary.
-    pub headers: BTreeMap<String, serde_json::Value>,
     /// Conditions as Kubernetes has them.
     pub conditions: Vec<Condition>,
+    /// Whatever else it says.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
 }
 
 /// A condition as Kubernetes has them.
@@ -83,6 +91,9 @@ pub struct Condition {
     pub status: String,
     /// Why, for a person.
     pub message: String,
+    /// Whatever else it says.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
 }
 
 impl ServiceStatus {

@@ -88,6 +88,7 @@ async fn who_needs_a_person_comes_first_with_the_reason_and_the_next_command() {
     let told: serde_json::Value = serde_json::from_str(&one.out).unwrap();
     assert_eq!(told["services"].as_array().unwrap().len(), 1);
     assert_eq!(told["services"][0]["weights"]["v2"], 25);
+    assert_eq!(told["services"][0]["namespace"], "", "every field of the endpoint is there");
     let unknown = endpoint.coalmine(&["status", "golf"]).await;
     assert_eq!(unknown.err, "error: the daemon knows no service golf\n");
 }

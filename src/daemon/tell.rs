@@ -166,7 +166,8 @@ mod tests {
             shares: [("v1".to_owned(), 90), ("v3".to_owned(), 10)].into(),
             ..Routed::default()
         };
-        let told: Vec<_> = observed(&wanted, Some(&routed)).iter().map(|it| (it.0.to_owned(), it.1)).collect();
+        let told: Vec<_> =
+            observed(&wanted, Some(&routed)).iter().map(|it| (it.0.to_owned(), it.1)).collect();
         assert_eq!(told, [("v1".to_owned(), 90)]);
         assert_eq!(observed(&wanted, None), PerVersion::default());
     }
