@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 
 use super::AMPLE;
 
+/// The window's height from which it grows to that of a page.
+const LEAST_HEIGHT: u32 = 600;
+
 /// How somebody looks at the page.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Look {
@@ -121,13 +124,23 @@ pub(super) async fn axe(client: &Client) -> Result<Vec<String>> {
     serde_json::from_value(found).context("axe-core answers something else")
 }
 
-/// Takes a picture for the documentation, if that was asked for.
-pub(super) async fn picture(client: &Client, name: &str) -> Result<()> {
+/// Takes a picture for the documentation, if that was asked for: on a desk of the whole page.
+pub(super) async fn picture(client: &Client, look: Look, page: &str) -> Result<()> {
     if std::env::var_os("COALMINE_SCREENSHOTS").is_none_or(|value| value.is_empty()) {
         return Ok(());
     }
+    if !matches!(look, Look::Phone) {
+        let (width, _) = client.get_window_size().await?;
+        let width = u32::try_from(width)?;
+        // A page is never shorter than its window.
+        client.set_window_size(width, LEAST_HEIGHT).await?;
+        let height = "return document.documentElement.scrollHeight + outerHeight - innerHeight";
+        let height = client.execute(height, Vec::new()).await?;
+        let height = height.as_u64().context("a page has a height")?;
+        client.set_window_size(width, u32::try_from(height)?).await?;
+    }
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pictures");
     fs::create_dir_all(folder)?;
-    let file = format!("{folder}/{name}.png");
+    let file = format!("{folder}/{page}-{}.png", look.name());
     fs::write(&file, client.screenshot().await?).with_context(|| format!("cannot write {file}"))
 }

@@ -94,7 +94,7 @@ async fn both_pages_show_where_rollouts_stand_in_every_look_and_to_everybody(
         let urgent = text(&client, "section:first-of-type h2").await?;
         ensure!(urgent.starts_with("Need a person"), "first stands {urgent:?}");
         check(&client, look).await.with_context(|| format!("/ in {look:?}"))?;
-        browser::picture(&client, &format!("status-{}", look.name())).await?;
+        browser::picture(&client, look, "status").await?;
 
         client.goto(&scene.address("/services/echo")).await?;
         for words in
@@ -105,7 +105,7 @@ async fn both_pages_show_where_rollouts_stand_in_every_look_and_to_everybody(
         let bands = client.find_all(Locator::Css(".chart .band")).await?;
         ensure!(bands.len() >= 4, "the chart has {} bands", bands.len());
         check(&client, look).await.with_context(|| format!("/services/echo in {look:?}"))?;
-        browser::picture(&client, &format!("status-service-{}", look.name())).await?;
+        browser::picture(&client, look, "status-service").await?;
         client.close().await?;
     }
     Ok(())
