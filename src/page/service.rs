@@ -56,6 +56,8 @@ struct VersionRow {
     role: &'static str,
     asked: u8,
     in_force: Option<u8>,
+    /// What the routes in the cluster say.
+    observed: Option<u8>,
     ready: Option<u32>,
 }
 
@@ -160,6 +162,7 @@ fn versions(report: &ServiceReport, palette: &[&str]) -> Vec<VersionRow> {
         },
         asked,
         in_force: is_known.then(|| of(&report.applied_weights, version).unwrap_or(0)),
+        observed: of(&report.observed_weights, version),
         ready: of(&report.ready_pods, version),
     };
     report.weights.iter().map(row).collect()

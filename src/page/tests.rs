@@ -65,7 +65,10 @@ async fn a_service_is_shown_with_its_timeline_shares_conditions_drift_and_routes
     let board = board();
     take_up(&board, "0123456789", "a quarter for v2");
     ask(&board, "0123456789", SHIFTING);
-    board.service("echo", |report| report.ready("0123456789"));
+    board.service("echo", |report| {
+        report.observed_weights = report.weights.filter_map(|_, share| Some(share - 12));
+        report.ready("0123456789");
+    });
     board.drifted(
         "echo",
         Drift {
@@ -86,6 +89,7 @@ async fn a_service_is_shown_with_its_timeline_shares_conditions_drift_and_routes
         "a quarter for v2",
         "Ada &#60;b&#62;",
         "v1 75 %, v2 25 %",
+        "<td class=\"number\">63 %</td>",
         "in force after 1 s",
         "aria-current=\"step\">Shifting</li>",
         "Gloo says Rejected: no",

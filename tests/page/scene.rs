@@ -191,6 +191,7 @@ impl Teller {
     fn ready(&self, name: &str, commit: &str) {
         self.board.service(name, |report| {
             report.ready_pods = report.weights.filter_map(|_, _| Some(3));
+            report.observed_weights = report.weights.clone();
             report.ready(commit);
         });
     }
