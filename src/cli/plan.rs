@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::bail;
 
 use crate::checkout::Checkout;
 use crate::proposal::{Proposal, Verdict, markdown, text};
@@ -80,8 +80,12 @@ impl Plan {
         let commit = |name: &str| checkout.commit_id(if name.is_empty() { "HEAD" } else { name });
         let work_tree = || Tree::from_directory(&checkout.folder());
         let Some(range) = &self.range else {
-            let base = checkout.commit_id("@{upstream}");
-            let base = base.context("the checked out branch follows none of a remote; say BASE")?;
+            let Ok(base) = checkout.commit_id("@{upstream}") else {
+                bail!(
+                    "the checked out branch follows none of a remote\nhint: say what to compare with, for \
+                     example `coalmine plan origin/main`"
+                );
+            };
             return Ok((checkout.tree(&base)?, work_tree()?));
         };
         if let Some((base, head)) = range.split_once("...") {

@@ -32,6 +32,15 @@ pub struct Requests {
     pub conditions: Vec<String>,
 }
 
+impl Requests {
+    /// Whether these are the same requests and more: those of the same path that need not meet every condition.
+    pub(super) fn include(&self, others: &Self) -> bool {
+        let Self { domains, path, conditions } = self;
+        let is_same_place = *domains == others.domains && *path == others.path;
+        is_same_place && conditions.iter().all(|it| others.conditions.contains(it))
+    }
+}
+
 /// The routes that these objects hold, in the order in which they are tried.
 pub(super) fn table(
     translation: &Translation,

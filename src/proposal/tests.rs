@@ -65,7 +65,7 @@ fn a_whole_rollout_is_carried_out_in_the_safe_order() {
     insta::assert_snapshot!(plain(&start) + &plain(&finish), @r"
     echo: Stable → CanaryTest (advance)
       requests                   before    after
-      /echo* with stage: canary  nobody    v2 100 %
+      /echo* with stage: canary  v1 100 %  v2 100 %
       /echo*                     v1 100 %  v1 100 %
       steps
         1. write Deployment echo/echo-v2
@@ -74,7 +74,7 @@ fn a_whole_rollout_is_carried_out_in_the_safe_order() {
     echo: Shifted → Stable (advance)
       requests                   before    after
       /echo*                     v2 100 %  v2 100 %
-      /echo* with stage: canary  v2 100 %  nobody
+      /echo* with stage: canary  v2 100 %  v2 100 %
       steps
         1. write RouteTable echo/echo-routes, and put the previous routes back if Gloo likes the new ones less
         2. wait 3 s until every proxy goes by them
@@ -130,7 +130,8 @@ fn markdown_lets_nothing_through_that_others_chose() {
         markdown.starts_with("<!-- coalmine plan -->\n### coalmine plan: advance\n"),
         "{markdown}"
     );
-    let cell = r"| ``` /echo* with stage: a\|b``<img src=x>@team ``` | `nobody` | **`v2 100 %`** |";
+    let cell =
+        r"| ``` /echo* with stage: a\|b``<img src=x>@team ``` | `v1 100 %` | **`v2 100 %`** |";
     assert!(markdown.contains(cell), "{markdown}");
 }
 

@@ -108,8 +108,10 @@ pub(super) struct Comparison {
 
 /// The routes side by side, in their order after the change; those that go come last.
 pub(super) fn compared(service: &ServiceProposal) -> Vec<Comparison> {
+    // Where there is no such route, one that asks for less takes the requests.
     let find = |rows: &[Row], requests: &Requests| {
         let row = rows.iter().find(|row| row.requests == *requests);
+        let row = row.or_else(|| rows.iter().find(|row| row.requests.include(requests)));
         row.map_or_else(|| "nobody".to_owned(), recipients)
     };
     let (old, new) = (&service.routes_before, &service.routes_after);
