@@ -1,6 +1,7 @@
 //! `cargo demo`: a cluster's control plane, Envoy and coalmine on one machine, on one command.
 
 mod options;
+mod picture;
 mod play;
 mod ports;
 mod prepare;
@@ -30,6 +31,7 @@ use show::Show;
 pub use options::Options;
 pub use ports::openings;
 pub use prepare::programs;
+pub use scene::environment;
 
 /// The exit code of a program that a person interrupted.
 const INTERRUPTED: u8 = 130;
@@ -121,7 +123,7 @@ async fn perform_rollout(
     let mut report = Report { gateway, versions, steps: Vec::new() };
     let played = scene.alive(async {
         tokio::select! {
-            played = play::play(scene, &load, show, &mut report) => played,
+            played = play::play(scene, &load, show, options.picture.as_deref(), &mut report) => played,
             never = show.run(scene, &load, None) => match never? {},
         }
     });

@@ -17,6 +17,9 @@ pub struct Options {
     /// Write what --play measured to this file, as JSON
     #[arg(long, value_name = "FILE", requires = "play")]
     pub report: Option<PathBuf>,
+    /// Write the view at half of the requests, the middle of --play, to this file, as SVG
+    #[arg(long, value_name = "FILE", requires = "play")]
+    pub picture: Option<PathBuf>,
     /// How often coalmine asks the repository for news
     #[arg(long, value_name = "DURATION", default_value = "1s")]
     pub interval: Interval,
@@ -79,9 +82,10 @@ mod tests {
     }
 
     #[test]
-    fn a_report_needs_something_to_report() {
+    fn a_report_and_a_picture_need_something_to_show() {
         assert!(parse(&["--report", "r.json"]).unwrap_err().contains("--play"));
         assert!(parse(&["--play", "--report", "r.json"]).is_ok());
+        assert!(parse(&["--picture", "demo.svg"]).unwrap_err().contains("--play"));
     }
 
     #[test]

@@ -1,30 +1,38 @@
 //! `--play`: the rollout by real pushes, each checked.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::picture;
 use super::report::{Report, StepReport};
 use super::scene::{PATIENCE, Scene};
-use super::show::{Show, with_header};
-use super::steps::{FILE, HEADER, SERVICE, STEPS, Step};
+use super::show::{Show, WINDOW, with_header};
+use super::steps::{FILE, HEADER, PICTURED, SERVICE, STEPS, Step};
 use super::watch::{self, Watch};
 use crate::distribution::{Verdict, check};
 use crate::load::Load;
 use crate::sample::{CONNECTIONS, REQUESTS, Target, converge, sample};
 use crate::wait::{self, Seen};
 
-/// Drives all steps and adds each to the report. A step that fails its check does not keep the
+/// Drives all steps and adds each to the report; one of them is pictured, if there is a place for it. A step that fails its check does not keep the
 /// others from being tried; one that the daemon does not get as far as applying does.
 pub(super) async fn play(
     scene: &Scene,
     load: &Load,
     show: &Show,
+    picture: Option<&Path>,
     report: &mut Report,
 ) -> Result<()> {
     for step in &STEPS {
         let done = take(step, scene, load, show).await;
         report.steps.push(done.with_context(|| format!("step `{}`", step.name))?);
+        if let (PICTURED, Some(path)) = (step.name, picture) {
+            // Until the answers that are shown are all from after the push.
+            tokio::time::sleep(WINDOW).await;
+            picture::write(path, "cargo demo --play", &show.lines(scene, load).await)?;
+        }
     }
     Ok(())
 }

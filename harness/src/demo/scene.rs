@@ -26,7 +26,9 @@ pub(super) struct Scene {
     pub(super) repository: Repository,
     pub(super) status: StatusClient,
     daemon: Process,
-    status_url: String,
+    program: PathBuf,
+    /// Where coalmine's status is, for people.
+    server: String,
     directory: PathBuf,
 }
 
@@ -45,10 +47,11 @@ impl Scene {
         let repository =
             Repository::create(&directory, &prepare::workspace().join("rollouts")).await?;
         let step = progress.step("coalmine takes up the repository");
-        let daemon = start_daemon(options, &bed, &repository, &directory)?;
+        let program = programs::find("coalmine")?;
+        let daemon = start_daemon(options, &bed, &repository, &program, &directory)?;
         let status = StatusClient::new(&format!("http://{STATUS}"))?;
-        let status_url = format!("http://{}/api/services", inside.outside_status());
-        let scene = Self { bed, repository, status, daemon, status_url, directory };
+        let server = format!("http://{}", inside.outside_status());
+        let scene = Self { bed, repository, status, daemon, program, server, directory };
         let first = scene.repository.head().await?;
         scene.alive(scene.applied_everywhere(&first)).await?;
         scene.write_environment()?;
@@ -85,13 +88,12 @@ impl Scene {
 
     /// For other tools; once it is there, everything is ready.
     fn write_environment(&self) -> Result<()> {
-        let text = format!(
-            "KUBECONFIG={}\nKUBECTL={}\nPROXY_URL={}\nSTATUS_URL={}\nREPOSITORY={}\n",
-            self.bed.outside_kubeconfig().display(),
-            self.bed.kubectl().display(),
+        let text = environment(
+            self.bed.outside_kubeconfig(),
+            self.bed.kubectl(),
             self.bed.outside_proxy_url(),
-            self.status_url,
-            self.repository.bare().display(),
+            &self.server,
+            self.repository.bare(),
         );
         let path = self.environment();
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
@@ -108,6 +110,7 @@ impl Scene {
         let (service, file, (name, value)) = (steps::SERVICE, steps::FILE, steps::HEADER);
         let environment = self.environment();
         let environment = environment.display();
+        let coalmine = self.program.display();
         format!(
             "
 # Push a change, here half of {service}'s requests to v2:
@@ -120,21 +123,23 @@ routes:
 END
 git -C {clone} commit -am 'Half of {service} to v2' && git -C {clone} push
 
+# Or let a command write, commit, push and follow it:
+{coalmine} promote {service} --weight 75 --wait -C {clone} --server {server}
+
 # See who answers:
 curl {proxy}/{service}
 curl -H '{name}: {value}' {proxy}/{service}
 
-# See the rollouts in a browser: {page}
+# See the rollouts in a browser: {server}/
 
-# Look at the cluster, and at what coalmine says (its log: {log}):
+# See what coalmine says (its log: {log}), and look at the cluster:
+{coalmine} status --server {server}
 (. {environment}; KUBECONFIG=$KUBECONFIG $KUBECTL get deployments,upstreams,routetables -A)
-curl {status}
 
-Ctrl-C ends everything.
+docs/tutorial.md leads through all of it. Ctrl-C ends everything.
 ",
             log = self.directory.join("coalmine.log").display(),
-            status = self.status_url,
-            page = self.status_url.trim_end_matches("api/services"),
+            server = self.server,
         )
     }
 
@@ -145,6 +150,23 @@ Ctrl-C ends everything.
         self.bed.stop().await?;
         remove(&environment)
     }
+}
+
+/// What a person's shell has to know of a demo, as a file of variables: `. target/demo/env`.
+pub fn environment(
+    kubeconfig: &Path,
+    kubectl: &Path,
+    proxy_url: &str,
+    server: &str,
+    repository: &Path,
+) -> String {
+    format!(
+        "KUBECONFIG={}\nKUBECTL={}\nPROXY_URL={proxy_url}\nSTATUS_URL={server}/api/services\n\
+         COALMINE_SERVER={server}\nREPOSITORY={}\n",
+        kubeconfig.display(),
+        kubectl.display(),
+        repository.display(),
+    )
 }
 
 fn remove(file: &Path) -> Result<()> {
@@ -165,10 +187,11 @@ fn start_daemon(
     options: &Options,
     bed: &Bed,
     repository: &Repository,
+    program: &Path,
     directory: &Path,
 ) -> Result<Process> {
     let state = directory.join("state");
-    let program = Program::new("coalmine", programs::find("coalmine")?, directory)
+    let program = Program::new("coalmine", program, directory)
         .arg("run")
         .flag("repo", format!("file://{}", repository.bare().display()))
         .flag("branch", BRANCH)

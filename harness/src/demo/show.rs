@@ -19,7 +19,7 @@ use crate::wait::{self, Seen};
 /// How often the view is drawn.
 const FRAME: Duration = Duration::from_millis(250);
 /// Whose answers the observed shares are.
-const WINDOW: Duration = Duration::from_secs(3);
+pub(super) const WINDOW: Duration = Duration::from_secs(3);
 
 /// The name of a service's load with the canary's header.
 pub(super) fn with_header(service: &str) -> String {
@@ -79,6 +79,11 @@ impl Show {
                 None => said.changes(&moment).iter().for_each(|line| self.say(line)),
             }
         }
+    }
+
+    /// What the view shows now, with colours.
+    pub(super) async fn lines(&self, scene: &Scene, load: &Load) -> Vec<String> {
+        self.moment(scene.status.get().await, load).lines()
     }
 
     fn moment(&self, status: anyhow::Result<Status>, load: &Load) -> Moment {

@@ -11,6 +11,9 @@ pub(super) const FILE: &str = "services/echo.yaml";
 /// The header that sends a request to the canary.
 pub(super) const HEADER: (&str, &str) = ("stage", "canary");
 
+/// The step whose view says most.
+pub(super) const PICTURED: &str = "weight 50";
+
 /// One push, and what must be true after it.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
@@ -99,6 +102,11 @@ mod tests {
         );
         assert!(!step("header").values().contains("weight"));
         assert!(!step("v1 gone").values().contains("v1"));
+    }
+
+    #[test]
+    fn one_of_the_steps_is_pictured() {
+        assert!(STEPS.iter().any(|step| step.name == PICTURED));
     }
 
     #[test]
