@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::entry::{Entry, Problems};
 use super::names::ServiceName;
+use super::precedence;
 use crate::problem::Problem;
 
 /// No service has more paths than this: each is compared with every other.
@@ -13,8 +14,8 @@ const MAX_PATHS: usize = 500;
 
 /// One of a service's paths and the conditions beside it.
 ///
-/// Paths are ordered as their routes are: exact ones first, then regular expressions, then
-/// prefixes, the longer before the shorter, and the one with more conditions before the other.
+/// A service's paths stand in the order of their routes, which is Gloo's: those with more methods first,
+/// then exact ones, regular expressions and prefixes, the longer prefix before the shorter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PathMatch {
     /// The path.
@@ -90,29 +91,6 @@ impl PathMatch {
             rest: None,
         }
     }
-
-    /// Whether some request is claimed by both on equal terms, so that only chance decides.
-    pub(super) fn collides(&self, other: &Self) -> bool {
-        self.path == other.path
-            && self.query_parameters == other.query_parameters
-            && (self.methods.is_empty()
-                || other.methods.is_empty()
-                || !self.methods.is_disjoint(&other.methods))
-    }
-
-    /// The order of the routes in a table: see [`PathMatch`].
-    pub(super) fn precedence(&self) -> impl Ord + use<> {
-        use std::cmp::Reverse;
-        let kind = match self.path {
-            Path::Exact(_) => 0,
-            Path::Regex(_) => 1,
-            Path::Prefix(_) => 2,
-        };
-        let conditions = self.query_parameters.len() + usize::from(!self.methods.is_empty());
-        let text = self.path.text();
-        let tie = (self.methods.clone(), self.query_parameters.clone());
-        (kind, Reverse(text.len()), text.to_owned(), Reverse(conditions), tie)
-    }
 }
 
 /// Reads `routes.paths`, in the order of their routes.
@@ -126,17 +104,17 @@ pub(super) fn read_paths(entry: &Entry, problems: &mut Problems) -> Option<Vec<P
         problems.push(entry.problem(message).help("match more with one prefix"));
         return None;
     }
-    let mut paths: Vec<PathMatch> = Vec::new();
+    let mut paths: Vec<(PathMatch, &Entry)> = Vec::new();
     for item in &items {
         let Some(path) = read_path_match(item, problems) else { continue };
-        if paths.iter().any(|earlier| earlier.collides(&path)) {
+        if paths.iter().any(|(earlier, _)| earlier.collides(&path)) {
             let message = format!("the {} path is listed twice", path.path.kind());
             problems.push(item.problem(message).help("keep one of the two"));
         }
-        paths.push(path);
+        paths.push((path, item));
     }
-    paths.sort_by_key(PathMatch::precedence);
-    Some(paths)
+    precedence::sort(&mut paths, problems);
+    Some(paths.into_iter().map(|(path, _)| path).collect())
 }
 
 fn read_path_match(entry: &Entry, problems: &mut Problems) -> Option<PathMatch> {

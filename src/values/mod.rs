@@ -15,6 +15,7 @@ mod names;
 mod node;
 mod patch;
 mod platform;
+mod precedence;
 mod reader;
 mod repository;
 mod routes;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{owner, rendered, yaml};
 use crate::inventory::{INSTANCE, MANAGED_BY, REVISION, SERVICE};
@@ -43,6 +43,42 @@ fn version_of(destination: &Value, rendered: &Rendered) -> Option<String> {
     let name = destination["upstream"]["name"].as_str()?;
     let upstream = rendered.upstreams.iter().find(|it| it.id().name == name)?;
     Some(upstream.object().pointer("/spec/kube/selector/version")?.as_str()?.to_owned())
+}
+
+/// The order in which Gloo puts these routes, named by their places, beside those of another table.
+fn gloos_order(routes: &[Value]) -> Vec<usize> {
+    let object = |kind: &str, name: &str, spec: Value| {
+        json!({"apiVersion": "gateway.solo.io/v1", "kind": kind, "spec": spec,
+            "metadata": {"name": name, "namespace": "gloo-system", "labels": {"all": "true"}}})
+    };
+    let all = json!({"selector": {"labels": {"all": "true"}}});
+    let other =
+        json!([{"matchers": [{"prefix": "/other"}], "directResponseAction": {"status": 200}}]);
+    let mut snapshot = gloo::Snapshot::new("gloo-system");
+    for object in [
+        object(
+            "Gateway",
+            "proxy",
+            json!({"bindAddress": "::", "bindPort": 80, "httpGateway": {},
+            "proxyNames": ["gateway-proxy"]}),
+        ),
+        object(
+            "VirtualService",
+            "app",
+            json!({"virtualHost": {"domains": ["*"], "routes": [
+            {"matchers": [{"prefix": "/"}], "delegateAction": all}]}}),
+        ),
+        object("RouteTable", "echo", json!({ "routes": routes })),
+        object("RouteTable", "other", json!({ "routes": other })),
+    ] {
+        snapshot.upsert(&object);
+    }
+    let translation = gloo::translate(&snapshot, &gloo::Memory::default());
+    let routes = translation.desired.iter().flat_map(|host| &host.routes);
+    let names = routes.filter(|route| route.holder.name == "echo").map(|route| &route.name);
+    let place =
+        |name: &String| name.split("_route:").last()?.split("-matcher").next()?.parse().ok();
+    names.map(|name| place(name).expect("a place")).collect()
 }
 
 proptest! {
@@ -95,6 +131,16 @@ proptest! {
         }
         let tested = service.routes.canary.is_some_and(|canary| !canary.headers.is_empty());
         prop_assert_eq!(header_routes, if tested { service.routes.paths.len() } else { 0 });
+    }
+
+    #[test]
+    fn routes_stand_as_gloo_sorts_them_beside_another_table(values in valid_values()) {
+        let (_, rendered) = objects(&values);
+        let named: Vec<Value> = routes(&rendered).into_iter().enumerate().map(|(index, mut route)| {
+            route["name"] = index.to_string().into();
+            route
+        }).collect();
+        prop_assert_eq!(gloos_order(&named), (0..named.len()).collect::<Vec<_>>());
     }
 
     #[test]

@@ -61,10 +61,12 @@ fn routes() -> impl Strategy<Value = Value> {
     ];
     let texts = btree_set("/|(/[a-z]{1,6}){1,3}", 1..4);
     let kinds = vec(select(vec!["prefix", "exact", "regex"]), 4);
-    let methods = subsequence(vec!["GET", "POST", "PUT"], 0..=3);
+    let methods = vec(subsequence(vec!["GET", "POST", "PUT"], 0..=3), 4);
     let paths = (texts, kinds, methods).prop_map(|(texts, kinds, methods)| {
-        let path = |(text, kind): (String, &str)| json!({kind: text, "methods": methods});
-        texts.into_iter().zip(kinds).map(path).collect::<Value>()
+        let path = |((text, kind), methods): ((String, &str), Vec<&str>)| {
+            json!({kind: text, "methods": methods})
+        };
+        texts.into_iter().zip(kinds).zip(methods).map(path).collect::<Value>()
     });
     let fallback = select(vec![None, Some("none")]);
     (binding, proptest::option::of(paths), fallback).prop_map(|((key, value), paths, fallback)| {

@@ -110,6 +110,38 @@ fn a_path_is_one_that_gloo_takes() {
 }
 
 #[test]
+fn a_path_does_not_lose_requests_to_a_wider_one_with_more_methods() {
+    let paths = |paths: &str| routes(&format!("apiGroup: a\n  paths: [{paths}]"));
+    let slow = "exact: /a/b, options: {timeout: 9s}";
+    for (wide, named) in [
+        ("prefix: /a", "prefix path \"/a\""),
+        ("regex: '/a/.*'", "regex path \"/a/.*\""),
+        ("exact: /a/b", "exact path \"/a/b\""),
+    ] {
+        says(
+            paths(&format!("{{{slow}, queryParameters: {{q: x}}}}, {{{wide}, methods: [GET]}}")),
+            &[&format!(
+                "services/echo.yaml:5:11: routes.paths[0]: the {named} would take its requests: Gloo \
+                 puts the path with more methods first; name as many methods here, or give both the \
+                 same `options` and `rest`"
+            )],
+        );
+    }
+    for others in [
+        // As many methods, other methods, other requests, the same answer.
+        format!("{{{slow}, methods: [GET]}}, {{prefix: /a, methods: [GET]}}"),
+        format!("{{{slow}, methods: [PUT]}}, {{prefix: /a, methods: [GET, POST]}}"),
+        format!("{{{slow}}}, {{prefix: /b, methods: [GET]}}, {{regex: '/b.*', methods: [GET]}}"),
+        format!("{{{slow}}}, {{prefix: /a, methods: [GET], queryParameters: {{q: x}}}}"),
+        "{exact: /a/b}, {prefix: /a, methods: [GET]}".to_owned(),
+        // Without conditions the wider one stands behind.
+        format!("{{{slow}}}, {{prefix: /a}}"),
+    ] {
+        assert!(outcome(paths(&others)).is_ok(), "{others}");
+    }
+}
+
+#[test]
 fn an_expression_that_only_re2_takes_is_left_to_gloo() {
     for regex in ["/a{id}", r"/\Q(\E", "/a{1,2000}"] {
         let values = routes(&format!("apiGroup: a\n  paths: [{{regex: '{regex}'}}]"));
