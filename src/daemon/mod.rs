@@ -3,6 +3,7 @@
 mod once;
 mod queue;
 mod services;
+mod strays;
 mod take_up;
 mod tell;
 mod wanted;
@@ -160,6 +161,7 @@ impl Daemon {
         let mut taken: Option<Revision> = None;
         let mut random = fastrand::Rng::new();
         let mut retry = RETRY.0;
+        let mut has_strays = false;
         let health = self.shown.health.clone();
         loop {
             health.beat(SOURCE_LOOP);
@@ -170,6 +172,11 @@ impl Daemon {
             match fetched {
                 Ok(revision) if taken.as_ref().is_some_and(|old| old.id == revision.id) => {
                     self.in_force(&revision.id);
+                    if std::mem::take(&mut has_strays)
+                        && let Err(error) = self.take_strays(source, &revision)
+                    {
+                        tracing::error!("what is left of services that are gone stays: {error:#}");
+                    }
                 }
                 Ok(revision) => match self.accept(source, &revision).await {
                     Ok(()) => {
@@ -194,6 +201,7 @@ impl Daemon {
                 () = tokio::time::sleep(pause) => {}
                 () = trigger.pulled() => leadership.call(),
                 () = leadership.called() => {}
+                () = self.services.strays().came() => has_strays = true,
             }
         }
     }

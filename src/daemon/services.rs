@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::queue::Queue;
+use super::strays::Strays;
 use super::tell::Tellers;
 use super::wanted::{Content, Wanted};
 use crate::election::{Leadership, Tenure};
@@ -45,6 +46,7 @@ struct Shared {
     /// The namespaces that the platform asks for.
     namespaces: Mutex<BTreeSet<ObjectId>>,
     queue: Queue,
+    strays: Strays,
     entries: Mutex<BTreeMap<Arc<str>, Arc<Entry>>>,
 }
 
@@ -74,10 +76,24 @@ impl Services {
         stop: CancellationToken,
         leadership: Leadership,
     ) -> Self {
-        let (queue, entries, namespaces) = Default::default();
-        let shared =
-            Shared { reconciler, tellers, schedule, stop, leadership, namespaces, queue, entries };
+        let (queue, strays, entries, namespaces) = Default::default();
+        let shared = Shared {
+            reconciler,
+            tellers,
+            schedule,
+            stop,
+            leadership,
+            namespaces,
+            queue,
+            strays,
+            entries,
+        };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// What there is of services of which nothing is wanted.
+    pub(super) fn strays(&self) -> &Strays {
+        &self.shared.strays
     }
 
     /// Hands over what is wanted of a service now. One that asks for nothing new is not looked at.
@@ -185,6 +201,8 @@ impl Services {
                 }
                 if self.entries().contains_key(&name) {
                     self.shared.queue.push(&name, now);
+                } else {
+                    self.look_for_strays(&name);
                 }
             }
             // It may be what somebody waits for, or what somebody was refused for.
@@ -194,6 +212,10 @@ impl Services {
                 }
             }
         }
+    }
+
+    fn look_for_strays(&self, name: &str) {
+        self.shared.strays.look(name, &self.shared.reconciler.live.of_service(name));
     }
 
     /// One pass over one service; says after what pause the next one is due in any case.
@@ -293,6 +315,9 @@ impl Services {
             entries.remove(name);
             self.shared.queue.strike(name);
             self.shared.tellers.shown.board.remove(name);
+            drop(entries);
+            // Something may have come since the pass looked.
+            self.look_for_strays(name);
         }
     }
 

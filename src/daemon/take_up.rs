@@ -7,12 +7,14 @@ use std::time::Duration;
 use anyhow::bail;
 
 use super::Daemon;
+use super::strays::Roll;
 use super::wanted::{Content, Wanted};
 use super::work::{Work, joined};
 use crate::inventory::Manifest;
 use crate::live::Kind;
 use crate::phase::Phase;
 use crate::problem::Problem;
+use crate::reconcile::Conduct;
 use crate::report::Course;
 use crate::source::{Revision, Source};
 
@@ -36,6 +38,7 @@ impl Daemon {
         self.live.set_gloo_namespace(&work.conduct.gloo_namespace);
         self.watch_kinds(&work).await?;
         let farewells = work.farewells(&repository, &self.live.inventory(), self.manner)?;
+        self.services.strays().expect(Roll::of(&repository, self.manner.shard));
         self.in_force(&revision.id);
         self.shown.board.takes_up(revision);
         tracing::info!(
@@ -48,6 +51,36 @@ impl Daemon {
         let patience = work.conduct.timing.deadline;
         self.hand_over(work, farewells, &revision.id);
         Ok(patience)
+    }
+
+    /// Takes away what has come of services that are gone by the revision that was taken up last.
+    ///
+    /// # Errors
+    /// When the tree cannot be read, or more than `prune.limit` objects would go.
+    pub(super) fn take_strays(
+        &mut self,
+        source: &Source,
+        revision: &Revision,
+    ) -> anyhow::Result<()> {
+        let repository = self.reader.read(&source.tree(revision)?);
+        let work = Work::of(&repository, self.manner, &revision.id)?;
+        let gone = work.farewells(&repository, &self.live.inventory(), self.manner)?;
+        let gone = gone.iter().map(|name| name.as_str().into());
+        self.take_away(gone, &work.conduct, &revision.id.as_str().into());
+        Ok(())
+    }
+
+    fn take_away(
+        &mut self,
+        gone: impl Iterator<Item = Arc<str>>,
+        conduct: &Arc<Conduct>,
+        revision: &Arc<str>,
+    ) {
+        for name in gone {
+            let content = Content::Farewell(name);
+            let (conduct, revision) = (conduct.clone(), revision.clone());
+            self.want(Wanted { content, conduct, revision });
+        }
     }
 
     /// Watches what the revision's platform consists of, and once what an earlier one's may have, and
@@ -83,11 +116,7 @@ impl Daemon {
         for wanted in work.wanted {
             self.want(wanted);
         }
-        for name in gone {
-            let content = Content::Farewell(name);
-            let (conduct, revision) = (work.conduct.clone(), revision.clone());
-            self.want(Wanted { content, conduct, revision });
-        }
+        self.take_away(gone.into_iter(), &work.conduct, &revision);
     }
 
     fn invalid(&self, name: &str, problems: &[Problem], revision: &str) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::bail;
 
 use super::Manner;
+use super::strays::Roll;
 use super::wanted::{Content, Wanted};
 use crate::inventory::{Manifest, ObjectId};
 use crate::problem::Problem;
@@ -79,7 +80,8 @@ impl Work {
         manner: Manner,
     ) -> anyhow::Result<BTreeSet<String>> {
         let owners = inventory.iter().map(|(_, owner, kept)| (&**owner, *kept));
-        let gone = gone(owners, |name| repository.keeps(name) || !manner.shard.owns(name));
+        let roll = Roll::of(repository, manner.shard);
+        let gone = gone(owners, |name| roll.has(name));
         if manner.prune_all || inventory.is_empty() {
             return Ok(gone);
         }

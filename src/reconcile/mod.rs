@@ -22,6 +22,7 @@ pub use admission::Admission;
 pub use deed::{Deed, Deviation};
 pub use job::{Job, gone};
 pub use memory::Memory;
+pub use observe::leaves;
 pub use review::Review;
 
 use crate::apply::Executor;

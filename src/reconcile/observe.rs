@@ -134,6 +134,11 @@ impl Reconciler {
     }
 }
 
+/// Whether a service that is gone has objects that are to go too.
+pub fn leaves(objects: &BTreeMap<ObjectId, Facts>) -> bool {
+    !surplus(&Job::farewell(""), objects).is_empty()
+}
+
 /// What nothing desires any more. Of a service that goes, what is marked to be kept keeps all that it
 /// needs: marks differ only where a change of them was under way.
 fn surplus(job: &Job, objects: &BTreeMap<ObjectId, Facts>) -> BTreeSet<ObjectId> {

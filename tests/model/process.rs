@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use coalmine::live::{Live, Touched};
-use coalmine::reconcile::{Admission, Conduct, Job, Memory, Reconciler, Retry, Standing, gone};
+use coalmine::reconcile::{
+    Admission, Conduct, Job, Memory, Reconciler, Retry, Standing, gone, leaves,
+};
 use coalmine::render::Owner;
 use coalmine::values::{Drift, Policy, Service, Timing};
 use futures::future::join_all;
@@ -90,10 +92,34 @@ impl Process {
         }
     }
 
+    /// Something of a service of which nothing is wanted may have come.
+    fn look_for_strays(&mut self, name: &str) {
+        let world = lock(&self.world);
+        let (revision, service) = world.repository.services.get(name).cloned().unwrap_or((0, None));
+        let is_gone = revision <= self.revision && service.is_none();
+        if is_gone
+            && !self.entries.contains_key(name)
+            && leaves(&self.reconciler.live.of_service(name))
+        {
+            let entry = Entry {
+                wanted: (revision, None),
+                memory: Memory::new(moment(world.now)),
+                failures: 0,
+                due: Some(world.now),
+                standing: None,
+            };
+            drop(world);
+            self.entries.insert(name.into(), entry);
+        }
+    }
+
     /// When a pass is due next.
     pub(crate) fn next(&mut self) -> Option<i64> {
         let now = lock(&self.world).now;
         while let Ok(touched) = self.touched.try_recv() {
+            if let Touched::Service(name) = &touched {
+                self.look_for_strays(name);
+            }
             for (name, entry) in &mut self.entries {
                 let concerns = match &touched {
                     Touched::Service(touched) => **touched == **name,
