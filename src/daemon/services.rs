@@ -229,7 +229,7 @@ impl Services {
         }
         if progress.tenure.replace(tenure.clone()).is_some_and(|tenure| !tenure.is_held()) {
             // Somebody else has written meanwhile.
-            progress.memory = Memory::new(Timestamp::now());
+            progress.memory.forget(Timestamp::now());
         }
         let shared = &self.shared;
         let job = wanted.job(&shared.reconciler.instance);

@@ -188,13 +188,19 @@ fn verdict(id: &ObjectId, desired: &Desired, seen: &Observation) -> Option<Step>
 }
 
 /// A version that would get more requests by the routes before than by those that are served now, and has
-/// no pods that answer.
+/// no pods that answer. Pods of which no version is known are those of a version that somebody else deploys.
 fn nobody_answers(undo: &Undo, id: &ObjectId, now: &Facts, seen: &Observation) -> Option<String> {
     let (before, _) = undo.before.get(id)?.as_ref()?;
     let service = before.object()["metadata"]["labels"][SERVICE].as_str()?;
     let (before, now) = (Routed::of(service, before.object()), now.routed()?);
-    let answers =
-        |version: &str| [None, Some(version.into())].iter().any(|who| seen.answering.contains(who));
+    let is_ours = |version: &str| {
+        let name = format!("{service}-{version}");
+        seen.objects.keys().any(|id| id.kind == "Deployment" && id.name == name)
+    };
+    let answers = |version: &str| {
+        seen.answering.contains(&Some(version.into()))
+            || !is_ours(version) && seen.answering.contains(&None)
+    };
     before.gains(now).find(|version| !answers(version)).cloned()
 }
 

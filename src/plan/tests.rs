@@ -321,6 +321,13 @@ fn routes_that_gloo_judges_worse_are_put_back_after_the_settle_time() {
     let before = (Manifest::new(before).expect("complete"), Verdict::Accepted);
     seen.undo = Some(Arc::new(Undo { before: [(id.clone(), Some(before))].into() }));
     assert!(is_await(&plan(&desired, &seen)[0]));
+    // Pods of no version that is known may be those that somebody else deploys, and of ours they are not.
+    seen.answering.insert(None);
+    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack { .. }));
+    let deployment = manifest("Deployment", "echo-v0").id().clone();
+    let parked = facts(Detail::Deployment { replicas: 0, health: Health::Ready });
+    seen.objects.insert(deployment, parked);
+    assert!(is_await(&plan(&desired, &seen)[0]));
     seen.answering.insert(Some("v0".into()));
     assert!(matches!(plan(&desired, &seen)[0], Step::PutBack { .. }));
     // Without a verdict they stay until the deadline.

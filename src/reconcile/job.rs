@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::inventory::{ADOPT, Manifest, ObjectId};
 use crate::live::Digest;
-use crate::plan::{Backend, Desired, Pods, is_route};
+use crate::plan::{Backend, Desired, Pods, Undo, is_route};
 use crate::policy::Routed;
 use crate::render::{Owner, Rendered, render};
 use crate::values::{Drift, PLATFORM, Platform, Service, Version, Workload};
@@ -85,6 +85,18 @@ impl Job {
             farewell: true,
             drift: None,
         }
+    }
+
+    /// The work of going back to the routes before, and the objects that go by it.
+    pub(super) fn way_back(&self, undo: &Undo) -> (Self, BTreeSet<ObjectId>) {
+        let before = undo.before.values().flatten();
+        let routes = before.map(|(routes, _)| routes.clone()).collect();
+        let tolerates_warnings = self.desired.tolerates_warnings;
+        let desired = Desired { routes, tolerates_warnings, ..Desired::default() };
+        let new = undo.before.iter().filter(|(_, before)| before.is_none());
+        let service = self.service.clone();
+        let job = Self { service, desired, adopt: false, farewell: false, drift: None };
+        (job, new.map(|(id, _)| id.clone()).collect())
     }
 
     /// Whether an object that exists without our label may be taken over. A namespace is made for

@@ -50,6 +50,8 @@ pub struct Memory {
     pub(super) blocked_by: Option<String>,
     /// Drift that was told and is left as it is.
     pub(super) told: BTreeMap<ObjectId, Option<Digest>>,
+    /// Objects that were to be written or deleted, of which nobody knows whether they were.
+    pub(super) in_doubt: BTreeSet<ObjectId>,
 }
 
 /// Routes that were put back.
@@ -87,7 +89,14 @@ impl Memory {
             judged_upstreams: BTreeSet::new(),
             blocked_by: None,
             told: BTreeMap::new(),
+            in_doubt: BTreeSet::new(),
         }
+    }
+
+    /// Forgets everything but what is not known: somebody else has written meanwhile.
+    pub fn forget(&mut self, now: Timestamp) {
+        let in_doubt = std::mem::take(&mut self.in_doubt);
+        *self = Self { in_doubt, ..Self::new(now) };
     }
 
     /// Notes since when the routes are as they are seen, whoever changed them: also a write of ours

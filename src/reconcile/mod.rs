@@ -6,6 +6,7 @@
 
 mod admission;
 mod deed;
+mod doubt;
 mod job;
 mod memory;
 mod observe;
@@ -193,6 +194,7 @@ struct Pass<'a> {
 impl Pass<'_> {
     /// Looks, and takes the first step of the plan. `None` when there may be more to do.
     async fn step(&mut self) -> Result<Option<Standing>, Ended> {
+        self.clear_doubts().await?;
         let now = (self.reconciler.clock)();
         self.forget_what_is_not_wanted();
         if self.memory.admitted != Some(self.surroundings()) {
@@ -224,11 +226,15 @@ impl Pass<'_> {
             return Ok(Some(self.waiting(wait, now)));
         }
         self.still_wanted()?;
-        if !matches!(step, Step::PutBack { .. }) && !self.admitted(&sight).await? {
+        let admitted = match step {
+            Step::PutBack { reason, .. } => self.may_go_back(reason).await?,
+            _ => self.admitted(&sight).await?,
+        };
+        if !admitted {
             return Ok(None);
         }
         self.memory.waiting = None;
-        self.take(step, &sight).await?;
+        self.attempt(step, &sight).await?;
         Ok(None)
     }
 
@@ -340,6 +346,21 @@ impl Pass<'_> {
         self.memory.judged_upstreams = prediction.judged_upstreams;
         self.memory.blocked_by = prediction.blocked_by;
         Ok(!is_new)
+    }
+
+    /// Whether the routes of before harm nobody. What they had and the new ones have not, somebody else
+    /// may have been given meanwhile.
+    async fn may_go_back(&mut self, reason: &str) -> Result<bool, Ended> {
+        let Some(undo) = self.memory.undo.clone() else { return Ok(false) };
+        let (way_back, surplus) = self.job.way_back(&undo);
+        // It is reckoned with until it is written, and is what no job of this service is.
+        self.memory.admitted = Some((way_back.digest(), 0));
+        let admission = &self.reconciler.admission;
+        let asked = admission.ask(&way_back, &surplus, &self.conduct.gloo_namespace).await;
+        asked.map(|_| true).map_err(|refusal| {
+            (self.tell)(Deed::Refused(refusal.clone()));
+            Ended::Stalled(format!("{reason}; the previous routes are not put back: {refusal}"))
+        })
     }
 
     /// Tries the changed objects that were not tried on their present state. Every object is tried

@@ -1,12 +1,18 @@
 //! What a pass asks and says before it writes anything.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
+use http::Method;
+use kube::client::Body;
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::health::Verdict;
+use crate::inventory::APPLIED;
 use crate::live::Kind;
+use crate::plan::{Desired, Undo};
 use crate::render::Owner;
 use crate::source::Tree;
 use crate::values::Repository;
@@ -32,20 +38,41 @@ fn platform() -> [Value; 2] {
     ]
 }
 
-/// A cluster with nothing but the platform, and an API server that never answers.
-fn reconciler() -> Reconciler {
+/// What an API server answers to a method, a path and a body.
+type Answer = dyn Fn(&Method, &str, Value) -> (u16, Value) + Send + Sync;
+
+fn away(_: &Method, _: &str, _: Value) -> (u16, Value) {
+    (
+        503,
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 503,
+        "reason": "ServiceUnavailable", "message": "away"}),
+    )
+}
+
+/// A cluster with the platform and these objects, and an API server that answers so.
+fn reconciler(objects: &[Value], answer: Arc<Answer>) -> Reconciler {
     let (live, _) = Live::new("default", Arc::new(|_, _| ()));
     for kind in Kind::of_services() {
         live.receive(&kind, Event::Init);
-        let objects = platform().into_iter().filter(|object| object["kind"] == kind.kind);
+        let objects = platform().into_iter().chain(objects.iter().cloned());
+        let objects = objects.filter(|object| object["kind"] == kind.kind);
         objects.for_each(|object| live.receive(&kind, Event::InitApply(object)));
         live.receive(&kind, Event::InitDone);
     }
-    let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
-        std::future::pending::<Result<http::Response<kube::client::Body>, kube::Error>>()
+    let server = tower::service_fn(move |request: http::Request<Body>| {
+        let answer = answer.clone();
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = serde_json::from_slice(&body.collect_bytes().await?).unwrap_or_default();
+            let (status, body) = answer(&parts.method, &parts.uri.to_string(), body);
+            let body = Body::from(body.to_string().into_bytes());
+            Ok::<_, kube::Error>(
+                http::Response::builder().status(status).body(body).expect("whole"),
+            )
+        }
     });
     Reconciler {
-        cluster: Cluster::behind(kube::Client::new(silent, "default")),
+        cluster: Cluster::behind(kube::Client::new(server, "default")),
         admission: Admission::new(live.clone()),
         live,
         instance: "default".into(),
@@ -63,15 +90,18 @@ fn job(name: &str, paths: &str) -> Job {
     Job::for_service(&service, &Owner { instance: "default".into(), revision: "r".into() })
 }
 
-#[tokio::test]
-async fn nobody_reckons_with_a_change_that_was_let_through_and_is_not_wanted_any_more() {
-    let reconciler = reconciler();
-    let conduct = Conduct {
+fn conduct(drift: Drift) -> Conduct {
+    Conduct {
         timing: Timing { deadline: Duration::ZERO, settle: Duration::ZERO },
         gloo_namespace: "gloo-system".into(),
         policy: Policy::default(),
-        drift: Drift::Repair,
-    };
+        drift,
+    }
+}
+
+#[tokio::test]
+async fn nobody_reckons_with_a_change_that_was_let_through_and_is_not_wanted_any_more() {
+    let (reconciler, conduct) = (reconciler(&[], Arc::new(away)), conduct(Drift::Repair));
     let asked = async |job: &Job| {
         reconciler.admission.ask(job, &BTreeSet::new(), &conduct.gloo_namespace).await
     };
@@ -86,4 +116,91 @@ async fn nobody_reckons_with_a_change_that_was_let_through_and_is_not_wanted_any
     let standing = reconciler.pass(&later, &conduct, &mut memory, &|| true, &|_| ()).await;
     assert_eq!(standing, Standing::Superseded);
     asked(&foxtrot).await.expect("nobody else wants them");
+}
+
+/// The routes of echo, and nothing that they need.
+fn routes_alone(paths: &str) -> Job {
+    let job = job("echo", paths);
+    let desired = Desired { routes: job.desired.routes, ..Desired::default() };
+    Job { desired, ..job }
+}
+
+/// The routes of a job as they are in the cluster, and Gloo's word on them.
+fn live(job: &Job, state: &str) -> Value {
+    let routes = &job.desired.routes[0];
+    let mut object = routes.object().clone();
+    object["metadata"]["annotations"][APPLIED] = routes.digest().to_string().into();
+    object["metadata"]["resourceVersion"] = "2".into();
+    object["status"] = json!({"statuses": {"gloo-system": {"state": state}}});
+    object
+}
+
+#[tokio::test]
+async fn routes_are_not_put_back_over_somebody_who_has_their_requests_by_now() {
+    let before = job("echo", "[{prefix: /common}]");
+    let echo = routes_alone("[{prefix: /echo}]");
+    let undo = |memory: &mut Memory| {
+        let routes = before.desired.routes[0].clone();
+        let before = [(routes.id().clone(), Some((routes, Verdict::Accepted)))];
+        memory.undo = Some(Arc::new(Undo { before: before.into() }));
+    };
+    let standing = async |others: &[Value]| {
+        let objects = [&[live(&echo, "Rejected")], others].concat();
+        let reconciler = reconciler(&objects, Arc::new(away));
+        let mut memory = Memory::new(Timestamp::UNIX_EPOCH);
+        undo(&mut memory);
+        // What is there counts as what is desired, whoever manages the fields.
+        let conduct = conduct(Drift::Ignore);
+        reconciler.pass(&echo, &conduct, &mut memory, &|| false, &|_| ()).await
+    };
+    let reason = |standing| match standing {
+        Standing::Stalled { reason, .. } => reason,
+        other => panic!("{other:?}"),
+    };
+    let foxtrot = live(&job("foxtrot", "[{prefix: /common}]"), "Accepted");
+    let refused = reason(standing(&[foxtrot]).await);
+    assert!(refused.contains("Gloo says Rejected"), "{refused}");
+    assert!(refused.contains("not put back") && refused.contains("foxtrot"), "{refused}");
+    // Nobody else has them: the write is tried.
+    let tried = reason(standing(&[]).await);
+    assert!(tried.contains("cannot reach the API server"), "{tried}");
+}
+
+#[tokio::test]
+async fn what_a_write_without_an_answer_did_is_looked_up_before_anything_rests_on_it() {
+    let (old, new) = (routes_alone("[{prefix: /old}]"), routes_alone("[{prefix: /new}]"));
+    let stored = Mutex::new(live(&old, "Accepted"));
+    let server = move |method: &Method, path: &str, body: Value| {
+        let mut stored = stored.lock().expect("whole");
+        if path.ends_with("/v1") {
+            let table = json!({"name": "routetables", "singularName": "", "kind": "RouteTable",
+                "namespaced": true, "verbs": ["get", "patch"]});
+            return (
+                200,
+                json!({"kind": "APIResourceList", "groupVersion": "gateway.solo.io/v1",
+                "resources": [table]}),
+            );
+        }
+        if *method == Method::GET {
+            return (200, stored.clone());
+        }
+        let mut written = body;
+        written["metadata"]["resourceVersion"] = "3".into();
+        if path.contains("dryRun") {
+            return (200, written);
+        }
+        *stored = written;
+        away(method, path, Value::Null)
+    };
+    let reconciler = reconciler(&[live(&old, "Accepted")], Arc::new(server));
+    let (conduct, mut memory) = (conduct(Drift::Ignore), Memory::new(Timestamp::UNIX_EPOCH));
+    let mut standing =
+        async |job: &Job| reconciler.pass(job, &conduct, &mut memory, &|| false, &|_| ()).await;
+    assert_eq!(standing(&old).await, Standing::Ready);
+    let unanswered = standing(&new).await;
+    assert!(matches!(unanswered, Standing::Stalled { retry: Retry::Soon, .. }), "{unanswered:?}");
+    // The watch has not told of it, and yet the old routes are not taken for those that are there.
+    assert_ne!(standing(&old).await, Standing::Ready);
+    let routes = reconciler.live.object(old.desired.routes[0].id()).expect("known");
+    assert_eq!(routes.applied.as_deref(), Some(&*new.desired.routes[0].digest().to_string()));
 }

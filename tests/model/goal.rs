@@ -12,7 +12,6 @@ use crate::cluster::store::is_ours;
 use crate::cluster::{INSTANCE, id};
 use crate::process::Process;
 use crate::repository::{COMMON, SERVICES, VERSIONS, Workload};
-use crate::rules::claims_common;
 use crate::world::World;
 
 impl World {
@@ -137,13 +136,8 @@ impl World {
         }
         if reason.contains(COMMON) {
             // Who was let through before may still be on the way there.
-            let mut others = SERVICES.iter().filter(|other| **other != service);
-            let own = format!("{service}-routes");
-            let is_wanted = |other: &str| self.repository.values(other).is_some_and(|v| v.common);
-            let mut tables = self.store.of_kind("RouteTable").into_iter();
-            return values.common
-                && (others.any(|other| is_wanted(other))
-                    || tables.any(|(id, table)| id.name != own && claims_common(&table)));
+            let claims = values.common || reason.contains("the previous routes are not put back");
+            return claims && self.is_contested(service);
         }
         if reason.contains("simulated dislike") {
             return true;

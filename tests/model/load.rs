@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use gloo::config::{Action, Route, Target};
 use gloo::{Outcome, Request, answer};
 
+use crate::cluster::id;
 use crate::repository::SERVICES;
 use crate::world::World;
 
@@ -32,8 +33,8 @@ impl World {
                 let key = (service, by_header);
                 self.rules.tally.answers += 1;
                 match failure {
-                    // What only others answer for is not promised.
-                    None if self.answers_itself(service, by_header) => {
+                    // What only others answer for is not promised, nor are routes that are about to go.
+                    None if self.answers_itself(service, by_header) && self.is_routed(service) => {
                         self.rules.served.insert(key);
                     }
                     None => {}
@@ -78,6 +79,12 @@ impl World {
                 *cluster == own || *cluster == shared && subset.get("version") == Some(&pod.version)
             })
         })
+    }
+
+    /// Whether the service has routes that are to stay.
+    fn is_routed(&self, service: &str) -> bool {
+        let table = self.store.get(&id("RouteTable", service, &format!("{service}-routes")));
+        table.is_some_and(|table| table["metadata"]["deletionTimestamp"].is_null())
     }
 
     /// All that the proxy's routes name.

@@ -13,6 +13,7 @@ mod process;
 mod repository;
 mod rules;
 mod story;
+mod way_back;
 mod world;
 
 use std::sync::Mutex;
@@ -21,8 +22,11 @@ use std::thread;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
+use actions::Action;
+use gloo::State;
+use repository::{Values, Workload};
 use rules::Tally;
-use story::{stories, tell};
+use story::{Story, stories, tell};
 
 /// How many stories there are unless `PROPTEST_CASES` says it, in so many volumes that are told at the
 /// same time, each from a seed of its own.
@@ -55,6 +59,27 @@ fn every_rollout_is_safe_and_arrives_whatever_happens() {
     let total = total.into_inner().expect("whole");
     println!("{total:?}");
     assert!(total.arrivals > 0 && total.answers > 0, "nothing was tried");
+}
+
+/// Random stories seldom come this far, and it must not be forgotten.
+#[test]
+fn routes_that_gloo_dislikes_make_room_for_those_before() {
+    let commit = |primary| {
+        let ours = Some(Workload::Ours(None));
+        let versions = [ours, ours, None];
+        let values = Values { versions, primary, ..Values::default() };
+        Action::Commit(0, Some(values))
+    };
+    for verdict in [State::Warning, State::Rejected] {
+        let dislike = Action::Dislike(0, verdict);
+        // The last one only lets time go by: at the end of a story Gloo gives up dislikes that are to come.
+        let pause = (10_000, Action::Namespace);
+        let story = Story::of(vec![(0, commit(0)), (20_000, dislike), (500, commit(1)), pause]);
+        let told = tell(&story);
+        let text = told.text.join("\n");
+        assert!(told.wrong.is_empty(), "{:?}\n\n{text}", told.wrong);
+        assert!(text.contains("echo: PutBack"), "{text}");
+    }
 }
 
 fn tell_volume(config: ProptestConfig, total: &Mutex<Tally>) {

@@ -14,7 +14,7 @@ pub(crate) const VERSIONS: [&str; 3] = ["v1", "v2", "v3"];
 pub(crate) const COMMON: &str = "/common/";
 
 /// What one service's file says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Values {
     /// By version; `None` for one that is not deployed.
     pub(crate) versions: [Option<Workload>; 3],

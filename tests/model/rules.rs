@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use coalmine::diff;
 use coalmine::inventory::{self, FIELD_MANAGER, ObjectId};
-use coalmine::live::{Digest, falls_back};
+use coalmine::live::Digest;
 use coalmine::policy::Routed;
 use serde_json::Value;
 
 use crate::cluster::store::is_ours;
-use crate::cluster::{self, GLOO_NAMESPACE};
 use crate::repository::{COMMON, VERSIONS, Workload};
+use crate::way_back::WaysBack;
 use crate::world::World;
 
 /// How long the proxy takes at most to learn that a pod has died or come back, and a margin.
@@ -67,8 +67,7 @@ pub(crate) struct Rules {
     unheard: BTreeMap<ObjectId, i64>,
     /// When a stranger made an object with a name of ours.
     collisions: BTreeMap<ObjectId, i64>,
-    /// Routes to which the process knows a way back: those before, which were accepted.
-    ways_back: BTreeMap<ObjectId, Routed>,
+    pub(crate) ways_back: WaysBack,
     /// When the pass began that is under way, or the last one did.
     passes: BTreeMap<String, i64>,
     /// The services whose requests were all answered, with and without the header.
@@ -99,7 +98,11 @@ impl Rules {
 
     /// The process died, and what it knew is lost.
     pub(crate) fn died(&mut self) {
-        self.ways_back.clear();
+        self.ways_back.forget();
+    }
+
+    pub(crate) fn is_meddled(&self, service: &str) -> bool {
+        self.meddled.contains_key(service)
     }
 
     pub(crate) fn pass_begins(&mut self, service: &str) {
@@ -207,12 +210,6 @@ impl World {
         if !claims_common(new) || live.is_some_and(claims_common) {
             return;
         }
-        // What a service has given up it takes again only to put back what was there before routes that
-        // Gloo dislikes, and that comes first, whoever has claimed it meanwhile.
-        let service = id.namespace.as_deref().unwrap_or_default();
-        if self.repository.values(service).is_none_or(|values| !values.common) {
-            return;
-        }
         let known = self.known_until(&["RouteTable"]);
         let tables = self.store.of_kind("RouteTable").into_iter();
         let mut rivals = tables.filter(|(other, table)| {
@@ -231,43 +228,27 @@ impl World {
     /// A version gets more requests only if the proxy knows a pod of it that answers.
     fn judge_routes(&mut self, id: &ObjectId, new: &Value, live: Option<&Value>, service: &str) {
         self.rules.tally.route_writes += 1;
-        let state = live.map(|live| live["status"]["statuses"][GLOO_NAMESPACE]["state"].clone());
         let old = live.map(|live| Routed::of(service, live)).unwrap_or_default();
         let new = Routed::of(service, new);
-        // What is put back had these requests before, without pods too where others answer for it.
-        let is_put_back = self.rules.ways_back.get(id) == Some(&new);
-        let is_answered = is_put_back && self.others_answer(service);
-        if live.is_some_and(is_ours) && state == Some("Accepted".into()) {
-            self.rules.ways_back.insert(id.clone(), old.clone());
-        } else {
-            self.rules.ways_back.remove(id);
-        }
+        self.rules.ways_back.note(id, live, &new);
+        // Of routes that Gloo has not judged the proxy knows nothing.
+        let sent = self.sent(id).map(|sent| Routed::of(service, &sent)).unwrap_or_default();
         let has_routes = !old.shares.is_empty();
-        // Routes that were rejected the proxy has never had.
-        let gaining = new.gains(&old).filter(|_| state != Some("Rejected".into()));
-        let lost: BTreeSet<String> = gaining
+        let gaining: BTreeSet<&String> = new.gains(&sent).collect();
+        let lost: BTreeSet<String> = new
+            .gains(&old)
+            .filter(|version| gaining.contains(version))
             .filter(|version| !self.is_reachable(service, version, has_routes))
             .cloned()
             .collect();
-        if !lost.is_empty() && !is_answered && !self.is_excused(service) {
+        if !lost.is_empty() && !self.is_excused(service) {
             let what =
                 format!("{id} gives more to {}", lost.into_iter().collect::<Vec<_>>().join(", "));
             self.broken("a version without ready pods that the proxy knows gets requests", what);
         }
     }
 
-    /// Whether the service's shared Upstream falls back, and there is somebody to fall back to.
-    fn others_answer(&self, service: &str) -> bool {
-        let upstream = self.store.get(&cluster::id("Upstream", service, service));
-        let mut endpoints = self.gateway.serving.clusters.iter().flat_map(|it| &it.endpoints);
-        upstream.is_some_and(|upstream| falls_back(&upstream))
-            && endpoints.any(|endpoint| {
-                let pod = endpoint.pod.as_ref().and_then(|pod| self.pods.all.get(&pod.name));
-                pod.is_some_and(|pod| pod.app == service && pod.answers)
-            })
-    }
-
-    fn is_reachable(&self, service: &str, version: &str, has_routes: bool) -> bool {
+    pub(crate) fn is_reachable(&self, service: &str, version: &str, has_routes: bool) -> bool {
         let is_external = self
             .repository
             .values(service)
@@ -304,19 +285,6 @@ impl World {
         let index = VERSIONS.iter().position(|name| *name == version);
         let workload = self.repository.values(service).zip(index).map(|(v, i)| v.versions[i]);
         workload.flatten() == Some(Workload::Ours(Some(0)))
-    }
-
-    /// Routes that Gloo dislikes are put back, unless a stranger had a hand in it or nobody would answer.
-    pub(crate) fn not_put_back(&self) -> Vec<String> {
-        let could_be = self.disliked().filter(|id| {
-            let service = id.namespace.as_deref().unwrap_or_default();
-            let before = self.rules.ways_back.get(id);
-            let now = self.store.get(id).map(|live| Routed::of(service, &live)).unwrap_or_default();
-            before.is_some_and(|before| {
-                before.gains(&now).all(|version| self.is_reachable(service, version, true))
-            }) && !self.rules.meddled.contains_key(service)
-        });
-        could_be.map(|id| format!("{id} is not put back although Gloo dislikes it")).collect()
     }
 
     /// Nothing goes that a route of the proxy's still names.

@@ -25,6 +25,13 @@ pub(crate) struct Story {
     heals: bool,
 }
 
+impl Story {
+    /// What happens is this, each after so many milliseconds; and what is broken in the end stays so.
+    pub(crate) fn of(actions: Vec<(i64, Action)>) -> Self {
+        Self { seed: 1, actions, heals: false }
+    }
+}
+
 /// How it went.
 pub(crate) struct Told {
     /// Promises that were broken.

@@ -53,6 +53,8 @@ pub(crate) enum Event {
     Endpoints(String, String),
     LetGo(ObjectId),
     Translate,
+    /// Routes that Gloo dislikes since this moment have to be gone.
+    WayBackDue(ObjectId, i64),
     Serve(ObjectId, Option<Value>),
     Deliver(Kind),
     Relist(Kind),
@@ -215,6 +217,7 @@ impl World {
             Event::Endpoints(namespace, name) => self.endpoints(&namespace, &name),
             Event::LetGo(id) => self.store.remove(&id),
             Event::Translate => self.translate(),
+            Event::WayBackDue(id, since) => self.judge_way_back(&id, since),
             Event::Serve(id, object) => self.serve(&id, object.as_ref()),
             Event::Deliver(kind) => self.deliver(&kind),
             Event::Relist(kind) => {

@@ -24,13 +24,20 @@ pub(crate) struct Gateway {
     pub(crate) serving: Translation,
     /// When the last routes and endpoints on their way arrive: none overtakes another.
     arrivals: (i64, i64),
-    /// Specs that get another verdict than they deserve.
-    disliked: Vec<(ObjectId, Value, State)>,
+    disliked: Vec<Disliked>,
     pub(crate) dislikes_next: BTreeMap<String, State>,
     pub(crate) slow_until: i64,
     pub(crate) down_until: i64,
     /// Whether the answers to the background load may be others now.
     pub(crate) is_to_be_asked: bool,
+}
+
+/// A spec that gets another verdict than it deserves.
+struct Disliked {
+    id: ObjectId,
+    spec: Value,
+    state: State,
+    since: i64,
 }
 
 impl Default for Gateway {
@@ -131,13 +138,17 @@ impl World {
         self.plan(0, Event::Translate);
     }
 
-    /// The routes that are there and that Gloo dislikes.
-    pub(crate) fn disliked(&self) -> impl Iterator<Item = &ObjectId> {
+    /// The routes that are there and that Gloo dislikes, and since when.
+    pub(crate) fn disliked(&self) -> impl Iterator<Item = (&ObjectId, i64)> {
         let disliked = self.gateway.disliked.iter();
-        let is_there = |id: &ObjectId, spec: &Value| {
-            self.store.get(id).is_some_and(|object| object["spec"] == *spec)
-        };
-        disliked.filter(move |(id, spec, _)| is_there(id, spec)).map(|(id, ..)| id)
+        let is_there =
+            |it: &&Disliked| self.store.get(&it.id).is_some_and(|object| object["spec"] == it.spec);
+        disliked.filter(is_there).map(|it| (&it.id, it.since))
+    }
+
+    /// What the proxy has of an object, or is about to have.
+    pub(crate) fn sent(&self, id: &ObjectId) -> Option<Value> {
+        self.gateway.sent.get(id).map(|sent| json!({ "spec": sent[1] }))
     }
 
     fn of_gloo(&self) -> BTreeMap<ObjectId, Value> {
@@ -156,11 +167,13 @@ impl World {
             && state(object) == "Pending"
             && let Some(state) = gateway.dislikes_next.remove(service)
         {
-            gateway.disliked.push((id.clone(), object["spec"].clone(), state));
+            let spec = object["spec"].clone();
+            gateway.disliked.push(Disliked { id: id.clone(), spec, state, since: self.now });
+            self.expect_way_back(id);
         }
-        let is_it = |of: &&(ObjectId, Value, State)| of.0 == *id && of.1 == object["spec"];
-        if let Some((_, _, state)) = gateway.disliked.iter().find(is_it) {
-            return Some(json!({"state": state, "reason": "simulated dislike"}));
+        let is_it = |of: &&Disliked| of.id == *id && of.spec == object["spec"];
+        if let Some(disliked) = self.gateway.disliked.iter().find(is_it) {
+            return Some(json!({"state": disliked.state, "reason": "simulated dislike"}));
         }
         let namespace = id.namespace.as_deref().unwrap_or_default();
         let status = all.statuses.get(&ObjectRef::new(&id.kind, namespace, &id.name))?;

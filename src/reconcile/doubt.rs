@@ -1,0 +1,52 @@
+//! Writes of which nobody knows whether they were done, because the answer did not come.
+
+use super::observe::Sight;
+use super::{Ended, Pass};
+use crate::cluster::ClusterError;
+use crate::inventory::{Manifest, ObjectId};
+use crate::live::Claim;
+use crate::plan::{Step, Undo};
+
+impl Pass<'_> {
+    /// Takes the step. What has no answer may have been done all the same, and the watches may tell of it
+    /// late: routes that are seen in the cluster need not be those that are there.
+    pub(super) async fn attempt(&mut self, step: &Step, sight: &Sight) -> Result<(), Ended> {
+        let ids = written_by(step, self.memory.undo.as_deref());
+        let taken = self.take(step, sight).await;
+        if let Err(Ended::Cluster(error)) = &taken
+            && matches!(**error, ClusterError::Unreachable(_))
+        {
+            self.memory.in_doubt.extend(ids);
+        }
+        taken
+    }
+
+    /// Looks what became of such writes, before anything rests on them.
+    pub(super) async fn clear_doubts(&mut self) -> Result<(), Ended> {
+        let reconciler = self.reconciler;
+        while let Some(id) = self.memory.in_doubt.first().cloned() {
+            match reconciler.cluster.get(&id).await? {
+                Some(object) => {
+                    // Of somebody else's the watch may never tell that they are gone.
+                    if matches!(Claim::on(&object, &reconciler.instance), Claim::Ours(_)) {
+                        reconciler.live.note(&object);
+                    }
+                }
+                None => reconciler.live.note_deletion(&id),
+            }
+            self.memory.in_doubt.remove(&id);
+        }
+        Ok(())
+    }
+}
+
+fn written_by(step: &Step, undo: Option<&Undo>) -> Vec<ObjectId> {
+    match step {
+        Step::Apply(manifests) | Step::Route(manifests) => {
+            manifests.iter().map(Manifest::id).cloned().collect()
+        }
+        Step::PutBack { .. } => undo.into_iter().flat_map(|it| it.before.keys().cloned()).collect(),
+        Step::Delete(ids) => ids.clone(),
+        Step::Await(_) => Vec::new(),
+    }
+}
