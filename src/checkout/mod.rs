@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, ObjectType, Oid, Repository};
 
-use crate::source::{Revision, SourceError, Tree, inside};
+use crate::source::{Revision, SourceError, Tree, inside, short};
 use git::Git;
 
 /// How often a push is tried on top of somebody else's.
@@ -63,6 +63,7 @@ pub struct Made {
 }
 
 /// A file's content at a commit, and what it is to become.
+#[derive(Clone)]
 pub struct FileEdit {
     /// The file, relative to the folder of the rollouts.
     pub file: String,
@@ -321,10 +322,6 @@ impl Checkout {
     fn path_of(&self, file: &str) -> String {
         if self.path.is_empty() { file.to_owned() } else { format!("{}/{file}", self.path) }
     }
-}
-
-fn short(id: &str) -> &str {
-    id.get(..7).unwrap_or(id)
 }
 
 /// The nearest folder that looks like one of rollouts, from `directory` up to the root of the checkout,

@@ -69,6 +69,9 @@ impl Act {
             return Ok(ExitCode::SUCCESS);
         }
         let made = checkout.publish(&publish, base.clone(), |now| {
+            if now == base {
+                return Ok(first.edit.clone());
+            }
             let prepared = self.prepare(&checkout, request, now)?;
             if prepared.before != first.before {
                 let newest = checkout.revision(now)?;
@@ -144,12 +147,9 @@ impl Act {
             timeout: self.timeout,
             reached: &|status| {
                 let revision = status.revision.as_deref().unwrap_or_default();
-                status.is_ready() && (revision == commit || checkout.leads_to(commit, revision))
+                status.is_ready() && checkout.leads_to(commit, revision)
             },
-            concerned: &|status| {
-                let tried = &status.attempted_revision;
-                tried == commit || checkout.leads_to(commit, tried)
-            },
+            concerned: &|status| checkout.leads_to(commit, &status.attempted_revision),
         };
         anstream::println!("waiting for up to {} ...", seconds(self.timeout));
         super::runtime()?.block_on(follow.until_reached(&self.connection.client()?))

@@ -12,6 +12,7 @@ use super::NEEDS_A_PERSON;
 use super::connection::Connection;
 use crate::client::{Client, ServiceStatus, Status as Told};
 use crate::harmless::harmless;
+use crate::source::short;
 
 const BOLD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -117,7 +118,7 @@ impl Status {
             let cells: Vec<String> = row.iter().enumerate().map(|(at, it)| pad(at, it)).collect();
             let [name, phase, doing, shares, pods, since] = &cells[..] else { continue };
             let revision = service.revision.as_deref().unwrap_or("none");
-            let revision = revision.get(..7).unwrap_or(revision);
+            let revision = short(revision);
             writeln!(
                 out,
                 "{BOLD}{name}{BOLD:#}  {phase}  {state}{doing}{state:#}  {shares}  {pods}  {since}  \

@@ -11,6 +11,7 @@ use super::{DEADLINE_PASSED, NEEDS_A_PERSON};
 use crate::client::{Client, ServiceStatus};
 use crate::harmless::harmless;
 use crate::phase::Phase;
+use crate::source::short;
 
 /// How often the daemon is asked.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -135,7 +136,7 @@ impl Follow<'_> {
 
 fn line(service: &ServiceStatus) -> String {
     let ServiceStatus { phase, state, reason, attempted_revision: revision, .. } = service;
-    let revision = revision.get(..7).unwrap_or(revision);
+    let revision = short(revision);
     let reason = if reason.is_empty() { String::new() } else { format!(": {}", harmless(reason)) };
     format!("{} {phase} {state} at {revision}{reason}", service.service)
 }

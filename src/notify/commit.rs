@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde_json::json;
 
-use super::token;
 use crate::report::{State, Summary};
+use crate::source::token;
 
 /// The longest description that every forge takes, in characters.
 const LONGEST: usize = 140;

@@ -141,14 +141,3 @@ impl Notifier {
         trouble
     }
 }
-
-/// The only line of a token's file, read anew each time, so that a rotated one is used at once.
-fn token(file: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(file);
-    let text = text.with_context(|| format!("cannot read the token in {}", file.display()))?;
-    let token = text.trim();
-    if token.is_empty() || token.chars().any(char::is_control) {
-        anyhow::bail!("{} should hold one line, the token", file.display());
-    }
-    Ok(token.to_owned())
-}

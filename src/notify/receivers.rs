@@ -7,8 +7,8 @@ use reqwest::{Client, Url};
 use serde_json::{Value, json};
 
 use super::rollout::Rollout;
-use super::token;
 use crate::secret::SecretFile;
+use crate::source::token;
 
 /// A Slack channel.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::text::{compared, headline};
 use super::{Proposal, ServiceProposal, Verdict};
 use crate::harmless::harmless;
+use crate::source::short;
 
 /// By this a job finds the comment that it wrote before, to write it anew.
 const MARK: &str = "<!-- coalmine plan -->";
@@ -83,10 +84,6 @@ fn differences(out: &mut String, service: &ServiceProposal) {
             out.push_str(&block);
         }
     }
-}
-
-fn short(id: &str) -> &str {
-    id.get(..7).unwrap_or(id)
 }
 
 /// A fence that nothing in the text can close.

@@ -106,7 +106,8 @@ impl Answers {
     }
 }
 
-fn token(path: &Path) -> Result<String, SourceError> {
+/// The only line of a token's file.
+pub(crate) fn token(path: &Path) -> Result<String, SourceError> {
     let text = fs::read_to_string(path).map_err(|error| unusable(path, error.to_string()))?;
     let token = text.trim();
     match token {

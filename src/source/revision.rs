@@ -39,7 +39,7 @@ impl Revision {
 }
 
 /// The first seven digits of a commit id.
-pub(super) fn short(id: &str) -> &str {
+pub(crate) fn short(id: &str) -> &str {
     id.get(..7).unwrap_or(id)
 }
 
