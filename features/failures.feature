@@ -6,7 +6,7 @@ Feature: A canary that fails
     Given coalmine follows the example rollouts
     And the platform team pushes "coalmine.yaml":
       """
-      timing: {deadline: 5s}
+      timing: {deadline: 5s, settle: 2s}
       """
     And echo is Stable
     And every request to "/echo" is answered by echo-v1

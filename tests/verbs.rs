@@ -4,7 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use coalmine::report::{self, Shown, serve};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 const ECHO: &str = "# team A\ndeployment: {v1: {}}\nroutes:\n  apiGroup: example # ours\n  \
                     primary: {version: v1}\n";
@@ -183,6 +186,39 @@ fn a_change_of_the_same_service_meanwhile_is_refused_and_nothing_pushed() {
 fn make_executable(file: &Path) {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_for_a_commit_ends_with_one_that_somebody_else_pushed_after_it() {
+    let desk = Desk::new();
+    let ours = desk.git(&desk.checkout(), &["rev-parse", "HEAD"]);
+    let bert = desk.clone_as("bert");
+    desk.push(&bert, "services/golf.yaml", ECHO, "golf");
+    let theirs = desk.git(&bert, &["rev-parse", "HEAD"]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    let (shown, stop) = (Shown::default(), CancellationToken::new());
+    let endpoint = report::Endpoint { shown: shown.clone(), ..report::Endpoint::default() };
+    let serving = tokio::spawn(serve(listener, endpoint, stop.clone()));
+    let wait = |revision: &str| {
+        let of = ["wait", "echo", "--timeout", "1s", "--server", &server, "--revision", revision];
+        let printed = tokio::task::block_in_place(|| desk.coalmine(&of));
+        (printed.code, printed.err)
+    };
+
+    shown.board.service("echo", |report| report.ready(ours.trim()));
+    desk.write(&desk.checkout(), "README.md", "not pushed");
+    desk.commit(&desk.checkout(), "mine");
+    assert_eq!(wait("HEAD"), (Some(3), "echo is not there after 1 s\n".into()));
+    assert_eq!(wait("HEAD~1"), (Some(0), String::new()));
+    shown.board.service("echo", |report| report.ready(theirs.trim()));
+    assert_eq!(wait("HEAD~1"), (Some(0), String::new()));
+    assert_eq!(wait(&theirs[..7]), (Some(0), String::new()));
+    let (code, words) = wait("nobody");
+    assert_eq!(code, Some(1));
+    assert!(words.contains("--revision nobody"), "{words}");
+    stop.cancel();
+    serving.await.unwrap().unwrap();
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! commits that are not pushed are left alone. Commits are read with libgit2 and transferred by the `git`
 //! program, so that whoever can `git push` can do all of this.
 
+mod descent;
 mod git;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, ObjectType, Oid, Repository};
 
 use crate::source::{Revision, SourceError, Tree, inside, short};
+pub use descent::Descent;
 use git::Git;
 
 /// How often a push is tried on top of somebody else's.
@@ -160,14 +162,6 @@ impl Checkout {
         let (one, other) = (Oid::from_str(one)?, Oid::from_str(other)?);
         let base = self.repository.merge_base(one, other);
         Ok(base.context("the two have no commit in common; is the clone shallow?")?.to_string())
-    }
-
-    /// Whether the first commit is among the ancestors of the second one, or is it.
-    pub fn leads_to(&self, ancestor: &str, commit: &str) -> bool {
-        let ids = (Oid::from_str(ancestor), Oid::from_str(commit));
-        let (Ok(ancestor), Ok(commit)) = ids else { return false };
-        ancestor == commit
-            || self.repository.graph_descendant_of(commit, ancestor).unwrap_or_default()
     }
 
     /// The files of a commit in the rollouts' folder.

@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 
 use super::connection::Connection;
 use super::diff::print_line;
-use super::wait::{Follow, seconds};
-use crate::checkout::{Checkout, FileEdit, Made, Publish, Remote};
+use super::wait::{Follow, Wanted, seconds};
+use crate::checkout::{Checkout, Descent, FileEdit, Made, Publish, Remote};
 use crate::diff;
 use crate::edit::{Edited, Verb, edit, valid};
 use crate::harmless::harmless;
@@ -87,7 +87,10 @@ impl Act {
             Ok(prepared.edit)
         })?;
         tell(&made);
-        if self.wait { self.follow(&checkout, &made.id) } else { Ok(ExitCode::SUCCESS) }
+        if !self.wait {
+            return Ok(ExitCode::SUCCESS);
+        }
+        self.follow(&Wanted::Known(Descent::new(checkout, made.id)))
     }
 
     fn target(&self, checkout: &Checkout) -> anyhow::Result<Publish> {
@@ -141,15 +144,15 @@ impl Act {
         })
     }
 
-    fn follow(self, checkout: &Checkout, commit: &str) -> anyhow::Result<ExitCode> {
+    fn follow(self, wanted: &Wanted) -> anyhow::Result<ExitCode> {
         let follow = Follow {
             service: &self.service,
             timeout: self.timeout,
             reached: &|status| {
                 let revision = status.revision.as_deref().unwrap_or_default();
-                status.is_ready() && checkout.leads_to(commit, revision)
+                status.is_ready() && wanted.is_in(revision)
             },
-            concerned: &|status| checkout.leads_to(commit, &status.attempted_revision),
+            concerned: &|status| wanted.is_in(&status.attempted_revision),
         };
         anstream::println!("waiting for up to {} ...", seconds(self.timeout));
         super::runtime()?.block_on(follow.until_reached(&self.connection.client()?))

@@ -1,5 +1,6 @@
 //! `coalmine wait`: until a service's rollout is where it should be.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
 use super::{DEADLINE_PASSED, NEEDS_A_PERSON};
+use crate::checkout::{Checkout, Descent};
 use crate::client::{Client, ServiceStatus};
 use crate::harmless::harmless;
 use crate::phase::Phase;
@@ -23,7 +25,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  coalmine wait echo                               until it is as the newest commit says
+  coalmine wait echo                               until it is as the commit says that the daemon knows
+  coalmine wait echo --revision HEAD               as the commit says that was pushed right now
   coalmine wait echo --phase Shifted --timeout 2m  and the canary has all requests")]
 pub(super) struct Wait {
     /// The service
@@ -31,7 +34,8 @@ pub(super) struct Wait {
     /// The phase; any, when it is not given
     #[arg(long, value_parser = phase)]
     phase: Option<Phase>,
-    /// The commit that has to be in force, or its first digits
+    /// The commit that has to be in force, or one that came after it: its first digits, or in a clone of the
+    /// repository any name that git knows it by
     #[arg(long, value_name = "COMMIT")]
     revision: Option<String>,
     /// How long to wait
@@ -43,19 +47,17 @@ pub(super) struct Wait {
 
 impl Wait {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let has = |revision: Option<&str>| match (&self.revision, revision) {
-            (None, _) => true,
-            (Some(wanted), Some(revision)) => revision.starts_with(wanted.as_str()),
-            (Some(_), None) => false,
-        };
+        let wanted = self.revision.as_deref().map(Wanted::named).transpose()?;
+        let has = |revision: &str| wanted.as_ref().is_none_or(|wanted| wanted.is_in(revision));
         let follow = Follow {
             service: &self.service,
             timeout: self.timeout,
             reached: &|status| {
                 let in_phase = self.phase.is_none_or(|phase| status.phase == phase.name());
-                status.is_ready() && in_phase && has(status.revision.as_deref())
+                let revision = status.revision.as_deref().unwrap_or_default();
+                status.is_ready() && in_phase && has(revision)
             },
-            concerned: &|status| has(Some(&status.attempted_revision)),
+            concerned: &|status| has(&status.attempted_revision),
         };
         super::runtime()?.block_on(follow.until_reached(&self.connection.client()?))
     }
@@ -67,6 +69,42 @@ fn phase(text: &str) -> Result<Phase, String> {
         let names = Phase::ALL.map(Phase::name);
         format!("expected one of {}", names.join(", "))
     })
+}
+
+/// A commit that has to be in force.
+pub(super) enum Wanted {
+    /// A commit that a clone has.
+    Known(Descent),
+    /// The first digits of any commit.
+    Digits(String),
+}
+
+impl Wanted {
+    /// What a person calls it.
+    fn named(name: &str) -> anyhow::Result<Self> {
+        let known = Checkout::discover(Path::new("."), None)
+            .and_then(|checkout| Ok((checkout.commit_id(name)?, checkout)));
+        match known {
+            Ok((commit, checkout)) => Ok(Self::Known(Descent::new(checkout, commit))),
+            Err(_) if is_digits(name) => Ok(Self::Digits(name.to_ascii_lowercase())),
+            Err(error) => {
+                let hint = "outside of a clone only a commit's digits are known";
+                Err(error.context(format!("--revision {name}: {hint}")))
+            }
+        }
+    }
+
+    /// Whether this revision is the commit or came after it.
+    pub(super) fn is_in(&self, revision: &str) -> bool {
+        match self {
+            Self::Known(commit) => commit.is_in(revision),
+            Self::Digits(digits) => revision.starts_with(digits.as_str()),
+        }
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// What is waited for.

@@ -116,10 +116,11 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// Nothing but this version: no drain and no other version would hide a step that is taken too soon.
     async fn push(&self, version: &str) -> Result<String> {
         let values = format!(
-            "deployment: {{{version}: {{}}}}
-routes: {{apiGroup: example, primary: {{version: {version}}}}}
+            "deployment: {{{version}: {{drain: 0s}}}}
+routes: {{apiGroup: example, fallback: none, primary: {{version: {version}}}}}
 "
         );
         self.repository.write("services/echo.yaml", &values)?;

@@ -31,7 +31,7 @@ pub(super) struct Driver {
     browser: Browser,
     process: Process,
     address: String,
-    _logs: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl Look {
@@ -73,9 +73,11 @@ impl Look {
 impl Driver {
     pub(super) async fn start() -> Result<Self> {
         let browser = build::browser(&Progress::quiet())?;
-        let logs = tempfile::tempdir()?;
+        let folder = tempfile::tempdir()?;
         let mut program =
-            Program::new("chromedriver", &browser.driver, logs.path()).flag("port", "0");
+            Program::new("chromedriver", &browser.driver, folder.path()).flag("port", "0");
+        // What a browser that is killed leaves behind goes with the folder.
+        program = program.env("TMPDIR", folder.path().to_string_lossy());
         for (name, value) in &browser.environment {
             program = program.env(name, value);
         }
@@ -91,7 +93,7 @@ impl Driver {
             }
         }));
         let address = format!("http://127.0.0.1:{}", port.await?);
-        Ok(Self { browser, process, address, _logs: logs })
+        Ok(Self { browser, process, address, _folder: folder })
     }
 
     /// A browser of its own.
