@@ -105,35 +105,41 @@ impl Services {
             *locked(&self.shared.namespaces) = namespaces;
         }
         let mut entries = self.entries();
-        if let Some(entry) = entries.get(&name) {
-            let mut known = entry.wanted();
-            if known.asks_the_same(&wanted) {
-                known.revision = wanted.revision.clone();
-                drop(known);
-                self.shared.tellers.still_ready(&name, &wanted.revision);
-                return;
+        let is_new = match entries.get(&name) {
+            Some(entry) => {
+                let mut known = entry.wanted();
+                let is_new = !known.asks_the_same(&wanted);
+                if is_new {
+                    *known = wanted.clone();
+                    entry.generation.fetch_add(1, Ordering::AcqRel);
+                } else {
+                    known.revision = wanted.revision.clone();
+                }
+                is_new
             }
-            *known = wanted;
-            entry.generation.fetch_add(1, Ordering::AcqRel);
-        } else {
-            let progress = Progress {
-                memory: Memory::new(Timestamp::now()),
-                failures: 0,
-                generation: 0,
-                tenure: None,
-                standing: None,
-            };
-            let entry = Entry {
-                name: name.clone(),
-                wanted: Mutex::new(wanted),
-                generation: AtomicU64::new(1),
-                progress: tokio::sync::Mutex::new(progress),
-            };
-            entries.insert(name.clone(), Arc::new(entry));
-        }
+            None => {
+                let progress = Progress {
+                    memory: Memory::new(Timestamp::now()),
+                    failures: 0,
+                    generation: 0,
+                    tenure: None,
+                    standing: None,
+                };
+                let entry = Entry {
+                    name: name.clone(),
+                    wanted: Mutex::new(wanted.clone()),
+                    generation: AtomicU64::new(1),
+                    progress: tokio::sync::Mutex::new(progress),
+                };
+                entries.insert(name.clone(), Arc::new(entry));
+                true
+            }
+        };
         drop(entries);
-        self.shared.tellers.shown.board.service(&name, |report| report.progressing(""));
-        self.shared.queue.push(&name, Instant::now());
+        self.shared.tellers.asked(&wanted, is_new);
+        if is_new {
+            self.shared.queue.push(&name, Instant::now());
+        }
     }
 
     /// The names of all services of which something is wanted, those that are to go among them.
@@ -269,11 +275,9 @@ impl Services {
         if matches!(standing, Standing::Ready | Standing::Waiting { .. }) {
             progress.failures = 0;
         }
-        if !(is_superseded() || matches!(standing, Standing::Superseded)) {
-            let revision = entry.wanted().revision.clone();
-            if self.entries().contains_key(name) {
-                shared.tellers.standing(name, &standing, &revision);
-            }
+        let current = || (!is_superseded()).then(|| entry.wanted().revision.clone());
+        if self.entries().contains_key(name) {
+            shared.tellers.standing(name, &standing, &current);
         }
         progress.standing = Some(standing);
         pause

@@ -39,7 +39,6 @@ impl Daemon {
         self.watch_kinds(&work).await?;
         let farewells = work.farewells(&repository, &self.live.inventory(), self.manner)?;
         self.services.strays().expect(Roll::of(&repository, self.manner.shard));
-        self.in_force(&revision.id);
         self.shown.board.takes_up(revision);
         tracing::info!(
             revision = revision.short(),
@@ -50,6 +49,8 @@ impl Daemon {
         );
         let patience = work.conduct.timing.deadline;
         self.hand_over(work, farewells, &revision.id);
+        // Whoever reads that it was taken up has to find what it asks for.
+        self.in_force(&revision.id);
         Ok(patience)
     }
 
@@ -128,14 +129,6 @@ impl Daemon {
 
     fn want(&mut self, wanted: Wanted) {
         let course = self.note_change(&wanted.content);
-        let name = wanted.content.name();
-        self.shown.board.valid(&name);
-        self.shown.board.service(&name, |report| {
-            report.attempted_revision = wanted.revision.to_string();
-            if let Content::Service(service) = &wanted.content {
-                report.describe(service);
-            }
-        });
         if let Content::Service(service) = &wanted.content {
             self.shown.board.asks(service, course);
         }

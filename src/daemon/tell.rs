@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::wanted::{Content, Wanted};
 use crate::inventory::ObjectId;
 use crate::live::{Live, PodFacts};
 use crate::plan::is_route;
@@ -19,13 +20,40 @@ pub(super) struct Tellers {
 }
 
 impl Tellers {
-    /// Tells where a service stands by the values of this revision, if that is new.
-    pub(super) fn standing(&self, name: &str, standing: &Standing, revision: &str) {
+    /// Tells what is asked of a service. What is new is not in force yet; of anything else only the
+    /// revision is new.
+    pub(super) fn asked(&self, wanted: &Wanted, is_new: bool) {
+        let (name, revision) = (wanted.content.name(), &wanted.revision);
+        self.shown.board.valid(&name);
+        self.shown.board.service(&name, |report| {
+            report.attempted_revision = revision.to_string();
+            if let Content::Service(service) = &wanted.content {
+                report.describe(service);
+            }
+            if is_new {
+                report.progressing("");
+            } else if report.state == State::Ready {
+                report.ready(revision);
+            }
+        });
+    }
+
+    /// Tells where a service stands by the values of the `current` revision, if that is new; nothing while
+    /// there is none, because something else is asked of it by now.
+    pub(super) fn standing(
+        &self,
+        name: &str,
+        standing: &Standing,
+        current: &dyn Fn() -> Option<Arc<str>>,
+    ) {
         let mut event = None;
         let (pods, objects) = (self.live.pods(name), self.live.of_service(name));
         let routed = objects.iter().filter(|(id, _)| is_route(id));
         let routed = routed.filter_map(|(_, facts)| facts.routed()).next();
         self.shown.board.service(name, |report| {
+            // Asked for here, so that nothing older is told after something newer.
+            let current = current().filter(|_| !matches!(standing, Standing::Superseded));
+            let Some(revision) = current.as_deref() else { return };
             report.ready_pods = ready_pods(&report.weights, &pods);
             report.observed_weights = observed(&report.weights, routed);
             let before = (report.state, report.reason.clone(), report.revision.clone());
@@ -66,15 +94,6 @@ impl Tellers {
         if let Some((reason, message)) = event {
             self.about_service(name, reason, &message);
         }
-    }
-
-    /// A newer revision asks for nothing new of a service.
-    pub(super) fn still_ready(&self, name: &str, revision: &str) {
-        self.shown.board.service(name, |report| {
-            if report.state == State::Ready {
-                report.ready(revision);
-            }
-        });
     }
 
     /// Tells what a pass did or found.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::Timestamp;
 use reqwest::Client;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 
 pub use commit::{CommitStatus, Forge};
 pub use receivers::{Slack, Webhook};
@@ -79,12 +79,11 @@ impl Notifier {
         loop {
             let untold = self.tell(&self.board.summary(), &mut memory).await;
             pause = if untold { (pause * 2).min(LONGEST_PAUSE) } else { PAUSE };
-            let again = Instant::now() + pause;
             if !untold {
                 // The board lives as long as this does.
                 let _ = changes.changed().await;
             }
-            sleep_until(again).await;
+            sleep(pause).await;
         }
     }
 
@@ -112,7 +111,8 @@ impl Notifier {
 
     async fn tell_rollouts(&self, summary: &Summary, memory: &mut Memory) -> anyhow::Result<()> {
         let Receivers { slack, webhook, .. } = &self.receivers;
-        if slack.is_none() && webhook.is_none() {
+        let is_known = summary.source.revision.is_some();
+        if !is_known || slack.is_none() && webhook.is_none() {
             return Ok(());
         }
         let news = memory.rollouts.follow(summary, Timestamp::now());
@@ -120,16 +120,14 @@ impl Notifier {
         let mut trouble = Ok(());
         for name in std::mem::take(&mut memory.untold) {
             let Some(rollout) = memory.rollouts.0.get_mut(&name) else { continue };
-            let told = async {
-                if let Some(slack) = slack {
-                    slack.tell(&self.http, rollout).await?;
-                }
-                match webhook {
-                    Some(webhook) => webhook.tell(&self.http, rollout).await,
-                    None => Ok(()),
-                }
-            };
-            match told.await {
+            let mut told = Ok(());
+            if let Some(slack) = slack {
+                told = slack.tell(&self.http, rollout).await;
+            }
+            if let Some(webhook) = webhook {
+                told = told.and(webhook.tell(&self.http, rollout).await);
+            }
+            match told {
                 Ok(()) => memory.rollouts.told(&name),
                 Err(error) => {
                     memory.untold.insert(name);

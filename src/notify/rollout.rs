@@ -37,6 +37,18 @@ pub(super) struct Step {
 }
 
 impl Rollout {
+    /// Takes up a step, unless it says the same as the last one; true if it is news.
+    fn reached(&mut self, step: Step, finished: bool) -> bool {
+        let is_news = self.steps.last().is_none_or(|last| last.words != step.words);
+        if is_news {
+            self.steps.push(step);
+            let surplus = self.steps.len().saturating_sub(MOST_STEPS);
+            self.steps.drain(..surplus);
+            self.finished = finished;
+        }
+        is_news
+    }
+
     /// The message.
     pub(super) fn text(&self) -> String {
         let steps = self.steps.iter().map(|step| {
@@ -69,42 +81,40 @@ impl Rollouts {
     ///
     /// A service is in a rollout from when it is anything but stable and well until it is so again.
     pub(super) fn follow(&mut self, summary: &Summary, now: Timestamp) -> Vec<String> {
-        self.0.retain(|name, _| summary.services.iter().any(|it| it.service == *name));
         let mut news = Vec::new();
-        for report in &summary.services {
+        for report in summary.services.iter().filter(|report| !is_new(report)) {
             let is_well = report.phase == "Stable" && report.state == State::Ready;
-            let words = words(report);
             let commit = report.attempted_revision.chars().take(7).collect();
-            match self.0.get_mut(&report.service) {
-                None if is_well || is_new(report) => continue,
+            let step = Step { at: now, words: words(report), commit };
+            let is_news = match self.0.get_mut(&report.service) {
+                None if is_well => false,
                 None => {
                     let rollout = Rollout {
                         id: report.attempted_revision.clone(),
                         service: report.service.clone(),
-                        steps: vec![Step { at: now, words, commit }],
+                        steps: vec![step],
                         finished: false,
                         messages: BTreeMap::new(),
                     };
                     self.0.insert(report.service.clone(), rollout);
+                    true
                 }
-                Some(rollout) => {
-                    let last = rollout.steps.last().map(|step| step.words.as_str());
-                    if last == Some(words.as_str()) {
-                        continue;
-                    }
-                    rollout.steps.push(Step { at: now, words, commit });
-                    let surplus = rollout.steps.len().saturating_sub(MOST_STEPS);
-                    rollout.steps.drain(..surplus);
-                    rollout.finished = is_well;
-                }
-            }
-            news.push(report.service.clone());
+                Some(rollout) => rollout.reached(step, is_well),
+            };
+            news.extend(is_news.then(|| report.service.clone()));
+        }
+        let is_there = |name: &str| summary.services.iter().any(|it| it.service == name);
+        let commit: String = summary.revision.iter().flat_map(|it| it.chars()).take(7).collect();
+        for (name, rollout) in self.0.iter_mut().filter(|(name, _)| !is_there(name)) {
+            let step =
+                Step { at: now, words: "the service is gone".into(), commit: commit.clone() };
+            news.extend(rollout.reached(step, true).then(|| name.clone()));
         }
         news
     }
 }
 
-/// A service that was not in force yet is on its way to be for the first time: a thousand begin so.
+/// A service of which this daemon has nothing in force yet is on its way there: a thousand begin so.
 fn is_new(report: &ServiceReport) -> bool {
     report.revision.is_none() && report.state == State::Progressing
 }
@@ -186,6 +196,29 @@ mod tests {
         assert_eq!(follow(&mut rollouts, stalled.clone(), 1), ["echo"]);
         let other_commit = ServiceReport { attempted_revision: "b".into(), ..stalled };
         assert!(follow(&mut rollouts, other_commit, 2).is_empty());
+    }
+
+    #[test]
+    fn a_daemon_that_starts_anew_goes_on_where_the_one_before_was() {
+        let mut rollouts = Rollouts::default();
+        assert_eq!(follow(&mut rollouts, report("Shifted", State::Ready, "a"), 1), ["echo"]);
+        let known = rollouts.clone();
+        let unknown = ServiceReport { revision: None, ..report("Stable", State::Progressing, "b") };
+        assert!(follow(&mut rollouts, unknown, 2).is_empty());
+        assert_eq!(rollouts, known);
+        assert_eq!(follow(&mut rollouts, report("Stable", State::Ready, "b"), 3), ["echo"]);
+        assert!(rollouts.0["echo"].finished);
+    }
+
+    #[test]
+    fn the_rollout_of_a_service_that_is_gone_is_over() {
+        let mut rollouts = Rollouts::default();
+        follow(&mut rollouts, report("Shifted", State::Ready, "a"), 1);
+        let gone = Summary { revision: Some("0123456789".into()), ..Summary::default() };
+        assert_eq!(rollouts.follow(&gone, Timestamp::UNIX_EPOCH), ["echo"]);
+        let text = rollouts.0["echo"].text();
+        assert!(text.ends_with("the service is gone (commit 0123456)\ndone"), "{text}");
+        assert!(rollouts.follow(&gone, Timestamp::UNIX_EPOCH).is_empty());
     }
 
     #[test]

@@ -17,6 +17,8 @@ struct Inbox {
     got: Mutex<Vec<(String, Value)>>,
     /// How many messages are refused before one is taken.
     refuse: Mutex<u32>,
+    /// What a message is about that is always refused.
+    dislikes: Option<&'static str>,
 }
 
 impl Inbox {
@@ -32,8 +34,8 @@ async fn receive(
     Json(mut body): Json<Value>,
 ) -> (StatusCode, Json<Value>) {
     let mut refuse = inbox.refuse.lock().expect("nobody panicked");
-    if *refuse > 0 {
-        *refuse -= 1;
+    if *refuse > 0 || inbox.dislikes.is_some_and(|words| path.contains(words)) {
+        *refuse = refuse.saturating_sub(1);
         return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({})));
     }
     if let Some(signature) = headers.get("X-Coalmine-Signature-256") {
@@ -44,7 +46,11 @@ async fn receive(
 }
 
 async fn listen() -> (Arc<Inbox>, String) {
-    let inbox = Arc::<Inbox>::default();
+    listen_with(Inbox::default()).await
+}
+
+async fn listen_with(inbox: Inbox) -> (Arc<Inbox>, String) {
+    let inbox = Arc::new(inbox);
     let routes = Router::new().route("/{*path}", post(receive)).with_state(inbox.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = format!("http://{}/", listener.local_addr().expect("an address"));
@@ -102,6 +108,8 @@ async fn a_rollout_is_one_message_in_slack_also_after_a_new_start() {
     let mut first = notifier(receivers.clone(), folder.path());
     assert!(!first.take_up(&summary("CanaryTest", State::Ready, "a")).await);
     let mut second = notifier(receivers, folder.path());
+    // It does not know yet which services there are.
+    assert!(!second.take_up(&Summary::default()).await);
     assert!(!second.take_up(&summary("Stable", State::Ready, "<!b>")).await);
     assert!(!second.take_up(&summary("Stable", State::Ready, "<!b>")).await);
     let got = inbox.take();
@@ -138,6 +146,26 @@ async fn whoever_could_not_be_told_is_told_later_and_signed_messages_can_be_chec
     assert_eq!(got[0].1["id"], "echo/a");
     let signature = got[0].1["signature"].as_str().expect("a signature");
     assert!(signature.starts_with("sha256=") && signature.len() == 71, "{signature}");
+}
+
+#[tokio::test]
+async fn whoever_refuses_messages_keeps_them_from_nobody_else() {
+    let (inbox, address) = listen_with(Inbox { dislikes: Some("chat"), ..Inbox::default() }).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let slack = Slack {
+        channel: "#releases".into(),
+        token_file: file(folder.path(), "xoxb-1"),
+        api: address.parse().expect("an address"),
+    };
+    let url = (address + "hook").parse().expect("an address");
+    let webhook = Webhook { url, secret: None };
+    let receivers =
+        Receivers { slack: Some(slack), webhook: Some(webhook), ..Receivers::default() };
+    let mut notifier = notifier(receivers, folder.path());
+    assert!(notifier.take_up(&summary("Shifting", State::Ready, "a")).await);
+    let got = inbox.take();
+    let paths: Vec<&str> = got.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["hook"]);
 }
 
 #[tokio::test]
