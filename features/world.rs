@@ -12,6 +12,7 @@ use harness::Bed;
 use harness::api_proxy::{Altered, ApiProxy, Request, Withheld};
 use harness::front::Front;
 use harness::load::Load;
+use harness::notifications::Notifications;
 use harness::process::{Process, Program};
 use harness::repository::Repository;
 use harness::sample::Target;
@@ -21,7 +22,7 @@ use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::evidence;
-use crate::steps::{Listener, Walk};
+use crate::steps::Walk;
 
 /// How long anything may take before a scenario gives up, where nobody says otherwise.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -78,7 +79,7 @@ pub(crate) struct World {
     /// Further flags of the daemon, as `(name, value)`.
     pub(crate) flags: Vec<(&'static str, String)>,
     /// Who gets notifications.
-    pub(crate) listener: Option<Listener>,
+    pub(crate) notifications: Option<Notifications>,
     /// A proxy on the daemon's way to the API server, and what it keeps from the daemon.
     pub(crate) proxy: Option<ApiProxy>,
     pub(crate) withheld: Option<Withheld>,
@@ -110,7 +111,7 @@ impl World {
             ended: None,
             rivals: Vec::new(),
             flags: Vec::new(),
-            listener: None,
+            notifications: None,
             proxy: None,
             withheld: None,
             altered: None,

@@ -13,4 +13,3 @@ mod rollout;
 mod traffic;
 
 pub(crate) use any::Walk;
-pub(crate) use notifications::Listener;

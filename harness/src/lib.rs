@@ -19,6 +19,7 @@ pub mod load;
 pub mod names;
 pub mod namespace;
 pub mod node;
+pub mod notifications;
 pub mod process;
 pub mod programs;
 pub mod progress;

@@ -11,7 +11,6 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,7 @@ pub use once::once;
 use crate::cluster::Cluster;
 use crate::election::{self, Leadership, LeaseName};
 use crate::live::{Kind, Live, Notice, Touched, Watching};
-use crate::notify::{Notifier, Receivers};
+use crate::notify::{Notifier, Place, Receivers};
 use crate::page;
 use crate::reconcile::{Admission, Reconciler};
 use crate::report::{self, Access, Endpoint, Events, Shown};
@@ -293,11 +292,11 @@ async fn show(leadership: Leadership, shown: &Shown) {
 fn notifying(
     receivers: Receivers,
     shown: &Shown,
-    directory: &Path,
+    place: Place,
     leadership: Leadership,
 ) -> anyhow::Result<impl Future<Output = ()>> {
     let nobody = receivers.is_empty();
-    let notifier = Notifier::new(receivers, shown.board.clone(), directory)?;
+    let notifier = Notifier::new(receivers, shown.board.clone(), place)?;
     Ok(async move {
         loop {
             if nobody {
@@ -343,6 +342,10 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
     };
     shown.health.expect(SOURCE_LOOP, round + TAKING_UP);
     let cluster = Cluster::connect(&shown.metrics.requests()).await?;
+    let place = match &options.lease {
+        Some(lease) => Place::beside(lease, cluster.client()),
+        None => Place::file(&directory),
+    };
     let campaign = options.lease.map(|lease| {
         election::campaign(
             cluster.client(),
@@ -355,7 +358,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         Some(campaign) => campaign.leadership(),
         None => Leadership::unopposed(),
     };
-    let notifying = notifying(options.receivers, &shown, &directory, leadership.clone())?;
+    let notifying = notifying(options.receivers, &shown, place, leadership.clone())?;
     let (mut daemon, mut touched) = Daemon::new(
         cluster,
         &options.instance,

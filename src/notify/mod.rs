@@ -11,7 +11,6 @@ mod rollout;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use reqwest::Client;
 use tokio::time::sleep;
 
 pub use commit::{CommitStatus, Forge};
+pub use memory::Place;
 pub use receivers::{Slack, Webhook};
 
 use crate::report::{Board, Summary};
@@ -56,26 +56,35 @@ impl Receivers {
 pub struct Notifier {
     receivers: Receivers,
     board: Arc<Board>,
-    directory: PathBuf,
+    place: Place,
     http: Client,
 }
 
 impl Notifier {
-    /// What was told is remembered in `directory`, so that a process that starts anew goes on with the
-    /// messages of the one before.
+    /// What was told is remembered in `place`, so that whoever goes on with the work goes on with the
+    /// messages.
     ///
     /// # Errors
     /// When there can be no HTTP client.
-    pub fn new(receivers: Receivers, board: Arc<Board>, directory: &Path) -> anyhow::Result<Self> {
+    pub fn new(receivers: Receivers, board: Arc<Board>, place: Place) -> anyhow::Result<Self> {
         let http = Client::builder().timeout(DEADLINE).user_agent("coalmine").build()?;
-        Ok(Self { receivers, board, directory: directory.to_owned(), http })
+        Ok(Self { receivers, board, place, http })
     }
 
     /// Tells whatever is new, for ever.
     pub async fn notify(&self) {
-        let mut memory = Memory::load(&self.directory);
-        let mut changes = self.board.changes();
         let mut pause = PAUSE;
+        let mut memory = loop {
+            match Memory::load(self.place.clone()).await {
+                Ok(memory) => break memory,
+                Err(error) => {
+                    tracing::warn!("nobody is told anything, it is tried again: {error:#}")
+                }
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
+        let mut changes = self.board.changes();
         loop {
             let untold = self.tell(&self.board.summary(), &mut memory).await;
             pause = if untold { (pause * 2).min(LONGEST_PAUSE) } else { PAUSE };
@@ -135,7 +144,7 @@ impl Notifier {
                 }
             }
         }
-        memory.save();
+        memory.save().await;
         trouble
     }
 }

@@ -1,5 +1,6 @@
 //! Receivers that listen on loopback, and what they get.
 
+use std::path::Path;
 use std::sync::Mutex;
 
 use axum::extract::{Path as Segment, State as Shared};
@@ -83,10 +84,11 @@ impl Teller {
     }
 }
 
-fn notifier(receivers: Receivers, directory: &Path) -> Teller {
+async fn notifier(receivers: Receivers, directory: &Path) -> Teller {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let notifier = Notifier::new(receivers, Arc::default(), directory).expect("a client");
-    Teller(notifier, Memory::load(directory))
+    let place = Place::file(directory);
+    let notifier = Notifier::new(receivers, Arc::default(), place.clone()).expect("a client");
+    Teller(notifier, Memory::load(place).await.expect("a memory"))
 }
 
 fn file(folder: &Path, content: &str) -> std::path::PathBuf {
@@ -105,9 +107,9 @@ async fn a_rollout_is_one_message_in_slack_also_after_a_new_start() {
         api: address.parse().expect("an address"),
     };
     let receivers = Receivers { slack: Some(slack), ..Receivers::default() };
-    let mut first = notifier(receivers.clone(), folder.path());
+    let mut first = notifier(receivers.clone(), folder.path()).await;
     assert!(!first.take_up(&summary("CanaryTest", State::Ready, "a")).await);
-    let mut second = notifier(receivers, folder.path());
+    let mut second = notifier(receivers, folder.path()).await;
     // It does not know yet which services there are.
     assert!(!second.take_up(&Summary::default()).await);
     assert!(!second.take_up(&summary("Stable", State::Ready, "<!b>")).await);
@@ -135,7 +137,7 @@ async fn whoever_could_not_be_told_is_told_later_and_signed_messages_can_be_chec
         }),
     };
     let receivers = Receivers { webhook: Some(webhook), ..Receivers::default() };
-    let mut notifier = notifier(receivers, folder.path());
+    let mut notifier = notifier(receivers, folder.path()).await;
     let now = summary("Shifting", State::Ready, "a");
     assert!(notifier.take_up(&now).await);
     assert!(notifier.take_up(&now).await);
@@ -161,7 +163,7 @@ async fn whoever_refuses_messages_keeps_them_from_nobody_else() {
     let webhook = Webhook { url, secret: None };
     let receivers =
         Receivers { slack: Some(slack), webhook: Some(webhook), ..Receivers::default() };
-    let mut notifier = notifier(receivers, folder.path());
+    let mut notifier = notifier(receivers, folder.path()).await;
     assert!(notifier.take_up(&summary("Shifting", State::Ready, "a")).await);
     let got = inbox.take();
     let paths: Vec<&str> = got.iter().map(|(path, _)| path.as_str()).collect();
@@ -176,7 +178,7 @@ async fn a_commit_is_told_when_its_state_changes() {
     let repository = "https://github.example.com/team/rollouts";
     let status = CommitStatus::new(Forge::Github, repository, Some(&address), token, "blue", None);
     let receivers = Receivers { commit_status: status.ok(), ..Receivers::default() };
-    let mut notifier = notifier(receivers, folder.path());
+    let mut notifier = notifier(receivers, folder.path()).await;
     for state in [State::Progressing, State::Progressing, State::Ready] {
         assert!(!notifier.take_up(&summary("Shifting", state, "a")).await);
     }

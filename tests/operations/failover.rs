@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use harness::Bed;
 use harness::load::Load;
+use harness::notifications::Notifications;
 use harness::process::{Process, Program};
 use harness::repository::{BRANCH, Repository};
 use harness::sample::Target;
@@ -26,6 +27,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const FAREWELL: Duration = Duration::from_secs(15);
 const ROUNDS: u8 = 3;
 const SECRET: &str = "known to the git server and the daemon";
+/// How often a daemon looks at the repository.
+const OFTEN: [(&str, &str); 1] = [("interval", "200ms")];
+const SELDOM: [(&str, &str); 1] = [("interval", "1h")];
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts");
 
 /// A daemon as the Deployment starts it, on this machine.
@@ -43,7 +47,7 @@ pub(crate) async fn a_push_is_applied_although_the_daemon_that_leads_is_killed(
     let (folder, account, repository) = scene(bed).await?;
     let first = repository.head().await?;
     let start =
-        |number| Replica::start(bed, folder.path(), &account, repository.bare(), number, "200ms");
+        |number| Replica::start(bed, folder.path(), &account, repository.bare(), number, &OFTEN);
 
     let mut leader = start(0)?;
     leader.applied(&first).await?;
@@ -85,7 +89,7 @@ pub(crate) async fn a_push_that_is_told_to_the_standby_is_applied_by_the_one_tha
 ) -> Result<()> {
     let (folder, account, repository) = scene(bed).await?;
     let start =
-        |number| Replica::start(bed, folder.path(), &account, repository.bare(), number, "1h");
+        |number| Replica::start(bed, folder.path(), &account, repository.bare(), number, &SELDOM);
     let leader = start(0)?;
     leader.applied(&repository.head().await?).await?;
     let standby = start(1)?;
@@ -104,7 +108,7 @@ pub(crate) async fn a_replica_that_cannot_reach_the_source_goes_back_to_no_older
 ) -> Result<()> {
     let (folder, account, repository) = scene(bed).await?;
     let start =
-        |number| Replica::start(bed, folder.path(), &account, repository.bare(), number, "200ms");
+        |number| Replica::start(bed, folder.path(), &account, repository.bare(), number, &OFTEN);
     let behind = start(0)?;
     behind.applied(&repository.head().await?).await?;
     behind.process.stop(FAREWELL).await;
@@ -129,6 +133,39 @@ pub(crate) async fn a_replica_that_cannot_reach_the_source_goes_back_to_no_older
     Ok(())
 }
 
+/// Neither finds the other's files.
+pub(crate) async fn a_rollout_is_one_message_also_of_the_daemon_that_leads_next(
+    bed: &Bed,
+) -> Result<()> {
+    let (folder, account, repository) = scene(bed).await?;
+    let notifications = Notifications::listen().await?;
+    let with = [OFTEN[0], ("notify-url", notifications.url())];
+    let start =
+        |number| Replica::start(bed, folder.path(), &account, repository.bare(), number, &with);
+    let told = async |words: &str| {
+        until(&format!("one message that ends with {words}"), DEADLINE, async || {
+            let messages = notifications.of_service("echo");
+            let text = |message: &Value| message["text"].as_str().unwrap_or_default().to_owned();
+            let ends = messages.iter().any(|message| text(message).ends_with(words));
+            Seen::when(ends && messages.len() == 1, format!("{messages:#?}"))
+        })
+        .await
+    };
+    let leader = start(0)?;
+    leader.applied(&repository.head().await?).await?;
+    let begun = push(&repository, 50).await?;
+    told(&format!("Shifting, v1 50 %, v2 50 % (commit {})", &begun[..7])).await?;
+    leader.process.kill();
+
+    let next = start(1)?;
+    repository.write("services/echo.yaml", STABLE)?;
+    repository.commit("Nothing but v1").await?;
+    let ended = repository.push().await?.revision;
+    next.process.alive(told(&format!("Stable, v1 100 % (commit {})\ndone", &ended[..7]))).await?;
+    next.process.stop(FAREWELL).await;
+    Ok(())
+}
+
 /// A folder for both, with the account that they have and the repository that they follow.
 async fn scene(bed: &Bed) -> Result<(TempDir, PathBuf, Repository)> {
     let folder = tempfile::tempdir()?;
@@ -146,7 +183,7 @@ impl Replica {
         account: &Path,
         repository: &Path,
         number: u8,
-        interval: &str,
+        with: &[(&str, &str)],
     ) -> Result<Self> {
         let objects = kustomize(bed, "base")?;
         let mut objects = objects.split("\n---\n").map(serde_yaml::from_str::<Value>);
@@ -168,10 +205,11 @@ impl Replica {
         fs::write(&secret, SECRET)?;
         let program = Program::new(&name, env!("CARGO_BIN_EXE_coalmine"), folder)
             .args(arguments)
-            .flag("interval", interval)
             .flag("webhook-secret-file", &secret)
             .flag("lease-namespace", "coalmine")
             .env("KUBECONFIG", account.to_string_lossy());
+        let program =
+            with.iter().fold(program, |program, (name, value)| program.flag(name, *value));
         let url = format!("http://{listen}");
         let status = StatusClient::new(&url)?;
         Ok(Self { process: Process::start(&program)?, status, url, log: program.log })
@@ -205,6 +243,8 @@ async fn holder(bed: &Bed) -> Result<Option<String>> {
     let lease = leases.get("coalmine-default").await?;
     Ok(lease.spec.and_then(|spec| spec.holder_identity))
 }
+
+const STABLE: &str = "deployment: {v1: {}}\nroutes: {apiGroup: example, primary: {version: v1}}\n";
 
 async fn push(repository: &Repository, weight: u8) -> Result<String> {
     let values = format!(

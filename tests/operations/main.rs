@@ -64,6 +64,7 @@ fn run(inside: Inside) -> Result<bool> {
         test!(failover::a_push_is_applied_although_the_daemon_that_leads_is_killed);
         test!(failover::a_push_that_is_told_to_the_standby_is_applied_by_the_one_that_leads);
         test!(failover::a_replica_that_cannot_reach_the_source_goes_back_to_no_older_commit);
+        test!(failover::a_rollout_is_one_message_also_of_the_daemon_that_leads_next);
         test!(crashes::a_daemon_that_is_killed_at_any_call_goes_on_where_it_was);
         test!(isolation::the_pushes_of_one_team_do_not_wait_for_the_troubles_of_others);
         test!(requests::commits_that_change_nothing_cost_nothing_and_others_what_they_change);
