@@ -222,6 +222,18 @@ async fn a_wait_for_a_commit_ends_with_one_that_somebody_else_pushed_after_it() 
 }
 
 #[test]
+fn nothing_is_pushed_that_could_not_be_followed() {
+    let desk = Desk::new();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = format!("http://{nobody}");
+    let printed =
+        desk.coalmine(&["start", "echo", "--version", "v2", "--wait", "--server", &server]);
+    assert_eq!(printed.code, Some(1), "{}", printed.err);
+    assert!(printed.err.contains("nothing was pushed"), "{}", printed.err);
+    assert_eq!(desk.pushed("main", "services/echo.yaml"), ECHO);
+}
+
+#[test]
 fn a_commit_can_go_to_a_branch_of_its_own_or_stay_here_or_not_be_made() {
     let desk = Desk::new();
     let start = ["start", "echo", "--version", "v2"];

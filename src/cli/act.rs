@@ -68,6 +68,11 @@ impl Act {
         if self.dry_run {
             return Ok(ExitCode::SUCCESS);
         }
+        if self.wait {
+            let status = async { self.connection.client()?.status().await };
+            let status = super::runtime()?.block_on(status);
+            drop(status.context("nothing was pushed, since --wait has nobody to ask")?);
+        }
         let made = checkout.publish(&publish, base.clone(), |now| {
             if now == base {
                 return Ok(first.edit.clone());
