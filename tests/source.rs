@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use coalmine::source::{Credentials, Policy, Revision, Source, SourceConfig, SourceError};
+use coalmine::source::{
+    Change, Credentials, Policy, Revision, Source, SourceConfig, SourceError, Tree,
+};
 use git2::{ObjectType, Oid, Repository, Signature};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_coalmine");
@@ -123,6 +125,34 @@ fn lose_files(clone: &Path) {
     for (kind, data) in kept {
         objects.write(kind, &data).unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_earlier_commits_changed_is_read_as_it_was_before_and_after() {
+    let fixture = Fixture::new();
+    let first = fixture.commit("main", "one", None);
+    let second = fixture.commit("main", "two", Some(&first));
+    let same = fixture.commit("main", "two", Some(&second));
+    fixture.commit("main", "three", Some(&same));
+    let source = fixture.source();
+    let revision = source.fetch().await.unwrap();
+    let told = |most: usize| {
+        let past = source.past(&revision, most).unwrap();
+        let text = |tree: &Tree| {
+            let content = tree.files["services/echo.yaml"].content();
+            String::from_utf8(content.to_vec()).unwrap()
+        };
+        let tell = |change: &Change| {
+            assert_eq!(change.after.files.len(), 1);
+            let subject = change.revision.subject.clone();
+            (subject, text(&change.before), text(&change.after))
+        };
+        past.iter().map(tell).collect::<Vec<_>>()
+    };
+    let [two, three] = [("say two", "one", "two"), ("say three", "two", "three")]
+        .map(|(subject, before, after)| (subject.into(), before.into(), after.into()));
+    assert_eq!(told(10), [two, three.clone()], "the oldest first, without what changed nothing");
+    assert_eq!(told(1), [three]);
 }
 
 #[tokio::test]

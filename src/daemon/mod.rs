@@ -1,6 +1,7 @@
 //! The loop around everything: fetch, take up a new revision, look at what changed.
 
 mod once;
+mod past;
 mod queue;
 mod services;
 mod strays;

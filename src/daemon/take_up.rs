@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 
 use super::Daemon;
+use super::past;
 use super::strays::Roll;
 use super::wanted::{Content, Wanted};
 use super::work::{Work, joined};
@@ -40,6 +41,11 @@ impl Daemon {
         let farewells = work.farewells(&repository, &self.live.inventory(), self.manner)?;
         self.services.strays().expect(Roll::of(&repository, self.manner.shard));
         self.shown.board.takes_up(revision);
+        if self.services.names().is_empty() {
+            let mut past = past::histories(source, revision);
+            past.retain(|name, _| repository.services.contains_key(name.as_str()));
+            past.into_iter().for_each(|(name, history)| self.shown.board.remembers(&name, history));
+        }
         tracing::info!(
             revision = revision.short(),
             author = revision.author,

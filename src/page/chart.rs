@@ -160,11 +160,11 @@ fn stages(history: &History) -> Vec<Stage<'_>> {
         Asked::Errors { .. } => None,
     });
     if let Some((step, asked)) = newest
-        && let Some(last) = stages.last()
+        && let (Some(last), Some(from)) = (stages.last(), step.taken_up_at)
         && step.in_force_at.is_none()
         && !looks_the_same(last.weights, asked)
     {
-        stages.push(Stage { from: step.taken_up_at, weights: last.weights, waits: true });
+        stages.push(Stage { from, weights: last.weights, waits: true });
     }
     stages
 }
@@ -228,7 +228,7 @@ mod tests {
         let weights = versions.iter().map(|(version, share)| (version, *share)).collect();
         Step {
             revision: Arc::new(Revision { id, author, subject, committed: at(0) }),
-            taken_up_at: at(taken_up),
+            taken_up_at: Some(at(taken_up)),
             asked: Asked::Values { phase: Phase::Shifting, weights, course: Course::Advance },
             in_force_at: in_force.map(at),
         }

@@ -179,16 +179,18 @@ impl StepRow {
             }
             Asked::Errors { errors } => ("", "values with errors", String::new(), readable(errors)),
         };
+        let when = taken_up_at.unwrap_or(revision.committed);
         let (tone, outcome) = match (in_force_at, is_newest) {
             _ if phase.is_empty() => ("bad", "changed nothing".to_owned()),
-            (Some(at), true) => ("good", format!("in force after {}", span(*taken_up_at, *at))),
-            (Some(at), false) => ("old", format!("in force after {}", span(*taken_up_at, *at))),
+            _ if taken_up_at.is_none() => ("old", "before this daemon started".to_owned()),
+            (Some(at), true) => ("good", format!("in force after {}", span(when, *at))),
+            (Some(at), false) => ("old", format!("in force after {}", span(when, *at))),
             (None, true) => ("busy", "not in force yet".to_owned()),
             (None, false) => ("old", "never fully in force".to_owned()),
         };
         Self {
             commit: Commit::of(revision, now),
-            taken_up: Moment::of(*taken_up_at, now),
+            taken_up: Moment::of(when, now),
             phase,
             course,
             tone,

@@ -9,7 +9,7 @@ use serde_json::json;
 use tower::ServiceExt;
 
 use super::*;
-use crate::report::{Course, Drift};
+use crate::report::{Course, Drift, History};
 use crate::source::Revision;
 use crate::values::tests;
 
@@ -63,6 +63,13 @@ async fn shown(board: &Arc<Board>, path: &str) -> String {
 #[tokio::test]
 async fn a_service_is_shown_with_its_timeline_shares_conditions_drift_and_routes() {
     let board = board();
+    let mut history = History::default();
+    let (id, author, subject) = ("fedcba9876".into(), "Bert".into(), "v2 for testers".into());
+    let committed = Timestamp::UNIX_EPOCH;
+    let earlier = Arc::new(Revision { id, author, subject, committed });
+    let values = SHIFTING.replace("weight: 25", "weight: 5");
+    history.asked(&earlier, None, &tests::service(&values), Some(Course::Advance));
+    board.remembers("echo", history);
     take_up(&board, "0123456789", "a quarter for v2");
     ask(&board, "0123456789", SHIFTING);
     board.service("echo", |report| {
@@ -91,6 +98,9 @@ async fn a_service_is_shown_with_its_timeline_shares_conditions_drift_and_routes
         "v1 75 %, v2 25 %",
         "<td class=\"number\">63 %</td>",
         "in force after 1 s",
+        "<code title=\"fedcba9876\">fedcba9</code>",
+        "1970-01-01 00:00:00 UTC",
+        "before this daemon started",
         "aria-current=\"step\">Shifting</li>",
         "Gloo says Rejected: no",
         "spec.replicas",

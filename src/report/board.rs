@@ -166,6 +166,13 @@ impl Board {
         self.changed();
     }
 
+    /// Records what was asked of a service before this daemon started.
+    pub fn remembers(&self, name: &str, history: History) {
+        let now = self.now();
+        self.content().entry(name, now).history = history;
+        self.changed();
+    }
+
     /// Records that the commit that is being taken up asks for these values, and what that means after
     /// those before; `None` when they are the same.
     pub fn asks(&self, service: &Arc<Service>, course: Option<Course>) {
@@ -174,7 +181,7 @@ impl Board {
         let commit = content.source.commit.clone();
         let entry = content.entry(service.name.as_str(), now);
         if let Some(commit) = commit {
-            entry.history.asked(&commit, now, service, course);
+            entry.history.asked(&commit, Some(now), service, course);
         }
         entry.values = Some(service.clone());
         self.changed();
@@ -197,7 +204,7 @@ impl Board {
         let commit = content.source.commit.clone();
         content.entry(name, now).change(now, |entry| {
             if let Some(commit) = commit {
-                entry.history.erred(&commit, now, &reason);
+                entry.history.erred(&commit, Some(now), &reason);
             }
             entry.invalid = Some(Invalid { reason, revision: revision.to_owned() });
         });

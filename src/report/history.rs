@@ -1,6 +1,6 @@
-//! What became of a service since this daemon started: the commits that asked for something new of it,
-//! and what somebody else changed. It is kept in memory only, and short: there may be a thousand
-//! services.
+//! What became of a service: the commits that asked for something new of it, and since this daemon started
+//! whether that was in force, and what somebody else changed. It is kept in memory only, and short: there may
+//! be a thousand services.
 
 use std::sync::Arc;
 
@@ -37,8 +37,8 @@ pub struct Step {
     /// The commit. All services share it.
     #[serde(flatten, serialize_with = "commit")]
     pub revision: Arc<Revision>,
-    /// When it was taken up.
-    pub taken_up_at: Timestamp,
+    /// When this daemon took it up; nothing for a commit of before it started.
+    pub taken_up_at: Option<Timestamp>,
     /// What it asked for.
     #[serde(flatten)]
     pub asked: Asked,
@@ -121,12 +121,12 @@ impl Course {
 }
 
 impl History {
-    /// A commit asks for these values. `None` says that they are the ones before, which is only worth a
-    /// step after errors.
-    pub(super) fn asked(
+    /// A commit asks for these values, and is taken up `now`, or was before this daemon started. A course of
+    /// `None` says that they are the ones before, which is only worth a step after errors.
+    pub(crate) fn asked(
         &mut self,
         revision: &Arc<Revision>,
-        now: Timestamp,
+        now: Option<Timestamp>,
         service: &Service,
         course: Option<Course>,
     ) {
@@ -134,11 +134,19 @@ impl History {
         let Some(course) = course.or(is_mended.then_some(Course::Other)) else { return };
         let phase = Phase::of(service);
         let weights = PerVersion::of_shares(service);
+        // What this daemon finds asked for when it starts, an earlier commit asked for.
+        if let (Course::First, Some(last)) = (course, self.steps.last_mut())
+            && last.taken_up_at.is_none()
+            && matches!(&last.asked, Asked::Values { phase: was, weights: had, .. } if *was == phase && *had == weights)
+        {
+            last.taken_up_at = now;
+            return;
+        }
         self.step(revision, now, Asked::Values { phase, weights, course });
     }
 
     /// A commit has errors. The same ones as before are no news.
-    pub(super) fn erred(&mut self, revision: &Arc<Revision>, now: Timestamp, errors: &str) {
+    pub(crate) fn erred(&mut self, revision: &Arc<Revision>, now: Option<Timestamp>, errors: &str) {
         let errors: Box<str> = errors.chars().take(LONGEST).collect();
         let asked = Asked::Errors { errors };
         if self.steps.last().is_none_or(|last| last.asked != asked) {
@@ -150,7 +158,7 @@ impl History {
     pub(super) fn in_force(&mut self, now: Timestamp) {
         let mut newest = self.steps.iter_mut().rev();
         let newest = newest.find(|step| matches!(step.asked, Asked::Values { .. }));
-        if let Some(step) = newest {
+        if let Some(step) = newest.filter(|step| step.taken_up_at.is_some()) {
             step.in_force_at.get_or_insert(now);
         }
     }
@@ -166,7 +174,7 @@ impl History {
         push(&mut self.drifts, DRIFTS, Drifts { last: drift, times: times.saturating_add(1) });
     }
 
-    fn step(&mut self, revision: &Arc<Revision>, now: Timestamp, asked: Asked) {
+    fn step(&mut self, revision: &Arc<Revision>, now: Option<Timestamp>, asked: Asked) {
         let revision = revision.clone();
         let step = Step { revision, taken_up_at: now, asked, in_force_at: None };
         push(&mut self.steps, STEPS, step);
@@ -246,9 +254,30 @@ mod tests {
     }
 
     #[test]
+    fn a_daemon_that_starts_goes_on_with_what_earlier_commits_asked_for() {
+        let mut history = History::default();
+        history.asked(&revision("a"), None, &stable(), Some(Course::First));
+        history.asked(&revision("b"), None, &shifting(50), Some(Course::Advance));
+        history.in_force(at(1));
+        assert!(history.steps.iter().all(|step| step.in_force_at.is_none()), "nobody knows");
+        let steps = history.steps.len();
+        history.asked(&revision("z"), Some(at(10)), &shifting(50), Some(Course::First));
+        history.in_force(at(12));
+        assert_eq!(history.steps.len(), steps);
+        let last = &history.steps[1];
+        assert_eq!((last.revision.id.as_str(), last.taken_up_at), ("b", Some(at(10))));
+        assert_eq!(last.in_force_at, Some(at(12)));
+
+        let mut other = History::default();
+        other.asked(&revision("a"), None, &stable(), Some(Course::First));
+        other.asked(&revision("z"), Some(at(10)), &shifting(50), Some(Course::First));
+        assert_eq!(other.steps.len(), 2, "what nobody read asked for something else");
+    }
+
+    #[test]
     fn a_step_shows_its_commit_what_it_asked_for_and_when_that_was_in_force() {
         let mut history = History::default();
-        history.asked(&revision("a"), at(10), &shifting(50), Some(Course::First));
+        history.asked(&revision("a"), Some(at(10)), &shifting(50), Some(Course::First));
         history.in_force(at(12));
         history.in_force(at(20));
         let step = serde_json::to_value(&history.steps[0]).expect("JSON");
@@ -266,13 +295,13 @@ mod tests {
     #[test]
     fn errors_are_one_step_and_their_mending_another() {
         let mut history = History::default();
-        history.asked(&revision("a"), at(10), &stable(), Some(Course::First));
-        history.erred(&revision("b"), at(20), "services/echo.yaml:1:1: no");
-        history.erred(&revision("c"), at(30), "services/echo.yaml:1:1: no");
+        history.asked(&revision("a"), Some(at(10)), &stable(), Some(Course::First));
+        history.erred(&revision("b"), Some(at(20)), "services/echo.yaml:1:1: no");
+        history.erred(&revision("c"), Some(at(30)), "services/echo.yaml:1:1: no");
         // The values from before the errors are still at work.
         history.in_force(at(40));
-        history.asked(&revision("d"), at(50), &stable(), None);
-        history.asked(&revision("e"), at(60), &stable(), None);
+        history.asked(&revision("d"), Some(at(50)), &stable(), None);
+        history.asked(&revision("e"), Some(at(60)), &stable(), None);
         let told: Vec<_> = history.steps.iter().map(|s| (&*s.revision.id, s.in_force_at)).collect();
         assert_eq!(told, [("a", Some(at(40))), ("b", None), ("d", None)]);
     }
@@ -293,11 +322,11 @@ mod tests {
     #[test]
     fn the_oldest_steps_are_forgotten_and_no_room_is_kept_in_stock() {
         let mut history = History::default();
-        history.asked(&revision("a"), at(0), &stable(), Some(Course::First));
+        history.asked(&revision("a"), Some(at(0)), &stable(), Some(Course::First));
         assert_eq!(history.steps.capacity(), 1);
         for second in 1..100 {
             let id = second.to_string();
-            history.asked(&revision(&id), at(second), &stable(), Some(Course::Other));
+            history.asked(&revision(&id), Some(at(second)), &stable(), Some(Course::Other));
         }
         assert_eq!((history.steps.len(), &*history.steps[0].revision.id), (STEPS, "76"));
     }

@@ -162,6 +162,10 @@ pub(crate) async fn a_rollout_is_one_message_also_of_the_daemon_that_leads_next(
     repository.commit("Nothing but v1").await?;
     let ended = repository.push().await?.revision;
     next.process.alive(told(&format!("Stable, v1 100 % (commit {})\ndone", &ended[..7]))).await?;
+    let timeline = next.status.timeline("echo").await?;
+    let told: Vec<_> = timeline.iter().map(|step| (&step.revision, &step.phase)).collect();
+    let phases = [(&begun, &Some("Shifting".to_owned())), (&ended, &Some("Stable".to_owned()))];
+    ensure!(told == phases, "it does not know what was before it: {timeline:#?}");
     next.process.stop(FAREWELL).await;
     Ok(())
 }
