@@ -71,7 +71,7 @@ pub enum Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Course {
-    /// The first that this daemon saw of the service.
+    /// The first that is known of the service.
     First,
     /// See [`Change::Advance`].
     Advance,
