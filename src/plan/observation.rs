@@ -36,7 +36,8 @@ pub struct Observation {
     /// When the routes were last changed, as far as this process knows: a process that has just
     /// started takes the moment of its first look.
     pub routes_changed_at: Timestamp,
-    /// When Gloo last began or ended to have a verdict on them, in the same way.
+    /// When Gloo last gave them another verdict, began or ended to have one, or served changes again after it
+    /// was kept from it, in the same way.
     pub routes_judged_at: Timestamp,
     /// The routes before the present ones, while Gloo has not judged these.
     pub undo: Option<Arc<Undo>>,

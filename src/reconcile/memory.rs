@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::health::Verdict;
 use crate::inventory::ObjectId;
 use crate::live::{Digest, Facts};
 use crate::plan::{Undo, is_route};
@@ -20,12 +21,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// What is remembered of a service between two passes.
 #[derive(Debug)]
 pub struct Memory {
-    /// The routes that were seen last: what of them is ours, whether they are being deleted, and
-    /// whether Gloo had judged them.
-    routes: BTreeMap<ObjectId, ((Digest, bool), bool)>,
+    /// The routes that were seen last: what of them is ours, whether they are being deleted, and the
+    /// rank of Gloo's verdict on them.
+    routes: BTreeMap<ObjectId, ((Digest, bool), Option<u8>)>,
     /// When routes were last seen to change; at first the moment of the first look.
     pub(super) routes_changed_at: Timestamp,
-    /// When Gloo was last seen to begin or end to have a verdict on them.
+    /// When Gloo was last seen to give them a better or worse verdict, to begin or end to have one, or to
+    /// serve changes again after it was kept from it.
     pub(super) routes_judged_at: Timestamp,
     /// The job whose objects were all in force.
     pub(super) in_force: Option<Digest>,
@@ -48,6 +50,8 @@ pub struct Memory {
     pub(super) judged_upstreams: BTreeSet<ObjectId>,
     /// Why changes of routes would not reach Envoy in these surroundings.
     pub(super) blocked_by: Option<String>,
+    /// Whether they would not have in earlier surroundings, and the admission has not been asked since.
+    pub(super) was_blocked: bool,
     /// Drift that was told and is left as it is.
     pub(super) told: BTreeMap<ObjectId, Option<Digest>>,
     /// Objects that were to be written or deleted, of which nobody knows whether they were.
@@ -88,6 +92,7 @@ impl Memory {
             admitted: None,
             judged_upstreams: BTreeSet::new(),
             blocked_by: None,
+            was_blocked: false,
             told: BTreeMap::new(),
             in_doubt: BTreeSet::new(),
         }
@@ -103,11 +108,12 @@ impl Memory {
     /// whose answer was lost shows in this way.
     pub(super) fn note_routes(&mut self, objects: &BTreeMap<ObjectId, Facts>, now: Timestamp) {
         let routes = objects.iter().filter(|(id, _)| is_route(id));
-        let seen = |facts: &Facts| ((facts.owned, facts.terminating), facts.verdict().is_some());
+        let seen =
+            |facts: &Facts| ((facts.owned, facts.terminating), facts.verdict().map(Verdict::rank));
         let routes: BTreeMap<_, _> = routes.map(|(id, facts)| (id.clone(), seen(facts))).collect();
         if routes != self.routes {
             self.routes_judged_at = now;
-            let is_same = |(id, (spec, _)): (&ObjectId, &((Digest, bool), bool))| {
+            let is_same = |(id, (spec, _)): (&ObjectId, &((Digest, bool), Option<u8>))| {
                 self.routes.get(id).is_some_and(|(known, _)| known == spec)
             };
             if routes.len() != self.routes.len() || !routes.iter().all(is_same) {
@@ -116,7 +122,7 @@ impl Memory {
             self.routes = routes;
         }
         // A Gloo that was silent speaks again.
-        let is_judged = self.routes.values().all(|(_, is_judged)| *is_judged);
+        let is_judged = self.routes.values().all(|(_, rank)| rank.is_some());
         self.refused.take_if(|refused| is_judged && !refused.is_judged);
     }
 
@@ -171,6 +177,8 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn table() -> ObjectId {
@@ -201,6 +209,23 @@ mod tests {
         assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600, 600]);
         memory.note_repair(&table(), second(now + 601));
         assert_eq!(memory.repair_due(&table()), Some(second(now + 601)));
+    }
+
+    #[test]
+    fn routes_that_gloo_accepts_after_it_had_rejected_them_are_served_from_then_on() {
+        let mut memory = Memory::new(second(0));
+        let mut judged = |state: &str, now: i64| {
+            let object = json!({"kind": "RouteTable",
+                "metadata": {"name": "echo-routes", "namespace": "echo"},
+                "status": {"statuses": {"gloo-system": {"state": state}}}});
+            let objects = [(table(), Facts::of(&object, "default", "gloo-system"))].into();
+            memory.note_routes(&objects, second(now));
+            (memory.routes_changed_at, memory.routes_judged_at)
+        };
+        assert_eq!(judged("Pending", 1), (second(1), second(1)));
+        assert_eq!(judged("Rejected", 2), (second(1), second(2)));
+        assert_eq!(judged("Rejected", 3), (second(1), second(2)));
+        assert_eq!(judged("Accepted", 9), (second(1), second(9)));
     }
 
     #[test]

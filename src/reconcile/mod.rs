@@ -199,7 +199,7 @@ impl Pass<'_> {
         self.forget_what_is_not_wanted();
         if self.memory.admitted != Some(self.surroundings()) {
             // It may be repaired; the admission says so before anything is written.
-            self.memory.blocked_by = None;
+            self.memory.was_blocked |= self.memory.blocked_by.take().is_some();
         }
         let sight = self.reconciler.look(self.job, self.conduct, self.memory, now).await?;
         let Observation { changed, objects, .. } = &sight.seen;
@@ -341,7 +341,14 @@ impl Pass<'_> {
             Ended::Stalled(format!("no route was changed: {refusal}"))
         })?;
         self.memory.admitted = admitted;
-        let is_new = prediction.judged_upstreams != self.memory.judged_upstreams
+        let is_free =
+            prediction.blocked_by.is_none() && std::mem::take(&mut self.memory.was_blocked);
+        if is_free {
+            // What is there reaches Envoy only now.
+            self.memory.routes_judged_at = seen.now;
+        }
+        let is_new = is_free
+            || prediction.judged_upstreams != self.memory.judged_upstreams
             || prediction.blocked_by != self.memory.blocked_by;
         self.memory.judged_upstreams = prediction.judged_upstreams;
         self.memory.blocked_by = prediction.blocked_by;

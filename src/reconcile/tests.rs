@@ -1,6 +1,7 @@
 //! What a pass asks and says before it writes anything.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use http::Method;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::health::Verdict;
-use crate::inventory::APPLIED;
+use crate::inventory::{APPLIED, INSTANCE, SERVICE};
 use crate::live::Kind;
 use crate::plan::{Desired, Undo};
 use crate::render::Owner;
@@ -203,4 +204,43 @@ async fn what_a_write_without_an_answer_did_is_looked_up_before_anything_rests_o
     assert_ne!(standing(&old).await, Standing::Ready);
     let routes = reconciler.live.object(old.desired.routes[0].id()).expect("known");
     assert_eq!(routes.applied.as_deref(), Some(&*new.desired.routes[0].digest().to_string()));
+}
+
+/// Seconds of a clock that stands still but for this.
+static SECONDS: AtomicI64 = AtomicI64::new(0);
+
+#[tokio::test]
+async fn what_a_strangers_mistake_kept_from_envoy_settles_from_when_it_is_repaired() {
+    let mut objects = vec![live(&routes_alone("[{prefix: /echo}]"), "Accepted")];
+    objects.push(json!({"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "spec": {},
+        "metadata": {"name": "old", "namespace": "echo", "resourceVersion": "2",
+            "labels": {INSTANCE: "default", SERVICE: "echo"}}}));
+    let mut strangers = platform()[1].clone();
+    strangers["metadata"]["name"] = "other".into();
+    objects.push(strangers.clone());
+    let mut reconciler = reconciler(&objects, Arc::new(away));
+    reconciler.clock = || Timestamp::from_second(SECONDS.load(Ordering::Relaxed)).expect("a time");
+    let echo = routes_alone("[{prefix: /echo}]");
+    let mut conduct = conduct(Drift::Ignore);
+    conduct.timing = Timing { deadline: Duration::MAX, settle: Duration::from_secs(60) };
+    let mut memory = Memory::new(Timestamp::UNIX_EPOCH);
+    let mut reason = async |reconciler: &Reconciler, second: i64| {
+        SECONDS.store(second, Ordering::Relaxed);
+        match reconciler.pass(&echo, &conduct, &mut memory, &|| false, &|_| ()).await {
+            Standing::Waiting { reason, .. } | Standing::Stalled { reason, .. } => reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(reason(&reconciler, 0).await.contains("they settle"));
+    let blocked = reason(&reconciler, 100).await;
+    assert!(blocked.contains("nothing deleted until that is repaired"), "{blocked}");
+    strangers["spec"]["virtualHost"]["domains"] = json!(["other.example.com"]);
+    strangers["metadata"]["resourceVersion"] = "3".into();
+    let kind = Kind::of_services().find(|kind| kind.kind == "VirtualService").expect("watched");
+    reconciler.live.receive(&kind, Event::Apply(strangers));
+    let repaired = reason(&reconciler, 200).await;
+    assert!(repaired.contains("they settle"), "{repaired}");
+    assert!(reason(&reconciler, 259).await.contains("they settle"));
+    let deleted = reason(&reconciler, 261).await;
+    assert!(deleted.contains("cannot reach the API server"), "{deleted}");
 }

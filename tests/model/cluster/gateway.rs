@@ -162,17 +162,20 @@ impl World {
         }
         let gateway = &mut self.gateway;
         let service = object["metadata"]["labels"][SERVICE].as_str().unwrap_or_default();
+        let is_it = |of: &Disliked| of.id == *id && of.spec == object["spec"];
         if matches!(id.kind.as_str(), "RouteTable" | "VirtualService")
             && gateway.sent.get(id).is_none_or(|sent| sent[1] != object["spec"])
             && state(object) == "Pending"
-            && let Some(state) = gateway.dislikes_next.remove(service)
         {
-            let spec = object["spec"].clone();
-            gateway.disliked.push(Disliked { id: id.clone(), spec, state, since: self.now });
-            self.expect_way_back(id);
+            let known = gateway.disliked.iter().position(is_it);
+            let known = known.map(|place| gateway.disliked.remove(place).state);
+            if let Some(state) = gateway.dislikes_next.remove(service).or(known) {
+                let spec = object["spec"].clone();
+                gateway.disliked.push(Disliked { id: id.clone(), spec, state, since: self.now });
+                self.expect_way_back(id);
+            }
         }
-        let is_it = |of: &&Disliked| of.id == *id && of.spec == object["spec"];
-        if let Some(disliked) = self.gateway.disliked.iter().find(is_it) {
+        if let Some(disliked) = self.gateway.disliked.iter().find(|of| is_it(of)) {
             return Some(json!({"state": disliked.state, "reason": "simulated dislike"}));
         }
         let namespace = id.namespace.as_deref().unwrap_or_default();
