@@ -11,6 +11,9 @@ use harness::wait::{self, Seen};
 
 use crate::world::{World, bed, deadline};
 
+/// What the example's settings say.
+const SETTLE: &str = "settle: 3s";
+
 /// The example repository, with names for this bed.
 pub(super) fn example() -> Result<PathBuf> {
     bed().localize(concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts").as_ref())
@@ -25,10 +28,16 @@ async fn follows_a_new_repository(world: &mut World) -> Result<()> {
     world.follow(repository).await
 }
 
+/// With a second less to settle than by default: there is one proxy, and it follows in a fraction of that.
 #[given("coalmine follows the example rollouts")]
 async fn follows_the_example(world: &mut World) -> Result<()> {
     let repository = Repository::create(world.directory.path(), &example()?).await?;
-    world.pushed = Some(repository.head().await?);
+    let settings = "coalmine.yaml";
+    let content = std::fs::read_to_string(repository.clone_directory().join(settings))?;
+    ensure!(content.contains(SETTLE), "{settings} does not say {SETTLE}");
+    repository.write(settings, &content.replace(SETTLE, "settle: 2s"))?;
+    repository.commit("A bed settles sooner").await?;
+    world.pushed = Some(repository.push().await?.revision);
     world.follow(repository).await
 }
 
