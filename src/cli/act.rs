@@ -153,11 +153,8 @@ impl Act {
         let follow = Follow {
             service: &self.service,
             timeout: self.timeout,
-            reached: &|status| {
-                let revision = status.revision.as_deref().unwrap_or_default();
-                status.is_ready() && wanted.is_in(revision)
-            },
-            concerned: &|status| wanted.is_in(&status.attempted_revision),
+            phase: None,
+            wanted: Some(wanted),
         };
         anstream::println!("waiting for up to {} ...", seconds(self.timeout));
         super::runtime()?.block_on(follow.until_reached(&self.connection.client()?))

@@ -48,16 +48,11 @@ pub(super) struct Wait {
 impl Wait {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let wanted = self.revision.as_deref().map(Wanted::named).transpose()?;
-        let has = |revision: &str| wanted.as_ref().is_none_or(|wanted| wanted.is_in(revision));
         let follow = Follow {
             service: &self.service,
             timeout: self.timeout,
-            reached: &|status| {
-                let in_phase = self.phase.is_none_or(|phase| status.phase == phase.name());
-                let revision = status.revision.as_deref().unwrap_or_default();
-                status.is_ready() && in_phase && has(revision)
-            },
-            concerned: &|status| has(&status.attempted_revision),
+            phase: self.phase,
+            wanted: wanted.as_ref(),
         };
         super::runtime()?.block_on(follow.until_reached(&self.connection.client()?))
     }
@@ -95,7 +90,7 @@ impl Wanted {
     }
 
     /// Whether this revision is the commit or came after it.
-    pub(super) fn is_in(&self, revision: &str) -> bool {
+    fn is_in(&self, revision: &str) -> bool {
         match self {
             Self::Known(commit) => commit.is_in(revision),
             Self::Digits(digits) => revision.starts_with(digits.as_str()),
@@ -111,10 +106,10 @@ fn is_digits(text: &str) -> bool {
 pub(super) struct Follow<'a> {
     pub(super) service: &'a str,
     pub(super) timeout: Duration,
-    /// Whether it is there.
-    pub(super) reached: &'a dyn Fn(&ServiceStatus) -> bool,
-    /// Whether the daemon speaks of what is waited for, so that trouble is a reason to end.
-    pub(super) concerned: &'a dyn Fn(&ServiceStatus) -> bool,
+    /// The phase; any, when there is none.
+    pub(super) phase: Option<Phase>,
+    /// The commit that has to be in force; any, when there is none.
+    pub(super) wanted: Option<&'a Wanted>,
 }
 
 impl Follow<'_> {
@@ -164,10 +159,13 @@ impl Follow<'_> {
             anstream::println!("{line}");
             *told = line;
         }
-        if (self.reached)(service) {
+        let in_phase = self.phase.is_none_or(|phase| service.phase == phase.name());
+        let has = |revision: &str| self.wanted.is_none_or(|wanted| wanted.is_in(revision));
+        if service.is_ready() && in_phase && has(service.revision.as_deref().unwrap_or_default()) {
             return Some(ExitCode::SUCCESS);
         }
-        let ends = service.needs_a_person() && (self.concerned)(service);
+        // Of another commit's trouble nothing follows.
+        let ends = service.needs_a_person() && has(&service.attempted_revision);
         ends.then(|| ExitCode::from(NEEDS_A_PERSON))
     }
 }

@@ -124,12 +124,12 @@ impl Memory {
     /// When the place cannot be looked at.
     pub(super) async fn load(place: Place) -> anyhow::Result<Self> {
         let read = place.read().await.with_context(|| format!("cannot read {place}"))?;
-        let rollouts = read.map(|bytes| serde_json::from_slice::<Rollouts>(&bytes)).transpose();
-        let rollouts = rollouts.unwrap_or_else(|error| {
-            tracing::warn!("{place} is not what we wrote, messages begin anew: {error}");
-            None
+        let rollouts: Rollouts = read.map_or_else(Rollouts::default, |bytes| {
+            serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+                tracing::warn!("{place} is not what we wrote, messages begin anew: {error}");
+                Rollouts::default()
+            })
         });
-        let rollouts = rollouts.unwrap_or_default();
         let saved = rollouts.clone();
         Ok(Self { place, commit: None, rollouts, untold: BTreeSet::new(), saved })
     }
