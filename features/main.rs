@@ -38,7 +38,7 @@ fn run(inside: Inside) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         let progress = Progress::new();
-        let starting = Bed::start(BedOptions { inside, directory: None }, &progress);
+        let starting = Bed::start(BedOptions::new(inside), &progress);
         let bed = unless_interrupted(starting).await?.context("interrupted")?;
         world::lend(bed);
         let passed = unless_interrupted(scenarios()).await;

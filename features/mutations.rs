@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 fn run(inside: Inside) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let bed = Bed::start(BedOptions { inside, directory: None }, &Progress::new()).await?;
+        let bed = Bed::start(BedOptions::new(inside), &Progress::new()).await?;
         world::lend(bed);
         let outcome = all().await;
         world::take_back()?.stop().await?;

@@ -35,6 +35,6 @@ pub fn rollouts() -> Option<std::path::PathBuf> {
     std::env::var_os("COALMINE_ROLLOUTS").filter(|path| !path.is_empty()).map(Into::into)
 }
 
-pub use bed::{Bed, BedOptions};
+pub use bed::{Bed, BedOptions, Purpose};
 pub use namespace::{Inside, Openings, enter};
 pub use progress::Progress;

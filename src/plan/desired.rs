@@ -84,11 +84,15 @@ impl Desired {
     /// What has to be ready before the routes may change: the versions that get more than before.
     ///
     /// A version that gets less is no reason to wait: taking requests from one that fails is what a
-    /// rollback is for. Nor is a primary that takes its share back, as long as it answers. But routes
-    /// that leave an Upstream which falls back leave behind whoever answered for it.
+    /// rollback is for. Nor is a primary that takes its share back, as long as it answers, nor one that
+    /// is to have no pods. But routes that leave an Upstream which falls back leave behind whoever
+    /// answered for it.
     pub(super) fn gains<'a>(&'a self, seen: &Observation) -> Vec<Need<'a>> {
         let before = seen.routes_in_force();
         let need = |backend: &'a Backend| {
+            if matches!(backend, Backend::Pods(pods) if pods.parked) {
+                return None;
+            }
             let (Some(before), Backend::Pods(pods)) = (before, backend) else {
                 return Some(Need::Everything(backend));
             };

@@ -156,6 +156,19 @@ fn a_version_that_is_deployed_and_not_routed_delays_no_route() {
 }
 
 #[test]
+fn a_service_without_any_pods_gets_its_routes_before_its_deployment_is_taken_up() {
+    let mut desired = service(&["v1"], &[("v1", 100)]);
+    let mut seen = healthy(&["v1"], None);
+    fails(&mut seen, "v1");
+    seen.changed = changed(&[desired.routes[0].id()]);
+    assert!(is_await(&plan(&desired, &seen)[0]));
+    desired.routed = vec![Backend::Pods(Pods { parked: true, ..pods("v1") })];
+    let steps = plan(&desired, &seen);
+    assert!(matches!(steps.first(), Some(Step::Route(_))), "{steps:?}");
+    assert!(is_await(steps.last().expect("waited for in the end")));
+}
+
+#[test]
 fn a_version_that_gets_more_has_to_be_ready_and_known_to_every_proxy() {
     let desired = service(&["v1", "v2"], &[("v1", 50), ("v2", 50)]);
     let mut seen = healthy(&["v1", "v2"], Some(&[("v1", 100)]));

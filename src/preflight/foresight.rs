@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use gloo::{ObjectRef, Snapshot};
 
 use super::{Change, group, situation};
+use crate::inventory::Manifest;
 
 /// Whether all that has happened between two looks at the cluster is what these changes do to
 /// backends and RouteTables, in part or wholly. When they were admitted, each was found to leave the
@@ -14,7 +15,15 @@ pub fn foreseen(before: &Snapshot, after: &Snapshot, changes: &[Change<'_>]) -> 
     if differing.is_empty() {
         return true;
     }
-    let acts = |change: &&Change<'_>| situation::own(change).any(|it| differing.contains(&it));
+    let touched: BTreeSet<(&str, &str, &str)> =
+        differing.iter().map(|it| (&*it.kind, &*it.namespace, &*it.name)).collect();
+    let acts = |change: &&Change<'_>| {
+        let mut ids = change.desired.manifests().map(Manifest::id).chain(change.surplus);
+        ids.any(|id| {
+            let namespace = id.namespace.as_deref().unwrap_or_default();
+            touched.contains(&(&*id.kind, namespace, &*id.name))
+        })
+    };
     let changes: Vec<Change<'_>> = changes.iter().filter(acts).copied().collect();
     let own: BTreeSet<ObjectRef> = changes.iter().flat_map(situation::own).collect();
     let done = situation::done(before, &changes);

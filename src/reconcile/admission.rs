@@ -2,9 +2,11 @@
 //! would collide are both let through, and a thousand new services cost a few translations.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use gloo::Snapshot;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
 
 use super::Job;
 use crate::inventory::ObjectId;
@@ -92,41 +94,53 @@ impl Admission {
 
 async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) {
     let mut office = Office::default();
-    let mut waiting = Vec::new();
-    while messages.recv_many(&mut waiting, usize::MAX).await > 0 {
-        let (mut questions, mut in_force) = (Vec::new(), Vec::new());
+    let (mut waiting, mut open) = (Vec::new(), Vec::new());
+    let mut next_batch = Instant::now();
+    loop {
+        let rested = async { sleep_until(next_batch).await };
+        tokio::select! {
+            received = messages.recv_many(&mut waiting, usize::MAX) => if received == 0 { return },
+            () = rested, if !open.is_empty() => {}
+        }
+        let mut in_force = Vec::new();
         for message in waiting.drain(..) {
             match message {
                 Message::Ask(question) => {
                     in_force.retain(|service| *service != question.change.service);
-                    questions.push(*question);
+                    open.push(*question);
                 }
                 Message::Forget(service) => in_force.push(service),
             }
         }
         let (snapshot, version) = live.gloo();
-        office.look(&snapshot);
+        office.look(&snapshot, version);
         in_force.iter().for_each(|service| drop(office.let_through.remove(service)));
         let answered = |question: Question| match office.known(&question) {
             Some(prediction) => {
-                // Whoever asked may have been superseded meanwhile.
                 let _ = question.answer.send(Ok(prediction));
                 None
             }
-            None => Some(question),
+            // Whoever asked may have been superseded meanwhile.
+            None => (!question.answer.is_closed()).then_some(question),
         };
-        let questions: Vec<Question> = questions.into_iter().filter_map(answered).collect();
-        let Some(first) = questions.first() else { continue };
+        open = open.into_iter().filter_map(answered).collect();
+        let Some(first) = open.first() else { continue };
+        if Instant::now() < next_batch {
+            continue;
+        }
         let snapshot = snapshot.of_gloo_in(&first.gloo_namespace);
+        let questions = std::mem::take(&mut open);
         // Translating a big cluster takes longer than other tasks should wait.
         let state = live.clone();
         let work = move || {
+            let begun = Instant::now();
             let answers = office.answer(snapshot, version, &questions, &state);
-            (office, questions, answers)
+            (office, questions, answers, begun.elapsed())
         };
         match tokio::task::spawn_blocking(work).await {
-            Ok((returned, questions, answers)) => {
+            Ok((returned, questions, answers, cost)) => {
                 office = returned;
+                next_batch = Instant::now() + rest_after(cost);
                 for (question, answer) in questions.into_iter().zip(answers) {
                     let _ = question.answer.send(answer);
                 }
@@ -139,13 +153,21 @@ async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) 
     }
 }
 
+/// How long to gather questions after a batch that took so long. In a big cluster a batch costs the
+/// same whatever its size, and when many services change at once it would be asked for each of them.
+fn rest_after(cost: Duration) -> Duration {
+    const FREE: Duration = Duration::from_millis(10);
+    const MOST: Duration = Duration::from_millis(250);
+    (5 * cost.saturating_sub(FREE)).min(MOST)
+}
+
 /// What is remembered from one batch of questions to the next.
 #[derive(Default)]
 struct Office {
     /// The cluster as it was translated last, and the version of the live state that it is from.
     baseline: Option<(u64, Baseline)>,
-    /// The cluster as it was looked at last.
-    seen: Snapshot,
+    /// The cluster as it was looked at last, and the version of the live state that it is from.
+    seen: (Snapshot, u64),
     let_through: BTreeMap<String, LetThrough>,
     /// The mistakes of others that were told.
     told: BTreeSet<Broken>,
@@ -162,13 +184,16 @@ struct LetThrough {
 
 impl Office {
     /// Looks whether anything has happened that no answer has reckoned with.
-    fn look(&mut self, snapshot: &Snapshot) {
+    fn look(&mut self, snapshot: &Snapshot, version: u64) {
+        if self.seen.1 == version {
+            return;
+        }
         let changes: Vec<Change<'_>> =
             self.let_through.values().map(|it| it.change.change()).collect();
-        if !foreseen(&self.seen, snapshot, &changes) {
+        if !foreseen(&self.seen.0, snapshot, &changes) {
             self.let_through.values_mut().for_each(|it| it.prediction = None);
         }
-        self.seen = snapshot.clone();
+        self.seen = (snapshot.clone(), version);
     }
 
     /// The answer to a question that was asked before, if it still holds.
@@ -229,5 +254,17 @@ impl Office {
         }
         self.told = broken;
         baseline
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_where_a_batch_is_dear_are_questions_gathered_and_never_for_long() {
+        assert_eq!(rest_after(Duration::from_millis(9)), Duration::ZERO);
+        assert_eq!(rest_after(Duration::from_millis(20)), Duration::from_millis(50));
+        assert_eq!(rest_after(Duration::from_secs(9)), Duration::from_millis(250));
     }
 }

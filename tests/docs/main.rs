@@ -84,7 +84,7 @@ fn run(inside: Inside) -> Result<bool> {
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let bed = Bed::start(BedOptions { inside, directory: None }, &Progress::new()).await?;
+        let bed = Bed::start(BedOptions::new(inside), &Progress::new()).await?;
         for (file, stand) in pages {
             passed &= tell(file, &follow(&bed, file, stand).await);
             bed.reset().await?;

@@ -49,7 +49,8 @@ pub(crate) fn stories() -> impl Strategy<Value = Story> {
 
 /// Lets the story happen.
 pub(crate) fn tell(story: &Story) -> Told {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(play(story))
 }
 

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 fn run(inside: Inside) -> Result<bool> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let bed = Bed::start(BedOptions { inside, directory: None }, &Progress::new()).await?;
+        let bed = Bed::start(BedOptions::new(inside), &Progress::new()).await?;
         let mut all_passed = true;
         let mut ran = 0;
         macro_rules! test {

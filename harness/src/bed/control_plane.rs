@@ -7,7 +7,7 @@ use kube::Client;
 use tokio::net::TcpStream;
 use tracing::{instrument::WithSubscriber as _, subscriber::NoSubscriber};
 
-use super::credentials::Credentials;
+use super::{Purpose, credentials::Credentials};
 use crate::{
     build::Artifacts,
     namespace::{API, NODE},
@@ -87,19 +87,21 @@ pub(super) fn controller_manager(
     artifacts: &Artifacts,
     credentials: &Credentials,
     kubeconfig: &Path,
+    purpose: Purpose,
     logs: &Path,
 ) -> Result<Process> {
     let name = "kube-controller-manager";
-    let program = Program::new(name, artifacts.control_plane(name), logs)
+    let mut program = Program::new(name, artifacts.control_plane(name), logs)
         .flag("kubeconfig", kubeconfig)
         .flag("leader-elect", "false")
         .flag("service-account-private-key-file", credentials.file("service-accounts.key"))
-        // The default throttle costs seconds of every start.
-        .flag("kube-api-qps", "500")
-        .flag("kube-api-burst", "1000")
         .flag("bind-address", "127.0.0.1")
         .flag("cert-dir", kubeconfig.with_file_name("controller-manager"))
         .flag("node-monitor-period", "1s");
+    if purpose == Purpose::Traffic {
+        // The default throttle costs seconds of every start.
+        program = program.flag("kube-api-qps", "500").flag("kube-api-burst", "1000");
+    }
     Process::start(&program)
 }
 

@@ -12,7 +12,7 @@ use futures::future::{join_all, select_all};
 use kube::Client;
 
 use super::{
-    Access, client, control_plane,
+    Access, Purpose, client, control_plane,
     credentials::Credentials,
     envoy::{self, Admin},
     gloo_system, ready,
@@ -65,6 +65,7 @@ impl Local {
 pub(super) async fn start(
     directory: &Path,
     inside: &Inside,
+    purpose: Purpose,
     progress: &Progress,
 ) -> Result<(Access, Local)> {
     let http_echo = programs::find("http-echo")?;
@@ -80,12 +81,21 @@ pub(super) async fn start(
     credentials.write_kubeconfig(&places.outside_kubeconfig, outside_api)?;
     let client = client(&places.kubeconfig).await?;
 
+    let envoy = async {
+        match purpose {
+            Purpose::Traffic => {
+                start_envoy(&artifacts, gloo.as_ref(), directory, &places.logs).await.map(Some)
+            }
+            Purpose::Objects => Ok(None),
+        }
+    };
     let (control_plane, envoy) = tokio::try_join!(
-        start_control_plane(&artifacts, &credentials, &places, &client),
-        start_envoy(&artifacts, gloo.as_ref(), directory, &places.logs),
+        start_control_plane(&artifacts, &credentials, &places, purpose, &client),
+        envoy,
     )?;
+    let admin = envoy.as_ref().map(|_| Admin::local());
     let mut processes = control_plane;
-    processes.push(envoy);
+    processes.extend(envoy);
     let images = match crate::rollouts() {
         Some(_) => Images::stand_in(&http_echo),
         None => Images::standard(&http_echo, &programs::find("petstore")?),
@@ -101,7 +111,7 @@ pub(super) async fn start(
         }
         None => {
             let folder = gateway::folder(directory);
-            Some(Gateway::start(client.clone(), Admin::local(), &folder))
+            Some(Gateway::start(client.clone(), admin.clone(), &folder))
         }
     };
     starting.done();
@@ -118,7 +128,7 @@ pub(super) async fn start(
         outside_proxy_url: format!("http://{}", inside.outside_proxy().unwrap_or(PROXY)),
         api: Some(API),
         status: STATUS,
-        admin: Some(Admin::local()),
+        admin,
         versions,
     };
     Ok((access, Local { node, gateway, processes }))
@@ -157,13 +167,15 @@ async fn start_control_plane(
     artifacts: &Artifacts,
     credentials: &Credentials,
     places: &Places,
+    purpose: Purpose,
     client: &Client,
 ) -> Result<Vec<Process>> {
     let Places { kubeconfig, logs, data, .. } = places;
     let etcd = control_plane::etcd(artifacts, data, logs).await?;
     let api_server = control_plane::api_server(artifacts, credentials, data, logs)?;
     control_plane::api_server_ready(&api_server, client).await?;
-    let controllers = control_plane::controller_manager(artifacts, credentials, kubeconfig, logs)?;
+    let controllers =
+        control_plane::controller_manager(artifacts, credentials, kubeconfig, purpose, logs)?;
     let scheduler = control_plane::scheduler(artifacts, kubeconfig, logs)?;
     Ok(vec![etcd, api_server, controllers, scheduler])
 }

@@ -52,6 +52,27 @@ pub struct BedOptions {
     /// Where the bed keeps its files. Without one it makes a folder of its own below the build
     /// folder and removes it in [`Bed::stop`]; after a failure it stays, for its logs.
     pub directory: Option<PathBuf>,
+    /// What a local bed is for.
+    pub purpose: Purpose,
+}
+
+/// What a local bed is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Requests go through it. The controllers of Kubernetes may ask the API server as often as they
+    /// like, so that scenarios do not wait for them.
+    #[default]
+    Traffic,
+    /// Nobody looks at more than objects: there is no Envoy, and each controller makes at most 20
+    /// requests a second, as the controller manager has it when nothing else is said.
+    Objects,
+}
+
+impl BedOptions {
+    /// A bed for traffic, in a folder of its own.
+    pub fn new(inside: Inside) -> Self {
+        Self { inside, directory: None, purpose: Purpose::default() }
+    }
 }
 
 /// A running bed. Dropping it ends its processes at once; [`Bed::stop`] does so in order.
@@ -105,8 +126,8 @@ impl Bed {
     pub async fn start_kind(kind: Kind, options: BedOptions, progress: &Progress) -> Result<Self> {
         // An error here means that a provider is installed already, which is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let directory = Directory::make(options.directory)?;
-        let started = run(kind, &directory.path, &options.inside, progress).await;
+        let directory = Directory::make(options.directory.clone())?;
+        let started = run(kind, &directory.path, &options, progress).await;
         let (access, running) = match started {
             Ok(started) => started,
             Err(error) => return Err(directory.with_logs(error)),
@@ -256,12 +277,13 @@ impl Bed {
 async fn run(
     kind: Kind,
     directory: &Path,
-    inside: &Inside,
+    options: &BedOptions,
     progress: &Progress,
 ) -> Result<(Access, Running)> {
+    let BedOptions { inside, purpose, .. } = options;
     Ok(match kind {
         Kind::Local => {
-            let (access, local) = local::start(directory, inside, progress).await?;
+            let (access, local) = local::start(directory, inside, *purpose, progress).await?;
             (access, Running::Local(local))
         }
         Kind::K3s => {

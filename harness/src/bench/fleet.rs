@@ -1,4 +1,5 @@
-//! The repository that is measured: many services without pods, and one with, whose weight moves.
+//! The repository that is measured: many services without pods, of which one gets some, whose weight
+//! moves.
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
@@ -9,7 +10,8 @@ use super::observer::Id;
 
 /// Namespaces that the services are spread over.
 const NAMESPACES: u16 = 10;
-/// The service with pods: in the middle, for tools that go through all objects in their order.
+/// The service whose weight moves: in the middle, for tools that go through all objects in their
+/// order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moving(u16);
 
@@ -30,11 +32,11 @@ impl Moving {
         Id::new("RouteTable", &format!("fleet-{team}"), &format!("{name}-routes"))
     }
 
-    /// Its values with this weight.
-    pub(super) fn values(self, weight: u8) -> String {
+    /// Its values with so many pods of each version and this weight.
+    pub(super) fn values(self, replicas: u8, weight: u8) -> String {
         format!(
             "namespace: fleet-{}
-deployment: {{v1: {{replicas: 1}}, v2: {{replicas: 1}}}}
+deployment: {{v1: {{replicas: {replicas}}}, v2: {{replicas: {replicas}}}}}
 routes:
   apiGroup: fleet
   primary: {{version: v1}}
@@ -81,7 +83,7 @@ routes:
         write(&file(number), &values)?;
     }
     let moving = Moving::among(services);
-    write(&moving.file(), &moving.values(1))
+    write(&moving.file(), &moving.values(0, 1))
 }
 
 /// The weight of the `n`-th push: never the one before, and never what another push leaves over for

@@ -63,11 +63,13 @@ async fn measure(options: &Options, inside: Inside, report: &mut Report) -> Resu
         let mut stage = Stage::set(inside).await?;
         report.versions.clone_from(stage.bed.versions());
         let figures = coalmine(&mut stage, options, *services).await;
+        stage.intact()?;
         keep(report, figures?);
         stage.clear().await?;
         for command in &options.compare {
             let mut stage = Stage::set(inside).await?;
             let figures = others::measure(&mut stage, command, *services, options.limit()).await;
+            stage.intact()?;
             keep(report, figures?);
             stage.clear().await?;
         }
@@ -103,6 +105,12 @@ async fn parts(
     let cold = cold::measure(stage, expected.clone(), followed.begun, mark, usage, limit).await?;
     let mut figures =
         Figures { tool: "coalmine".to_owned(), services, cold: Some(cold), ..Figures::default() };
+    if options.measure.iter().any(|part| *part != Part::Cold) {
+        stage.at_rest(limit).await;
+    }
+    if options.measure.iter().any(|part| matches!(part, Part::Push | Part::Poll)) {
+        push::furnish(stage, followed, limit).await?;
+    }
     for part in &options.measure {
         match part {
             Part::Cold => {}

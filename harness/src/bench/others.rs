@@ -52,7 +52,7 @@ pub(super) async fn measure(
     let (mut applied, mut costs, mut missed) = (Vec::new(), Vec::new(), 0);
     for n in 0..CHANGES {
         let weight = fleet::weight(n + 1);
-        fs::write(content.join(moving.file()), moving.values(weight))?;
+        fs::write(content.join(moving.file()), moving.values(0, weight))?;
         fs::write(&all, stage.rendered(&content)?.1)?;
         stage.observer.skip();
         let (mark, begun) = (proxy.mark(), Instant::now());

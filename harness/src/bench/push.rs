@@ -16,6 +16,21 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Pushes in a row that may come to nothing.
 const VAIN: usize = 2;
 
+/// Gives the service whose weight moves pods, and waits until they are there.
+pub(super) async fn furnish(
+    stage: &mut Stage,
+    followed: &mut Followed,
+    limit: Duration,
+) -> Result<()> {
+    let moving = followed.moving;
+    followed.repository.write(&moving.file(), &moving.values(1, fleet::weight(0)))?;
+    followed.repository.commit("Pods").await?;
+    followed.repository.push().await?;
+    followed.webhook.announce(BRANCH).await?;
+    stage.at_rest(limit).await;
+    Ok(())
+}
+
 /// Pushes one weight after the other, each when all is quiet again, and tells the daemon if it
 /// `announces`.
 pub(super) async fn measure(
@@ -36,7 +51,7 @@ pub(super) async fn measure(
         followed.pushes += 1;
         let weight = fleet::weight(followed.pushes);
         let moving = followed.moving;
-        followed.repository.write(&moving.file(), &moving.values(weight))?;
+        followed.repository.write(&moving.file(), &moving.values(1, weight))?;
         followed.repository.commit(&format!("{weight} %")).await?;
         stage.observer.skip();
         let mark = stage.proxy.mark();

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use futures::FutureExt as _;
 
 use super::{
     Options,
@@ -14,7 +15,7 @@ use super::{
     observer::Observer,
 };
 use crate::{
-    Bed, BedOptions, Progress,
+    Bed, BedOptions, Progress, Purpose,
     api_proxy::{ApiProxy, Mark, Request},
     namespace::{Inside, STATUS},
     process::{Process, Program},
@@ -27,6 +28,8 @@ use crate::{
 const SECRET: &str = "nobody else is in this namespace";
 /// The client asks for nothing this long: it has done what there was to do.
 const QUIET: Duration = Duration::from_secs(2);
+/// Nobody changes an object this long: the controllers have caught up.
+const REST: Duration = Duration::from_secs(5);
 
 /// A bed with a proxy, where clients have not begun.
 pub(super) struct Stage {
@@ -50,7 +53,7 @@ pub(super) struct Followed {
 
 impl Stage {
     pub(super) async fn set(inside: Inside) -> Result<Self> {
-        let options = BedOptions { inside, directory: None };
+        let options = BedOptions { purpose: Purpose::Objects, ..BedOptions::new(inside) };
         let bed = Bed::start(options, &Progress::quiet()).await?;
         let folder = bed.directory().join("bench");
         fs::create_dir_all(&folder)?;
@@ -112,6 +115,20 @@ impl Stage {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Waits until nobody has changed an object for a while.
+    pub(super) async fn at_rest(&mut self, deadline: Duration) {
+        let end = Instant::now() + deadline;
+        while self.observer.next(end.min(Instant::now() + REST)).await.is_some() {}
+    }
+
+    /// Whether the figures are worth anything.
+    ///
+    /// # Errors
+    /// A part of the bed has ended meanwhile.
+    pub(super) fn intact(&self) -> Result<()> {
+        self.bed.failure().now_or_never().map_or(Ok(()), Err)
     }
 
     pub(super) async fn clear(self) -> Result<()> {

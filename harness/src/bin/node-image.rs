@@ -63,7 +63,7 @@ fn start() -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         let begun = Instant::now();
-        let options = BedOptions { inside, directory: None };
+        let options = BedOptions::new(inside);
         let progress = Progress::new();
         let starting = Bed::start_kind(Kind::K3sOffline, options, &progress);
         let bed = unless_interrupted(starting).await?.context("interrupted")?;

@@ -43,7 +43,7 @@ impl Scene {
         fs::create_dir_all(&directory)
             .with_context(|| format!("cannot make {}", directory.display()))?;
         remove(&directory.join("env"))?;
-        let bed = Bed::start(BedOptions { inside, directory: None }, progress).await?;
+        let bed = Bed::start(BedOptions::new(inside), progress).await?;
         let repository =
             Repository::create(&directory, &prepare::workspace().join("rollouts")).await?;
         let step = progress.step("coalmine takes up the repository");

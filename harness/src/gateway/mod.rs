@@ -11,7 +11,7 @@ mod xds;
 
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
@@ -26,8 +26,10 @@ use objects::Objects;
 use statuses::Statuses;
 use xds::Files;
 
-/// Changes that come this close together are translated together.
+/// Changes that come this close together are translated together; in a big cluster those that come
+/// within so many times what the last translation took.
 const PAUSE: Duration = Duration::from_millis(50);
+const PATIENCE: u32 = 10;
 /// After an Envoy that was late is asked again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -48,11 +50,12 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts to translate for the Envoy that was started with the bootstrap of `folder`.
-    pub(crate) fn start(client: Client, admin: Admin, folder: &Path) -> Self {
+    /// Starts to translate for the Envoy that was started with the bootstrap of `folder`; without an
+    /// Envoy only for the verdicts.
+    pub(crate) fn start(client: Client, envoy: Option<Admin>, folder: &Path) -> Self {
         let objects = Objects::new(&client);
         let statuses = Statuses::new(client);
-        let files = Files::new(folder, admin);
+        let files = envoy.map(|admin| Files::new(folder, admin));
         Self { task: tokio::spawn(run(objects, statuses, files)) }
     }
 }
@@ -63,10 +66,11 @@ impl Drop for Gateway {
     }
 }
 
-async fn run(mut objects: Objects, mut statuses: Statuses, mut files: Files) {
+async fn run(mut objects: Objects, mut statuses: Statuses, mut files: Option<Files>) {
     let mut snapshot = Snapshot::default();
     let mut memory = Memory::default();
     let mut late = false;
+    let mut cost = Duration::ZERO;
     loop {
         tokio::select! {
             change = objects.next() => match change {
@@ -75,7 +79,7 @@ async fn run(mut objects: Objects, mut statuses: Statuses, mut files: Files) {
             },
             () = time::sleep(RETRY), if late => {}
         }
-        let pause = time::sleep(PAUSE);
+        let pause = time::sleep(PAUSE.max(PATIENCE * cost));
         tokio::pin!(pause);
         loop {
             tokio::select! {
@@ -90,9 +94,14 @@ async fn run(mut objects: Objects, mut statuses: Statuses, mut files: Files) {
         if !objects.complete() {
             continue;
         }
+        let begun = Instant::now();
         let translation = gloo::translate(&snapshot, &memory);
+        cost = begun.elapsed();
         report(&snapshot, &translation);
-        let published = files.publish(&translation).await;
+        let published = match &mut files {
+            Some(files) => files.publish(&translation).await,
+            None => Ok(()),
+        };
         late = published.is_err();
         if let Err(error) = published {
             tracing::error!(error = format!("{error:#}"), "Envoy is late");

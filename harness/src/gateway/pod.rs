@@ -28,6 +28,6 @@ pub fn prepare(folder: &Path) -> Result<()> {
 /// There is no account.
 pub async fn run(folder: &Path) -> Result<()> {
     let client = Client::try_default().await.context("not in a pod with an account")?;
-    let _gateway = Gateway::start(client, Admin::local(), &super::folder(folder));
+    let _gateway = Gateway::start(client, Some(Admin::local()), &super::folder(folder));
     std::future::pending().await
 }

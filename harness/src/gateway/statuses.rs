@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::join_all;
+use futures::{StreamExt as _, stream};
 use gloo::{ObjectRef, Snapshot, Translation};
 use kube::{
     Api, Client,
@@ -15,6 +15,8 @@ use super::objects;
 
 /// Who Gloo is to the API server's field management.
 const FIELD_MANAGER: &str = "gloo";
+/// Verdicts that are written at the same time; each takes a connection to the API server.
+const AT_ONCE: usize = 16;
 
 /// What is known about the statuses on the objects.
 pub(super) struct Statuses {
@@ -65,7 +67,7 @@ impl Statuses {
             let patch = self.patch(object, snapshot.gloo_namespace(), verdict)?;
             Some(write(&self.client, object, patch))
         });
-        join_all(writes).await;
+        stream::iter(writes).for_each_concurrent(AT_ONCE, |write| write).await;
     }
 
     /// The patch that makes the object show `verdict`; `None` when it does already.

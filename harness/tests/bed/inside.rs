@@ -17,7 +17,8 @@ pub(crate) fn run_a_bed(folder: &Path) -> Result<()> {
     let inside = harness::enter(&Openings::default())?;
     tokio::runtime::Runtime::new()?.block_on(async {
         let directory = Some(folder.join("bed"));
-        let bed = Bed::start(BedOptions { inside, directory }, &Progress::new()).await?;
+        let bed = Bed::start(BedOptions { directory, ..BedOptions::new(inside) }, &Progress::new())
+            .await?;
         let kubectl = bed.kubectl().display();
         let kubeconfig = bed.outside_kubeconfig().display();
         say(folder, &format!("{kubectl}\n{kubeconfig}\n{}\n", bed.outside_proxy_url()))?;
@@ -43,7 +44,8 @@ pub(crate) fn change_under_load(folder: &Path) -> Result<()> {
     let inside = harness::enter(&Openings::default())?;
     tokio::runtime::Runtime::new()?.block_on(async {
         let directory = Some(folder.join("bed"));
-        let bed = Bed::start(BedOptions { inside, directory }, &Progress::new()).await?;
+        let bed = Bed::start(BedOptions { directory, ..BedOptions::new(inside) }, &Progress::new())
+            .await?;
         let manifest = folder.join("manifest.yaml");
         fs::write(&manifest, ECHO)?;
         for _ in 0..2 {
