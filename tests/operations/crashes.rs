@@ -78,15 +78,17 @@ impl<'a> Stage<'a> {
                 version = if version == "v1" { "v2" } else { "v1" };
                 let breakpoint = self.proxy.breakpoint(moment, Choice::nth(nth, fits));
                 let revision = self.push(version).await?;
+                // A late call may stop right when all is done: the daemon lives on then.
                 let is_over = tokio::select! {
                     biased;
-                    _ = breakpoint.kill(&daemon) => false,
+                    _ = breakpoint.reached() => false,
                     applied = self.applied(&revision) => applied.map(|()| true)?,
                 };
                 if is_over {
                     ensure!(nth > least, "{version} was brought out with {} calls", nth - 1);
                     break;
                 }
+                breakpoint.kill(&daemon).await;
                 deaths += 1;
                 for _ in 0..DEATHS_AT_START {
                     at_start += 1;
