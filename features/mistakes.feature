@@ -89,6 +89,43 @@ Feature: Mistakes stay where they are made
       """
     Then echo is Stable
 
+  Scenario: What the API server refuses is refused before anything is written
+    Given coalmine follows the example rollouts
+    And echo is Stable
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment:
+        v1: {}
+        v2: {patch: {spec: {template: {spec: {nodeSelektor: {disk: ssd}}}}}}
+      routes: {apiGroup: example, primary: {version: v1}}
+      """
+    Then echo is stalled because of "nodeSelektor"
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment:
+        v1: {patch: {spec: {template: {spec: {nodeSelektor: {disk: ssd}}}}}}
+        v2: {}
+      routes: {apiGroup: example, primary: {version: v1}}
+      """
+    Then echo is stalled because of "nodeSelektor"
+    And every request to "/echo" is answered by echo-v1
+    When the golf team pushes "services/golf.yaml":
+      """
+      namespace: echo
+      deployment:
+        v1: {}
+        v2:
+          patch:
+            spec:
+              template:
+                spec:
+                  containers:
+                    - {name: golf-v2, image: golf, env: [{name: COLOUR, value: red}, {name: COLOUR}]}
+      routes: {apiGroup: example, primary: {version: v1}}
+      """
+    Then golf is stalled because of "refused by the API server: failed to create typed patch object"
+    And the Deployment echo/golf-v1 is gone
+
   @api-server-address
   Scenario: The API server is down when the daemon starts
     Given coalmine follows the example rollouts through an API server that is down

@@ -63,6 +63,10 @@ pub(super) fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
         return ClusterError::Unreachable(describe(&error));
     };
     let message = status.message.clone();
+    // Of what breaks the rules of server-side apply itself the API server says that it failed.
+    if message.starts_with("failed to create typed patch object") {
+        return ClusterError::Refused { id: id.clone(), message };
+    }
     match status.code {
         401 | 403 => ClusterError::Forbidden { id: id.clone(), message },
         404 if status.details.as_ref().is_some_and(|details| details.kind == "namespaces") => {
@@ -141,6 +145,10 @@ pub(super) mod tests {
             told(400, "BadRequest", "unknown field \"spec.x\"", "routetables"),
             "RouteTable echo/echo-routes: refused by the API server: unknown field \"spec.x\""
         );
+        let twice = "failed to create typed patch object (echo/echo-v1; apps/v1, Kind=Deployment): \
+            duplicate entries for key [name=\"COLOUR\"]";
+        let twice = told(500, "", twice, "");
+        assert!(twice.contains("refused by the API server: failed to create"), "{twice}");
         let busy = told(429, "TooManyRequests", "slow down", "");
         assert!(busy.contains("slow down") && busy.contains("next attempt"), "{busy}");
     }

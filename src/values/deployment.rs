@@ -1,6 +1,6 @@
 //! What one version of a service is made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -246,8 +246,17 @@ fn read_segment(entry: &Entry, what: &str, problems: &mut Problems) -> Option<St
 /// The environment: a mapping of names to values or sources, or Kubernetes' own list.
 fn read_env(entry: &Entry, problems: &mut Problems) -> Vec<Value> {
     if matches!(entry.node.data, Data::Sequence(_)) {
-        let items = entry.list(problems).unwrap_or_default();
-        return items.iter().filter_map(|item| read_variable(item, problems)).collect();
+        let mut names = BTreeSet::new();
+        let mut variables = Vec::new();
+        for item in entry.list(problems).unwrap_or_default() {
+            let Some(variable) = read_variable(&item, problems) else { continue };
+            if !names.insert(variable["name"].to_string()) {
+                let message = "the variable is listed twice, which cannot be applied";
+                problems.push(item.problem(message).help("keep one of the two"));
+            }
+            variables.push(variable);
+        }
+        return variables;
     }
     if !entry.node.is_mapping() {
         problems.push(entry.expected("a mapping of names to values, or a list"));

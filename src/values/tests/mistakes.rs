@@ -178,4 +178,10 @@ fn wrong_types_everywhere_are_all_reported() {
             "services/echo.yaml:2:149: deployment.v1.patch: expected a mapping, found the text \"a\"",
         ],
     );
+    says(
+        version("{env: [{name: A, value: 1}, {name: B, value: 1}, {name: A, value: 2}]}"),
+        &[
+            "services/echo.yaml:2:56: deployment.v1.env[2]: the variable is listed twice, which cannot be applied; keep one of the two",
+        ],
+    );
 }
