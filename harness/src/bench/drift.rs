@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     figures::{Drift, Spread, seconds},
     fleet::{Objects, covers},
-    observer::Id,
+    observer::{Id, Observer, Seen},
     stage::Stage,
 };
 
@@ -23,7 +23,8 @@ const SOMEBODY: &str = "kubectl-edit";
 /// Edits one RouteTable or Deployment after the other, none of them twice: that would be a fight,
 /// which the daemon does not have to win.
 pub(super) async fn measure(
-    stage: &mut Stage,
+    stage: &Stage,
+    observer: &mut Observer,
     expected: &Objects,
     edits: usize,
     limit: Duration,
@@ -38,13 +39,12 @@ pub(super) async fn measure(
             break;
         }
         let (id, asked) = objects[n * objects.len() / edits];
-        stage.observer.skip();
+        observer.skip();
         let begun = Instant::now();
         let edited = edit(stage, id).await?;
-        let fits = |seen: &super::observer::Seen| {
-            seen.id == *id && seen.version > edited && covers(&seen.spec, asked)
-        };
-        match stage.observer.when(PATIENCE, fits).await {
+        let fits =
+            |seen: &Seen| seen.id == *id && seen.version > edited && covers(&seen.spec, asked);
+        match observer.when(PATIENCE, fits).await {
             None => missed += 1,
             Some(at) => repaired.push(seconds(begun, at)),
         }

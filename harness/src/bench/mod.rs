@@ -22,7 +22,9 @@ use std::{env, path::PathBuf, time::Duration};
 use anyhow::{Context as _, Result};
 
 use crate::{api_proxy::Mark, namespace::Inside};
-use figures::{Figures, Report};
+use figures::{Cold, Figures, Report};
+use fleet::Objects;
+use observer::Observer;
 pub use options::{Options, Part};
 use stage::{Followed, Stage};
 use usage::Usage;
@@ -60,15 +62,15 @@ pub fn run(options: &Options, inside: Inside) -> Result<()> {
 
 async fn measure(options: &Options, inside: Inside, report: &mut Report) -> Result<()> {
     for services in &options.services {
-        let mut stage = Stage::set(inside).await?;
+        let stage = Stage::set(inside).await?;
         report.versions.clone_from(stage.bed.versions());
-        let figures = coalmine(&mut stage, options, *services).await;
+        let figures = coalmine(&stage, options, *services).await;
         stage.intact()?;
         keep(report, figures?);
         stage.clear().await?;
         for command in &options.compare {
-            let mut stage = Stage::set(inside).await?;
-            let figures = others::measure(&mut stage, command, *services, options.limit()).await;
+            let stage = Stage::set(inside).await?;
+            let figures = others::measure(&stage, command, *services, options.limit()).await;
             stage.intact()?;
             keep(report, figures?);
             stage.clear().await?;
@@ -82,34 +84,41 @@ fn keep(report: &mut Report, figures: Figures) {
     report.results.push(figures);
 }
 
-async fn coalmine(stage: &mut Stage, options: &Options, services: u16) -> Result<Figures> {
+async fn coalmine(stage: &Stage, options: &Options, services: u16) -> Result<Figures> {
+    let content = stage.content(services)?;
+    // Before anything is measured.
+    let expected = stage.rendered(&content)?.0;
     let mark = stage.proxy.mark();
-    let (process, mut followed) = stage.follow(options, services).await?;
+    let (process, mut followed) = stage.follow(options, services, &content).await?;
     let usage = Usage::of(process.id().context("coalmine has ended")?)?;
-    let measured = parts(stage, &mut followed, &usage, options, services, mark);
+    let measured = parts(stage, &mut followed, &usage, options, &expected, mark);
     let measured = process.alive(measured).await;
     process.stop(GRACE).await;
     measured
 }
 
 async fn parts(
-    stage: &mut Stage,
+    stage: &Stage,
     followed: &mut Followed,
     usage: &Usage,
     options: &Options,
-    services: u16,
+    expected: &Objects,
     mark: Mark,
 ) -> Result<Figures> {
     let limit = options.limit();
-    let expected = stage.rendered(followed.repository.clone_directory())?.0;
-    let cold = cold::measure(stage, expected.clone(), followed.begun, mark, usage, limit).await?;
-    let mut figures =
-        Figures { tool: "coalmine".to_owned(), services, cold: Some(cold), ..Figures::default() };
-    if options.measure.iter().any(|part| *part != Part::Cold) {
-        stage.at_rest(limit).await;
+    let cold = cold::measure(stage, &stage.proxy, expected, followed.begun, mark, limit).await?;
+    let processor_seconds = Some(usage.processor()?.as_secs_f64());
+    let cold = Some(Cold { processor_seconds, ..cold });
+    let tool = "coalmine".to_owned();
+    let services = followed.services;
+    let mut figures = Figures { tool, services, cold, ..Figures::default() };
+    if options.measure.iter().all(|part| *part == Part::Cold) {
+        return Ok(figures);
     }
+    let mut observer = Observer::start(&stage.bed.client());
+    observer.rest(limit).await;
     if options.measure.iter().any(|part| matches!(part, Part::Push | Part::Poll)) {
-        push::furnish(stage, followed, limit).await?;
+        push::furnish(&mut observer, followed, limit).await?;
     }
     for part in &options.measure {
         match part {
@@ -120,16 +129,20 @@ async fn parts(
             }
             Part::Push => {
                 let pushes = options.pushes;
-                figures.push = Some(push::measure(stage, followed, true, pushes, limit).await?);
+                figures.push =
+                    Some(push::measure(stage, &mut observer, followed, true, pushes, limit).await?);
             }
             Part::Poll => {
                 let pushes = options.pushes;
-                figures.poll = Some(push::measure(stage, followed, false, pushes, limit).await?);
+                figures.poll = Some(
+                    push::measure(stage, &mut observer, followed, false, pushes, limit).await?,
+                );
             }
             Part::Drift => {
                 let expected = stage.rendered(followed.repository.clone_directory())?.0;
                 let edits = options.edits;
-                figures.drift = Some(drift::measure(stage, &expected, edits, limit).await?);
+                figures.drift =
+                    Some(drift::measure(stage, &mut observer, &expected, edits, limit).await?);
             }
         }
     }

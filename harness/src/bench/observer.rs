@@ -1,4 +1,4 @@
-//! What becomes of objects at the API server, as a watcher beside the daemon sees it.
+//! What becomes of objects at the API server, as somebody beside the daemon sees it.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use futures::StreamExt as _;
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject, GroupVersionKind},
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
     runtime::{WatchStreamExt as _, watcher},
 };
 use serde_json::Value;
@@ -21,6 +21,9 @@ const KINDS: [(&str, &str, &str); 4] = [
 ];
 /// What every object that is measured carries.
 const LABEL: &str = "app.kubernetes.io/managed-by=coalmine";
+
+/// Nobody changes an object this long: the controllers have caught up.
+const REST: Duration = Duration::from_secs(5);
 
 /// Which object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +40,18 @@ pub(super) struct Seen {
     pub(super) spec: Value,
     pub(super) version: u64,
     pub(super) at: Instant,
+}
+
+/// Every object that is measured, with its spec.
+pub(super) async fn list(client: &Client) -> Result<Vec<(Id, Value)>> {
+    let mut all = Vec::new();
+    for kind in KINDS {
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(kind));
+        let listed = api.list(&ListParams::default().labels(LABEL)).await;
+        let listed = listed.with_context(|| format!("cannot list every {}", kind.2))?;
+        all.extend(listed.into_iter().map(|object| taken_apart(kind.2, object)));
+    }
+    Ok(all)
 }
 
 /// Watches of all kinds; dropping it ends them.
@@ -80,8 +95,14 @@ impl Observer {
         while self.seen.try_recv().is_ok() {}
     }
 
+    /// Waits until nobody has changed an object for a while.
+    pub(super) async fn rest(&mut self, deadline: Duration) {
+        let end = Instant::now() + deadline;
+        while self.next(end.min(Instant::now() + REST)).await.is_some() {}
+    }
+
     /// The next sight; `None` when there is none before `end`.
-    pub(super) async fn next(&mut self, end: Instant) -> Option<Seen> {
+    async fn next(&mut self, end: Instant) -> Option<Seen> {
         tokio::time::timeout_at(end.into(), self.seen.recv()).await.ok().flatten()
     }
 
@@ -117,19 +138,18 @@ async fn watch(api: Api<DynamicObject>, kind: &str, report: mpsc::UnboundedSende
                 continue;
             }
         };
-        let DynamicObject { metadata, mut data, .. } = object;
-        let seen = Seen {
-            id: Id::new(
-                kind,
-                metadata.namespace.as_deref().unwrap_or_default(),
-                metadata.name.as_deref().unwrap_or_default(),
-            ),
-            spec: data.get_mut("spec").map(Value::take).unwrap_or_default(),
-            version: metadata.resource_version.and_then(|v| v.parse().ok()).unwrap_or_default(),
-            at: Instant::now(),
-        };
+        let version = object.metadata.resource_version.as_deref().and_then(|v| v.parse().ok());
+        let (id, spec) = taken_apart(kind, object);
+        let seen = Seen { id, spec, version: version.unwrap_or_default(), at: Instant::now() };
         if report.send(seen).is_err() {
             return;
         }
     }
+}
+
+fn taken_apart(kind: &str, object: DynamicObject) -> (Id, Value) {
+    let DynamicObject { metadata, mut data, .. } = object;
+    let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref());
+    let id = Id::new(kind, namespace.unwrap_or_default(), name.unwrap_or_default());
+    (id, data.get_mut("spec").map(Value::take).unwrap_or_default())
 }

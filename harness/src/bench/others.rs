@@ -14,23 +14,22 @@ use super::{
     cold,
     figures::{Figures, Push, Requests, Spread, seconds},
     fleet::{self, Moving, has_weight},
-    observer::Seen,
+    observer::{Observer, Seen},
     stage::Stage,
 };
-use crate::api_proxy::{ApiProxy, Tally};
+use crate::api_proxy::{ApiProxy, Mark, Tally};
 
 /// Weight changes to apply: each takes as long as the last.
 const CHANGES: usize = 5;
 
 /// Applies everything to an empty cluster, and then everything again with another weight.
 pub(super) async fn measure(
-    stage: &mut Stage,
+    stage: &Stage,
     command: &str,
     services: u16,
     limit: Duration,
 ) -> Result<Figures> {
-    let content = stage.folder.join("content");
-    fleet::write(&content, services)?;
+    let content = stage.content(services)?;
     let (expected, text) = stage.rendered(&content)?;
     let folder = stage.folder.join("objects");
     fs::create_dir_all(&folder)?;
@@ -44,8 +43,10 @@ pub(super) async fn measure(
 
     let begun = Instant::now();
     run(stage, command, &folder, &kubeconfig).await?;
-    let cold = cold::arrival(&mut stage.observer, expected, begun, limit).await;
-    let cold = cold.with(Requests::of(&proxy.requests()));
+    let cold = cold::measure(stage, &proxy, &expected, begun, Mark::default(), limit).await?;
+
+    let mut observer = Observer::start(&stage.bed.client());
+    observer.rest(limit).await;
 
     let moving = Moving::among(services);
     let table = moving.table();
@@ -54,11 +55,11 @@ pub(super) async fn measure(
         let weight = fleet::weight(n + 1);
         fs::write(content.join(moving.file()), moving.values(0, weight))?;
         fs::write(&all, stage.rendered(&content)?.1)?;
-        stage.observer.skip();
+        observer.skip();
         let (mark, begun) = (proxy.mark(), Instant::now());
         run(stage, command, &folder, &kubeconfig).await?;
         let fits = |seen: &Seen| seen.id == table && has_weight(&seen.spec, weight);
-        match stage.observer.when(Duration::from_secs(10), fits).await {
+        match observer.when(Duration::from_secs(10), fits).await {
             Some(at) => applied.push(seconds(begun, at)),
             None => missed += 1,
         }

@@ -7,7 +7,8 @@ use anyhow::Result;
 use super::{
     figures::{Push, Requests, Spread, seconds},
     fleet::{self, has_weight},
-    stage::{Followed, Stage},
+    observer::{Observer, Seen},
+    stage::{Followed, Stage, quiet},
 };
 use crate::{api_proxy::Tally, repository::BRANCH};
 
@@ -18,7 +19,7 @@ const VAIN: usize = 2;
 
 /// Gives the service whose weight moves pods, and waits until they are there.
 pub(super) async fn furnish(
-    stage: &mut Stage,
+    observer: &mut Observer,
     followed: &mut Followed,
     limit: Duration,
 ) -> Result<()> {
@@ -27,14 +28,15 @@ pub(super) async fn furnish(
     followed.repository.commit("Pods").await?;
     followed.repository.push().await?;
     followed.webhook.announce(BRANCH).await?;
-    stage.at_rest(limit).await;
+    observer.rest(limit).await;
     Ok(())
 }
 
 /// Pushes one weight after the other, each when all is quiet again, and tells the daemon if it
 /// `announces`.
 pub(super) async fn measure(
-    stage: &mut Stage,
+    stage: &Stage,
+    observer: &mut Observer,
     followed: &mut Followed,
     announces: bool,
     pushes: usize,
@@ -53,21 +55,20 @@ pub(super) async fn measure(
         let moving = followed.moving;
         followed.repository.write(&moving.file(), &moving.values(1, weight))?;
         followed.repository.commit(&format!("{weight} %")).await?;
-        stage.observer.skip();
+        observer.skip();
         let mark = stage.proxy.mark();
         let pushed = followed.repository.push().await?.at;
         let through = Instant::now();
         if announces {
             followed.webhook.announce(BRANCH).await?;
         }
-        let fits =
-            |seen: &super::observer::Seen| seen.id == table && has_weight(&seen.spec, weight);
-        match stage.observer.when(PATIENCE, fits).await {
+        let fits = |seen: &Seen| seen.id == table && has_weight(&seen.spec, weight);
+        match observer.when(PATIENCE, fits).await {
             None => missed += 1,
             Some(at) => {
                 applied.push(seconds(through, at));
                 with_push.push(seconds(pushed, at));
-                stage.quiet(mark, PATIENCE).await;
+                quiet(&stage.proxy, mark, PATIENCE).await;
                 costs.push(Requests::of(&stage.proxy.since(mark)));
             }
         }

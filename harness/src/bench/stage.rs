@@ -8,11 +8,14 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use futures::FutureExt as _;
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
+};
 
 use super::{
     Options,
     fleet::{self, Moving},
-    observer::Observer,
 };
 use crate::{
     Bed, BedOptions, Progress, Purpose,
@@ -27,15 +30,12 @@ use crate::{
 /// What the webhook and the daemon both know.
 const SECRET: &str = "nobody else is in this namespace";
 /// The client asks for nothing this long: it has done what there was to do.
-const QUIET: Duration = Duration::from_secs(2);
-/// Nobody changes an object this long: the controllers have caught up.
-const REST: Duration = Duration::from_secs(5);
+pub(super) const QUIET: Duration = Duration::from_secs(2);
 
 /// A bed with a proxy, where clients have not begun.
 pub(super) struct Stage {
     pub(super) bed: Bed,
     pub(super) proxy: ApiProxy,
-    pub(super) observer: Observer,
     /// What leads through the proxy.
     pub(super) kubeconfig: PathBuf,
     pub(super) folder: PathBuf,
@@ -44,6 +44,7 @@ pub(super) struct Stage {
 /// What a daemon on a stage looks after.
 pub(super) struct Followed {
     pub(super) repository: Repository,
+    pub(super) services: u16,
     pub(super) moving: Moving,
     pub(super) webhook: Webhook,
     pub(super) begun: Instant,
@@ -60,20 +61,26 @@ impl Stage {
         let kubeconfig = folder.join("kubeconfig");
         let account = folder.join("account");
         bed.deploy_account(&account).await?;
+        settled(&bed.client()).await?;
         let proxy = ApiProxy::start(&account, &kubeconfig).await?;
-        let observer = Observer::start(&bed.client());
-        Ok(Self { bed, proxy, observer, kubeconfig, folder })
+        Ok(Self { bed, proxy, kubeconfig, folder })
     }
 
-    /// Starts coalmine on a new repository with so many services.
+    /// A folder with so many services.
+    pub(super) fn content(&self, services: u16) -> Result<PathBuf> {
+        let content = self.folder.join("content");
+        fleet::write(&content, services)?;
+        Ok(content)
+    }
+
+    /// Starts coalmine on a new repository with these services.
     pub(super) async fn follow(
         &self,
         options: &Options,
         services: u16,
+        content: &Path,
     ) -> Result<(Process, Followed)> {
-        let content = self.folder.join("content");
-        fleet::write(&content, services)?;
-        let repository = Repository::create(&self.folder, &content).await?;
+        let repository = Repository::create(&self.folder, content).await?;
         let secret = self.folder.join("secret");
         fs::write(&secret, SECRET)?;
         let webhook = Webhook::new(&format!("http://{STATUS}"), SECRET)?;
@@ -90,7 +97,14 @@ impl Stage {
         let process = Process::start(&program)?;
         Ok((
             process,
-            Followed { repository, moving: Moving::among(services), webhook, begun, pushes: 0 },
+            Followed {
+                repository,
+                services,
+                moving: Moving::among(services),
+                webhook,
+                begun,
+                pushes: 0,
+            },
         ))
     }
 
@@ -98,29 +112,6 @@ impl Stage {
     pub(super) fn rendered(&self, tree: &Path) -> Result<(fleet::Objects, String)> {
         let text = fleet::render(&programs::find("coalmine")?, tree)?;
         Ok((fleet::objects(&text)?, text))
-    }
-
-    /// Waits until the client has asked for no object for a while; gives when it last did, and whether
-    /// that was its last word or the time was up.
-    pub(super) async fn quiet(&self, since: Mark, deadline: Duration) -> (Option<Instant>, bool) {
-        let end = Instant::now() + deadline;
-        let begun = Instant::now();
-        loop {
-            let last = self.proxy.latest(since, Request::is_about_objects);
-            if last.unwrap_or(begun).elapsed() >= QUIET {
-                return (last, true);
-            }
-            if Instant::now() >= end {
-                return (last, false);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// Waits until nobody has changed an object for a while.
-    pub(super) async fn at_rest(&mut self, deadline: Duration) {
-        let end = Instant::now() + deadline;
-        while self.observer.next(end.min(Instant::now() + REST)).await.is_some() {}
     }
 
     /// Whether the figures are worth anything.
@@ -132,8 +123,48 @@ impl Stage {
     }
 
     pub(super) async fn clear(self) -> Result<()> {
-        let Self { bed, proxy, observer, .. } = self;
-        drop((proxy, observer));
+        let Self { bed, proxy, .. } = self;
+        drop(proxy);
         bed.stop().await.context("cannot stop the bed")
+    }
+}
+
+/// Waits until the kinds of Gloo are as old as the API server wants them: until then each creation in
+/// one of them takes it this long (`customresource_handler.go`, for the sake of its replicas). A cluster
+/// in use has that behind it.
+async fn settled(client: &Client) -> Result<()> {
+    const NEW: Duration = Duration::from_secs(2);
+    let kind = GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+    let api = Api::<DynamicObject>::all_with(client.clone(), &ApiResource::from_gvk(&kind));
+    for definition in api.list(&ListParams::default()).await? {
+        let conditions = definition.data["status"]["conditions"].as_array();
+        let times =
+            conditions.into_iter().flatten().filter_map(|it| it["lastTransitionTime"].as_str());
+        for time in times {
+            let age = jiff::Timestamp::now().duration_since(time.parse()?);
+            tokio::time::sleep(NEW.saturating_sub(age.try_into().unwrap_or_default())).await;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the client behind this proxy has asked for no object for a while; gives when it last did,
+/// and whether that was its last word or the time was up.
+pub(super) async fn quiet(
+    proxy: &ApiProxy,
+    since: Mark,
+    deadline: Duration,
+) -> (Option<Instant>, bool) {
+    let end = Instant::now() + deadline;
+    let begun = Instant::now();
+    loop {
+        let last = proxy.latest(since, Request::is_about_objects);
+        if last.unwrap_or(begun).elapsed() >= QUIET {
+            return (last, true);
+        }
+        if Instant::now() >= end {
+            return (last, false);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
