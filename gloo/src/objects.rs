@@ -41,6 +41,15 @@ impl<T: PartialEq> Table<T> {
         Arc::make_mut(&mut self.0).insert(Arc::new(reference), Arc::new(thing));
     }
 
+    /// Puts in what another table has; the two share it.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        for (reference, thing) in other.iter() {
+            if !self.0.get(reference).is_some_and(|known| known == thing) {
+                Arc::make_mut(&mut self.0).insert(Arc::clone(reference), Arc::clone(thing));
+            }
+        }
+    }
+
     /// Says whether there was one.
     pub(crate) fn remove(&mut self, reference: &ResourceRef) -> bool {
         self.0.contains_key(reference)
@@ -124,6 +133,15 @@ impl<S: PartialEq> Objects<S> {
             }
             Err(fault) => self.faults.put(reference, fault),
         }
+    }
+
+    /// Puts in what another has, as if one after the other.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        for reference in other.decoded.keys() {
+            self.faults.remove(reference);
+        }
+        self.decoded.extend(&other.decoded);
+        self.faults.extend(&other.faults);
     }
 
     /// Says whether there was one.

@@ -122,6 +122,20 @@ impl Snapshot {
         true
     }
 
+    /// Puts in every object of `other`, each as [`Snapshot::upsert`] would, but without decoding it
+    /// again.
+    pub fn extend(&mut self, other: &Self) {
+        self.upstreams.extend(&other.upstreams);
+        self.upstream_groups.extend(&other.upstream_groups);
+        self.virtual_services.extend(&other.virtual_services);
+        self.route_tables.extend(&other.route_tables);
+        self.settings.extend(&other.settings);
+        self.gateways.extend(&other.gateways);
+        self.services.extend(&other.services);
+        self.endpoints.extend(&other.endpoints);
+        self.pods.extend(&other.pods);
+    }
+
     /// Takes an object out. Says whether there was one.
     pub fn remove(&mut self, kind: &str, namespace: &str, name: &str) -> bool {
         let reference = ResourceRef::new(namespace, name);

@@ -315,6 +315,29 @@ proptest! {
     }
 
     #[test]
+    fn what_was_decoded_before_is_as_if_it_were_put_in(
+        first in damaged(),
+        second in damaged(),
+    ) {
+        let (mut one, mut decoded) = (platform("ANY_ENDPOINT"), Snapshot::default());
+        for object in &first {
+            one.upsert(object);
+        }
+        let mut other = one.clone();
+        for object in &second {
+            one.upsert(object);
+            decoded.upsert(object);
+        }
+        other.extend(&decoded);
+        prop_assert!(one.differing(&other).is_empty());
+        prop_assert_eq!(one.undecodable(), other.undecodable());
+        prop_assert_eq!(
+            translate(&one, &Memory::default()),
+            translate(&other, &Memory::default())
+        );
+    }
+
+    #[test]
     fn translating_again_changes_nothing(
         routes in prop::collection::vec(route(), 0..5),
         policy in select(&["ANY_ENDPOINT", "NO_FALLBACK", "DEFAULT_SUBSET"][..]),

@@ -32,6 +32,7 @@ use situation::{Situation, Stages};
 pub use broken::{Blocks, Broken, Rule};
 pub use foresight::foreseen;
 pub use refusal::{Conflict, Refusal};
+pub use situation::Decoded;
 
 /// What is known about a change that harms nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct Change<'a> {
     pub service: &'a str,
     /// What the service should be.
     pub desired: &'a Desired,
+    /// The same, decoded.
+    pub decoded: &'a Decoded,
     /// Objects of the service that nothing desires any more.
     pub surplus: &'a BTreeSet<ObjectId>,
     /// Whether warnings about the change's own new objects are all right.

@@ -5,6 +5,32 @@ use gloo::{Memory, ObjectRef, Snapshot, Translation, translate};
 use crate::inventory::{Manifest, ObjectId};
 
 use super::Change;
+use crate::plan::Desired;
+
+/// The objects of a service as routing sees them. Decoding them takes longer than comparing, so
+/// whoever compares often keeps this.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    backends: Snapshot,
+    routes: Snapshot,
+}
+
+impl Decoded {
+    /// Decodes what a service should be.
+    pub fn of(desired: &Desired) -> Self {
+        let decode = |manifests: Vec<&Manifest>| {
+            let mut snapshot = Snapshot::default();
+            for manifest in manifests {
+                snapshot.upsert(manifest.object());
+            }
+            snapshot
+        };
+        Self {
+            backends: decode(desired.workloads.iter().chain(&desired.upstreams).collect()),
+            routes: decode(desired.routes.iter().collect()),
+        }
+    }
+}
 
 /// Objects, and what they mean.
 #[derive(Debug)]
@@ -57,19 +83,13 @@ impl Stages {
 
 fn with_backends(base: &Snapshot, changes: &[Change<'_>]) -> Snapshot {
     let mut snapshot = base.clone();
-    for change in changes {
-        for manifest in change.desired.workloads.iter().chain(&change.desired.upstreams) {
-            snapshot.upsert(manifest.object());
-        }
-    }
+    changes.iter().for_each(|change| snapshot.extend(&change.decoded.backends));
     snapshot
 }
 
 fn with_routes(prepared: &Snapshot, changes: &[Change<'_>]) -> Snapshot {
     let mut snapshot = prepared.clone();
-    for manifest in changes.iter().flat_map(|change| &change.desired.routes) {
-        snapshot.upsert(manifest.object());
-    }
+    changes.iter().for_each(|change| snapshot.extend(&change.decoded.routes));
     snapshot
 }
 

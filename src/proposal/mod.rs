@@ -25,7 +25,7 @@ use crate::diff::{self, Line};
 use crate::inventory::{Manifest, ObjectId};
 use crate::phase::Change as Transition;
 use crate::policy;
-use crate::preflight::{Baseline, Broken, Change, Refusal};
+use crate::preflight::{Baseline, Broken, Change, Decoded, Refusal};
 use crate::reconcile::Job;
 use crate::source::Tree;
 use crate::values::{PLATFORM, Repository};
@@ -174,7 +174,9 @@ impl Judgement {
         let names = expected.names().filter(|name| *name != PLATFORM);
         let jobs: Vec<&Job> = names.filter_map(|name| expected.job(name)).collect();
         let none = BTreeSet::new();
-        let changes: Vec<Change<'_>> = jobs.iter().map(|job| change(job, &none)).collect();
+        let decoded: Vec<Decoded> = jobs.iter().map(|job| Decoded::of(&job.desired)).collect();
+        let changes = jobs.iter().zip(&decoded);
+        let changes: Vec<_> = changes.map(|(job, decoded)| change(job, decoded, &none)).collect();
         let verdicts = Baseline::new(cluster.clone()).check(&changes);
         let refused = jobs
             .iter()
@@ -192,9 +194,10 @@ impl Judgement {
     }
 }
 
-fn change<'a>(job: &'a Job, surplus: &'a BTreeSet<ObjectId>) -> Change<'a> {
-    let tolerates_warnings = job.desired.tolerates_warnings;
-    Change { service: &job.service, desired: &job.desired, surplus, tolerates_warnings }
+fn change<'a>(job: &'a Job, decoded: &'a Decoded, surplus: &'a BTreeSet<ObjectId>) -> Change<'a> {
+    let Job { service, desired, .. } = job;
+    let tolerates_warnings = desired.tolerates_warnings;
+    Change { service, desired, decoded, surplus, tolerates_warnings }
 }
 
 /// One service before and after.
@@ -265,8 +268,10 @@ fn judge(before: &Expected, after: &Expected, pairs: &[Pair]) -> BTreeMap<String
             base.upsert(&expected::elsewhere(&upstream));
         }
     }
-    let changes: Vec<Change<'_>> =
-        pairs.iter().map(|pair| change(&pair.after, &pair.surplus)).collect();
+    let decoded: Vec<Decoded> = pairs.iter().map(|pair| Decoded::of(&pair.after.desired)).collect();
+    let changes = pairs.iter().zip(&decoded);
+    let changes: Vec<_> =
+        changes.map(|(pair, decoded)| change(&pair.after, decoded, &pair.surplus)).collect();
     let verdicts = Baseline::new(base).check(&changes);
     let verdicts = pairs.iter().zip(verdicts);
     let refused =

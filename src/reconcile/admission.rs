@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use gloo::Snapshot;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Job;
 use crate::inventory::ObjectId;
 use crate::live::{Digest, Live, is_part_of_gloo};
 use crate::plan::Desired;
-use crate::preflight::{Baseline, Broken, Change, Prediction, Refusal, foreseen};
+use crate::preflight::{Baseline, Broken, Change, Decoded, Prediction, Refusal, foreseen};
 
 /// A handle on the task that asks Gloo's own rules what changes would do to anybody.
 #[derive(Clone)]
@@ -38,6 +38,7 @@ struct Question {
 struct Pending {
     service: String,
     desired: Desired,
+    decoded: Decoded,
     surplus: BTreeSet<ObjectId>,
 }
 
@@ -46,6 +47,7 @@ impl Pending {
         Change {
             service: &self.service,
             desired: &self.desired,
+            decoded: &self.decoded,
             surplus: &self.surplus,
             tolerates_warnings: self.desired.tolerates_warnings,
         }
@@ -74,7 +76,9 @@ impl Admission {
         let mut desired = job.desired.clone();
         // A thousand Deployments take room, and routing does not rest on them.
         desired.workloads.retain(|manifest| is_part_of_gloo(manifest.id()));
-        let change = Pending { service: job.service.clone(), desired, surplus: surplus.clone() };
+        let decoded = Decoded::of(&desired);
+        let (service, surplus) = (job.service.clone(), surplus.clone());
+        let change = Pending { service, desired, decoded, surplus };
         let (answer, answered) = oneshot::channel();
         let gloo_namespace = gloo_namespace.to_owned();
         let question = Question { change, job: job.digest(), gloo_namespace, answer };
@@ -95,12 +99,24 @@ impl Admission {
 async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) {
     let mut office = Office::default();
     let (mut waiting, mut open) = (Vec::new(), Vec::new());
-    let mut next_batch = Instant::now();
+    let (mut next_look, mut next_batch) = (Instant::now(), Instant::now());
     loop {
         let rested = async { sleep_until(next_batch).await };
-        tokio::select! {
-            received = messages.recv_many(&mut waiting, usize::MAX) => if received == 0 { return },
-            () = rested, if !open.is_empty() => {}
+        let nothing_comes = async { sleep(LEISURE).await };
+        let is_urgent = tokio::select! {
+            received = messages.recv_many(&mut waiting, usize::MAX) => match received {
+                0 => return,
+                _ => waiting.iter().any(|it| matches!(it, Message::Ask(_))),
+            },
+            () = rested, if !open.is_empty() => true,
+            () = nothing_comes, if !waiting.is_empty() => true,
+        };
+        if !is_urgent && open.is_empty() {
+            continue;
+        }
+        sleep_until(next_look).await;
+        while let Ok(message) = messages.try_recv() {
+            waiting.push(message);
         }
         let mut in_force = Vec::new();
         for message in waiting.drain(..) {
@@ -112,8 +128,10 @@ async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) 
                 Message::Forget(service) => in_force.push(service),
             }
         }
+        let begun = Instant::now();
         let (snapshot, version) = live.gloo();
         office.look(&snapshot, version);
+        next_look = Instant::now() + rest(begun.elapsed(), LOOK);
         in_force.iter().for_each(|service| drop(office.let_through.remove(service)));
         let answered = |question: Question| match office.known(&question) {
             Some(prediction) => {
@@ -140,7 +158,10 @@ async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) 
         match tokio::task::spawn_blocking(work).await {
             Ok((returned, questions, answers, cost)) => {
                 office = returned;
-                next_batch = Instant::now() + rest_after(cost);
+                // Whoever is alone needs no others.
+                if questions.len() > 1 {
+                    next_batch = Instant::now() + rest(cost, BATCH);
+                }
                 for (question, answer) in questions.into_iter().zip(answers) {
                     let _ = question.answer.send(answer);
                 }
@@ -153,12 +174,31 @@ async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) 
     }
 }
 
-/// How long to gather questions after a batch that took so long. In a big cluster a batch costs the
-/// same whatever its size, and when many services change at once it would be asked for each of them.
-fn rest_after(cost: Duration) -> Duration {
-    const FREE: Duration = Duration::from_millis(10);
-    const MOST: Duration = Duration::from_millis(250);
-    (5 * cost.saturating_sub(FREE)).min(MOST)
+/// What costs the same for one message and for many. In a big cluster it would be done for each of them
+/// when many services change at once, so it rests for a while each time, and they are gathered.
+#[derive(Clone, Copy)]
+struct Labour {
+    /// What it may cost without a rest.
+    free: Duration,
+    /// How many times as long as the rest of the cost it rests.
+    times: u32,
+    /// The longest rest.
+    most: Duration,
+}
+
+/// Looking whether the answers given still hold.
+const LOOK: Labour =
+    Labour { free: Duration::from_micros(100), times: 100, most: Duration::from_millis(50) };
+/// Comparing the cluster as it is with the cluster as it would be.
+const BATCH: Labour =
+    Labour { free: Duration::from_millis(10), times: 20, most: Duration::from_millis(500) };
+
+/// What is in force is forgotten with the next question, and without one after this time.
+const LEISURE: Duration = Duration::from_secs(1);
+
+/// How long to rest after it took so long.
+fn rest(cost: Duration, Labour { free, times, most }: Labour) -> Duration {
+    (times * cost.saturating_sub(free)).min(most)
 }
 
 /// What is remembered from one batch of questions to the next.
@@ -263,8 +303,8 @@ mod tests {
 
     #[test]
     fn only_where_a_batch_is_dear_are_questions_gathered_and_never_for_long() {
-        assert_eq!(rest_after(Duration::from_millis(9)), Duration::ZERO);
-        assert_eq!(rest_after(Duration::from_millis(20)), Duration::from_millis(50));
-        assert_eq!(rest_after(Duration::from_secs(9)), Duration::from_millis(250));
+        assert_eq!(rest(Duration::from_millis(9), BATCH), Duration::ZERO);
+        assert_eq!(rest(Duration::from_millis(20), BATCH), Duration::from_millis(200));
+        assert_eq!(rest(Duration::from_secs(9), BATCH), Duration::from_millis(500));
     }
 }

@@ -288,8 +288,9 @@ fn an_upstream_that_a_stranger_uses_stays_what_it_is_to_the_stranger() {
         table("echo", "/echo", single("echo")),
         borrower,
     ]);
+    let same = echo(table("echo", "/echo", single("echo")));
+    judge(&objects, &same).expect("nothing changes");
     let mut wish = echo(table("echo", "/echo", single("echo")));
-    judge(&objects, &wish).expect("nothing changes");
     let none = json!({"selectors": [{"keys": ["version"]}], "fallbackPolicy": "NO_FALLBACK"});
     wish.desired.upstreams = vec![manifest(set(upstream("echo"), "/spec/kube/subsetSpec", none))];
     let refusal = refused(&objects, &wish);

@@ -65,6 +65,7 @@ fn manifest(object: Value) -> Manifest {
 struct Wish {
     service: String,
     desired: Desired,
+    decoded: OnceLock<Decoded>,
     surplus: BTreeSet<ObjectId>,
     tolerates_warnings: bool,
 }
@@ -74,6 +75,7 @@ impl Wish {
         Change {
             service: &self.service,
             desired: &self.desired,
+            decoded: self.decoded.get_or_init(|| Decoded::of(&self.desired)),
             surplus: &self.surplus,
             tolerates_warnings: self.tolerates_warnings,
         }
