@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Ended, Reconciler, objection};
 use crate::diff::{self, Difference};
 use crate::inventory::{FIELD_MANAGER, Manifest};
-use crate::live::{Claim, holds};
+use crate::live::{Claim, holds, is_part_of_gloo};
 use crate::plan::is_route;
 
 /// One object that the API server would take in place of another.
@@ -41,6 +41,12 @@ impl Reconciler {
     async fn try_one(&self, job: &super::Job, manifest: &Manifest) -> Result<Option<Tried>, Ended> {
         let id = manifest.id();
         let is_known = self.live.object(id).is_some();
+        if !is_known
+            && has_distinct_entries(manifest)
+            && self.cluster.could_create(manifest).await?
+        {
+            return Ok(None);
+        }
         let dry_run = self.cluster.apply(manifest, true);
         let (stored, live) = if is_known {
             futures::try_join!(dry_run, self.cluster.get(id))?
@@ -62,6 +68,22 @@ impl Reconciler {
         }
         Ok(Some(Tried { stored, live }))
     }
+}
+
+/// Whether no list can have two entries with the same key, which cannot be applied and can be created.
+/// The schemas of Gloo know no keys, and a Service may not have the same port twice in any case.
+fn has_distinct_entries(manifest: &Manifest) -> bool {
+    fn is_distinct(value: &Value) -> bool {
+        match value {
+            Value::Object(fields) => fields.values().all(is_distinct),
+            Value::Array(items) => {
+                let maps = items.iter().filter(|item| item.is_object());
+                maps.count() < 2 && items.iter().all(is_distinct)
+            }
+            _ => true,
+        }
+    }
+    is_part_of_gloo(manifest.id()) || is_distinct(manifest.object())
 }
 
 /// Whether an object that was tried is there already: the API server gives a version only to what it
@@ -86,6 +108,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn only_where_no_list_can_say_a_thing_twice_is_an_object_tried_by_creating_it() {
+        let tried = |api_version: &str, kind: &str, spec: Value| {
+            let object = json!({"apiVersion": api_version, "kind": kind,
+                "metadata": {"name": "echo", "namespace": "echo"}, "spec": spec});
+            has_distinct_entries(&Manifest::new(object).expect("complete"))
+        };
+        let deployment = |env: Value| {
+            let containers = json!([{"image": "echo", "args": ["a", "b"], "env": env}]);
+            tried(
+                "apps/v1",
+                "Deployment",
+                json!({"template": {"spec": {"containers": containers}}}),
+            )
+        };
+        assert!(deployment(json!([{"name": "A", "value": "1"}])));
+        assert!(!deployment(json!([{"name": "A", "value": "1"}, {"name": "A", "value": "2"}])));
+        let ports = json!({"ports": [{"port": 80, "name": "a"}, {"port": 81, "name": "b"}]});
+        assert!(tried("v1", "Service", ports));
+        let routes = json!({"routes": [{"name": "a"}, {"name": "a"}]});
+        assert!(tried("gateway.solo.io/v1", "RouteTable", routes));
+    }
 
     #[test]
     fn the_manager_of_a_field_is_named_as_far_as_the_object_tells() {

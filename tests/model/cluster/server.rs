@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use coalmine::cluster::Cluster;
-use coalmine::inventory::{FIELD_MANAGER, ObjectId};
+use coalmine::inventory::{FIELD_MANAGER, Manifest, ObjectId};
 use http::{Method, Request, Response};
 use kube::Client;
 use kube::client::Body;
@@ -99,17 +99,25 @@ impl World {
             Some(asked) => asked,
             None => return failure(404, "NotFound", "404 page not found", ""),
         };
-        let (api_version, kind) = match asked {
+        let id = match asked {
             Asked::Kinds(api_version) => return kinds(&api_version),
+            Asked::All { .. } if *method == Method::POST => {
+                Manifest::new(body.clone()).expect("complete").id().clone()
+            }
             Asked::All { kind, namespace } => return (200, self.listed(&kind, namespace, &query)),
-            Asked::One(ref id) => (id.api_version.clone(), id.kind.clone()),
+            Asked::One(id) => id,
         };
-        let Asked::One(id) = asked else { unreachable!("the others were answered") };
         let now = self.now / 1000;
+        let dry_run = query.contains("dryRun=All");
         let result = if *method == Method::GET {
             self.store.get(&id).ok_or(Refusal::NotFound)
+        } else if *method == Method::POST {
+            assert!(dry_run, "what is made is applied, and {id} is created");
+            match self.store.get(&id) {
+                Some(_) => Err(Refusal::AlreadyThere),
+                None => self.store.apply(&id, body, FIELD_MANAGER, true, now),
+            }
         } else if *method == Method::PATCH {
-            let dry_run = query.contains("dryRun=All");
             if !dry_run {
                 self.judge_write(&id, &Write::Apply(body));
             }
@@ -123,11 +131,16 @@ impl World {
         self.follow_up();
         match result {
             Ok(object) => (200, object),
-            Err(Refusal::NotFound) => failure(404, "NotFound", &format!("{id} not found"), &kind),
+            Err(Refusal::NotFound) => {
+                failure(404, "NotFound", &format!("{id} not found"), &id.kind)
+            }
+            Err(Refusal::AlreadyThere) => {
+                failure(409, "AlreadyExists", &format!("{id} already exists"), &id.kind)
+            }
             Err(Refusal::NoNamespace) => {
                 failure(404, "NotFound", "the namespace is not found", "namespaces")
             }
-            Err(Refusal::Conflict(reason)) => failure(409, "Conflict", &reason, &api_version),
+            Err(Refusal::Conflict(reason)) => failure(409, "Conflict", &reason, &id.api_version),
         }
     }
 

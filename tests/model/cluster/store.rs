@@ -21,6 +21,7 @@ pub(crate) enum Change {
 pub(crate) enum Refusal {
     NotFound,
     NoNamespace,
+    AlreadyThere,
     Conflict(String),
 }
 
