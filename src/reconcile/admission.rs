@@ -188,10 +188,10 @@ struct Labour {
 
 /// Looking whether the answers given still hold.
 const LOOK: Labour =
-    Labour { free: Duration::from_micros(100), times: 100, most: Duration::from_millis(50) };
+    Labour { free: Duration::from_micros(250), times: 100, most: Duration::from_millis(50) };
 /// Comparing the cluster as it is with the cluster as it would be.
 const BATCH: Labour =
-    Labour { free: Duration::from_millis(10), times: 20, most: Duration::from_millis(500) };
+    Labour { free: Duration::from_millis(10), times: 10, most: Duration::from_millis(500) };
 
 /// What is in force is forgotten with the next question, and without one after this time.
 const LEISURE: Duration = Duration::from_secs(1);
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn only_where_a_batch_is_dear_are_questions_gathered_and_never_for_long() {
         assert_eq!(rest(Duration::from_millis(9), BATCH), Duration::ZERO);
-        assert_eq!(rest(Duration::from_millis(20), BATCH), Duration::from_millis(200));
+        assert_eq!(rest(Duration::from_millis(20), BATCH), Duration::from_millis(100));
         assert_eq!(rest(Duration::from_secs(9), BATCH), Duration::from_millis(500));
     }
 }
