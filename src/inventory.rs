@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
@@ -44,9 +45,14 @@ pub fn last_changed(object: &Value) -> Option<Timestamp> {
     fields.iter().filter_map(|entry| entry.get("time")?.as_str()?.parse().ok()).max()
 }
 
-/// What identifies an object in a cluster.
+/// The name of an object in a cluster; a copy shares it, for it stands in many places and there may be
+/// thousands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectId {
+pub struct ObjectId(Arc<Identity>);
+
+/// What identifies an object in a cluster.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
     /// For example `apps/v1`.
     pub api_version: String,
     /// For example `Deployment`.
@@ -55,6 +61,26 @@ pub struct ObjectId {
     pub namespace: Option<String>,
     /// The object's name.
     pub name: String,
+}
+
+impl ObjectId {
+    /// The object of this name; `namespace` is absent for a cluster-scoped one.
+    pub fn new(api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
+        Self(Arc::new(Identity {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        }))
+    }
+}
+
+impl Deref for ObjectId {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.0
+    }
 }
 
 impl fmt::Display for ObjectId {
@@ -71,7 +97,7 @@ impl fmt::Display for ObjectId {
 /// be there.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    id: Arc<ObjectId>,
+    id: ObjectId,
     object: Arc<Value>,
     digest: OnceLock<Digest>,
 }
@@ -86,14 +112,10 @@ impl Manifest {
     /// Takes an object apart far enough to name it; `None` when `apiVersion`, `kind` or
     /// `metadata.name` is missing.
     pub fn new(object: Value) -> Option<Self> {
-        let text = |pointer: &str| object.pointer(pointer)?.as_str().map(str::to_owned);
-        let id = ObjectId {
-            api_version: text("/apiVersion")?,
-            kind: text("/kind")?,
-            namespace: text("/metadata/namespace"),
-            name: text("/metadata/name")?,
-        };
-        Some(Self { id: id.into(), object: object.into(), digest: OnceLock::new() })
+        let text = |pointer: &str| object.pointer(pointer)?.as_str();
+        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name")?);
+        let id = ObjectId::new(text("/apiVersion")?, text("/kind")?, namespace, name);
+        Some(Self { id, object: object.into(), digest: OnceLock::new() })
     }
 
     /// The object's identity.

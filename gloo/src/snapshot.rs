@@ -122,13 +122,17 @@ impl Snapshot {
         true
     }
 
-    /// Puts in every object of `other`, each as [`Snapshot::upsert`] would, but without decoding it
-    /// again.
-    pub fn extend(&mut self, other: &Self) {
-        self.upstreams.extend(&other.upstreams);
-        self.upstream_groups.extend(&other.upstream_groups);
+    /// Puts in the VirtualServices and RouteTables of `other`, each as [`Snapshot::upsert`] would, but
+    /// without decoding it again.
+    pub fn extend_routes(&mut self, other: &Self) {
         self.virtual_services.extend(&other.virtual_services);
         self.route_tables.extend(&other.route_tables);
+    }
+
+    /// Puts in all other objects of `other` in the same way.
+    pub fn extend_backends(&mut self, other: &Self) {
+        self.upstreams.extend(&other.upstreams);
+        self.upstream_groups.extend(&other.upstream_groups);
         self.settings.extend(&other.settings);
         self.gateways.extend(&other.gateways);
         self.services.extend(&other.services);

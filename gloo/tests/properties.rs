@@ -328,7 +328,8 @@ proptest! {
             one.upsert(object);
             decoded.upsert(object);
         }
-        other.extend(&decoded);
+        other.extend_backends(&decoded);
+        other.extend_routes(&decoded);
         prop_assert!(one.differing(&other).is_empty());
         prop_assert_eq!(one.undecodable(), other.undecodable());
         prop_assert_eq!(

@@ -118,12 +118,7 @@ pub(super) mod tests {
 
     /// Some object of Gloo's.
     pub(in crate::cluster) fn table() -> ObjectId {
-        ObjectId {
-            api_version: "gateway.solo.io/v1".into(),
-            kind: "RouteTable".into(),
-            namespace: Some("echo".into()),
-            name: "echo-routes".into(),
-        }
+        ObjectId::new("gateway.solo.io/v1", "RouteTable", Some("echo"), "echo-routes")
     }
 
     #[test]

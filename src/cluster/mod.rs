@@ -170,12 +170,7 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &str,
     ) -> Result<Vec<(ObjectId, Value)>, ClusterError> {
-        let anything = ObjectId {
-            api_version: api_version.into(),
-            kind: kind.into(),
-            namespace: namespace.map(str::to_owned),
-            name: "*".into(),
-        };
+        let anything = ObjectId::new(api_version, kind, namespace, "*");
         let api = match namespace {
             Some(_) => self.api(&anything).await?,
             None => Api::all_with(self.client.clone(), &self.resource(&anything).await?.0),
@@ -189,11 +184,8 @@ impl Cluster {
             .map(|mut object| {
                 object.types =
                     Some(TypeMeta { api_version: api_version.into(), kind: kind.into() });
-                let id = ObjectId {
-                    namespace: object.namespace(),
-                    name: object.name_any(),
-                    ..anything.clone()
-                };
+                let (namespace, name) = (object.namespace(), object.name_any());
+                let id = ObjectId::new(api_version, kind, namespace.as_deref(), &name);
                 (id, to_value(&object))
             })
             .collect())
@@ -209,12 +201,7 @@ impl Cluster {
         kind: &Kind,
         instance: &str,
     ) -> Result<BoxStream<'static, Result<Event<Value>, ClusterError>>, ClusterError> {
-        let anything = ObjectId {
-            api_version: kind.api_version.clone(),
-            kind: kind.kind.clone(),
-            namespace: None,
-            name: "*".into(),
-        };
+        let anything = ObjectId::new(&kind.api_version, &kind.kind, None, "*");
         let (resource, _) = self.resource(&anything).await?;
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
         let selector =
@@ -309,12 +296,7 @@ impl Cluster {
 
 /// Stands for the API server as a whole.
 fn nothing() -> ObjectId {
-    ObjectId {
-        api_version: "v1".into(),
-        kind: "APIGroup".into(),
-        namespace: None,
-        name: "*".into(),
-    }
+    ObjectId::new("v1", "APIGroup", None, "*")
 }
 
 /// The object as plain JSON.

@@ -152,12 +152,7 @@ mod tests {
     const VALUES: &str = "deployment: {v1: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";
 
     fn owned(kind: &str, service: &str, kept: bool) -> (ObjectId, Arc<str>, bool) {
-        let id = ObjectId {
-            api_version: "v1".into(),
-            kind: kind.into(),
-            namespace: Some(service.into()),
-            name: service.into(),
-        };
+        let id = ObjectId::new("v1", kind, Some(service), service);
         (id, service.into(), kept)
     }
 

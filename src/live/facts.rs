@@ -232,13 +232,8 @@ pub fn ready_addresses(endpoints: &Value) -> BTreeSet<Arc<str>> {
 
 /// Names an object as the API server shows it.
 pub fn identify(object: &Value, api_version: &str, kind: &str) -> ObjectId {
-    let text = |field: &str| object["metadata"][field].as_str().map(str::to_owned);
-    ObjectId {
-        api_version: api_version.to_owned(),
-        kind: kind.to_owned(),
-        namespace: text("namespace"),
-        name: text("name").unwrap_or_default(),
-    }
+    let text = |field: &str| object["metadata"][field].as_str();
+    ObjectId::new(api_version, kind, text("namespace"), text("name").unwrap_or_default())
 }
 
 /// True for kinds whose objects Gloo's routing rests on.

@@ -354,12 +354,7 @@ fn version(object: &Value) -> u64 {
 }
 
 fn named(kind: &Kind, (namespace, name): &(String, String)) -> ObjectId {
-    ObjectId {
-        api_version: kind.api_version.clone(),
-        kind: kind.kind.clone(),
-        namespace: Some(namespace.clone()),
-        name: name.clone(),
-    }
+    ObjectId::new(&kind.api_version, &kind.kind, Some(namespace), name)
 }
 
 #[cfg(test)]
@@ -430,7 +425,8 @@ mod tests {
         assert_eq!(state.unsynced(), 1);
         assert_eq!(state.end_list(&kind()), [Touched::Service("echo".into()), Touched::Foreign]);
         assert_eq!(state.unsynced(), 0);
-        let names: Vec<_> = state.of_service("echo").into_keys().map(|id| id.name).collect();
+        let objects = state.of_service("echo");
+        let names: Vec<_> = objects.keys().map(|id| id.name.as_str()).collect();
         assert_eq!(names, ["other"]);
     }
 

@@ -104,7 +104,7 @@ fn reachable(pods: &Pods, seen: &Observation, all: bool) -> Option<Step> {
         _ => format!("{missing} of its ready pods are not in the Endpoints yet"),
     };
     let (selector, service) = (&pods.selector, &pods.service);
-    let id = ObjectId { kind: "Endpoints".into(), ..service.clone() };
+    let id = ObjectId::new("v1", "Endpoints", service.namespace.as_deref(), &service.name);
     let advice = format!(
         "the routes stay as they were; are there ready pods with the labels {selector}, and does the Service select them?"
     );

@@ -1,10 +1,11 @@
 //! Which of several changes an object belongs to.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use gloo::ObjectRef;
 
-use super::{Change, Refusal, situation};
+use super::{Change, Refusal};
 
 /// The objects of the changes at hand, each with the position of its change.
 pub(super) struct Owners(HashMap<ObjectRef, usize>);
@@ -12,14 +13,14 @@ pub(super) struct Owners(HashMap<ObjectRef, usize>);
 impl Owners {
     /// # Errors
     /// An object that two of the changes have.
-    pub(super) fn of(changes: &[Change<'_>]) -> Result<Self, Refusal> {
+    pub(super) fn of(changes: &[Arc<Change>]) -> Result<Self, Refusal> {
         let mut owners = HashMap::new();
         for (at, change) in changes.iter().enumerate() {
-            for object in situation::own(change) {
+            for object in change.own() {
                 if let Some(other) = owners.insert(object.clone(), at).filter(|other| *other != at)
                 {
-                    let service = changes[other].service.to_owned();
-                    return Err(Refusal::Claimed { object: object.into(), service });
+                    let service = changes[other].service.clone();
+                    return Err(Refusal::Claimed { object: Arc::new(object.clone()), service });
                 }
             }
         }

@@ -6,7 +6,7 @@ use gloo::{Finding, Gravity, ObjectRef, State};
 
 use super::Change;
 use super::harm::on_one_line;
-use super::situation::{Situation, own};
+use super::situation::Situation;
 
 /// A mistake in the live cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,9 +114,9 @@ fn rejected(situation: &Situation) -> impl Iterator<Item = (&ObjectRef, &str)> {
 /// Why what the change does to routes and Upstreams would not reach Envoy.
 ///
 /// A mistake that the change itself puts right does not count: `last` is the cluster after it.
-pub(super) fn blocking(base: &Situation, last: &Situation, change: &Change<'_>) -> Option<String> {
-    let altered: Vec<ObjectRef> =
-        own(change).filter(|it| !last.snapshot.agrees(&base.snapshot, it)).collect();
+pub(super) fn blocking(base: &Situation, last: &Situation, change: &Change) -> Option<String> {
+    let altered: Vec<&ObjectRef> =
+        change.own().filter(|it| !last.snapshot.agrees(&base.snapshot, it)).collect();
     let deletes = !change.surplus.is_empty();
     let alters = |kind: &str| altered.iter().any(|object| object.kind == kind);
     let is_route = |kind: &str| matches!(kind, "RouteTable" | "VirtualService");
@@ -150,9 +150,9 @@ pub(super) fn blocking(base: &Situation, last: &Situation, change: &Change<'_>) 
 }
 
 /// Whether the VirtualService has routes of this change, now or then, or is one of its objects.
-fn serves(base: &Situation, last: &Situation, host: &ObjectRef, change: &Change<'_>) -> bool {
-    let own: Vec<ObjectRef> = own(change).collect();
+fn serves(base: &Situation, last: &Situation, host: &ObjectRef, change: &Change) -> bool {
+    let own: Vec<&ObjectRef> = change.own().collect();
     let hosts = base.translation.desired.iter().chain(&last.translation.desired);
     let mut routes = hosts.filter(|it| *it.holder == *host).flat_map(|host| &host.routes);
-    own.contains(host) || routes.any(|route| own.contains(&*route.holder))
+    own.contains(&host) || routes.any(|route| own.contains(&&*route.holder))
 }

@@ -232,7 +232,7 @@ fn is_below(domain: &str, wildcard: &str) -> bool {
 pub(super) fn served(
     base: &Situation,
     last: &Situation,
-    changes: &[Change<'_>],
+    changes: &[Arc<Change>],
     owners: &Owners,
 ) -> Result<(), Refusal> {
     let holders = |situation: &'_ Situation| -> HashSet<Arc<ObjectRef>> {
@@ -250,10 +250,10 @@ pub(super) fn served(
             }
             continue;
         };
-        if let Some(routes) = changes[at].desired.routes.first()
+        if let Some(routes) = changes[at].first_route()
             && !reached.contains(&at)
         {
-            return Err(Refusal::Unserved(super::situation::reference(routes.id()).into()));
+            return Err(Refusal::Unserved(Arc::new(routes.clone())));
         }
     }
     Ok(())

@@ -1,36 +1,31 @@
 //! Whether an answer still holds after the cluster has changed.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use gloo::{ObjectRef, Snapshot};
 
-use super::{Change, group, situation};
-use crate::inventory::Manifest;
+use super::{Change, group};
 
 /// Whether all that has happened between two looks at the cluster is what these changes do to
 /// backends and RouteTables, in part or wholly. When they were admitted, each was found to leave the
 /// others as they are. What says who is served at all may be of use to anybody, and is never foreseen.
-pub fn foreseen(before: &Snapshot, after: &Snapshot, changes: &[Change<'_>]) -> bool {
+pub fn foreseen(before: &Snapshot, after: &Snapshot, changes: &[Arc<Change>]) -> bool {
     let differing = before.differing(after);
     if differing.is_empty() {
         return true;
     }
-    let touched: BTreeSet<(&str, &str, &str)> =
-        differing.iter().map(|it| (&*it.kind, &*it.namespace, &*it.name)).collect();
-    let acts = |change: &&Change<'_>| {
-        let mut ids = change.desired.manifests().map(Manifest::id).chain(change.surplus);
-        ids.any(|id| {
-            let namespace = id.namespace.as_deref().unwrap_or_default();
-            touched.contains(&(&*id.kind, namespace, &*id.name))
-        })
-    };
-    let changes: Vec<Change<'_>> = changes.iter().filter(acts).copied().collect();
-    let own: BTreeSet<ObjectRef> = changes.iter().flat_map(situation::own).collect();
-    let done = situation::done(before, &changes);
+    let acts = |change: &&Arc<Change>| change.own().any(|object| differing.contains(object));
+    let changes: Vec<&Arc<Change>> = changes.iter().filter(acts).collect();
     differing.iter().all(|object| {
         let serves = matches!(object.kind.as_str(), "VirtualService" | "Gateway" | "Settings")
             || group::delegates(before, object)
             || group::delegates(after, object);
-        !serves && own.contains(object) && after.agrees(&done, object)
+        !serves && changes.iter().any(|change| is_done(change, object, after))
     })
+}
+
+/// Whether the object is as this change leaves it.
+fn is_done(change: &Change, object: &ObjectRef, now: &Snapshot) -> bool {
+    change.written.contains(object) && now.agrees(&change.decoded, object)
+        || change.deleted.contains(object) && !now.contains(object)
 }

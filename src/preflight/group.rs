@@ -2,18 +2,19 @@
 //! holds for each alone.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use gloo::api::Route;
 use gloo::{Gravity, ObjectRef, Snapshot};
 
 use super::Change;
-use super::situation::{Situation, own, reference, under_way};
+use super::situation::{Situation, under_way};
 
 /// Cuts the changes, in their order, into runs of independent ones.
-pub(super) fn independent<'a, 'b>(
+pub(super) fn independent<'a>(
     live: &Situation,
-    changes: &'a [Change<'b>],
-) -> Vec<&'a [Change<'b>]> {
+    changes: &'a [Arc<Change>],
+) -> Vec<&'a [Arc<Change>]> {
     let coming = under_way(&live.snapshot, changes);
     let broken = broken(live);
     let mut runs = Vec::new();
@@ -57,15 +58,15 @@ struct Traits {
 
 impl Traits {
     fn of(
-        change: &Change<'_>,
+        change: &Change,
         live: &Snapshot,
         coming: &Snapshot,
         broken: &HashSet<ObjectRef>,
     ) -> Self {
-        let surplus: HashSet<ObjectRef> = change.surplus.iter().map(reference).collect();
+        let surplus: HashSet<&ObjectRef> = change.deleted.iter().collect();
         let altered =
-            own(change).filter(|object| surplus.contains(object) || !live.agrees(coming, object));
-        let objects: Vec<ObjectRef> = altered.collect();
+            |object: &&ObjectRef| surplus.contains(object) || !live.agrees(coming, object);
+        let objects: Vec<ObjectRef> = change.own().filter(altered).cloned().collect();
         let alone = objects.iter().any(|object| {
             broken.contains(object)
                 || matches!(object.kind.as_str(), "Gateway" | "Settings")
@@ -74,7 +75,7 @@ impl Traits {
         });
         let uses = [live, coming]
             .into_iter()
-            .flat_map(|snapshot| own(change).flat_map(move |object| snapshot.uses(&object)));
+            .flat_map(|snapshot| change.own().flat_map(|object| snapshot.uses(object)));
         let uses = uses.collect();
         let tables = objects.iter().filter(|object| object.kind == "RouteTable");
         let (mut adds, mut removes) = (false, false);

@@ -26,7 +26,7 @@ pub(super) fn undecodable(stage: &Situation, owners: &Owners) -> Result<(), Refu
 pub(super) fn findings(
     base: &Situation,
     stage: &Situation,
-    changes: &[Change<'_>],
+    changes: &[Arc<Change>],
     owners: &Owners,
 ) -> Result<(), Refusal> {
     let (before, after) = (&base.translation, &stage.translation);
@@ -52,8 +52,8 @@ pub(super) fn findings(
     };
     // A route to several Upstreams that are not there is told of the first. When that one comes, it is
     // told of the next, and is no worse off; unless it is one that we take away.
-    let takes_away = changes.iter().flat_map(|change| change.surplus);
-    let takes_away = takes_away.into_iter().any(|id| !is_route(id));
+    let mut takes_away = changes.iter().flat_map(|change| &change.surplus);
+    let takes_away = takes_away.any(|id| !is_route(id));
     let by_words = |finding: &Finding| {
         finding.gravity < Gravity::Rejected && (takes_away || owners.has(&finding.object))
     };

@@ -10,6 +10,7 @@
 
 mod blame;
 mod broken;
+mod change;
 mod claims;
 mod foresight;
 mod group;
@@ -24,15 +25,14 @@ use std::sync::{Arc, OnceLock};
 
 use gloo::{Memory, ObjectRef, Snapshot, State};
 
-use crate::inventory::{Manifest, ObjectId};
-use crate::plan::Desired;
+use crate::inventory::ObjectId;
 use blame::Owners;
 use situation::{Situation, Stages};
 
 pub use broken::{Blocks, Broken, Rule};
+pub use change::Change;
 pub use foresight::foreseen;
 pub use refusal::{Conflict, Refusal};
-pub use situation::Decoded;
 
 /// What is known about a change that harms nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,21 +43,6 @@ pub struct Prediction {
     /// not be written, and nothing that the old ones may use may be deleted: Envoy still goes by
     /// them. Everything before the routes may go on.
     pub blocked_by: Option<String>,
-}
-
-/// The change of one service.
-#[derive(Clone, Copy, Debug)]
-pub struct Change<'a> {
-    /// Whose it is.
-    pub service: &'a str,
-    /// What the service should be.
-    pub desired: &'a Desired,
-    /// The same, decoded.
-    pub decoded: &'a Decoded,
-    /// Objects of the service that nothing desires any more.
-    pub surplus: &'a BTreeSet<ObjectId>,
-    /// Whether warnings about the change's own new objects are all right.
-    pub tolerates_warnings: bool,
 }
 
 /// The cluster that changes are compared with: what is live, and what is admitted and not to be seen
@@ -82,17 +67,17 @@ struct Ahead {
 
 impl Ahead {
     /// What goes is still there in the snapshot, so that changes could come to rely on it.
-    fn keeps_what_is_used(&self, live: &Snapshot, changes: &[Change<'_>]) -> Result<(), Refusal> {
+    fn keeps_what_is_used(&self, live: &Snapshot, changes: &[Arc<Change>]) -> Result<(), Refusal> {
         if self.leaving.is_empty() {
             return Ok(());
         }
         let coming = situation::under_way(live, changes);
         for change in changes {
-            for object in change.desired.manifests().map(|it| situation::reference(it.id())) {
-                for used in coming.uses(&object) {
+            for object in &change.written {
+                for used in coming.uses(object) {
                     let Some(service) = self.leaving.get(&used) else { continue };
-                    if service != change.service {
-                        let (object, used) = (Arc::new(object), Arc::new(used));
+                    if *service != change.service {
+                        let (object, used) = (Arc::new(object.clone()), Arc::new(used));
                         return Err(Refusal::Leaving { object, used, service: service.clone() });
                     }
                 }
@@ -119,7 +104,7 @@ impl Baseline {
     /// The same with changes that were admitted and are not to be seen in the live objects yet. What
     /// they delete is still there. A change that is checked again must not be among them.
     #[must_use]
-    pub fn with(&self, changes: &[Change<'_>]) -> Self {
+    pub fn with(&self, changes: &[Arc<Change>]) -> Self {
         let (base, mut writers, mut leaving) = match &self.ahead {
             Some(ahead) => {
                 (&ahead.snapshot, BTreeMap::clone(&ahead.writers), BTreeMap::clone(&ahead.leaving))
@@ -128,10 +113,9 @@ impl Baseline {
         };
         let snapshot = situation::under_way(base, changes);
         for change in changes {
-            writers
-                .extend(situation::own(change).map(|object| (object, change.service.to_owned())));
-            let surplus = change.surplus.iter().map(situation::reference);
-            leaving.extend(surplus.map(|object| (object, change.service.to_owned())));
+            let of_service = |object: &ObjectRef| (object.clone(), change.service.clone());
+            writers.extend(change.own().map(of_service));
+            leaving.extend(change.deleted.iter().map(of_service));
         }
         let situation = match &self.ahead {
             Some(ahead) if snapshot.is(base) => Arc::clone(&ahead.situation),
@@ -151,7 +135,7 @@ impl Baseline {
     /// Says of each change whether it harms anybody: the same as if they were checked one after the
     /// other, each with those admitted before it. A batch where all is well takes a few translations,
     /// whatever its size.
-    pub fn check(&self, changes: &[Change<'_>]) -> Vec<Result<Prediction, Refusal>> {
+    pub fn check(&self, changes: &[Arc<Change>]) -> Vec<Result<Prediction, Refusal>> {
         let mut ahead = self.clone();
         let mut verdicts = Vec::with_capacity(changes.len());
         for run in group::independent(&self.live, changes) {
@@ -161,7 +145,7 @@ impl Baseline {
     }
 
     /// Checks changes that have nothing to do with each other together, and by halves if that fails.
-    fn admit(&mut self, changes: &[Change<'_>], verdicts: &mut Vec<Result<Prediction, Refusal>>) {
+    fn admit(&mut self, changes: &[Arc<Change>], verdicts: &mut Vec<Result<Prediction, Refusal>>) {
         match self.examine(changes) {
             Ok(predictions) => {
                 *self = self.with(changes);
@@ -176,13 +160,13 @@ impl Baseline {
         }
     }
 
-    fn examine(&self, changes: &[Change<'_>]) -> Result<Vec<Prediction>, Refusal> {
+    fn examine(&self, changes: &[Arc<Change>]) -> Result<Vec<Prediction>, Refusal> {
         let owners = Owners::of(changes)?;
         let predictions = examine(&self.live, changes, &owners)?;
         let Some(ahead) = &self.ahead else { return Ok(predictions) };
         let writers = ahead.writers.iter();
         for (object, service) in writers {
-            if owners.of_object(object).is_some_and(|at| changes[at].service != service) {
+            if owners.of_object(object).is_some_and(|at| changes[at].service != *service) {
                 return Err(Refusal::Claimed {
                     object: Arc::new(object.clone()),
                     service: service.clone(),
@@ -203,7 +187,7 @@ impl Baseline {
 /// Compares the cluster at every stage of the changes with the cluster without them.
 fn examine(
     base: &Situation,
-    changes: &[Change<'_>],
+    changes: &[Arc<Change>],
     owners: &Owners,
 ) -> Result<Vec<Prediction>, Refusal> {
     let stages = Stages::of(base, changes);
@@ -221,14 +205,13 @@ fn examine(
     claims::leaving(base, last, owners)?;
 
     let judged = &stages.prepared.as_ref().unwrap_or(base).translation.statuses;
-    let prediction = |change: &Change<'_>| {
-        let upstreams = change.desired.upstreams.iter().map(Manifest::id);
+    let prediction = |change: &Arc<Change>| {
         let has_verdict = |id: &&ObjectId| {
-            let status = judged.get(&situation::reference(id));
+            let status = judged.get(&change::reference(id));
             status.is_some_and(|status| status.state != State::Pending)
         };
         Prediction {
-            judged_upstreams: upstreams.filter(has_verdict).cloned().collect(),
+            judged_upstreams: change.upstreams.iter().filter(has_verdict).cloned().collect(),
             blocked_by: broken::blocking(base, last, change),
         }
     };

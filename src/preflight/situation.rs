@@ -1,36 +1,10 @@
 //! What the objects of a cluster mean at one moment.
 
-use gloo::{Memory, ObjectRef, Snapshot, Translation, translate};
+use std::sync::Arc;
 
-use crate::inventory::{Manifest, ObjectId};
+use gloo::{Memory, Snapshot, Translation, translate};
 
 use super::Change;
-use crate::plan::Desired;
-
-/// The objects of a service as routing sees them. Decoding them takes longer than comparing, so
-/// whoever compares often keeps this.
-#[derive(Clone, Debug)]
-pub struct Decoded {
-    backends: Snapshot,
-    routes: Snapshot,
-}
-
-impl Decoded {
-    /// Decodes what a service should be.
-    pub fn of(desired: &Desired) -> Self {
-        let decode = |manifests: Vec<&Manifest>| {
-            let mut snapshot = Snapshot::default();
-            for manifest in manifests {
-                snapshot.upsert(manifest.object());
-            }
-            snapshot
-        };
-        Self {
-            backends: decode(desired.workloads.iter().chain(&desired.upstreams).collect()),
-            routes: decode(desired.routes.iter().collect()),
-        }
-    }
-}
 
 /// Objects, and what they mean.
 #[derive(Debug)]
@@ -60,7 +34,7 @@ pub(super) struct Stages {
 
 impl Stages {
     /// The stages of all changes, taken together. One that is like the one before is left out.
-    pub(super) fn of(base: &Situation, changes: &[Change<'_>]) -> Self {
+    pub(super) fn of(base: &Situation, changes: &[Arc<Change>]) -> Self {
         let prepared = with_backends(&base.snapshot, changes);
         let routed = with_routes(&prepared, changes);
         let done = without_surplus(&routed, changes);
@@ -81,44 +55,28 @@ impl Stages {
     }
 }
 
-fn with_backends(base: &Snapshot, changes: &[Change<'_>]) -> Snapshot {
+fn with_backends(base: &Snapshot, changes: &[Arc<Change>]) -> Snapshot {
     let mut snapshot = base.clone();
-    changes.iter().for_each(|change| snapshot.extend(&change.decoded.backends));
+    changes.iter().for_each(|change| snapshot.extend_backends(&change.decoded));
     snapshot
 }
 
-fn with_routes(prepared: &Snapshot, changes: &[Change<'_>]) -> Snapshot {
+fn with_routes(prepared: &Snapshot, changes: &[Arc<Change>]) -> Snapshot {
     let mut snapshot = prepared.clone();
-    changes.iter().for_each(|change| snapshot.extend(&change.decoded.routes));
+    changes.iter().for_each(|change| snapshot.extend_routes(&change.decoded));
     snapshot
 }
 
-fn without_surplus(routed: &Snapshot, changes: &[Change<'_>]) -> Snapshot {
+fn without_surplus(routed: &Snapshot, changes: &[Arc<Change>]) -> Snapshot {
     let mut snapshot = routed.clone();
-    for id in changes.iter().flat_map(|change| change.surplus) {
-        snapshot.remove(&id.kind, id.namespace.as_deref().unwrap_or_default(), &id.name);
+    for object in changes.iter().flat_map(|change| &change.deleted) {
+        snapshot.remove(&object.kind, &object.namespace, &object.name);
     }
     snapshot
 }
 
 /// The objects as they are while the changes are under way: what is new is there, and what is to go
 /// is there too.
-pub(super) fn under_way(base: &Snapshot, changes: &[Change<'_>]) -> Snapshot {
+pub(super) fn under_way(base: &Snapshot, changes: &[Arc<Change>]) -> Snapshot {
     with_routes(&with_backends(base, changes), changes)
-}
-
-/// The objects when the changes are done.
-pub(super) fn done(base: &Snapshot, changes: &[Change<'_>]) -> Snapshot {
-    without_surplus(&under_way(base, changes), changes)
-}
-
-/// The objects of a change that routing looks at.
-pub(super) fn own(change: &Change<'_>) -> impl Iterator<Item = ObjectRef> {
-    let desired = change.desired.manifests().map(Manifest::id);
-    let ids = desired.chain(change.surplus);
-    ids.filter(|id| Snapshot::ROUTING.iter().any(|kind| kind.kind == id.kind)).map(reference)
-}
-
-pub(super) fn reference(id: &ObjectId) -> ObjectRef {
-    ObjectRef::new(&id.kind, id.namespace.as_deref().unwrap_or_default(), &id.name)
 }

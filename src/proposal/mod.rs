@@ -12,6 +12,7 @@ mod text;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use gloo::{Memory, ObjectRef, Snapshot, Translation, translate};
 use serde::Serialize;
@@ -25,7 +26,7 @@ use crate::diff::{self, Line};
 use crate::inventory::{Manifest, ObjectId};
 use crate::phase::Change as Transition;
 use crate::policy;
-use crate::preflight::{Baseline, Broken, Change, Decoded, Refusal};
+use crate::preflight::{Baseline, Broken, Change, Refusal};
 use crate::reconcile::Job;
 use crate::source::Tree;
 use crate::values::{PLATFORM, Repository};
@@ -174,9 +175,7 @@ impl Judgement {
         let names = expected.names().filter(|name| *name != PLATFORM);
         let jobs: Vec<&Job> = names.filter_map(|name| expected.job(name)).collect();
         let none = BTreeSet::new();
-        let decoded: Vec<Decoded> = jobs.iter().map(|job| Decoded::of(&job.desired)).collect();
-        let changes = jobs.iter().zip(&decoded);
-        let changes: Vec<_> = changes.map(|(job, decoded)| change(job, decoded, &none)).collect();
+        let changes: Vec<_> = jobs.iter().map(|job| change(job, &none)).collect();
         let verdicts = Baseline::new(cluster.clone()).check(&changes);
         let refused = jobs
             .iter()
@@ -194,10 +193,8 @@ impl Judgement {
     }
 }
 
-fn change<'a>(job: &'a Job, decoded: &'a Decoded, surplus: &'a BTreeSet<ObjectId>) -> Change<'a> {
-    let Job { service, desired, .. } = job;
-    let tolerates_warnings = desired.tolerates_warnings;
-    Change { service, desired, decoded, surplus, tolerates_warnings }
+fn change(job: &Job, surplus: &BTreeSet<ObjectId>) -> Arc<Change> {
+    Arc::new(Change::new(&job.service, &job.desired, surplus))
 }
 
 /// One service before and after.
@@ -268,10 +265,7 @@ fn judge(before: &Expected, after: &Expected, pairs: &[Pair]) -> BTreeMap<String
             base.upsert(&expected::elsewhere(&upstream));
         }
     }
-    let decoded: Vec<Decoded> = pairs.iter().map(|pair| Decoded::of(&pair.after.desired)).collect();
-    let changes = pairs.iter().zip(&decoded);
-    let changes: Vec<_> =
-        changes.map(|(pair, decoded)| change(&pair.after, decoded, &pair.surplus)).collect();
+    let changes: Vec<_> = pairs.iter().map(|pair| change(&pair.after, &pair.surplus)).collect();
     let verdicts = Baseline::new(base).check(&changes);
     let verdicts = pairs.iter().zip(verdicts);
     let refused =

@@ -2,6 +2,7 @@
 //! would collide are both let through, and a thousand new services cost a few translations.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gloo::Snapshot;
@@ -10,9 +11,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Job;
 use crate::inventory::ObjectId;
-use crate::live::{Digest, Live, is_part_of_gloo};
-use crate::plan::Desired;
-use crate::preflight::{Baseline, Broken, Change, Decoded, Prediction, Refusal, foreseen};
+use crate::live::{Digest, Live};
+use crate::preflight::{Baseline, Broken, Change, Prediction, Refusal, foreseen};
 
 /// A handle on the task that asks Gloo's own rules what changes would do to anybody.
 #[derive(Clone)]
@@ -26,32 +26,11 @@ enum Message {
 }
 
 struct Question {
-    change: Pending,
+    change: Arc<Change>,
     /// The job that it is about.
     job: Digest,
     gloo_namespace: String,
     answer: oneshot::Sender<Result<Prediction, Refusal>>,
-}
-
-/// A change that waits for its answer, or was let through and is not in force yet.
-#[derive(Clone)]
-struct Pending {
-    service: String,
-    desired: Desired,
-    decoded: Decoded,
-    surplus: BTreeSet<ObjectId>,
-}
-
-impl Pending {
-    fn change(&self) -> Change<'_> {
-        Change {
-            service: &self.service,
-            desired: &self.desired,
-            decoded: &self.decoded,
-            surplus: &self.surplus,
-            tolerates_warnings: self.desired.tolerates_warnings,
-        }
-    }
 }
 
 impl Admission {
@@ -73,12 +52,7 @@ impl Admission {
         surplus: &BTreeSet<ObjectId>,
         gloo_namespace: &str,
     ) -> Result<Prediction, String> {
-        let mut desired = job.desired.clone();
-        // A thousand Deployments take room, and routing does not rest on them.
-        desired.workloads.retain(|manifest| is_part_of_gloo(manifest.id()));
-        let decoded = Decoded::of(&desired);
-        let (service, surplus) = (job.service.clone(), surplus.clone());
-        let change = Pending { service, desired, decoded, surplus };
+        let change = Arc::new(Change::new(&job.service, &job.desired, surplus));
         let (answer, answered) = oneshot::channel();
         let gloo_namespace = gloo_namespace.to_owned();
         let question = Question { change, job: job.digest(), gloo_namespace, answer };
@@ -215,7 +189,7 @@ struct Office {
 
 /// A change that was let through and is not in force yet.
 struct LetThrough {
-    change: Pending,
+    change: Arc<Change>,
     job: Digest,
     /// The answer, while all that has happened since is what changes do that were let through. The
     /// earlier of these were reckoned with, and the later do this one no harm.
@@ -228,8 +202,8 @@ impl Office {
         if self.seen.1 == version {
             return;
         }
-        let changes: Vec<Change<'_>> =
-            self.let_through.values().map(|it| it.change.change()).collect();
+        let changes: Vec<Arc<Change>> =
+            self.let_through.values().map(|it| it.change.clone()).collect();
         if !foreseen(&self.seen.0, snapshot, &changes) {
             self.let_through.values_mut().for_each(|it| it.prediction = None);
         }
@@ -255,9 +229,9 @@ impl Office {
             self.let_through.remove(&question.change.service);
         }
         let live = self.translated(snapshot, version, state);
-        let ahead: Vec<Change<'_>> =
-            self.let_through.values().map(|it| it.change.change()).collect();
-        let changes: Vec<Change<'_>> = questions.iter().map(|q| q.change.change()).collect();
+        let ahead: Vec<Arc<Change>> =
+            self.let_through.values().map(|it| it.change.clone()).collect();
+        let changes: Vec<Arc<Change>> = questions.iter().map(|it| it.change.clone()).collect();
         let answers = live.with(&ahead).check(&changes);
         for (question, answer) in questions.iter().zip(&answers) {
             if let Ok(prediction) = answer {

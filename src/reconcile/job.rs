@@ -131,12 +131,12 @@ impl Job {
 
 fn backend(service: &Service, version: &Version) -> Backend {
     match &service.versions[version] {
-        Workload::Upstream(upstream) => Backend::Upstream(ObjectId {
-            api_version: "gloo.solo.io/v1".into(),
-            kind: "Upstream".into(),
-            namespace: Some(upstream.namespace.clone()),
-            name: upstream.name.clone(),
-        }),
+        Workload::Upstream(upstream) => Backend::Upstream(ObjectId::new(
+            "gloo.solo.io/v1",
+            "Upstream",
+            Some(&upstream.namespace),
+            &upstream.name,
+        )),
         workload => Backend::Pods(pods(service, version, workload)),
     }
 }
@@ -149,20 +149,15 @@ fn pods(service: &Service, version: &Version, workload: &Workload) -> Pods {
     Pods {
         version: version.to_string(),
         selector: format!("app={},version={version}", service.name),
-        service: own(service, "v1", "Service", service.name.to_string()),
-        deployment: own(service, "apps/v1", "Deployment", service.version_name(version)),
+        service: own(service, "v1", "Service", service.name.as_str()),
+        deployment: own(service, "apps/v1", "Deployment", &service.version_name(version)),
         ours: matches!(workload, Workload::Deployed(_)),
         parked: replicas == Some(0),
     }
 }
 
-fn own(service: &Service, api_version: &str, kind: &str, name: String) -> ObjectId {
-    ObjectId {
-        api_version: api_version.into(),
-        kind: kind.into(),
-        namespace: Some(service.namespace.clone()),
-        name,
-    }
+fn own(service: &Service, api_version: &str, kind: &str, name: &str) -> ObjectId {
+    ObjectId::new(api_version, kind, Some(&service.namespace), name)
 }
 
 /// The services that have objects in the cluster and stand nowhere any more, given each object's

@@ -182,12 +182,7 @@ mod tests {
     use super::*;
 
     fn table() -> ObjectId {
-        ObjectId {
-            api_version: "gateway.solo.io/v1".into(),
-            kind: "RouteTable".into(),
-            namespace: Some("echo".into()),
-            name: "echo-routes".into(),
-        }
+        ObjectId::new("gateway.solo.io/v1", "RouteTable", Some("echo"), "echo-routes")
     }
 
     fn second(second: i64) -> Timestamp {

@@ -65,8 +65,9 @@ fn parked(pods: &Pods, desired: &Desired, in_force: &Routed, seen: &Observation)
 
 /// The Deployment that another version of the same service has, if it is ours.
 fn deployment_of(version: &str, pods: &Pods) -> Option<ObjectId> {
-    let service = pods.deployment.name.strip_suffix(&pods.version)?;
-    Some(ObjectId { name: format!("{service}{version}"), ..pods.deployment.clone() })
+    let known = &pods.deployment;
+    let name = format!("{}{version}", known.name.strip_suffix(&pods.version)?);
+    Some(ObjectId::new(&known.api_version, &known.kind, known.namespace.as_deref(), &name))
 }
 
 /// Gloo finds endpoints by the Service's port: between the change of the Service and the one of the

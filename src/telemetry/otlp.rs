@@ -130,12 +130,7 @@ mod tests {
 
     #[test]
     fn our_spans_arrive_with_their_fields_and_nobody_elses() {
-        let table = ObjectId {
-            api_version: "gateway.solo.io/v1".into(),
-            kind: "RouteTable".into(),
-            namespace: Some("echo".into()),
-            name: "echo-routes".into(),
-        };
+        let table = ObjectId::new("gateway.solo.io/v1", "RouteTable", Some("echo"), "echo-routes");
         let received = collected(|| {
             super::super::reconcile("echo", "0123456").in_scope(|| {
                 super::super::apply(&table).in_scope(|| tracing::info!("a decision"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::names::check_path_segment;
 use super::node::Extent;
 use super::yaml;
-use crate::inventory::{Manifest, ObjectId};
+use crate::inventory::{Identity, Manifest, ObjectId};
 use crate::problem::{Location, Problem};
 
 /// What stands below `platform/`.
@@ -63,7 +63,7 @@ impl Platform {
 /// What Kubernetes asks of everything that becomes part of an object's address, lest it lead to
 /// another object's.
 fn check_id(id: &ObjectId) -> Result<(), String> {
-    let ObjectId { api_version, kind, namespace, name } = id;
+    let Identity { api_version, kind, namespace, name } = &**id;
     let version = api_version.split_once('/').map_or(api_version.as_str(), |(_, version)| version);
     let group = api_version.split_once('/').map(|(group, _)| group);
     for (what, text) in [

@@ -7,7 +7,7 @@ fn is_admitted(verdicts: &[Result<Prediction, Refusal>]) -> Vec<bool> {
 }
 
 fn check(objects: &[Value], wishes: &[Wish]) -> Vec<Result<Prediction, Refusal>> {
-    let changes: Vec<Change<'_>> = wishes.iter().map(Wish::change).collect();
+    let changes: Vec<Arc<Change>> = wishes.iter().map(Wish::change).collect();
     Baseline::new(cluster(objects)).check(&changes)
 }
 

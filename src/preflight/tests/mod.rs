@@ -9,6 +9,8 @@ mod properties;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::inventory::Manifest;
+use crate::plan::Desired;
 
 fn settings() -> Vec<Value> {
     vec![
@@ -65,20 +67,12 @@ fn manifest(object: Value) -> Manifest {
 struct Wish {
     service: String,
     desired: Desired,
-    decoded: OnceLock<Decoded>,
     surplus: BTreeSet<ObjectId>,
-    tolerates_warnings: bool,
 }
 
 impl Wish {
-    fn change(&self) -> Change<'_> {
-        Change {
-            service: &self.service,
-            desired: &self.desired,
-            decoded: self.decoded.get_or_init(|| Decoded::of(&self.desired)),
-            surplus: &self.surplus,
-            tolerates_warnings: self.tolerates_warnings,
-        }
+    fn change(&self) -> Arc<Change> {
+        Arc::new(Change::new(&self.service, &self.desired, &self.surplus))
     }
 
     fn without(mut self, objects: &[Value]) -> Self {
@@ -105,8 +99,9 @@ fn echo(routes: Value) -> Wish {
 
 /// The platform with these routes.
 fn platform(routes: Value) -> Wish {
-    let desired = Desired { routes: vec![manifest(routes)], ..Desired::default() };
-    Wish { service: "platform".into(), desired, tolerates_warnings: true, ..Wish::default() }
+    let routes = vec![manifest(routes)];
+    let desired = Desired { routes, tolerates_warnings: true, ..Desired::default() };
+    Wish { service: "platform".into(), desired, ..Wish::default() }
 }
 
 fn cluster(objects: &[Value]) -> Snapshot {

@@ -234,7 +234,7 @@ fn taken_by(translation: &Translation, answer: &Answer) -> Option<(ObjectRef, us
 
 fn is_in(wish: &Wish, object: &ObjectRef) -> bool {
     let desired = wish.desired.manifests().map(Manifest::id);
-    desired.chain(&wish.surplus).any(|id| situation::reference(id) == *object)
+    desired.chain(&wish.surplus).any(|id| change::reference(id) == *object)
 }
 
 /// The live cluster, and who answers which request in it.
@@ -312,7 +312,7 @@ proptest! {
         stages in vec(vec(0..4_usize, OURS.len()), 4),
     ) {
         let live = cluster(&objects);
-        let changes: Vec<Change<'_>> = wishes.iter().map(Wish::change).collect();
+        let changes: Vec<Arc<Change>> = wishes.iter().map(Wish::change).collect();
         let verdicts = Baseline::new(live.clone()).check(&changes);
         let admitted: Vec<&Wish> =
             wishes.iter().zip(&verdicts).filter(|(_, it)| it.is_ok()).map(|(wish, _)| wish).collect();
@@ -327,7 +327,7 @@ proptest! {
     #[test]
     fn a_refusal_names_an_object_of_the_change_or_the_cluster((objects, wishes) in cases()) {
         let live = cluster(&objects);
-        let changes: Vec<Change<'_>> = wishes.iter().map(Wish::change).collect();
+        let changes: Vec<Arc<Change>> = wishes.iter().map(Wish::change).collect();
         for verdict in Baseline::new(live.clone()).check(&changes) {
             let Err(refusal) = verdict else { continue };
             let object = refusal.object();
@@ -339,14 +339,14 @@ proptest! {
     #[test]
     fn a_batch_admits_what_is_admitted_one_after_the_other((objects, wishes) in cases()) {
         let baseline = Baseline::new(cluster(&objects));
-        let changes: Vec<Change<'_>> = wishes.iter().map(Wish::change).collect();
+        let changes: Vec<Arc<Change>> = wishes.iter().map(Wish::change).collect();
         let together = baseline.check(&changes);
         let mut one_by_one = Vec::new();
         let mut ahead = baseline;
         for change in &changes {
-            let verdict = ahead.check(&[*change]).remove(0);
+            let verdict = ahead.check(std::slice::from_ref(change)).remove(0);
             if verdict.is_ok() {
-                ahead = ahead.with(&[*change]);
+                ahead = ahead.with(std::slice::from_ref(change));
             }
             one_by_one.push(verdict);
         }

@@ -60,12 +60,7 @@ mod tests {
     use super::*;
 
     fn object(name: &str) -> ObjectId {
-        ObjectId {
-            api_version: "apps/v1".into(),
-            kind: "Deployment".into(),
-            namespace: Some("echo".into()),
-            name: name.into(),
-        }
+        ObjectId::new("apps/v1", "Deployment", Some("echo"), name)
     }
 
     #[test]

@@ -7,12 +7,7 @@ use super::*;
 use crate::report::Board;
 
 fn table() -> ObjectId {
-    ObjectId {
-        api_version: "gateway.solo.io/v1".into(),
-        kind: "RouteTable".into(),
-        namespace: Some("echo".into()),
-        name: "echo-routes".into(),
-    }
+    ObjectId::new("gateway.solo.io/v1", "RouteTable", Some("echo"), "echo-routes")
 }
 
 /// An API server that takes down every event and answers it with this status, once it is let go.
@@ -102,7 +97,8 @@ async fn the_same_again_is_a_series_and_another_message_another_event() {
 async fn a_slow_api_server_holds_nobody_up_and_what_does_not_fit_is_counted() {
     let (events, sending, written, _never) = started(201);
     for number in 0..QUEUE + 3 {
-        let about = ObjectId { name: format!("echo-{number}"), ..table() };
+        let name = format!("echo-{number}");
+        let about = ObjectId::new("gateway.solo.io/v1", "RouteTable", Some("echo"), &name);
         events.record(&about, None, Reason::Applied, "a");
     }
     assert_eq!(lost(&events, "queue-full").as_deref(), Some("3"));

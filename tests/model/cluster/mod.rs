@@ -30,10 +30,5 @@ pub(crate) const KINDS: [(&str, &str, &str); 10] = [
 
 pub(crate) fn id(kind: &str, namespace: &str, name: &str) -> ObjectId {
     let (api_version, ..) = KINDS.into_iter().find(|known| known.1 == kind).expect("served");
-    ObjectId {
-        api_version: api_version.into(),
-        kind: kind.into(),
-        namespace: Some(namespace.into()),
-        name: name.into(),
-    }
+    ObjectId::new(api_version, kind, Some(namespace), name)
 }

@@ -191,12 +191,9 @@ impl Asked {
         Some(match rest {
             [] => Self::Kinds(api_version),
             [plural] => Self::All { kind: kind(plural)?.into(), namespace },
-            [plural, name] => Self::One(ObjectId {
-                kind: kind(plural)?.into(),
-                api_version,
-                namespace,
-                name: (*name).into(),
-            }),
+            [plural, name] => {
+                Self::One(ObjectId::new(&api_version, kind(plural)?, namespace.as_deref(), name))
+            }
             _ => return None,
         })
     }
