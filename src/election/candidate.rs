@@ -147,12 +147,15 @@ impl Candidate {
         let now = Instant::now();
         let holder = record.as_ref().and_then(lease::holder);
         let free_at = match (&record, holder) {
-            (Some(record), Some(holder)) if holder != self.identity => {
+            // Ours that was only made was not, in the eyes of whoever leads by one before it.
+            (Some(record), Some(holder))
+                if holder != self.identity || !lease::is_acquired(record) =>
+            {
                 now + lease::duration(record, self.timing)
             }
             (Some(_), _) => now,
             // Somebody may have deleted it, and its holder not know yet.
-            (None, _) => now + self.timing.duration(),
+            (None, _) => now + self.timing.grace(),
         };
         let last = record.as_ref().and_then(lease::revision).cloned();
         self.last_taken_up.send_replace(Some(last));
@@ -176,11 +179,18 @@ impl Candidate {
         (holder != self.identity).then(|| holder.to_owned())
     }
 
-    /// Tries to take the Lease once.
+    /// Tries to take the Lease once, or to make one that does not exist.
     async fn take(&mut self) -> Option<Instant> {
-        self.term += 1;
+        let exists = self.seen.as_ref().is_some_and(|seen| seen.record.is_some());
         let refused = match self.write().await {
-            Ok(until) => return Some(until),
+            Ok((written, sent)) if exists => {
+                self.term += 1;
+                return Some(self.leads_by(written, sent));
+            }
+            Ok((made, _)) => {
+                self.see(Some(made));
+                return None;
+            }
             Err(Failure::Outdated) => match self.read().await {
                 Ok(record) => {
                     self.see(record);
@@ -219,7 +229,7 @@ impl Candidate {
     async fn renew(&mut self) -> Renewal {
         loop {
             let refused = match self.write().await {
-                Ok(until) => return Renewal::Until(until),
+                Ok((written, sent)) => return Renewal::Until(self.leads_by(written, sent)),
                 Err(Failure::Outdated) => match self.read().await {
                     Ok(record) => {
                         self.see(record);
@@ -239,8 +249,8 @@ impl Candidate {
         }
     }
 
-    /// Writes that the Lease is ours over the version we know, and says so to everybody.
-    async fn write(&mut self) -> Result<Instant, Failure> {
+    /// Writes that the Lease is ours over the version we know; gives it as written, and when that was sent.
+    async fn write(&self) -> Result<(Lease, Instant), Failure> {
         let record = self.seen.as_ref().and_then(|seen| seen.record.as_ref());
         let revision = self.calls.taken_up.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let revision = revision.as_deref();
@@ -254,22 +264,26 @@ impl Candidate {
                 None => self.api.create(&parameters, &lease).await,
             }
         };
-        let written = match timeout(self.timing.renewal(), written).await {
-            Ok(Ok(written)) => written,
+        match timeout(self.timing.renewal(), written).await {
+            Ok(Ok(written)) => Ok((written, sent)),
             Ok(Err(kube::Error::Api(status))) if [404, 409].contains(&status.code) => {
                 // A missing namespace is also a 404, and reading again would not tell.
                 let namespace = status.details.as_ref().is_some_and(|it| it.kind == "namespaces");
                 let message = format!("cannot write it: {}", status.message);
-                return Err(if namespace { Failure::Refused(message) } else { Failure::Outdated });
+                Err(if namespace { Failure::Refused(message) } else { Failure::Outdated })
             }
-            Ok(Err(error)) => return Err(Failure::Refused(format!("cannot write it: {error}"))),
-            Err(_) => return Err(Failure::Refused("no answer from the API server".to_owned())),
-        };
+            Ok(Err(error)) => Err(Failure::Refused(format!("cannot write it: {error}"))),
+            Err(_) => Err(Failure::Refused("no answer from the API server".to_owned())),
+        }
+    }
+
+    /// Says to everybody that we lead by this version of the Lease, and until when.
+    fn leads_by(&mut self, written: Lease, sent: Instant) -> Instant {
         let until = sent + self.timing.deadline();
         self.seen = Some(Seen { record: Some(written), free_at: sent });
         self.complaint = None;
         self.standing.send_replace(Standing::Leading { term: self.term, until });
-        Ok(until)
+        until
     }
 
     async fn read(&self) -> Result<Option<Lease>, String> {
@@ -279,11 +293,15 @@ impl Candidate {
         }
     }
 
-    /// Frees the Lease if it is ours, also when we never heard that it became so.
+    /// Frees the Lease if it is ours, also when we never heard that it became so. One that was only made
+    /// runs out: others may lead by one before it.
     async fn give_up(&mut self) {
+        let is_ours = |record: &Lease, identity: &str| {
+            lease::holder(record) == Some(identity) && lease::is_acquired(record)
+        };
         loop {
             match self.read().await {
-                Ok(Some(record)) if lease::holder(&record) == Some(&self.identity) => {
+                Ok(Some(record)) if is_ours(&record, &self.identity) => {
                     let free = lease::released(&record);
                     let parameters = PostParams::default();
                     match self.api.replace(&self.lease.name, &parameters, &free).await {

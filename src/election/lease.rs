@@ -72,6 +72,12 @@ pub(super) fn holder(lease: &Lease) -> Option<&str> {
     holder.filter(|holder| !holder.is_empty())
 }
 
+/// Whether its holder has had it since it was made. One that was only made says nothing about who led by
+/// the Lease before it, which may have been deleted a moment ago.
+pub(super) fn is_acquired(lease: &Lease) -> bool {
+    lease.spec.as_ref().is_some_and(|spec| spec.acquire_time.is_some())
+}
+
 /// How long the holder's word is good for; `ours` where it does not say.
 pub(super) fn duration(lease: &Lease, ours: Timing) -> Duration {
     let said = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
@@ -79,7 +85,8 @@ pub(super) fn duration(lease: &Lease, ours: Timing) -> Duration {
     said.map_or(ours.duration(), Duration::from_secs)
 }
 
-/// The Lease as `identity` writes it, in place of what `before` says, with the commit that it took up.
+/// The Lease as `identity` writes it, in place of what `before` says, with the commit that it took up. One
+/// that is made is not [acquired](is_acquired) yet.
 pub(super) fn held(
     before: Option<&Lease>,
     name: &LeaseName,
@@ -95,7 +102,7 @@ pub(super) fn held(
     let spec = LeaseSpec {
         holder_identity: Some(identity.to_owned()),
         lease_duration_seconds: Some(timing.seconds.into()),
-        acquire_time: if new_holder { now.clone() } else { spec.acquire_time.clone() },
+        acquire_time: before.and(spec.acquire_time.filter(|_| !new_holder).or_else(|| now.clone())),
         renew_time: now,
         lease_transitions: Some(match before {
             Some(_) if new_holder => transitions.saturating_add(1),
@@ -183,8 +190,11 @@ mod tests {
     #[test]
     fn a_renewal_keeps_the_time_of_taking_and_a_new_holder_counts_as_a_transition() {
         let name = LeaseName::of("coalmine", "default", Shard::WHOLE);
-        let first = held(None, &name, "a", Some("1"), Timing::default());
+        let made = held(None, &name, "a", Some("1"), Timing::default());
+        assert!(!is_acquired(&made) && holder(&made) == Some("a"));
+        let first = held(Some(&made), &name, "a", None, Timing::default());
         let spec = |lease: &Lease| lease.spec.clone().unwrap();
+        assert!(is_acquired(&first));
         assert_eq!(spec(&first).lease_transitions, Some(0));
         let renewed = held(Some(&first), &name, "a", None, Timing::default());
         assert_eq!(spec(&renewed).acquire_time, spec(&first).acquire_time);

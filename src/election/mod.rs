@@ -6,8 +6,9 @@
 //!   three quarters of the Lease's duration;
 //! - the others count from the moment they *received* the newest version of the Lease, and take it
 //!   over only after the whole duration, only that very version (`resourceVersion`);
-//! - a Lease that does not exist may have been deleted a moment ago, so it is waited for as long,
-//!   which costs the first start of all a few seconds.
+//! - a Lease that does not exist has no version, and may have been deleted a moment ago, also again and
+//!   again: whoever makes it anew leads only after its whole duration, by a renewal of that very version.
+//!   This costs the first start of all a few seconds. Only who leads already just goes on.
 //!
 //! A write that is under way when the time is up has the last quarter to arrive.
 
@@ -47,6 +48,11 @@ impl Timing {
     /// How long the holder may go on after it sent its last good renewal.
     pub fn deadline(self) -> Duration {
         self.duration() * 3 / 4
+    }
+
+    /// How long the others leave a Lease that is gone to its holder, who makes it anew.
+    pub fn grace(self) -> Duration {
+        self.renewal() * 2
     }
 
     /// The pause between two renewals, and the longest wait for one answer.

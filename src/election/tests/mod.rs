@@ -226,6 +226,42 @@ async fn a_lease_that_somebody_deletes_is_made_anew_by_who_holds_it() {
     assert_eq!(holder(&server).as_deref(), Some("a"));
 }
 
+/// A story that [`never_two_lead_whatever_the_networks_do`] has found: the first daemon, whose watch has
+/// died, finds the Lease gone, and four seconds later gone again.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_gone_twice_is_not_taken_for_one_that_stayed_gone() {
+    use Happening::{Deletion, Weather as Network};
+    let slow = |there, back| Network(0, Weather::Slow { there, back });
+    play(vec![
+        (7050, slow(2107, 2718)),
+        (4850, slow(2311, 2667)),
+        (1400, Network(0, Weather::Deaf)),
+        (3150, Deletion),
+        (8500, Network(0, Weather::Fine)),
+        (650, Deletion),
+        (4000, Deletion),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_only_made_is_not_given_up_to_others() {
+    let server = ApiServer::new();
+    let maker = Daemon::start(&server, "a");
+    let made = async {
+        while server.lease().is_none() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LONG, made).await.expect("it should make one");
+    assert!(!maker.leads());
+    maker.campaign.resign().await;
+    assert_eq!(holder(&server).as_deref(), Some("a"), "it runs out");
+    let began = Instant::now();
+    acquires(&Daemon::start(&server, "b")).await;
+    assert!(began.elapsed() >= TIMING.duration(), "{:?}", began.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_somebody_takes_by_hand_is_theirs() {
     let server = ApiServer::new();
