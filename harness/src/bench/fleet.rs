@@ -122,15 +122,20 @@ pub(super) fn render(coalmine: &Path, folder: &Path) -> Result<String> {
     String::from_utf8(output.stdout).context("coalmine render: not UTF-8")
 }
 
+/// The objects in a text.
+pub(super) fn documents(text: &str) -> Result<Vec<Value>> {
+    // One by one: a reader of many documents in one text has a limit.
+    let documents = text.split("\n---\n").map(serde_yaml::from_str);
+    documents.collect::<Result<_, _>>().context("an object that cannot be read")
+}
+
 /// What rendered objects ask for.
 pub(super) fn objects(rendered: &str) -> Result<Objects> {
-    // One by one: a reader of many documents in one text has a limit.
-    let entry = |document: &str| {
-        let mut object: Value = serde_yaml::from_str(document).context("a rendered object")?;
+    let entry = |mut object: Value| {
         let id = Id::of(&object).context("a rendered object without a kind or name")?;
         Ok((id, object["spec"].take()))
     };
-    rendered.split("\n---\n").map(entry).collect()
+    documents(rendered)?.into_iter().map(entry).collect()
 }
 
 /// Whether `live` has everything that is `asked` for, whatever else it has.

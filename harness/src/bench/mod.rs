@@ -4,6 +4,7 @@
 //! API server ([`crate::api_proxy`]), processor and memory come from `/proc`. Nothing here decides
 //! whether a figure is good: `docs/performance.md` has the bounds.
 
+mod bare;
 mod cold;
 mod drift;
 mod figures;
@@ -61,22 +62,33 @@ pub fn run(options: &Options, inside: Inside) -> Result<()> {
 }
 
 async fn measure(options: &Options, inside: Inside, report: &mut Report) -> Result<()> {
-    for services in &options.services {
-        let stage = Stage::set(inside).await?;
-        report.versions.clone_from(stage.bed.versions());
-        let figures = coalmine(&stage, options, *services).await;
-        stage.intact()?;
-        keep(report, figures?);
-        stage.clear().await?;
+    let limit = options.limit();
+    for &services in &options.services {
+        staged(inside, report, async |stage| coalmine(stage, options, services).await).await?;
+        if options.bare {
+            staged(inside, report, async |stage| bare::measure(stage, services, limit).await)
+                .await?;
+        }
         for command in &options.compare {
-            let stage = Stage::set(inside).await?;
-            let figures = others::measure(&stage, command, *services, options.limit()).await;
-            stage.intact()?;
-            keep(report, figures?);
-            stage.clear().await?;
+            let others = async |stage: &_| others::measure(stage, command, services, limit).await;
+            staged(inside, report, others).await?;
         }
     }
     Ok(())
+}
+
+/// Measures on a stage of its own, and keeps the figures.
+async fn staged(
+    inside: Inside,
+    report: &mut Report,
+    measure: impl AsyncFnOnce(&Stage) -> Result<Figures>,
+) -> Result<()> {
+    let stage = Stage::set(inside).await?;
+    report.versions.clone_from(stage.bed.versions());
+    let figures = measure(&stage).await;
+    stage.intact()?;
+    keep(report, figures?);
+    stage.clear().await
 }
 
 fn keep(report: &mut Report, figures: Figures) {

@@ -19,6 +19,10 @@ pub struct Options {
     /// What to measure; the cold sync always comes first
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = [Part::Idle, Part::Push, Part::Drift])]
     pub measure: Vec<Part>,
+    /// Also send the requests of a cold sync without a tool: each object is tried and then written, and
+    /// nothing is decided or waited for
+    #[arg(long)]
+    pub bare: bool,
     /// Another tool to measure in the same way, after coalmine: a command that brings the cluster to
     /// what stands in the folder `{folder}`, where `{kubeconfig}` is an administrator's; `{kubectl}`
     /// is the bed's own. May be given more than once
