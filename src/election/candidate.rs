@@ -147,7 +147,7 @@ impl Candidate {
         let now = Instant::now();
         let holder = record.as_ref().and_then(lease::holder);
         let free_at = match (&record, holder) {
-            // Ours that was only made was not, in the eyes of whoever leads by one before it.
+            // Also one of ours that was only made: somebody may lead by the one before it.
             (Some(record), Some(holder))
                 if holder != self.identity || !lease::is_acquired(record) =>
             {

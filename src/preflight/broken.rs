@@ -5,6 +5,7 @@ use std::fmt;
 use gloo::{Finding, Gravity, ObjectRef, State};
 
 use super::Change;
+use super::change::is_route;
 use super::harm::on_one_line;
 use super::situation::Situation;
 
@@ -119,7 +120,6 @@ pub(super) fn blocking(base: &Situation, last: &Situation, change: &Change) -> O
         change.own().filter(|it| !last.snapshot.agrees(&base.snapshot, it)).collect();
     let deletes = !change.surplus.is_empty();
     let alters = |kind: &str| altered.iter().any(|object| object.kind == kind);
-    let is_route = |kind: &str| matches!(kind, "RouteTable" | "VirtualService");
     let held_up = |kind: &str| alters(kind) || deletes && (is_route(kind) || kind == "Upstream");
     let undecodable = last.snapshot.undecodable();
     if let Some((object, reason)) = undecodable.iter().find(|(object, _)| held_up(&object.kind)) {

@@ -53,11 +53,16 @@ impl Change {
         self.written.iter().chain(&self.deleted)
     }
 
-    /// The first of the objects that it writes which say what requests go where.
+    /// The first of the objects with routes that it writes.
     pub(super) fn first_route(&self) -> Option<&ObjectRef> {
         let mut written = self.written.iter();
-        written.find(|object| matches!(object.kind.as_str(), "RouteTable" | "VirtualService"))
+        written.find(|object| is_route(&object.kind))
     }
+}
+
+/// Whether objects of this kind say which requests go where.
+pub(super) fn is_route(kind: &str) -> bool {
+    matches!(kind, "RouteTable" | "VirtualService")
 }
 
 pub(super) fn reference(id: &ObjectId) -> ObjectRef {

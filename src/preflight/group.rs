@@ -63,9 +63,8 @@ impl Traits {
         coming: &Snapshot,
         broken: &HashSet<ObjectRef>,
     ) -> Self {
-        let surplus: HashSet<&ObjectRef> = change.deleted.iter().collect();
-        let altered =
-            |object: &&ObjectRef| surplus.contains(object) || !live.agrees(coming, object);
+        let goes = |object: &ObjectRef| change.deleted.contains(object);
+        let altered = |object: &&ObjectRef| goes(object) || !live.agrees(coming, object);
         let objects: Vec<ObjectRef> = change.own().filter(altered).cloned().collect();
         let alone = objects.iter().any(|object| {
             broken.contains(object)
@@ -87,7 +86,7 @@ impl Traits {
             let (before, after) = (standing(live), standing(coming));
             let moved = before.is_some() && after.is_some() && before != after;
             adds |= before.is_none() || moved;
-            removes |= surplus.contains(object) || moved;
+            removes |= goes(object) || moved;
         }
         let domains = [live, coming]
             .into_iter()

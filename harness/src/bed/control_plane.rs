@@ -21,7 +21,7 @@ const ETCD_PEERS: &str = "127.0.0.1:2380";
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What Go's garbage collector is told: to wait until the heap is five times what was left, up to a limit.
-/// Its default costs the API server a fifth of its time, of which a bed has little and memory enough.
+/// Its default costs the API server about an eighth of its time, of which a bed has little.
 const COLLECTOR: [(&str, &str); 2] = [("GOGC", "400"), ("GOMEMLIMIT", "1GiB")];
 
 /// One of the programs, all of which are written in Go.
