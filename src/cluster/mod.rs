@@ -2,31 +2,33 @@
 //! API server about objects.
 
 mod error;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use kube::Client;
 use kube::api::{
-    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
+    Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions,
     ValidationDirective,
 };
 use kube::client::ClientBuilder;
-use kube::core::{GroupVersionKind, Request, TypeMeta};
+use kube::core::{GroupVersionKind, Request};
 use kube::discovery::verbs::{DELETE, LIST};
 use kube::discovery::{ApiResource, Discovery, Scope, pinned_kind};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
-use kube::{Client, ResourceExt};
 use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore};
 
 pub use error::ClusterError;
 use error::{translate, watch_error};
+use whole::Whole;
 
 use crate::inventory::{FIELD_MANAGER, INSTANCE, Manifest, ObjectId, SERVICE};
-use crate::live::Kind;
+use crate::live::{Kind, identify};
 use crate::report::Requests;
 
 /// The kinds a service consists of; an object of these with our label that nothing desires is
@@ -82,7 +84,7 @@ impl Cluster {
     pub async fn get(&self, id: &ObjectId) -> Result<Option<Value>, ClusterError> {
         let api = self.api(id).await?;
         let found = api.get_opt(&id.name).await.map_err(|error| translate(id, error))?;
-        Ok(found.map(|object| to_value(&object)))
+        Ok(found.map(Whole::into_value))
     }
 
     /// Server-side apply with force; returns the object as stored.
@@ -181,12 +183,9 @@ impl Cluster {
             .map_err(|error| translate(&anything, error))?;
         Ok(listed
             .into_iter()
-            .map(|mut object| {
-                object.types =
-                    Some(TypeMeta { api_version: api_version.into(), kind: kind.into() });
-                let (namespace, name) = (object.namespace(), object.name_any());
-                let id = ObjectId::new(api_version, kind, namespace.as_deref(), &name);
-                (id, to_value(&object))
+            .map(|object| {
+                let object = object.into_value_of(api_version, kind);
+                (identify(&object, api_version, kind), object)
             })
             .collect())
     }
@@ -203,17 +202,14 @@ impl Cluster {
     ) -> Result<BoxStream<'static, Result<Event<Value>, ClusterError>>, ClusterError> {
         let anything = ObjectId::new(&kind.api_version, &kind.kind, None, "*");
         let (resource, _) = self.resource(&anything).await?;
-        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        let api: Api<Whole> = Api::all_with(self.client.clone(), &resource);
         let selector =
             if kind.only_ours { format!("{INSTANCE}={instance}") } else { String::new() };
         let config = watcher::Config::default().labels(&selector);
         let events = watcher::watcher(api, config).default_backoff();
-        let types = TypeMeta { api_version: kind.api_version.clone(), kind: kind.kind.clone() };
+        let kind = kind.clone();
         let events = events.map(move |event| {
-            let value = |mut object: DynamicObject| {
-                object.types = Some(types.clone());
-                to_value(&object)
-            };
+            let value = |object: Whole| object.into_value_of(&kind.api_version, &kind.kind);
             Ok(match event.map_err(|error| watch_error(&anything, error))? {
                 Event::Apply(object) => Event::Apply(value(object)),
                 Event::Delete(object) => Event::Delete(value(object)),
@@ -243,7 +239,7 @@ impl Cluster {
             if ["Pod", "Endpoints", "EndpointSlice", "Event"].contains(&resource.kind.as_str()) {
                 continue;
             }
-            let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+            let api: Api<Whole> = Api::all_with(self.client.clone(), &resource);
             match api.list_metadata(&selector).await {
                 Ok(found) if found.items.iter().any(|o| o.metadata.owner_references.is_none()) => {
                     kinds.push(Kind::ours(&resource.api_version, &resource.kind));
@@ -256,7 +252,7 @@ impl Cluster {
         Ok(kinds)
     }
 
-    async fn api(&self, id: &ObjectId) -> Result<Api<DynamicObject>, ClusterError> {
+    async fn api(&self, id: &ObjectId) -> Result<Api<Whole>, ClusterError> {
         let (resource, scope) = self.resource(id).await?;
         let client = self.client.clone();
         Ok(match (&id.namespace, scope) {
@@ -297,11 +293,6 @@ impl Cluster {
 /// Stands for the API server as a whole.
 fn nothing() -> ObjectId {
     ObjectId::new("v1", "APIGroup", None, "*")
-}
-
-/// The object as plain JSON.
-fn to_value(object: &DynamicObject) -> Value {
-    serde_json::to_value(object).expect("an object that came as JSON can be written as JSON")
 }
 
 #[cfg(test)]

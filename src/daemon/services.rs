@@ -25,7 +25,7 @@ use crate::values::PLATFORM;
 
 /// How many services are looked at at the same time. Most of them wait for their turn at the API
 /// server or at the admission, which takes as many as there are at once.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 128;
 /// The first pause after a failed pass; each further one is twice as long.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 

@@ -132,7 +132,7 @@ impl Facts {
         let is_ours = matches!(claim, Claim::Ours(_) | Claim::Lapsed);
         Self {
             uid: text("uid").unwrap_or_default().into(),
-            version: text("resourceVersion").and_then(|v| v.parse().ok()).unwrap_or(u64::MAX),
+            version: version(object),
             owned: if is_ours { Digest::of_live(object) } else { Digest::of(&Value::Null) },
             applied: metadata["annotations"][APPLIED].as_str().map(Into::into),
             changed_at: (is_ours && matches!(kind, "Deployment" | "Upstream"))
@@ -228,6 +228,12 @@ pub fn ready_addresses(endpoints: &Value) -> BTreeSet<Arc<str>> {
         .filter_map(|address| address.get("targetRef")?.get("name")?.as_str())
         .map(Into::into)
         .collect()
+}
+
+/// Its `resourceVersion` as a number; what has none is newer than anything.
+pub(super) fn version(object: &Value) -> u64 {
+    let version = object["metadata"]["resourceVersion"].as_str();
+    version.and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
 }
 
 /// Names an object as the API server shows it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gloo::Snapshot;
 use serde_json::Value;
 
-use super::facts::{Addresses, Claim, Facts, PodFacts, identify, ready_addresses};
+use super::facts::{Addresses, Claim, Facts, PodFacts, identify, ready_addresses, version};
 use super::{Kind, Touched};
 use crate::inventory::{ObjectId, SERVICE, last_changed};
 
@@ -192,11 +192,12 @@ impl State {
     }
 
     fn enter_object(&mut self, id: ObjectId, object: &Value) -> Option<Touched> {
-        let facts = Facts::of(object, &self.instance, &self.gloo_namespace);
         let known = self.objects.get(&id);
-        if known.is_some_and(|known| known.version >= facts.version) {
+        // What we wrote comes again by the watch.
+        if known.is_some_and(|known| known.version >= version(object)) {
             return None;
         }
+        let facts = Facts::of(object, &self.instance, &self.gloo_namespace);
         let is_new = known.is_none_or(|known| !known.says_the_same(&facts));
         let before = known.map(|known| known.claim.clone());
         let gloo_changed = facts.routing != known.and_then(|known| known.routing);
@@ -346,11 +347,6 @@ fn service_of(claim: &Claim) -> Option<Arc<str>> {
         Claim::Ours(service) => Some(service.clone()),
         _ => None,
     }
-}
-
-fn version(object: &Value) -> u64 {
-    let version = object["metadata"]["resourceVersion"].as_str();
-    version.and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
 }
 
 fn named(kind: &Kind, (namespace, name): &(String, String)) -> ObjectId {

@@ -165,7 +165,7 @@ const LOOK: Labour =
     Labour { free: Duration::from_micros(250), times: 100, most: Duration::from_millis(50) };
 /// Comparing the cluster as it is with the cluster as it would be.
 const BATCH: Labour =
-    Labour { free: Duration::from_millis(10), times: 10, most: Duration::from_millis(500) };
+    Labour { free: Duration::from_millis(20), times: 20, most: Duration::from_secs(1) };
 
 /// What is in force is forgotten with the next question, and without one after this time.
 const LEISURE: Duration = Duration::from_secs(1);
@@ -277,8 +277,8 @@ mod tests {
 
     #[test]
     fn only_where_a_batch_is_dear_are_questions_gathered_and_never_for_long() {
-        assert_eq!(rest(Duration::from_millis(9), BATCH), Duration::ZERO);
-        assert_eq!(rest(Duration::from_millis(20), BATCH), Duration::from_millis(100));
-        assert_eq!(rest(Duration::from_secs(9), BATCH), Duration::from_millis(500));
+        assert_eq!(rest(Duration::from_millis(19), BATCH), Duration::ZERO);
+        assert_eq!(rest(Duration::from_millis(25), BATCH), Duration::from_millis(100));
+        assert_eq!(rest(Duration::from_secs(9), BATCH), Duration::from_secs(1));
     }
 }

@@ -17,6 +17,8 @@ use crate::{
 
 const ETCD: &str = "127.0.0.1:2379";
 const ETCD_PEERS: &str = "127.0.0.1:2380";
+/// For its metrics. On a port of their own nobody has to tell them from what the API server asks.
+const ETCD_HTTP: &str = "127.0.0.1:2381";
 /// Long enough for a machine that compiles something else at the same time.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -37,6 +39,7 @@ pub(super) async fn etcd(artifacts: &Artifacts, directory: &Path, logs: &Path) -
         .flag("name", "bed")
         .flag("data-dir", directory.join("etcd"))
         .flag("listen-client-urls", urls(ETCD))
+        .flag("listen-client-http-urls", urls(ETCD_HTTP))
         .flag("advertise-client-urls", urls(ETCD))
         .flag("listen-peer-urls", urls(ETCD_PEERS))
         .flag("initial-advertise-peer-urls", urls(ETCD_PEERS))

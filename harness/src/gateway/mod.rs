@@ -29,7 +29,7 @@ use xds::Files;
 /// Changes that come this close together are translated together; in a big cluster those that come
 /// within so many times what the last translation took.
 const PAUSE: Duration = Duration::from_millis(50);
-const PATIENCE: u32 = 10;
+const PATIENCE: u32 = 20;
 /// After an Envoy that was late is asked again.
 const RETRY: Duration = Duration::from_secs(1);
 

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt as _, stream};
 use gloo::{ObjectRef, Snapshot, Translation};
 use kube::{
-    Api, Client,
+    Client, Resource as _,
     api::{DynamicObject, Patch, PatchParams},
+    core::Request,
 };
 use serde_json::{Map, Value, json};
 
@@ -27,6 +28,8 @@ pub(super) struct Statuses {
 struct Seen {
     resource_version: Value,
     statuses: Value,
+    /// The verdict that these statuses were found to show.
+    shown: Option<gloo::Status>,
 }
 
 impl Statuses {
@@ -38,7 +41,7 @@ impl Statuses {
     pub(super) fn seen(&mut self, object: ObjectRef, value: &Value) {
         let resource_version = value["metadata"]["resourceVersion"].clone();
         let statuses = value["status"]["statuses"].clone();
-        self.seen.insert(object, Seen { resource_version, statuses });
+        self.seen.insert(object, Seen { resource_version, statuses, shown: None });
     }
 
     /// An object that is no more.
@@ -54,7 +57,7 @@ impl Statuses {
 
     /// Writes every verdict that the object does not show yet: so also over a `Pending` that somebody
     /// applied together with a spec, which asks for a new verdict.
-    pub(super) async fn write(&self, snapshot: &Snapshot, translation: &Translation) {
+    pub(super) async fn write(&mut self, snapshot: &Snapshot, translation: &Translation) {
         let stuck: BTreeSet<String> =
             snapshot.undecodable().into_iter().map(|(object, _)| object.kind).collect();
         let verdicts = translation.statuses.iter().filter(|(object, _)| {
@@ -63,18 +66,32 @@ impl Statuses {
             let idle = translation.proxy.is_none() && object.kind.starts_with("Upstream");
             !stuck.contains(&object.kind) && !idle
         });
-        let writes = verdicts.filter_map(|(object, verdict)| {
-            let patch = self.patch(object, snapshot.gloo_namespace(), verdict)?;
-            Some(write(&self.client, object, patch))
-        });
-        stream::iter(writes).for_each_concurrent(AT_ONCE, |write| write).await;
+        let patches: Vec<_> = verdicts
+            .filter_map(|(object, verdict)| {
+                Some((object, self.patch(object, snapshot.gloo_namespace(), verdict)?))
+            })
+            .collect();
+        let client = &self.client;
+        let write = async |(object, patch)| write(client, object, patch).await;
+        stream::iter(patches).for_each_concurrent(AT_ONCE, write).await;
     }
 
     /// The patch that makes the object show `verdict`; `None` when it does already.
-    fn patch(&self, object: &ObjectRef, reporter: &str, verdict: &gloo::Status) -> Option<Value> {
-        let seen = self.seen.get(object)?;
-        let verdict = serde_json::to_value(verdict).ok()?;
-        let change = overwrite(&seen.statuses[reporter], &verdict)?;
+    fn patch(
+        &mut self,
+        object: &ObjectRef,
+        reporter: &str,
+        verdict: &gloo::Status,
+    ) -> Option<Value> {
+        let seen = self.seen.get_mut(object)?;
+        if seen.shown.as_ref() == Some(verdict) {
+            return None;
+        }
+        let wanted = serde_json::to_value(verdict).ok()?;
+        let Some(change) = overwrite(&seen.statuses[reporter], &wanted) else {
+            seen.shown = Some(verdict.clone());
+            return None;
+        };
         Some(json!({
             // The verdict is about this very version: if the object has changed since, the API
             // server refuses it, and the change brings a new one.
@@ -86,9 +103,12 @@ impl Statuses {
 
 async fn write(client: &Client, object: &ObjectRef, patch: Value) {
     let Some(resource) = objects::resource(&object.kind) else { return };
-    let api = Api::<DynamicObject>::namespaced_with(client.clone(), &object.namespace, &resource);
+    let place = DynamicObject::url_path(&resource, Some(&object.namespace));
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..Default::default() };
-    match api.patch(&object.name, &params, &Patch::Merge(patch)).await {
+    let request = Request::new(place).patch(&object.name, &params, &Patch::Merge(patch));
+    let answer = async { client.request_text(request.map_err(kube::Error::BuildRequest)?).await };
+    match answer.await {
+        // The object that it answers comes by the watch, too.
         Ok(_) => tracing::debug!(%object, "verdict written"),
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {}
         Err(error) => tracing::warn!(%object, %error, "cannot write the verdict"),
