@@ -6,11 +6,13 @@ use serde_json::{Map, Value, json};
 use tracing::Instrument;
 
 use crate::cluster::{Cluster, ClusterError};
-use crate::health::{self, Verdict};
-use crate::inventory::{APPLIED, Manifest, ObjectId};
-use crate::live::{Live, owned};
-use crate::plan::{Undo, is_judged_by_gloo};
+use crate::live::Live;
 use crate::telemetry;
+use coalmine_core::health::{self, Verdict};
+use coalmine_core::labels::APPLIED;
+use coalmine_core::managed_fields::owned;
+use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::plan::{Undo, is_judged_by_gloo};
 
 /// Writes objects, and enters the answers into the live state, so that the next decision knows them.
 pub struct Executor<'a> {

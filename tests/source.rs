@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use coalmine::source::{
-    Change, Credentials, Policy, Revision, Source, SourceConfig, SourceError, Tree,
-};
+use coalmine::source::{Change, Credentials, Policy, Revision, Source, SourceConfig, SourceError};
+use coalmine_core::tree::Tree;
 use git2::{ObjectType, Oid, Repository, Signature};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_coalmine");

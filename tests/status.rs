@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use coalmine::report::{self, ServiceReport, Shown, serve};
-use coalmine::values::Version;
+use coalmine_core::values::Version;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};

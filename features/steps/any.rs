@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
-use coalmine::inventory::Manifest;
-use coalmine::source::Tree;
-use coalmine::values::{Path, Repository as Values, Service, Version, Workload};
+use coalmine_core::object::Manifest;
+use coalmine_core::values::{Path, Repository as Values, Service, Version, Workload};
 use cucumber::{given, then, when};
 use harness::bed::Kind;
 use harness::distribution::Expected;
@@ -238,7 +237,7 @@ fn part<'a>(file: &'a mut Object, key: &str) -> Result<&'a mut Object> {
 }
 
 fn values(repository: &Repository) -> Result<Values> {
-    let values = Values::parse(&Tree::from_directory(repository.clone_directory())?);
+    let values = Values::parse(&coalmine::source::read_directory(repository.clone_directory())?);
     let broken = values.services.values().filter_map(|service| service.as_ref().err());
     let problems: Vec<_> =
         values.problems.iter().chain(broken.flatten()).map(ToString::to_string).collect();

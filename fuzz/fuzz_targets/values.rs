@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use coalmine::harmless::has_shape;
-use coalmine::problem::Problem;
-use coalmine::render::{Owner, render};
-use coalmine::source::{File, Tree};
-use coalmine::values::{Reader, Repository};
+use coalmine_core::sanitize::has_shape;
+use coalmine_core::problem::Problem;
+use coalmine_core::render::{Owner, render};
+use coalmine_core::tree::{File, Tree};
+use coalmine_core::values::{Reader, Repository};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

@@ -14,7 +14,8 @@ use anyhow::{Context, bail};
 use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, ObjectType, Oid, Repository};
 
-use crate::source::{Revision, SourceError, Tree, inside, short};
+use crate::source::{Revision, SourceError, inside, read_commit};
+use coalmine_core::tree::{Tree, short};
 pub use descent::Descent;
 use git::Git;
 
@@ -169,7 +170,7 @@ impl Checkout {
     /// # Errors
     /// As for the daemon: what it would refuse is refused here.
     pub fn tree(&self, commit: &str) -> Result<Tree, SourceError> {
-        Tree::of_commit(self.repository.commondir(), commit, &self.path)
+        read_commit(self.repository.commondir(), commit, &self.path)
     }
 
     /// What a commit says about itself.

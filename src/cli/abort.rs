@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::act::{Act, Request};
-use crate::edit::Verb;
+use coalmine_core::edit::Verb;
 
 /// Take the canary's share of the requests away, by a commit
 ///

@@ -9,12 +9,12 @@ use super::connection::Connection;
 use super::diff::print_line;
 use super::wait::{Follow, Wanted, seconds};
 use crate::checkout::{Checkout, Descent, FileEdit, Made, Publish, Remote};
-use crate::diff;
-use crate::edit::{Edited, Verb, edit, valid};
-use crate::harmless::harmless;
-use crate::proposal::{Proposal, text};
-use crate::source::Tree;
-use crate::values::{Repository, Service, service_file};
+use coalmine_core::diff;
+use coalmine_core::edit::{Edited, Verb, edit, valid};
+use coalmine_core::proposal::{Proposal, text};
+use coalmine_core::sanitize::harmless;
+use coalmine_core::tree::Tree;
+use coalmine_core::values::{Repository, Service, service_file};
 
 /// How a verb's edit becomes a commit, and where that goes.
 #[derive(clap::Args)]

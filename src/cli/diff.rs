@@ -8,14 +8,16 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
 use crate::cluster::Cluster;
-use crate::diff::{self, Line};
-use crate::harmless::harmless;
-use crate::inventory::{Manifest, SERVICE, is_kept};
-use crate::reconcile::{Job, Review, gone};
-use crate::render::{DEFAULT_INSTANCE, Owner};
+use crate::reconcile::Review;
 use crate::report::Requests;
-use crate::source::Tree;
-use crate::values::{PLATFORM, Repository};
+use crate::source::read_directory;
+use coalmine_core::diff::{self, Line};
+use coalmine_core::labels::{SERVICE, is_kept};
+use coalmine_core::object::Manifest;
+use coalmine_core::plan::{Job, gone};
+use coalmine_core::render::{DEFAULT_INSTANCE, Owner};
+use coalmine_core::sanitize::harmless;
+use coalmine_core::values::{PLATFORM, Repository};
 
 /// Show what a folder of values would change in the cluster
 ///
@@ -43,7 +45,7 @@ impl Diff {
     }
 
     async fn show(self) -> anyhow::Result<ExitCode> {
-        let tree = Tree::from_directory(&self.path)?;
+        let tree = read_directory(&self.path)?;
         let repository = Repository::parse(&tree);
         let cluster = Cluster::connect(&Requests::default()).await?;
         let mut errors = 0;

@@ -11,10 +11,10 @@ use serde::Deserialize;
 
 use super::git::Git;
 use crate::cluster::Cluster;
-use crate::harmless::harmless;
 use crate::report::Requests;
 use crate::source::Source;
-use crate::values::Repository;
+use coalmine_core::sanitize::harmless;
+use coalmine_core::values::Repository;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();

@@ -12,13 +12,13 @@ use gloo::{
 };
 
 use crate::cluster::Cluster;
-use crate::edit::valid;
-use crate::harmless::harmless;
-use crate::inventory::SERVICE;
-use crate::plan::is_route;
-use crate::proposal::{Expected, host_of, in_words, reference};
 use crate::report::Requests;
-use crate::source::Tree;
+use crate::source::read_directory;
+use coalmine_core::edit::valid;
+use coalmine_core::labels::SERVICE;
+use coalmine_core::plan::is_route;
+use coalmine_core::proposal::{Expected, host_of, in_words, reference};
+use coalmine_core::sanitize::harmless;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -93,7 +93,7 @@ impl Explain {
     }
 
     fn of_folder(&self) -> anyhow::Result<Seen> {
-        let expected = Expected::of(&Tree::from_directory(&self.folder)?);
+        let expected = Expected::of(&read_directory(&self.folder)?);
         valid(&expected.repository, &self.service)?;
         let mut versions = Versions::new();
         for service in expected.names().filter_map(|name| expected.service(name)) {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::act::{Act, Request};
-use crate::edit::Verb;
+use coalmine_core::edit::Verb;
 
 /// Make the canary the primary and remove the version before, by a commit
 #[derive(clap::Args)]

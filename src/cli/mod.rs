@@ -37,8 +37,8 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use jiff::SignedDuration;
 use tokio::runtime::Runtime;
 
-use crate::harmless::harmless;
-use crate::values::check_label_value;
+use coalmine_core::sanitize::harmless;
+use coalmine_core::values::check_label_value;
 
 /// The exit code of a wait that took too long.
 pub(crate) const DEADLINE_PASSED: u8 = 3;

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use crate::checkout::Checkout;
-use crate::proposal::{Proposal, Verdict, markdown, text};
-use crate::source::Tree;
+use crate::source::read_directory;
+use coalmine_core::proposal::{Proposal, Verdict, markdown, text};
+use coalmine_core::tree::Tree;
 
 /// Show what a change of the repository would do: transitions, requests, steps, objects
 ///
@@ -78,7 +79,7 @@ impl Plan {
 
     fn trees(&self, checkout: &Checkout) -> anyhow::Result<(Tree, Tree)> {
         let commit = |name: &str| checkout.commit_id(if name.is_empty() { "HEAD" } else { name });
-        let work_tree = || Tree::from_directory(&checkout.folder());
+        let work_tree = || read_directory(&checkout.folder());
         let Some(range) = &self.range else {
             let Ok(base) = checkout.commit_id("@{upstream}") else {
                 bail!(

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use super::act::{Act, Request};
-use crate::edit::{Goal, Verb};
-use crate::values::Weight;
+use coalmine_core::edit::{Goal, Verb};
+use coalmine_core::values::Weight;
 
 /// Give the canary a bigger share of the requests, by a commit
 ///

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 
 use super::validate::print_problems;
-use crate::render::{DEFAULT_INSTANCE, Owner, render};
-use crate::source::Tree;
-use crate::values::{Outcome, Repository, ServiceName};
+use crate::source::read_directory;
+use coalmine_core::render::{DEFAULT_INSTANCE, Owner, render};
+use coalmine_core::values::{Outcome, Repository, ServiceName};
 
 /// Print the objects of a folder's services as YAML, in a stable order
 #[derive(clap::Args)]
@@ -30,7 +30,7 @@ pub(super) struct Render {
 
 impl Render {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let tree = Tree::from_directory(&self.path)?;
+        let tree = read_directory(&self.path)?;
         let repository = Repository::parse(&tree);
         let selected = self.select(&repository)?;
         let owner = Owner { instance: self.instance, revision: tree.revision.clone() };

@@ -12,14 +12,14 @@ use super::git::Git;
 use super::notify::Notify;
 use crate::daemon::{self, Manner, Options};
 use crate::election::LeaseName;
-use crate::harmless::harmless;
-use crate::render::DEFAULT_INSTANCE;
 use crate::report::Access;
 use crate::secret::SecretFile;
 use crate::shard::Shard;
 use crate::source::SourceConfig;
 use crate::telemetry::Telemetry;
-use crate::values::Drift;
+use coalmine_core::render::DEFAULT_INSTANCE;
+use coalmine_core::sanitize::harmless;
+use coalmine_core::values::Drift;
 
 /// Keep the cluster equal to a git repository
 ///

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use crate::values::schema;
+use coalmine_core::values::schema;
 
 /// Print the JSON Schema of a file, for editors
 ///

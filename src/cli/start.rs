@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use super::act::{Act, Request};
-use crate::edit::Verb;
-use crate::values::Version;
+use coalmine_core::edit::Verb;
+use coalmine_core::values::Version;
 
 /// Run a new version beside the primary and make it the canary, by a commit
 ///

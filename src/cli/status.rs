@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use super::NEEDS_A_PERSON;
 use super::connection::Connection;
 use crate::client::{Client, ServiceStatus, Status as Told};
-use crate::harmless::harmless;
-use crate::source::short;
+use coalmine_core::sanitize::harmless;
+use coalmine_core::tree::short;
 
 const BOLD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();

@@ -6,13 +6,14 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::harmless::harmless;
-use crate::phase::Phase;
-use crate::preflight::{Broken, Rule};
-use crate::problem::Problem;
-use crate::proposal::{Expected, Judgement};
-use crate::source::{File, Tree};
-use crate::values::{Outcome, Repository, ServiceName};
+use crate::source::read_directory;
+use coalmine_core::phase::Phase;
+use coalmine_core::preflight::{Broken, Rule};
+use coalmine_core::problem::Problem;
+use coalmine_core::proposal::{Expected, Judgement};
+use coalmine_core::sanitize::harmless;
+use coalmine_core::tree::{File, Tree};
+use coalmine_core::values::{Outcome, Repository, ServiceName};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -34,7 +35,7 @@ pub(super) struct Validate {
 
 impl Validate {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let tree = Tree::from_directory(&self.path)?;
+        let tree = read_directory(&self.path)?;
         let expected = Expected::of(&tree);
         let repository = &expected.repository;
         let found = problems(repository);

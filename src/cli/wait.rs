@@ -11,9 +11,9 @@ use super::connection::Connection;
 use super::{DEADLINE_PASSED, NEEDS_A_PERSON};
 use crate::checkout::{Checkout, Descent};
 use crate::client::{Client, ServiceStatus};
-use crate::harmless::harmless;
-use crate::phase::Phase;
-use crate::source::short;
+use coalmine_core::phase::Phase;
+use coalmine_core::sanitize::harmless;
+use coalmine_core::tree::short;
 
 /// How often the daemon is asked.
 const PAUSE: Duration = Duration::from_millis(500);

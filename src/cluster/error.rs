@@ -2,7 +2,7 @@
 
 use kube::runtime::watcher;
 
-use crate::inventory::ObjectId;
+use coalmine_core::object::ObjectId;
 
 /// Why the API server did not do what we asked.
 #[derive(Debug, thiserror::Error)]

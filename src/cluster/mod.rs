@@ -27,9 +27,11 @@ pub use error::ClusterError;
 use error::{translate, watch_error};
 use whole::Whole;
 
-use crate::inventory::{FIELD_MANAGER, INSTANCE, Manifest, ObjectId, SERVICE};
-use crate::live::{Kind, identify};
+use crate::live::Kind;
 use crate::report::Requests;
+use coalmine_core::labels::{FIELD_MANAGER, INSTANCE, SERVICE};
+use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::object_state::identify;
 
 /// The kinds a service consists of; an object of these with our label that nothing desires is
 /// pruned.

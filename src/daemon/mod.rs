@@ -34,8 +34,8 @@ use crate::report::{self, Access, Endpoint, Events, Shown};
 use crate::secret::SecretFile;
 use crate::shard::Shard;
 use crate::source::{Revision, Source, SourceConfig, SourceError, Trigger, next_poll};
-use crate::values::{Drift, Reader, Service};
 use crate::webhook;
+use coalmine_core::values::{Drift, Reader, Service};
 use services::Services;
 use tell::Tellers;
 

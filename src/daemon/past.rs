@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::work::joined;
 use crate::report::{Course, History};
 use crate::source::{Change, Revision, Source};
-use crate::values::{Repository, Service};
+use coalmine_core::values::{Repository, Service};
 
 /// How many of the newest commits are read.
 const COMMITS: usize = 200;
@@ -64,7 +64,7 @@ impl Past {
 mod tests {
     use super::*;
     use crate::report::Asked;
-    use crate::source::Tree;
+    use coalmine_core::tree::Tree;
 
     fn tree(echo: &str) -> Tree {
         let settings = "defaults: {routes: {apiGroup: a, primary: {version: v1}}}";

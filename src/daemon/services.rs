@@ -17,11 +17,12 @@ use super::strays::Strays;
 use super::tell::Tellers;
 use super::wanted::{Content, Wanted};
 use crate::election::{Leadership, Tenure};
-use crate::inventory::{Manifest, ObjectId};
 use crate::live::Touched;
-use crate::reconcile::{Deed, Job, Memory, Reconciler, Retry, Standing};
+use crate::reconcile::{Deed, Memory, Reconciler, Retry, Standing};
 use crate::telemetry;
-use crate::values::PLATFORM;
+use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::plan::Job;
+use coalmine_core::values::PLATFORM;
 
 /// How many services are looked at at the same time. Most of them wait for their turn at the API
 /// server or at the admission, which takes as many as there are at once.

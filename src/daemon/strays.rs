@@ -6,11 +6,11 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::inventory::ObjectId;
-use crate::live::Facts;
 use crate::reconcile::leaves;
 use crate::shard::Shard;
-use crate::values::{PLATFORM, Repository};
+use coalmine_core::object::ObjectId;
+use coalmine_core::object_state::Facts;
+use coalmine_core::values::{PLATFORM, Repository};
 
 /// The services that the newest revision keeps, right or wrong, and those of other daemons.
 pub(super) struct Roll {
@@ -63,9 +63,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::inventory::{INSTANCE, KEEP, SERVICE};
-    use crate::live::identify;
-    use crate::source::Tree;
+    use coalmine_core::labels::{INSTANCE, KEEP, SERVICE};
+    use coalmine_core::object_state::identify;
+    use coalmine_core::tree::Tree;
 
     fn has_come(name: &str, kept: bool) -> bool {
         let values = "deployment: {v1: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";

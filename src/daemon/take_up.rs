@@ -11,13 +11,13 @@ use super::past;
 use super::strays::Roll;
 use super::wanted::{Content, Wanted};
 use super::work::{Work, joined};
-use crate::inventory::Manifest;
 use crate::live::Kind;
-use crate::phase::Phase;
-use crate::problem::Problem;
 use crate::reconcile::Conduct;
 use crate::report::Course;
 use crate::source::{Revision, Source};
+use coalmine_core::object::Manifest;
+use coalmine_core::phase::Phase;
+use coalmine_core::problem::Problem;
 
 /// How long a revision waits for the watches before it is put off.
 const PATIENCE: Duration = Duration::from_secs(10);

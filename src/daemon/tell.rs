@@ -5,12 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::wanted::{Content, Wanted};
-use crate::inventory::ObjectId;
-use crate::live::{Live, PodFacts};
-use crate::plan::is_route;
-use crate::policy::Routed;
+use crate::live::Live;
 use crate::reconcile::{Deed, Standing};
 use crate::report::{Events, PerVersion, Reason, Shown, State};
+use coalmine_core::object::ObjectId;
+use coalmine_core::object_state::PodFacts;
+use coalmine_core::plan::is_route;
+use coalmine_core::traffic::Routed;
 
 /// Who tells.
 pub(super) struct Tellers {
@@ -173,7 +174,7 @@ fn ready_pods(versions: &PerVersion<u8>, pods: &[PodFacts]) -> PerVersion<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::tests::service;
+    use crate::testing::service;
 
     #[test]
     fn the_observed_shares_are_those_of_the_routes_that_are_there() {

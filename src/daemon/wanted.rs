@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use crate::reconcile::{Conduct, Job};
-use crate::render::Owner;
-use crate::values::{PLATFORM, Platform, Service};
+use crate::reconcile::Conduct;
+use coalmine_core::plan::Job;
+use coalmine_core::render::Owner;
+use coalmine_core::values::{PLATFORM, Platform, Service};
 
 /// What is wanted of a service, and since which revision.
 #[derive(Clone)]

@@ -8,11 +8,12 @@ use anyhow::bail;
 use super::Manner;
 use super::strays::Roll;
 use super::wanted::{Content, Wanted};
-use crate::inventory::{Manifest, ObjectId};
-use crate::problem::Problem;
-use crate::reconcile::{Conduct, gone};
-use crate::render::Owner;
-use crate::values::{PLATFORM, Repository, Settings};
+use crate::reconcile::Conduct;
+use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::plan::gone;
+use coalmine_core::problem::Problem;
+use coalmine_core::render::Owner;
+use coalmine_core::values::{PLATFORM, Repository, Settings};
 
 /// What one revision means for the cluster.
 pub(super) struct Work {
@@ -140,8 +141,8 @@ pub(super) fn joined(problems: &[Problem]) -> String {
 mod tests {
     use super::*;
     use crate::shard::Shard;
-    use crate::source::Tree;
-    use crate::values::Drift;
+    use coalmine_core::tree::Tree;
+    use coalmine_core::values::Drift;
 
     fn repository(files: &[(&str, &str)]) -> Repository {
         let files = files.iter().map(|(path, content)| ((*path).into(), (*content).into()));

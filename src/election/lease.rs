@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 use super::Timing;
-use crate::inventory::{FIELD_MANAGER, MANAGED_BY, REVISION};
 use crate::shard::Shard;
+use coalmine_core::labels::{FIELD_MANAGER, MANAGED_BY, REVISION};
 
 /// Which Lease decides.
 #[derive(Clone, Debug, PartialEq, Eq)]

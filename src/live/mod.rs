@@ -4,8 +4,6 @@
 //! on a state from before our own last write; a watch event that is older than what is known is
 //! passed over.
 
-mod facts;
-mod owned;
 mod state;
 mod watch;
 
@@ -18,14 +16,9 @@ use kube::runtime::watcher::Event;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch as channel};
 
-pub use facts::{
-    Addresses, Claim, Detail, Facts, PodFacts, Trouble, falls_back, identify, is_part_of_gloo,
-    ready_addresses,
-};
-pub use owned::{Digest, holds, owned};
-
 use crate::cluster::Cluster;
-use crate::inventory::ObjectId;
+use coalmine_core::object::ObjectId;
+use coalmine_core::object_state::{Addresses, Facts, PodFacts};
 use state::State;
 pub use watch::Kind;
 

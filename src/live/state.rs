@@ -6,9 +6,12 @@ use std::sync::Arc;
 use gloo::Snapshot;
 use serde_json::Value;
 
-use super::facts::{Addresses, Claim, Facts, PodFacts, identify, ready_addresses, version};
 use super::{Kind, Touched};
-use crate::inventory::{ObjectId, SERVICE, last_changed};
+use coalmine_core::labels::{SERVICE, last_changed};
+use coalmine_core::object::ObjectId;
+use coalmine_core::object_state::{
+    Addresses, Claim, Facts, PodFacts, identify, ready_addresses, version,
+};
 
 /// The state behind [`super::Live`].
 pub(super) struct State {
@@ -358,7 +361,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::inventory::{FIELD_MANAGER, INSTANCE};
+    use coalmine_core::labels::{FIELD_MANAGER, INSTANCE};
 
     fn table(version: u64, labelled: bool) -> Value {
         let labels =

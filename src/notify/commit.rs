@@ -115,7 +115,7 @@ impl CommitStatus {
         let api = api.map_or(usual, |api| format!("{}/", api.trim_end_matches('/')));
         let api = Url::from_str(&api).with_context(|| format!("{api} is no address"))?;
         let name = match instance {
-            crate::render::DEFAULT_INSTANCE => "coalmine".to_owned(),
+            coalmine_core::render::DEFAULT_INSTANCE => "coalmine".to_owned(),
             instance => format!("coalmine/{instance}"),
         };
         Ok(Self { forge, api, project, token_file, name, page })

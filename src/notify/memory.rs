@@ -14,7 +14,7 @@ use kube::{Api, Client};
 use super::commit::CommitNews;
 use super::rollout::Rollouts;
 use crate::election::LeaseName;
-use crate::inventory::{FIELD_MANAGER, MANAGED_BY};
+use coalmine_core::labels::{FIELD_MANAGER, MANAGED_BY};
 
 /// The key in the ConfigMap, and the file's name.
 const KEY: &str = "notifications.json";

@@ -140,7 +140,7 @@ fn words(report: &ServiceReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::Version;
+    use coalmine_core::values::Version;
 
     fn report(phase: &str, state: State, revision: &str) -> ServiceReport {
         ServiceReport {

@@ -212,10 +212,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::phase::Phase;
     use crate::report::{Course, Step};
     use crate::source::Revision;
-    use crate::values::Version;
+    use coalmine_core::phase::Phase;
+    use coalmine_core::values::Version;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("a time")

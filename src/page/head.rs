@@ -80,5 +80,5 @@ impl Commit {
 
 /// The first seven digits of a commit's id.
 pub(super) fn short(id: &str) -> String {
-    readable(crate::source::short(id))
+    readable(coalmine_core::tree::short(id))
 }

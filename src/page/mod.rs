@@ -20,8 +20,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
-use crate::harmless::harmless;
 use crate::report::Board;
+use coalmine_core::sanitize::harmless;
 use head::{Head, Lost};
 use overview::{Overview, Wish};
 use service::ServicePage;

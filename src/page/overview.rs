@@ -7,8 +7,8 @@ use serde::Deserialize;
 use super::head::Head;
 use super::standing::{Standing, Urgency};
 use super::{beginning, readable};
-use crate::phase::Phase;
 use crate::report::{PerVersion, ServiceReport, Summary};
+use coalmine_core::phase::Phase;
 
 /// How many services at rest are shown unless somebody asks for them.
 const AT_REST: usize = 100;
@@ -149,7 +149,7 @@ impl Shares {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::tests::service;
+    use crate::testing::service;
 
     fn report(name: &str) -> ServiceReport {
         let mut report = ServiceReport::default();

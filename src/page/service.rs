@@ -9,11 +9,11 @@ use super::head::{Commit, Head, short};
 use super::moment::{Moment, span};
 use super::standing::Standing;
 use super::{beginning, readable};
-use crate::phase::Phase;
 use crate::report::{
     Asked, Condition, ConditionStatus, Course, Detail, Drifts, PerVersion, Route, ServiceReport,
     Step, Summary,
 };
+use coalmine_core::phase::Phase;
 
 /// The longest value that is shown whole, in characters.
 const LONGEST: usize = 160;

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::moment::Moment;
 use super::readable;
-use crate::phase::Phase;
 use crate::report::{ConditionKind, ServiceReport, State};
+use coalmine_core::phase::Phase;
 
 /// What a service wants of people, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::report::{Course, Drift, History};
 use crate::source::Revision;
-use crate::values::tests;
+use crate::testing::service;
 
 const SHIFTING: &str = "deployment: {v1: {}, v2: {}}\nroutes: {apiGroup: a, primary: {version: v1}, \
                         canary: {version: v2, weight: 25, headers: {stage: canary}}}\n";
@@ -31,7 +31,7 @@ fn take_up(board: &Board, id: &str, subject: &str) {
 
 /// A service `echo` with these values, of which nothing is in force yet.
 fn ask(board: &Board, id: &str, values: &str) {
-    let service = Arc::new(tests::service(values));
+    let service = Arc::new(service(values));
     board.service("echo", |report| {
         report.attempted_revision = id.into();
         report.describe(&service);
@@ -68,7 +68,7 @@ async fn a_service_is_shown_with_its_timeline_shares_conditions_drift_and_routes
     let committed = Timestamp::UNIX_EPOCH;
     let earlier = Arc::new(Revision { id, author, subject, committed });
     let values = SHIFTING.replace("weight: 25", "weight: 5");
-    history.asked(&earlier, None, &tests::service(&values), Some(Course::Advance));
+    history.asked(&earlier, None, &service(&values), Some(Course::Advance));
     board.remembers("echo", history);
     take_up(&board, "0123456789", "a quarter for v2");
     ask(&board, "0123456789", SHIFTING);

@@ -9,10 +9,11 @@ use gloo::Snapshot;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Job;
-use crate::inventory::ObjectId;
-use crate::live::{Digest, Live};
-use crate::preflight::{Baseline, Broken, Change, Prediction, Refusal, foreseen};
+use crate::live::Live;
+use coalmine_core::managed_fields::Digest;
+use coalmine_core::object::ObjectId;
+use coalmine_core::plan::Job;
+use coalmine_core::preflight::{Baseline, Broken, Change, Prediction, Refusal, foreseen};
 
 /// A handle on the task that asks Gloo's own rules what changes would do to anybody.
 #[derive(Clone)]

@@ -5,9 +5,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::diff::Difference;
-use crate::inventory::ObjectId;
 use crate::report;
+use coalmine_core::diff::Difference;
+use coalmine_core::object::ObjectId;
 
 /// Something that a pass did or found.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,9 +3,9 @@
 use super::observe::Sight;
 use super::{Ended, Pass};
 use crate::cluster::ClusterError;
-use crate::inventory::{Manifest, ObjectId};
-use crate::live::Claim;
-use crate::plan::{Step, Undo};
+use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::object_state::Claim;
+use coalmine_core::plan::{Step, Undo};
 
 impl Pass<'_> {
     /// Takes the step. What has no answer may have been done all the same, and the watches may tell of it

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::health::Verdict;
-use crate::inventory::ObjectId;
-use crate::live::{Digest, Facts};
-use crate::plan::{Undo, is_route};
+use coalmine_core::health::Verdict;
+use coalmine_core::managed_fields::Digest;
+use coalmine_core::object::ObjectId;
+use coalmine_core::object_state::Facts;
+use coalmine_core::plan::{Undo, is_route};
 
 /// The pause after the first repair of an object, doubled by each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

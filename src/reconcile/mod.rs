@@ -7,11 +7,9 @@
 mod admission;
 mod deed;
 mod doubt;
-mod job;
 mod memory;
 mod observe;
 mod review;
-mod transition;
 mod trial;
 
 use std::collections::BTreeSet;
@@ -21,18 +19,20 @@ use jiff::Timestamp;
 
 pub use admission::Admission;
 pub use deed::{Deed, Deviation};
-pub use job::{Job, gone};
 pub use memory::Memory;
 pub use observe::leaves;
 pub use review::Review;
 
 use crate::apply::Executor;
 use crate::cluster::{Cluster, ClusterError};
-use crate::inventory::{ADOPT, Manifest, ObjectId};
-use crate::live::{Claim, Digest, Live};
-use crate::plan::{Observation, Step, is_route, plan};
-use crate::policy;
-use crate::values::{Drift, PLATFORM, Policy, Timing};
+use crate::live::Live;
+use coalmine_core::labels::ADOPT;
+use coalmine_core::managed_fields::Digest;
+use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::object_state::Claim;
+use coalmine_core::plan::{Job, Observation, Step, is_route, plan, transition};
+use coalmine_core::policy;
+use coalmine_core::values::{Drift, PLATFORM, Policy, Timing};
 use memory::Refused;
 use observe::{Sight, in_the_way, is_accepted};
 use trial::Tried;
@@ -294,7 +294,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn waiting(&mut self, wait: &crate::plan::Wait, now: Timestamp) -> Standing {
+    fn waiting(&mut self, wait: &coalmine_core::plan::Wait, now: Timestamp) -> Standing {
         let waited = self.memory.waited(&wait.on, now);
         let waited = std::time::Duration::try_from(waited).unwrap_or_default();
         let deadline = self.conduct.timing.deadline;

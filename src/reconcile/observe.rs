@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::memory::Memory;
-use super::{Conduct, Ended, Job, Reconciler, objection};
-use crate::inventory::{Manifest, ObjectId};
-use crate::live::{Addresses, Claim, Digest, Facts, PodFacts};
-use crate::plan::{Answering, Backend, Observation, Pods, Undo, is_judged_by_gloo, is_route};
-use crate::values::{Drift, PLATFORM};
+use super::{Conduct, Ended, Reconciler, objection};
+use coalmine_core::managed_fields::Digest;
+use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::object_state::{Addresses, Claim, Facts, PodFacts};
+use coalmine_core::plan::{
+    Answering, Backend, Job, Observation, Pods, Undo, is_judged_by_gloo, is_route,
+};
+use coalmine_core::values::{Drift, PLATFORM};
 
 /// What is seen of a service, and what of it is drift.
 pub(super) struct Sight {
@@ -201,9 +204,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::health::Verdict;
-    use crate::inventory::{FIELD_MANAGER, INSTANCE, KEEP, SERVICE};
-    use crate::live::identify;
+    use coalmine_core::health::Verdict;
+    use coalmine_core::labels::{FIELD_MANAGER, INSTANCE, KEEP, SERVICE};
+    use coalmine_core::object_state::identify;
 
     fn objects(kept: &[&str]) -> BTreeMap<ObjectId, Facts> {
         let kinds = ["Deployment", "Upstream", "RouteTable"];

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Ended, Job, objection};
+use super::{Ended, objection};
 use crate::cluster::Cluster;
-use crate::diff;
-use crate::inventory::{self, Manifest, ObjectId};
-use crate::live::Claim;
+use coalmine_core::diff;
+use coalmine_core::labels;
+use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::object_state::Claim;
+use coalmine_core::plan::Job;
 
 /// A service's state in the cluster against its desired state.
 pub struct Review {
@@ -52,7 +54,7 @@ impl Review {
         }
         let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
         let is_surplus = |(id, object): &(&ObjectId, &Value)| {
-            !(desired.contains(id) || job.respects_keep() && inventory::is_kept(object))
+            !(desired.contains(id) || job.respects_keep() && labels::is_kept(object))
         };
         let surplus = live.iter().filter(is_surplus).map(|(id, _)| id.clone()).collect();
         let missing = job.namespaces().map(Manifest::id).filter(|id| !live.contains_key(id));

@@ -10,13 +10,13 @@ use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::health::Verdict;
-use crate::inventory::{APPLIED, INSTANCE, SERVICE};
 use crate::live::Kind;
-use crate::plan::{Desired, Undo};
-use crate::render::Owner;
-use crate::source::Tree;
-use crate::values::Repository;
+use coalmine_core::health::Verdict;
+use coalmine_core::labels::{APPLIED, INSTANCE, SERVICE};
+use coalmine_core::plan::{Desired, Undo};
+use coalmine_core::render::Owner;
+use coalmine_core::tree::Tree;
+use coalmine_core::values::Repository;
 
 /// The Gateway and the VirtualService that all share.
 fn platform() -> [Value; 2] {

@@ -4,10 +4,12 @@ use futures::future::try_join_all;
 use serde_json::Value;
 
 use super::{Ended, Reconciler, objection};
-use crate::diff::{self, Difference};
-use crate::inventory::{FIELD_MANAGER, Manifest};
-use crate::live::{Claim, holds, is_part_of_gloo};
-use crate::plan::is_route;
+use coalmine_core::diff::{self, Difference};
+use coalmine_core::labels::FIELD_MANAGER;
+use coalmine_core::managed_fields::holds;
+use coalmine_core::object::Manifest;
+use coalmine_core::object_state::{Claim, is_part_of_gloo};
+use coalmine_core::plan::is_route;
 
 /// One object that the API server would take in place of another.
 pub(super) struct Tried {
@@ -32,13 +34,17 @@ impl Reconciler {
     /// changed.
     pub(super) async fn try_out(
         &self,
-        job: &super::Job,
+        job: &coalmine_core::plan::Job,
         manifests: &[&Manifest],
     ) -> Result<Vec<Option<Tried>>, Ended> {
         try_join_all(manifests.iter().map(|manifest| self.try_one(job, manifest))).await
     }
 
-    async fn try_one(&self, job: &super::Job, manifest: &Manifest) -> Result<Option<Tried>, Ended> {
+    async fn try_one(
+        &self,
+        job: &coalmine_core::plan::Job,
+        manifest: &Manifest,
+    ) -> Result<Option<Tried>, Ended> {
         let id = manifest.id();
         let is_known = self.live.object(id).is_some();
         if !is_known

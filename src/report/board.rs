@@ -14,7 +14,7 @@ use super::routes::{self, Route};
 use super::service::{Drift, ServiceReport, State};
 use super::tally::Tally;
 use crate::source::Revision;
-use crate::values::{PLATFORM, Service};
+use coalmine_core::values::{PLATFORM, Service};
 
 /// The git source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

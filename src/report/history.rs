@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::per_version::PerVersion;
 use super::service::Drift;
-use crate::phase::{Change, Phase};
 use crate::source::Revision;
-use crate::values::Service;
+use coalmine_core::phase::{Change, Phase};
+use coalmine_core::values::Service;
 
 /// The most commits that are kept of a service; the oldest go first.
 const STEPS: usize = 24;
@@ -207,7 +207,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::values::tests::service;
+    use crate::testing::service;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("a time")

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::values::{Service, Version};
+use coalmine_core::values::{Service, Version};
 
 /// A number for each version, in the order of the versions' names. There are many services and each has
 /// few versions: a tree's node would have room for eleven.
@@ -55,7 +55,7 @@ impl<N: Copy + Serialize> Serialize for PerVersion<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::tests::service;
+    use crate::testing::service;
 
     #[test]
     fn it_is_shown_as_a_mapping_in_the_order_of_the_names() {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::per_version::PerVersion;
-use crate::values::{Canary, HeaderMatch, PathMatch, Service, ValueMatch, Weight};
+use coalmine_core::values::{Canary, HeaderMatch, PathMatch, Service, ValueMatch, Weight};
 
 /// One route: which requests it takes, and who answers them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -105,7 +105,7 @@ fn value_in_words(value: &ValueMatch) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::tests::service;
+    use crate::testing::service;
 
     #[test]
     fn routes_stand_in_the_order_in_which_they_are_tried() {

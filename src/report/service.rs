@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::condition::Condition;
 use super::per_version::PerVersion;
 use super::routes;
-use crate::phase::Phase;
-use crate::values::{Binding, Service};
+use coalmine_core::phase::Phase;
+use coalmine_core::values::{Binding, Service};
 
 /// How a service is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::source::Revision;
-use crate::values::tests::service;
+use crate::testing::service;
 
 struct Clock(Arc<AtomicI64>);
 

@@ -6,22 +6,20 @@ use git2::{ErrorCode, ObjectType, Repository};
 
 use super::error::{Refusal, SourceError};
 use super::limits::{Collected, LIMITS, Limits, refused};
-use super::revision::short;
-use super::tree::{File, Tree};
-use crate::harmless::harmless;
+use coalmine_core::sanitize::harmless;
+use coalmine_core::tree::short;
+use coalmine_core::tree::{File, Tree};
 
 /// File modes of git's trees that are not plain files or folders.
 const SYMLINK: i32 = 0o120_000;
 
-impl Tree {
-    /// The files of a commit below `path`, of any repository on disk; an empty path is its root.
-    ///
-    /// # Errors
-    /// [`SourceError::Damaged`] when an object cannot be read, and [`SourceError::Refused`] for what no
-    /// tree may have.
-    pub fn of_commit(repository: &Path, revision: &str, path: &str) -> Result<Self, SourceError> {
-        read(repository, revision, path, &Self::default())
-    }
+/// The files of a commit below `path`, of any repository on disk; an empty path is its root.
+///
+/// # Errors
+/// [`SourceError::Damaged`] when an object cannot be read, and [`SourceError::Refused`] for what no
+/// tree may have.
+pub fn read_commit(repository: &Path, revision: &str, path: &str) -> Result<Tree, SourceError> {
+    read(repository, revision, path, &Tree::default())
 }
 
 /// The files of a commit below `path` (normalised; empty for the root). A file that `previous` has
@@ -90,7 +88,8 @@ fn collect(
                 }
                 (Some(ObjectType::Blob), _) => {
                     let id = entry.id();
-                    let known = previous.files.get(&below).filter(|file| file.is_blob(id));
+                    let known =
+                        previous.files.get(&below).filter(|file| file.is_blob(id.as_bytes()));
                     let size = match known {
                         Some(file) => file.content().len(),
                         None => objects.read_header(id)?.0,
@@ -98,7 +97,7 @@ fn collect(
                     collected.size(&shown, size as u64)?;
                     let file = match known {
                         Some(file) => file.clone(),
-                        None => File::of_blob(id, repository.find_blob(id)?.content()),
+                        None => File::of_blob(blob_id(id), repository.find_blob(id)?.content()),
                     };
                     collected.keep(below, file)?;
                 }
@@ -156,6 +155,13 @@ fn folder<'r>(
         existing,
     }
     .into())
+}
+
+/// The 20 bytes of a SHA-1 object id.
+pub(super) fn blob_id(id: git2::Oid) -> [u8; 20] {
+    let mut bytes = [0; 20];
+    bytes.copy_from_slice(id.as_bytes());
+    bytes
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::contact::Contact;
 use super::error::SourceError;
 use super::policy::Fetched;
 use super::revision::Revision;
-use super::tree::Tree;
+use coalmine_core::tree::Tree;
 
 /// The clone's folder inside the state directory.
 pub(super) const CLONE: &str = "clone.git";

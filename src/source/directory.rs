@@ -6,17 +6,15 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Refusal, SourceError};
 use super::limits::{Collected, LIMITS, Limits, refused};
-use super::tree::Tree;
+use coalmine_core::tree::Tree;
 
-impl Tree {
-    /// The files below a folder, by the rules that also hold for a commit. `.git` is left out.
-    ///
-    /// # Errors
-    /// [`SourceError::Disk`] when the folder or something in it cannot be read, and
-    /// [`SourceError::Refused`] for symbolic links and for what is too large or too much.
-    pub fn from_directory(root: &Path) -> Result<Self, SourceError> {
-        read(root, LIMITS)
-    }
+/// The files below a folder, by the rules that also hold for a commit. `.git` is left out.
+///
+/// # Errors
+/// [`SourceError::Disk`] when the folder or something in it cannot be read, and
+/// [`SourceError::Refused`] for symbolic links and for what is too large or too much.
+pub fn read_directory(root: &Path) -> Result<Tree, SourceError> {
+    read(root, LIMITS)
 }
 
 fn read(root: &Path, limits: Limits) -> Result<Tree, SourceError> {
@@ -101,7 +99,7 @@ mod tests {
             (".git/config", "c"),
             ("services/.git/config", "d"),
         ]);
-        let tree = Tree::from_directory(folder.path()).unwrap();
+        let tree = read_directory(folder.path()).unwrap();
         assert_eq!(tree.revision, "local");
         let files: Vec<_> = tree.files.into_iter().collect();
         assert_eq!(

@@ -3,8 +3,8 @@
 use std::collections::btree_map::Entry;
 
 use super::error::{Refusal, SourceError};
-use super::tree::{File, Tree};
-use crate::harmless::harmless;
+use coalmine_core::sanitize::harmless;
+use coalmine_core::tree::{File, Tree};
 
 /// The most that is read into memory from one revision.
 #[derive(Clone, Copy, Debug)]

@@ -23,7 +23,6 @@ mod policy;
 mod poll;
 mod revision;
 mod signature;
-mod tree;
 mod trigger;
 
 use std::sync::PoisonError;
@@ -31,20 +30,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
 
+pub use blobs::read_commit;
 pub use child::serve as serve_fetch;
 pub use config::SourceConfig;
 pub(crate) use config::inside;
 pub use credentials::Credentials;
 pub(crate) use credentials::token;
+pub use directory::read_directory;
 pub use error::{Refusal, SourceError};
 pub use past::Change;
 pub use policy::{CommitId, Policy, Rewind, Signatures};
 pub use poll::next_poll;
 pub use revision::Revision;
-pub(crate) use revision::short;
 pub use signature::TrustedKeys;
-pub use tree::{File, Identity, Tree};
 pub use trigger::Trigger;
+
+use coalmine_core::tree::Tree;
 
 use accepted::Accepted;
 use signature::Signers;

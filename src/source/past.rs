@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use git2::{Commit, DiffOptions, Oid, Repository};
 
+use super::blobs::blob_id;
 use super::limits::LIMITS;
-use super::tree::{File, Tree};
 use super::{Revision, Source};
+use coalmine_core::tree::{File, Tree};
 
 /// The file that decides what a service's file means.
 const SETTINGS: &str = "coalmine.yaml";
@@ -87,7 +88,9 @@ fn change(
                 return Ok(None);
             }
             let Ok(blob) = repository.find_blob(entry.id()) else { continue };
-            collected.files.insert(path.clone(), File::of_blob(entry.id(), blob.content()));
+            collected
+                .files
+                .insert(path.clone(), File::of_blob(blob_id(entry.id()), blob.content()));
         }
     }
     let [before, after] = files;

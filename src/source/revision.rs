@@ -21,7 +21,7 @@ pub struct Revision {
 impl Revision {
     /// The first seven digits of the id, as git shows it.
     pub fn short(&self) -> &str {
-        short(&self.id)
+        coalmine_core::tree::short(&self.id)
     }
 
     /// What a commit says about itself. Anybody who can push chooses these texts and they end up on
@@ -36,11 +36,6 @@ impl Revision {
                 .unwrap_or(jiff::Timestamp::UNIX_EPOCH),
         }
     }
-}
-
-/// The first seven digits of a commit id.
-pub(crate) fn short(id: &str) -> &str {
-    id.get(..7).unwrap_or(id)
 }
 
 fn printable(text: &[u8]) -> String {

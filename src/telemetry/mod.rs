@@ -1,6 +1,7 @@
 //! The log: what the daemon decided and why, one line per decision, and the spans that say which service
 //! and object a line is about. docs/status.md says how to follow one service.
 
+mod log;
 #[cfg(feature = "otlp")]
 mod otlp;
 
@@ -12,8 +13,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::harmless::HarmlessLog;
-use crate::inventory::ObjectId;
+use coalmine_core::object::ObjectId;
+use log::HarmlessLog;
 
 /// What is told, and how.
 #[derive(Clone, Debug, clap::Args)]

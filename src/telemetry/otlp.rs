@@ -101,7 +101,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::inventory::ObjectId;
+    use coalmine_core::object::ObjectId;
 
     type Received = Arc<Mutex<Vec<(String, Bytes)>>>;
 

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use coalmine::health::{Health, Verdict};
-use coalmine::inventory::{Manifest, ObjectId};
-use coalmine::live::{Addresses, Claim, Detail, Digest, Facts, PodFacts};
-use coalmine::plan::{Answering, Backend, Desired, Observation, Pods, Step, Undo, is_route, plan};
-use coalmine::policy::Routed;
+use coalmine_core::health::{Health, Verdict};
+use coalmine_core::managed_fields::Digest;
+use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::object_state::{Addresses, Claim, Detail, Facts, PodFacts};
+use coalmine_core::plan::{
+    Answering, Backend, Desired, Observation, Pods, Step, Undo, is_route, plan,
+};
+use coalmine_core::traffic::Routed;
 use jiff::Timestamp;
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! Trees that nobody writes by mistake, and what is to be said about them.
 
-use coalmine::harmless::has_shape;
+use coalmine_core::sanitize::has_shape;
 
 /// A tree of files, and how it is judged.
 pub(crate) struct Case {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use assert_cmd::Command;
-use coalmine::harmless::has_shape;
+use coalmine_core::sanitize::has_shape;
 
 /// Address space of the process, in KiB: several times what the worst of these trees needs.
 const MEMORY: u32 = 1 << 20;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use coalmine::source::{Credentials, Policy, Source, SourceConfig, Tree};
-use coalmine::values::{Reader, Repository};
+use coalmine::source::{Credentials, Policy, Source, SourceConfig};
+use coalmine_core::tree::Tree;
+use coalmine_core::values::{Reader, Repository};
 use git2::{ObjectType, Oid, Signature};
 
 use super::{AMPLE, assert_harmless, corpus};

@@ -1,6 +1,6 @@
 //! What may happen to a rollout: commits, and everything that goes wrong.
 
-use coalmine::inventory::{INSTANCE as LABEL, SERVICE};
+use coalmine_core::labels::{INSTANCE as LABEL, SERVICE};
 use gloo::State;
 use proptest::prelude::*;
 use serde_json::json;

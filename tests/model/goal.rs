@@ -1,10 +1,12 @@
 //! What must hold in the end: once commits and faults have stopped, the cluster is as desired and
 //! stays so; or the service is stalled, and the reason is true.
 
-use coalmine::inventory::{INSTANCE as LABEL, KEEP, Manifest, ObjectId, SERVICE};
-use coalmine::live::Digest;
-use coalmine::reconcile::{Job, Standing};
-use coalmine::render::Owner;
+use coalmine::reconcile::Standing;
+use coalmine_core::labels::{INSTANCE as LABEL, KEEP, SERVICE};
+use coalmine_core::managed_fields::Digest;
+use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::plan::Job;
+use coalmine_core::render::Owner;
 use gloo::Outcome;
 use serde_json::Value;
 

@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use coalmine::live::{Live, Touched};
-use coalmine::reconcile::{
-    Admission, Conduct, Job, Memory, Reconciler, Retry, Standing, gone, leaves,
-};
-use coalmine::render::Owner;
-use coalmine::values::{Drift, Policy, Service, Timing};
+use coalmine::reconcile::{Admission, Conduct, Memory, Reconciler, Retry, Standing, leaves};
+use coalmine_core::plan::{Job, gone};
+use coalmine_core::render::Owner;
+use coalmine_core::values::{Drift, Policy, Service, Timing};
 use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::mpsc;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use coalmine::source::Tree;
-use coalmine::values::{self, Service};
+use coalmine_core::tree::Tree;
+use coalmine_core::values::{self, Service};
 
 /// The services that there may be; each lives in the namespace of its name.
 pub(crate) const SERVICES: [&str; 3] = ["echo", "foxtrot", "golf"];

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine::diff;
-use coalmine::inventory::{self, FIELD_MANAGER, ObjectId};
-use coalmine::live::Digest;
-use coalmine::policy::Routed;
+use coalmine_core::diff;
+use coalmine_core::labels::{self, FIELD_MANAGER};
+use coalmine_core::managed_fields::Digest;
+use coalmine_core::object::ObjectId;
+use coalmine_core::traffic::Routed;
 use serde_json::Value;
 
 use crate::cluster::store::is_ours;
@@ -327,5 +328,5 @@ pub(crate) fn claims_common(table: &Value) -> bool {
 
 /// When anybody changed the object last, in milliseconds, cut off to the second.
 fn last_changed(object: &Value) -> Option<i64> {
-    inventory::last_changed(object).map(|at| at.as_millisecond())
+    labels::last_changed(object).map(|at| at.as_millisecond())
 }

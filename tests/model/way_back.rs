@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use coalmine::inventory::ObjectId;
-use coalmine::live::Digest;
-use coalmine::policy::Routed;
-use coalmine::reconcile::Job;
-use coalmine::render::Owner;
+use coalmine_core::managed_fields::Digest;
+use coalmine_core::object::ObjectId;
+use coalmine_core::plan::Job;
+use coalmine_core::render::Owner;
+use coalmine_core::traffic::Routed;
 use serde_json::Value;
 
 use crate::cluster::store::is_ours;

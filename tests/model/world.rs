@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use coalmine::inventory::ObjectId;
 use coalmine::live::Kind;
+use coalmine_core::object::ObjectId;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Notify;

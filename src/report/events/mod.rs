@@ -18,7 +18,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::metrics::{Loss, Metrics};
-use crate::inventory::{FIELD_MANAGER, ObjectId};
+use coalmine_core::labels::FIELD_MANAGER;
+use coalmine_core::object::ObjectId;
 use rate::Rate;
 
 /// How many events wait to be sent at most.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::inventory::ObjectId;
+use coalmine_core::object::ObjectId;
 
 /// How many events about one object may come at once: a rollout with all its steps.
 const BURST: u32 = 12;

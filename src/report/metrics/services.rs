@@ -10,11 +10,11 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncod
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 
-use crate::phase::Phase;
 use crate::report::board::{Board, Content, Entry};
 use crate::report::per_version::PerVersion;
 use crate::report::service::State;
 use crate::report::tally::Drifts;
+use coalmine_core::phase::Phase;
 
 /// Reads the board.
 pub(super) struct Services(pub(super) Arc<Board>);

@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::*;
-use crate::values::Service;
-use crate::values::tests::service;
+use crate::testing::service;
+use coalmine_core::values::Service;
 
 fn metrics_at(seconds: Arc<AtomicU64>) -> Metrics {
     let clock = move || {
@@ -175,7 +175,7 @@ fn the_age_of_an_unapplied_commit_grows_from_scrape_to_scrape() {
 #[test]
 fn the_platform_has_a_state_and_no_phase() {
     let metrics = metrics_at(Arc::new(AtomicU64::new(1)));
-    metrics.board.service(crate::values::PLATFORM, |_| ());
+    metrics.board.service(coalmine_core::values::PLATFORM, |_| ());
     assert!(samples(&metrics, "coalmine_service_phase{").is_empty());
     assert_eq!(samples(&metrics, "coalmine_service_state{").len(), 4);
 }

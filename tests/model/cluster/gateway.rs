@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use coalmine::inventory::{ObjectId, SERVICE};
+use coalmine_core::labels::SERVICE;
+use coalmine_core::object::ObjectId;
 use gloo::{Memory, ObjectRef, Snapshot, State, Translation, translate};
 use serde_json::{Value, json};
 

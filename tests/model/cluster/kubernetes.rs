@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use coalmine::inventory::ObjectId;
+use coalmine_core::object::ObjectId;
 use serde_json::{Value, json};
 
 use super::id;

@@ -7,7 +7,7 @@ pub(crate) mod server;
 pub(crate) mod store;
 pub(crate) mod watches;
 
-use coalmine::inventory::ObjectId;
+use coalmine_core::object::ObjectId;
 
 /// The value of our instance label.
 pub(crate) const INSTANCE: &str = "default";

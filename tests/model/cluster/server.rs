@@ -4,7 +4,8 @@
 use std::sync::{Arc, Mutex};
 
 use coalmine::cluster::Cluster;
-use coalmine::inventory::{FIELD_MANAGER, Manifest, ObjectId};
+use coalmine_core::labels::FIELD_MANAGER;
+use coalmine_core::object::{Manifest, ObjectId};
 use http::{Method, Request, Response};
 use kube::Client;
 use kube::client::Body;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coalmine::inventory::{FIELD_MANAGER, ObjectId};
+use coalmine_core::labels::FIELD_MANAGER;
+use coalmine_core::object::ObjectId;
 use serde_json::{Value, json};
 
 use super::fields::{self, Manager, Path};
@@ -261,6 +262,6 @@ fn enter(
 pub(crate) fn is_ours(object: &Value) -> bool {
     let managers = object.pointer("/metadata/managedFields").and_then(Value::as_array);
     let mut managers = managers.into_iter().flatten();
-    object["metadata"]["labels"][coalmine::inventory::INSTANCE] == super::INSTANCE
+    object["metadata"]["labels"][coalmine_core::labels::INSTANCE] == super::INSTANCE
         || managers.any(|manager| manager["manager"] == FIELD_MANAGER)
 }

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use coalmine::inventory::{INSTANCE as LABEL, ObjectId};
 use coalmine::live::{Kind, Live};
+use coalmine_core::labels::INSTANCE as LABEL;
+use coalmine_core::object::ObjectId;
 use kube::runtime::watcher::Event as Told;
 use serde_json::Value;
 

@@ -1,0 +1,146 @@
+//! What a person asks of a rollout, as an edit of the service's values file.
+//!
+//! The file is edited in place: comments, order and style stay. The result is read again and has to mean
+//! what was asked and nothing else; a file that cannot be edited so is left as it was, and the error says
+//! what to write by hand.
+
+mod file;
+mod intent;
+mod verb;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use file::File;
+use intent::Operation;
+pub use verb::{Goal, LADDER, Verb};
+
+use crate::problem::Problem;
+use crate::tree::Tree;
+use crate::values::{Repository, Service};
+
+/// A service's file as it should be.
+#[derive(Clone, Debug)]
+pub struct Edited {
+    /// Its path in the tree.
+    pub file: String,
+    /// Its content before.
+    pub before: String,
+    /// Its content after.
+    pub after: String,
+    /// What it does, in one line: the subject of a commit.
+    pub subject: String,
+}
+
+/// Why there is no edit.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// There is no such service.
+    #[error("no service is called {name:?}; there are: {}", known.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The services there are.
+        known: Vec<String>,
+    },
+    /// The values have mistakes already.
+    #[error("the values of {name} have mistakes, correct them first:\n{}", lines(problems))]
+    Invalid {
+        /// The service.
+        name: String,
+        /// Everything that is wrong.
+        problems: Vec<Problem>,
+    },
+    /// It cannot be done as the rollout stands.
+    #[error("{name}: {reason}")]
+    NotNow {
+        /// The service.
+        name: String,
+        /// Why, and what can be done instead.
+        reason: String,
+    },
+    /// The file is written in a way that cannot be edited without changing more than was asked.
+    #[error("{file} cannot be edited in place; write by hand: {}", instead.join(", "))]
+    ByHand {
+        /// The file.
+        file: String,
+        /// The keys and their values.
+        instead: Vec<String>,
+    },
+}
+
+fn lines(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
+    lines.join("\n")
+}
+
+/// The service's file with what the verb asks for.
+///
+/// # Errors
+/// See [`EditError`]. Nothing is written anywhere.
+pub fn edit(tree: &Tree, name: &str, verb: &Verb) -> Result<Edited, EditError> {
+    let repository = Repository::parse(tree);
+    let before = valid(&repository, name)?;
+    let policy = &repository.settings.policy;
+    let intent = verb
+        .intent(&before, policy)
+        .map_err(|reason| EditError::NotNow { name: name.to_owned(), reason })?;
+    let file = before.file.clone();
+    let by_hand = || EditError::ByHand {
+        file: file.clone(),
+        instead: intent.operations.iter().map(ToString::to_string).collect(),
+    };
+    let content = tree.files.get(&file).map(|file| file.content().to_vec()).unwrap_or_default();
+    let content = String::from_utf8(content).map_err(|_| by_hand())?;
+    let mut operations = intent.operations.clone();
+    let (mut after, mut service) =
+        carry_out(tree, name, &file, &content, &operations).ok_or_else(by_hand)?;
+    if intent.leaves_default_weight(&before, &service) {
+        operations.push(Operation::canary_weight(0));
+        (after, service) =
+            carry_out(tree, name, &file, &content, &operations).ok_or_else(by_hand)?;
+    }
+    if !intent.is_met(&before, &service) {
+        return Err(by_hand());
+    }
+    Ok(Edited { file, before: content, after, subject: format!("{name}: {}", intent.summary) })
+}
+
+/// The service's values, if they have no mistakes.
+///
+/// # Errors
+/// [`EditError::Unknown`] and [`EditError::Invalid`].
+pub fn valid(repository: &Repository, name: &str) -> Result<Arc<Service>, EditError> {
+    let invalid = |problems: &[Problem]| EditError::Invalid {
+        name: name.to_owned(),
+        problems: repository.problems.iter().chain(problems).cloned().collect(),
+    };
+    match repository.services.get(name) {
+        _ if !repository.problems.is_empty() => Err(invalid(&[])),
+        Some(Ok(service)) => Ok(service.clone()),
+        Some(Err(problems)) => Err(invalid(problems)),
+        None => Err(EditError::Unknown {
+            name: name.to_owned(),
+            known: repository.services.keys().map(ToString::to_string).collect(),
+        }),
+    }
+}
+
+/// The file after the operations, and what the service means then.
+fn carry_out(
+    tree: &Tree,
+    name: &str,
+    file: &str,
+    content: &str,
+    operations: &[Operation],
+) -> Option<(String, Arc<Service>)> {
+    let document = File::parse(content)?;
+    operations.iter().try_for_each(|operation| operation.apply(&document))?;
+    let after = document.to_string();
+    let mut tree = tree.clone();
+    tree.files.insert(file.to_owned(), after.as_str().into());
+    let service = Repository::parse(&tree).services.get(name)?.as_ref().ok()?.clone();
+    Some((after, service))
+}

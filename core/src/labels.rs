@@ -1,0 +1,41 @@
+//! The labels and annotations on our objects: the only inventory there is.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// The field manager of every server-side apply.
+pub const FIELD_MANAGER: &str = "coalmine";
+/// Label that says which tool manages the object; the value is [`FIELD_MANAGER`].
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Label that names the daemon's instance, so that two daemons can share a cluster.
+pub const INSTANCE: &str = "coalmine.dev/instance";
+/// Label that names the service an object belongs to.
+pub const SERVICE: &str = "coalmine.dev/service";
+/// Annotation with the git revision the object was last rendered from.
+pub const REVISION: &str = "coalmine.dev/revision";
+/// Annotation with the digest of the manifest that was applied last. An object that carries the digest
+/// of what is desired now and yet differs was changed by somebody else.
+pub const APPLIED: &str = "coalmine.dev/applied";
+/// Annotation that lets an object in `platform/` take over one that exists without our label; the
+/// value is `true`.
+pub const ADOPT: &str = "coalmine.dev/adopt";
+/// Annotation that keeps an object in the cluster when its service's file goes; the value is `true`.
+pub const KEEP: &str = "coalmine.dev/keep";
+
+/// The three labels of everything that we write for a service, its pods included.
+pub fn labels<'a>(instance: &'a str, service: &'a str) -> BTreeMap<&'static str, &'a str> {
+    BTreeMap::from([(MANAGED_BY, FIELD_MANAGER), (INSTANCE, instance), (SERVICE, service)])
+}
+
+/// True when the object stays although its service's file is gone.
+pub fn is_kept(object: &Value) -> bool {
+    object["metadata"]["annotations"][KEEP] == "true"
+}
+
+/// When the object was last changed, its status included, by its managed fields, to the second.
+pub fn last_changed(object: &Value) -> Option<Timestamp> {
+    let fields = object.pointer("/metadata/managedFields")?.as_array()?;
+    fields.iter().filter_map(|entry| entry.get("time")?.as_str()?.parse().ok()).max()
+}

@@ -1,0 +1,278 @@
+//! What we own of an object: the fields that server-side apply notes for our field manager.
+//!
+//! A live object is in sync when the fields we own have the values we would apply, and we own all the
+//! fields we would apply. Both sides are brought into one form and only its digest is kept: an
+//! autoscaler's replicas, defaulted fields and Gloo's status are not in it. A field that another
+//! manager has changed or forced is no longer ours, so it is missing and the digests differ.
+
+use std::{fmt, io};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::labels::{APPLIED, FIELD_MANAGER, REVISION};
+
+/// The fields of an object that count, in 128 bits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(u128);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Digest {
+    /// The digest of a manifest that we would apply.
+    pub fn of_manifest(manifest: &Value) -> Self {
+        Self::of(&what_counts(manifest.clone()))
+    }
+
+    /// The digest of what we own of a live object; that of nothing when we own nothing.
+    pub fn of_live(live: &Value) -> Self {
+        Self::of(&what_counts(owned(live)))
+    }
+
+    /// The digest of a whole value, whatever the order of its fields.
+    pub fn of(value: &Value) -> Self {
+        let mut hasher = Sha256::new();
+        feed(&mut hasher, value);
+        let bytes: [u8; 16] = hasher.finalize()[..16].try_into().expect("32 bytes have 16");
+        Self(u128::from_be_bytes(bytes))
+    }
+}
+
+/// The part of a live object that we own, in the shape of the manifest that was applied.
+pub fn owned(live: &Value) -> Value {
+    let fields = ours(live).and_then(|entry| entry.get("fieldsV1"));
+    fields.and_then(|fields| project(live, fields)).unwrap_or(Value::Null)
+}
+
+/// Our entry in the managed fields: what we applied, not what we wrote in other ways.
+pub(crate) fn ours(live: &Value) -> Option<&Value> {
+    let entries = live.pointer("/metadata/managedFields")?.as_array()?;
+    entries.iter().find(|entry| {
+        entry["manager"] == FIELD_MANAGER
+            && entry["operation"] == "Apply"
+            && entry.get("subresource").is_none_or(|name| name == "")
+    })
+}
+
+/// The value at the fields of a FieldsV1 set, `None` when there is none
+/// (<https://kubernetes.io/docs/reference/using-api/server-side-apply/>).
+fn project(value: &Value, fields: &Value) -> Option<Value> {
+    let children = fields.as_object()?;
+    let mut children = children.iter().filter(|(path, _)| path.as_str() != ".").peekable();
+    if children.peek().is_none() {
+        // A leaf is ours as a whole; a mere `.` is the map or list without what is in it.
+        let only_itself = !fields.as_object()?.is_empty();
+        return Some(match value {
+            Value::Object(_) if only_itself => Value::Object(Map::new()),
+            Value::Array(_) if only_itself => Value::Array(Vec::new()),
+            whole => whole.clone(),
+        });
+    }
+    match value {
+        Value::Object(object) => {
+            let mut kept = Map::new();
+            for (path, below) in children {
+                if let Some(name) = path.strip_prefix("f:")
+                    && let Some(field) = object.get(name).and_then(|field| project(field, below))
+                {
+                    kept.insert(name.to_owned(), field);
+                }
+            }
+            Some(Value::Object(kept))
+        }
+        Value::Array(items) => {
+            let children: Vec<_> = children.collect();
+            let kept = items.iter().enumerate().filter_map(|(index, item)| {
+                let (_, below) = children.iter().find(|(path, _)| names(path, index, item))?;
+                project(item, below)
+            });
+            Some(Value::Array(kept.collect()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a FieldsV1 set of an object holds the field at this JSON pointer, itself or as part of
+/// something that is owned as a whole.
+pub fn holds(fields: &Value, object: &Value, pointer: &str) -> bool {
+    let (mut fields, mut value) = (fields, object);
+    for segment in pointer.split('/').skip(1) {
+        let name = segment.replace("~1", "/").replace("~0", "~");
+        let children = fields.as_object();
+        if children.is_some_and(Map::is_empty) {
+            return true;
+        }
+        let below = match (value, name.parse::<usize>()) {
+            (Value::Array(items), Ok(index)) => items.get(index).and_then(|item| {
+                let mut children = children.into_iter().flatten();
+                let (_, below) = children.find(|(path, _)| names(path, index, item))?;
+                Some((below, item))
+            }),
+            _ => fields.get(format!("f:{name}")).map(|below| (below, &value[&name])),
+        };
+        match below {
+            Some(below) => (fields, value) = below,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// Whether a path element means this item of a list.
+fn names(path: &str, index: usize, item: &Value) -> bool {
+    let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+    match path.split_once(':') {
+        Some(("k", keys)) => {
+            let keys = json(keys);
+            let keys = keys.as_ref().and_then(Value::as_object);
+            keys.is_some_and(|keys| keys.iter().all(|(key, value)| item.get(key) == Some(value)))
+        }
+        Some(("v", value)) => json(value).as_ref() == Some(item),
+        Some(("i", position)) => position.parse() == Ok(index),
+        _ => false,
+    }
+}
+
+/// Without what identifies the object and what changes with every apply.
+fn what_counts(mut object: Value) -> Value {
+    let Some(fields) = object.as_object_mut() else { return object };
+    for name in ["apiVersion", "kind", "status"] {
+        fields.remove(name);
+    }
+    if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("name");
+        metadata.remove("namespace");
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove(REVISION);
+            annotations.remove(APPLIED);
+            if annotations.is_empty() {
+                metadata.remove("annotations");
+            }
+        }
+    }
+    object
+}
+
+fn feed(hasher: &mut Sha256, value: &Value) {
+    match value {
+        Value::Object(fields) => {
+            hasher.update(b"{");
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(name, _)| *name);
+            for (name, field) in fields {
+                feed_scalar(hasher, name);
+                feed(hasher, field);
+            }
+            hasher.update(b"}");
+        }
+        Value::Array(items) => {
+            hasher.update(b"[");
+            items.iter().for_each(|item| feed(hasher, item));
+            hasher.update(b"]");
+        }
+        scalar => feed_scalar(hasher, scalar),
+    }
+}
+
+fn feed_scalar(hasher: &mut Sha256, scalar: &(impl Serialize + ?Sized)) {
+    serde_json::to_writer(Hashed(hasher), scalar).expect("a scalar can be written to memory");
+    hasher.update(b",");
+}
+
+/// Takes up what is written to it.
+struct Hashed<'a>(&'a mut Sha256);
+
+impl io::Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn manifest() -> Value {
+        json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "echo", "namespace": "echo", "labels": {"a": "1"},
+                "annotations": {REVISION: "one"}},
+            "spec": {"ports": [{"port": 80, "protocol": "TCP", "targetPort": "http"}],
+                "selector": {"app": "echo"}}})
+    }
+
+    /// As the API server stores it, with another manager's label and defaulted fields.
+    fn live() -> Value {
+        json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "echo", "namespace": "echo", "labels": {"a": "1", "theirs": "x"},
+                "annotations": {REVISION: "two", "theirs": "y"}, "resourceVersion": "7",
+                "managedFields": [
+                    {"manager": "kubectl-label", "operation": "Update",
+                        "fieldsV1": {"f:metadata": {"f:labels": {"f:theirs": {}}}}},
+                    {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {
+                        "f:metadata": {"f:labels": {"f:a": {}}, "f:annotations": {format!("f:{REVISION}"): {}}},
+                        "f:spec": {"f:selector": {}, "f:ports": {
+                            "k:{\"port\":80,\"protocol\":\"TCP\"}": {
+                                ".": {}, "f:port": {}, "f:protocol": {}, "f:targetPort": {}}}}}}]},
+            "spec": {"clusterIP": "10.0.0.1", "selector": {"app": "echo"}, "ports": [
+                {"port": 90, "protocol": "TCP", "targetPort": 90},
+                {"port": 80, "protocol": "TCP", "targetPort": "http", "nodePort": 3}]}})
+    }
+
+    #[test]
+    fn an_object_that_has_what_we_applied_is_in_sync_whatever_others_added() {
+        assert_eq!(Digest::of_live(&live()), Digest::of_manifest(&manifest()));
+    }
+
+    #[test]
+    fn another_value_of_ours_a_field_taken_over_and_a_field_too_many_are_differences() {
+        let expected = Digest::of_manifest(&manifest());
+        let mut edited = live();
+        edited["spec"]["selector"]["app"] = "foxtrot".into();
+        assert_ne!(Digest::of_live(&edited), expected);
+        let mut taken = live();
+        let ours = taken.pointer_mut("/metadata/managedFields/1/fieldsV1/f:metadata/f:labels");
+        ours.unwrap().as_object_mut().unwrap().clear();
+        assert_ne!(Digest::of_live(&taken), expected);
+        let mut wanted = manifest();
+        wanted["metadata"]["labels"]["b"] = "2".into();
+        assert_ne!(Digest::of_live(&live()), Digest::of_manifest(&wanted));
+        let mut wanted = manifest();
+        wanted["metadata"].as_object_mut().unwrap().remove("labels");
+        assert_ne!(Digest::of_live(&live()), Digest::of_manifest(&wanted));
+    }
+
+    #[test]
+    fn an_object_of_which_we_own_nothing_differs_from_every_manifest() {
+        let mut foreign = live();
+        foreign["metadata"]["managedFields"].as_array_mut().unwrap().pop();
+        assert_eq!(owned(&foreign), Value::Null);
+        assert_ne!(Digest::of_live(&foreign), Digest::of_manifest(&manifest()));
+    }
+
+    #[test]
+    fn sets_and_positions_are_found_in_their_lists() {
+        let live = json!({"metadata": {"managedFields": [{"manager": FIELD_MANAGER,
+                "operation": "Apply", "fieldsV1": {
+                    "f:set": {"v:\"b\"": {}}, "f:list": {"i:1": {}}, "f:map": {".": {}}}}]},
+            "set": ["a", "b"], "list": [1, 2, 3], "map": {"theirs": 1}});
+        assert_eq!(owned(&live), json!({"set": ["b"], "list": [2], "map": {}}));
+    }
+}

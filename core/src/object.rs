@@ -1,0 +1,128 @@
+//! Kubernetes objects: their identity, and what we would write of them.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::{Map, Value};
+
+use crate::labels::{KEEP, REVISION, labels};
+use crate::managed_fields::Digest;
+
+/// The name of an object in a cluster; a copy shares it, for it stands in many places and there may be
+/// thousands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId(Arc<Identity>);
+
+/// What identifies an object in a cluster.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    /// For example `apps/v1`.
+    pub api_version: String,
+    /// For example `Deployment`.
+    pub kind: String,
+    /// Absent for cluster-scoped objects.
+    pub namespace: Option<String>,
+    /// The object's name.
+    pub name: String,
+}
+
+impl ObjectId {
+    /// The object of this name; `namespace` is absent for a cluster-scoped one.
+    pub fn new(api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
+        Self(Arc::new(Identity {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        }))
+    }
+}
+
+impl Deref for ObjectId {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.0
+    }
+}
+
+impl fmt::Display for ObjectId {
+    /// `Kind namespace/name`, or `Kind name` for cluster-scoped objects.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
+            None => write!(f, "{} {}", self.kind, self.name),
+        }
+    }
+}
+
+/// One Kubernetes object as we would write it; a copy shares it. Its four identifying fields are known to
+/// be there.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    id: ObjectId,
+    object: Arc<Value>,
+    digest: OnceLock<Digest>,
+}
+
+impl PartialEq for Manifest {
+    fn eq(&self, other: &Self) -> bool {
+        self.object == other.object
+    }
+}
+
+impl Manifest {
+    /// Takes an object apart far enough to name it; `None` when `apiVersion`, `kind` or
+    /// `metadata.name` is missing.
+    pub fn new(object: Value) -> Option<Self> {
+        let text = |pointer: &str| object.pointer(pointer)?.as_str();
+        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name")?);
+        let id = ObjectId::new(text("/apiVersion")?, text("/kind")?, namespace, name);
+        Some(Self { id, object: object.into(), digest: OnceLock::new() })
+    }
+
+    /// The object's identity.
+    pub fn id(&self) -> &ObjectId {
+        &self.id
+    }
+
+    /// The whole object.
+    pub fn object(&self) -> &Value {
+        &self.object
+    }
+
+    /// The digest of all that it asks for, whichever revision it comes from.
+    pub fn digest(&self) -> Digest {
+        *self.digest.get_or_init(|| Digest::of_manifest(&self.object))
+    }
+
+    /// Marks the object as ours: the three labels and the revision annotation.
+    pub fn mark(&mut self, instance: &str, service: &str, revision: &str) {
+        for (key, value) in labels(instance, service) {
+            self.set("labels", key, value);
+        }
+        self.set("annotations", REVISION, revision);
+    }
+
+    /// Marks the object as one that stays when its service's file goes.
+    pub fn keep(&mut self) {
+        self.set("annotations", KEEP, "true");
+    }
+
+    /// Sets an annotation.
+    pub fn annotate(&mut self, key: &str, value: &str) {
+        self.set("annotations", key, value);
+    }
+
+    fn set(&mut self, field: &str, key: &str, value: &str) {
+        self.digest = OnceLock::new();
+        let metadata = &mut Arc::make_mut(&mut self.object)["metadata"];
+        if let Some(map) = metadata[field].as_object_mut() {
+            map.insert(key.into(), value.into());
+        } else {
+            let map = Map::from_iter([(key.to_owned(), value.into())]);
+            metadata[field] = map.into();
+        }
+    }
+}

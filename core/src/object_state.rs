@@ -1,0 +1,250 @@
+//! What is kept of a live object: as much as decisions need, and no more, so that thousands of
+//! services fit in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::health::{self, Health, Verdict};
+use crate::labels::{APPLIED, INSTANCE, SERVICE, is_kept, last_changed};
+use crate::managed_fields::{self, Digest};
+use crate::object::ObjectId;
+use crate::traffic::Routed;
+
+/// Whose an object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Ours, by the label of our instance: this service's.
+    Ours(Arc<str>),
+    /// Of another instance.
+    Instance(Arc<str>),
+    /// Without our label, yet we have applied it: somebody took the label off.
+    Lapsed,
+    /// Somebody else's.
+    Nobody,
+}
+
+impl Claim {
+    /// Whose the object is, in the eyes of `instance`.
+    pub fn on(object: &Value, instance: &str) -> Self {
+        let label = |name: &str| object["metadata"]["labels"][name].as_str();
+        // Controllers copy our labels to what they make.
+        if object.pointer("/metadata/ownerReferences/0").is_some() {
+            return Self::Nobody;
+        }
+        match (label(INSTANCE), label(SERVICE)) {
+            (Some(owner), service) if owner == instance => {
+                Self::Ours(service.unwrap_or_default().into())
+            }
+            (Some(other), _) => Self::Instance(other.into()),
+            (None, _) if managed_fields::ours(object).is_some() => Self::Lapsed,
+            (None, _) => Self::Nobody,
+        }
+    }
+}
+
+/// What is kept of one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// Tells it from a later object of the same name.
+    pub uid: Arc<str>,
+    /// Its `resourceVersion`; of two states of an object the one with the greater is newer
+    /// (KEP-5504: comparable resource versions).
+    pub version: u64,
+    /// Whose it is.
+    pub claim: Claim,
+    /// The fields that we own.
+    pub owned: Digest,
+    /// The digest in its annotation `coalmine.dev/applied`.
+    pub applied: Option<Arc<str>>,
+    /// For a Deployment or Upstream of ours when it or its status was last changed, to the second.
+    pub changed_at: Option<Timestamp>,
+    /// Whether it stays when its service's file goes.
+    pub kept: bool,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// Its labels and spec, for the kinds that Gloo's routing rests on.
+    pub routing: Option<Digest>,
+    /// What its kind tells.
+    pub detail: Detail,
+}
+
+/// What only objects of some kinds tell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Detail {
+    /// A Deployment: how many pods it asks for, and how its rollout stands.
+    Deployment {
+        /// `spec.replicas`.
+        replicas: u64,
+        /// As `kubectl rollout status` would say.
+        health: Health,
+    },
+    /// A Service: its first port.
+    Service {
+        /// `spec.ports[0].port`.
+        port: Option<u64>,
+    },
+    /// A RouteTable or VirtualService.
+    Routes {
+        /// Gloo's verdict, `None` while there is none.
+        verdict: Option<Verdict>,
+        /// Who gets the requests; only of our own.
+        routed: Routed,
+    },
+    /// An Upstream.
+    Upstream {
+        /// Gloo's verdict, `None` while there is none.
+        verdict: Option<Verdict>,
+        /// Whether any pod answers in place of a version that has none.
+        falls_back: bool,
+    },
+    /// Anything else.
+    Other,
+}
+
+impl Facts {
+    /// Takes from an object what is kept. Verdicts are those of the Gloo in `gloo_namespace`.
+    pub fn of(object: &Value, instance: &str, gloo_namespace: &str) -> Self {
+        let metadata = &object["metadata"];
+        let text = |field: &str| metadata[field].as_str();
+        let claim = Claim::on(object, instance);
+        let kind = object["kind"].as_str().unwrap_or_default();
+        let verdict = || health::verdict(object, gloo_namespace);
+        let detail = match kind {
+            "Deployment" => Detail::Deployment {
+                replicas: object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1),
+                health: health::deployment(object),
+            },
+            "Service" => Detail::Service {
+                port: object.pointer("/spec/ports/0/port").and_then(Value::as_u64),
+            },
+            "RouteTable" | "VirtualService" => Detail::Routes {
+                verdict: verdict(),
+                routed: match &claim {
+                    Claim::Ours(service) => Routed::of(service, object),
+                    _ => Routed::default(),
+                },
+            },
+            "Upstream" => Detail::Upstream { verdict: verdict(), falls_back: falls_back(object) },
+            _ => Detail::Other,
+        };
+        let is_ours = matches!(claim, Claim::Ours(_) | Claim::Lapsed);
+        Self {
+            uid: text("uid").unwrap_or_default().into(),
+            version: version(object),
+            owned: if is_ours { Digest::of_live(object) } else { Digest::of(&Value::Null) },
+            applied: metadata["annotations"][APPLIED].as_str().map(Into::into),
+            changed_at: (is_ours && matches!(kind, "Deployment" | "Upstream"))
+                .then(|| last_changed(object))
+                .flatten(),
+            kept: is_kept(object),
+            terminating: text("deletionTimestamp").is_some(),
+            routing: is_part_of_gloo(&identify(
+                object,
+                object["apiVersion"].as_str().unwrap_or_default(),
+                kind,
+            ))
+            .then(|| Digest::of(&json!([metadata["labels"], object["spec"]]))),
+            claim,
+            detail,
+        }
+    }
+
+    /// Gloo's verdict, for the kinds that get one.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        match &self.detail {
+            Detail::Routes { verdict, .. } | Detail::Upstream { verdict, .. } => verdict.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Who gets the requests of a RouteTable or VirtualService of ours.
+    pub fn routed(&self) -> Option<&Routed> {
+        match &self.detail {
+            Detail::Routes { routed, .. } => Some(routed),
+            _ => None,
+        }
+    }
+
+    /// True when nothing differs that a decision could rest on.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        Self { version: 0, ..self.clone() } == Self { version: 0, ..other.clone() }
+    }
+}
+
+/// Whether requests for a version without pods go to the pods of the others: what an Upstream does
+/// unless it says otherwise (case 06-fallback-policies).
+pub fn falls_back(upstream: &Value) -> bool {
+    upstream["spec"]["kube"]["subsetSpec"]["fallbackPolicy"] != "NO_FALLBACK"
+}
+
+/// What is kept of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodFacts {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its label `version`.
+    pub version: Arc<str>,
+    /// Since when it is ready; `None` while it is not.
+    pub ready_since: Option<Timestamp>,
+    /// Why it is not ready, in the kubelet's or scheduler's words.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why a pod is not ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The pod, the reason and what was observed.
+    pub words: Arc<str>,
+    /// Whether it has failed so often that waiting alone is unlikely to help.
+    pub lasting: bool,
+}
+
+impl PodFacts {
+    /// Takes from a pod what is kept.
+    pub fn of(pod: &Value) -> Self {
+        let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        Self {
+            name: text("/metadata/name").into(),
+            version: text("/metadata/labels/version").into(),
+            ready_since: health::ready_since(pod),
+            trouble: health::pod_trouble(pod)
+                .map(|words| Trouble { words: words.into(), lasting: health::keeps_failing(pod) }),
+        }
+    }
+}
+
+/// The ready pods in a Service's v1 Endpoints, and since when they are there, to the second; `None`
+/// where the object does not tell.
+pub type Addresses = BTreeMap<Arc<str>, Option<Timestamp>>;
+
+/// The names of the ready pods in a v1 Endpoints object, which is what Gloo reads.
+pub fn ready_addresses(endpoints: &Value) -> BTreeSet<Arc<str>> {
+    let subsets = endpoints.get("subsets").and_then(Value::as_array).into_iter().flatten();
+    subsets
+        .filter_map(|subset| subset.get("addresses")?.as_array())
+        .flatten()
+        .filter_map(|address| address.get("targetRef")?.get("name")?.as_str())
+        .map(Into::into)
+        .collect()
+}
+
+/// Its `resourceVersion` as a number; what has none is newer than anything.
+pub fn version(object: &Value) -> u64 {
+    let version = object["metadata"]["resourceVersion"].as_str();
+    version.and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
+}
+
+/// Names an object as the API server shows it.
+pub fn identify(object: &Value, api_version: &str, kind: &str) -> ObjectId {
+    let text = |field: &str| object["metadata"][field].as_str();
+    ObjectId::new(api_version, kind, text("namespace"), text("name").unwrap_or_default())
+}
+
+/// True for kinds whose objects Gloo's routing rests on.
+pub fn is_part_of_gloo(id: &ObjectId) -> bool {
+    let is_kind = |kind: &gloo::Kind| kind.kind == id.kind && kind.api_version == id.api_version;
+    gloo::Snapshot::ROUTING.iter().any(is_kind)
+}

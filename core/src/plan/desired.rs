@@ -1,0 +1,134 @@
+//! One service as it should be.
+
+use serde_json::Value;
+
+use super::observation::Observation;
+use super::ready::Need;
+use crate::object::{Manifest, ObjectId};
+use crate::object_state::{Detail, falls_back};
+use crate::traffic::Routed;
+
+/// A version as the steps see it: what must be ready before a route may name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Pods behind the service's Service.
+    Pods(Pods),
+    /// An Upstream that somebody else keeps.
+    Upstream(ObjectId),
+}
+
+/// The pods of one version, labelled `app` and `version`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pods {
+    /// The value of their label `version`.
+    pub version: String,
+    /// The label selector that finds them.
+    pub selector: String,
+    /// The Service whose Endpoints Gloo reads.
+    pub service: ObjectId,
+    /// The Deployment they have, or would have if somebody else did not deploy them.
+    pub deployment: ObjectId,
+    /// Whether that Deployment is ours.
+    pub ours: bool,
+    /// Whether the values ask for no pod at all (`replicas: 0`).
+    pub parked: bool,
+}
+
+/// One service as it should be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Desired {
+    /// Deployments and the Service.
+    pub workloads: Vec<Manifest>,
+    /// Upstreams.
+    pub upstreams: Vec<Manifest>,
+    /// RouteTable or VirtualService.
+    pub routes: Vec<Manifest>,
+    /// Who gets the requests by these routes.
+    pub shares: Routed,
+    /// What the routes use.
+    pub routed: Vec<Backend>,
+    /// The versions of ours that no route uses.
+    pub unrouted: Vec<Pods>,
+    /// Whether routes with a warning are good enough. For the platform's own VirtualServices they
+    /// are: the warning is about some team's routes, and stays with that team.
+    pub tolerates_warnings: bool,
+}
+
+impl Desired {
+    /// All objects, in the order in which they are written.
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.workloads.iter().chain(&self.upstreams).chain(&self.routes)
+    }
+
+    /// Whether it uses pods that no watch of ours shows.
+    pub fn uses_foreign_pods(&self) -> bool {
+        let is_foreign = |backend: &Backend| matches!(backend, Backend::Pods(pods) if !pods.ours);
+        self.routed.iter().any(is_foreign)
+    }
+
+    /// Those of the manifests that are missing in the cluster or differ.
+    pub(super) fn changed(&self, manifests: &[Manifest], seen: &Observation) -> Vec<Manifest> {
+        manifests.iter().filter(|manifest| seen.changed.contains(manifest.id())).cloned().collect()
+    }
+
+    /// Those of the manifests that changed: first those that have to wait until the routes do without
+    /// what they take away, then the others.
+    pub(super) fn changed_late_and_early(
+        &self,
+        manifests: &[Manifest],
+        seen: &Observation,
+    ) -> (Vec<Manifest>, Vec<Manifest>) {
+        self.changed(manifests, seen).into_iter().partition(|manifest| takes_away(manifest, seen))
+    }
+
+    /// What has to be ready before the routes may change: the versions that get more than before.
+    ///
+    /// A version that gets less is no reason to wait: taking requests from one that fails is what a
+    /// rollback is for. Nor is a primary that takes its share back, as long as it answers, nor one that
+    /// is to have no pods. But routes that leave an Upstream which falls back leave behind whoever
+    /// answered for it.
+    pub(super) fn gains<'a>(&'a self, seen: &Observation) -> Vec<Need<'a>> {
+        let before = seen.routes_in_force();
+        let need = |backend: &'a Backend| {
+            if matches!(backend, Backend::Pods(pods) if pods.parked) {
+                return None;
+            }
+            let (Some(before), Backend::Pods(pods)) = (before, backend) else {
+                return Some(Need::Everything(backend));
+            };
+            let old = before.shares.get(&pods.version).copied().unwrap_or(0);
+            if leaves_fallback(pods, seen) {
+                Some(Need::Everything(backend))
+            } else if !self.shares.gains(before).any(|version| *version == pods.version) {
+                None
+            } else if old > 0 && self.shares.primary.as_ref() == Some(&pods.version) {
+                Some(Need::Answers(pods))
+            } else {
+                Some(Need::Everything(backend))
+            }
+        };
+        self.routed.iter().filter_map(need).collect()
+    }
+}
+
+/// Whether routes that are still in use may rest on what this takes away: the pods of a Deployment
+/// that goes to none, and those of other versions that answered for it.
+fn takes_away(manifest: &Manifest, seen: &Observation) -> bool {
+    let wanted = manifest.object();
+    match seen.objects.get(manifest.id()).map(|facts| &facts.detail) {
+        Some(Detail::Deployment { replicas, .. }) => {
+            *replicas > 0 && wanted.pointer("/spec/replicas").and_then(Value::as_u64) == Some(0)
+        }
+        Some(Detail::Upstream { falls_back: true, .. }) => !falls_back(wanted),
+        _ => false,
+    }
+}
+
+/// Whether the service's shared Upstream falls back and is not wanted any more.
+fn leaves_fallback(pods: &Pods, seen: &Observation) -> bool {
+    seen.surplus.iter().any(|id| {
+        let detail = seen.objects.get(id).map(|facts| &facts.detail);
+        id.name == pods.service.name
+            && matches!(detail, Some(Detail::Upstream { falls_back: true, .. }))
+    })
+}

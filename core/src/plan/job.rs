@@ -1,0 +1,173 @@
+//! From a service's values to the work that they mean.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::labels::ADOPT;
+use crate::managed_fields::Digest;
+use crate::object::{Manifest, ObjectId};
+use crate::plan::{Backend, Desired, Pods, Undo, is_route};
+use crate::render::{Owner, Rendered, render};
+use crate::traffic::Routed;
+use crate::values::{Drift, PLATFORM, Platform, Service, Version, Workload};
+
+/// What is to be done about one service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// The service's name; [`PLATFORM`] for the objects in `platform/`.
+    pub service: String,
+    /// What it should be; empty for a service whose file is gone.
+    pub desired: Desired,
+    /// Whether objects that exist without our label may be taken over.
+    pub adopt: bool,
+    /// Whether the service's file is gone and its objects are to go too.
+    pub farewell: bool,
+    /// What is done about changes of others, where the values say it.
+    pub drift: Option<Drift>,
+}
+
+impl Job {
+    /// The work that a service's values mean.
+    pub fn for_service(service: &Service, owner: &Owner) -> Self {
+        let Rendered { deployments, service: kubernetes_service, upstreams, routes } =
+            render(service, owner);
+        let names = service.routed_versions();
+        let routed = names.iter().map(|version| backend(service, version)).collect();
+        let others = service.versions.iter().filter(|(version, _)| !names.contains(version));
+        let unrouted = others.filter(|(_, workload)| matches!(workload, Workload::Deployed(_)));
+        let unrouted = unrouted.map(|(version, workload)| pods(service, version, workload));
+        let shares =
+            routes.first().map(|routes| Routed::of(service.name.as_str(), routes.object()));
+        Self {
+            service: service.name.to_string(),
+            desired: Desired {
+                routed,
+                unrouted: unrouted.collect(),
+                workloads: deployments.into_iter().chain(kubernetes_service).collect(),
+                upstreams,
+                routes,
+                shares: shares.unwrap_or_default(),
+                tolerates_warnings: false,
+            },
+            adopt: service.adopt,
+            farewell: false,
+            drift: service.drift,
+        }
+    }
+
+    /// The work that the objects in `platform/` mean. Namespaces come first.
+    pub fn for_platform(platform: &Platform, owner: &Owner) -> Self {
+        let mut desired = Desired { tolerates_warnings: true, ..Desired::default() };
+        for manifest in &platform.manifests {
+            let mut manifest = manifest.clone();
+            manifest.mark(&owner.instance, PLATFORM, &owner.revision);
+            match manifest.id() {
+                id if is_route(id) => desired.routes.push(manifest),
+                id if id.kind == "Upstream" => desired.upstreams.push(manifest),
+                _ => desired.workloads.push(manifest),
+            }
+        }
+        desired.workloads.sort_by_key(|manifest| manifest.id().kind != "Namespace");
+        Self { service: PLATFORM.into(), desired, adopt: false, farewell: false, drift: None }
+    }
+
+    /// The namespaces among its objects.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Manifest> {
+        self.desired.workloads.iter().filter(|manifest| manifest.id().kind == "Namespace")
+    }
+
+    /// The work of taking a service away.
+    pub fn farewell(service: &str) -> Self {
+        Self {
+            service: service.into(),
+            desired: Desired::default(),
+            adopt: false,
+            farewell: true,
+            drift: None,
+        }
+    }
+
+    /// The work of going back to the routes before, and the objects that go by it.
+    pub fn way_back(&self, undo: &Undo) -> (Self, BTreeSet<ObjectId>) {
+        let before = undo.before.values().flatten();
+        let routes = before.map(|(routes, _)| routes.clone()).collect();
+        let tolerates_warnings = self.desired.tolerates_warnings;
+        let desired = Desired { routes, tolerates_warnings, ..Desired::default() };
+        let new = undo.before.iter().filter(|(_, before)| before.is_none());
+        let service = self.service.clone();
+        let job = Self { service, desired, adopt: false, farewell: false, drift: None };
+        (job, new.map(|(id, _)| id.clone()).collect())
+    }
+
+    /// Whether an object that exists without our label may be taken over. A namespace is made for
+    /// others to use, and nothing is taken from them by that.
+    pub fn adopts(&self, id: &ObjectId) -> bool {
+        let is_asked =
+            |manifest: &Manifest| manifest.object()["metadata"]["annotations"][ADOPT] == "true";
+        let mut manifests = self.desired.manifests();
+        self.adopt || id.kind == "Namespace" || manifests.any(|m| m.id() == id && is_asked(m))
+    }
+
+    /// Whether what nothing desires any more and is marked to be kept stays: when a service's file
+    /// goes, and in `platform/`, where every object stands for itself.
+    pub fn respects_keep(&self) -> bool {
+        self.farewell || self.service == PLATFORM
+    }
+
+    /// All that the job asks for, whichever revision it comes from.
+    pub fn digest(&self) -> Digest {
+        let manifests = self.desired.manifests();
+        let objects: Vec<_> =
+            manifests.map(|m| (m.id().to_string(), m.digest().to_string())).collect();
+        Digest::of(&json!([self.service, self.adopt, self.farewell, objects]))
+    }
+
+    /// The routes that the job asks for.
+    pub fn routes_digest(&self) -> Digest {
+        let digests = self.desired.routes.iter().map(|routes| routes.digest().to_string());
+        Digest::of(&json!(digests.collect::<Vec<_>>()))
+    }
+}
+
+fn backend(service: &Service, version: &Version) -> Backend {
+    match &service.versions[version] {
+        Workload::Upstream(upstream) => Backend::Upstream(ObjectId::new(
+            "gloo.solo.io/v1",
+            "Upstream",
+            Some(&upstream.namespace),
+            &upstream.name,
+        )),
+        workload => Backend::Pods(pods(service, version, workload)),
+    }
+}
+
+fn pods(service: &Service, version: &Version, workload: &Workload) -> Pods {
+    let replicas = match workload {
+        Workload::Deployed(deployment) => deployment.replicas,
+        Workload::External | Workload::Upstream(_) => None,
+    };
+    Pods {
+        version: version.to_string(),
+        selector: format!("app={},version={version}", service.name),
+        service: own(service, "v1", "Service", service.name.as_str()),
+        deployment: own(service, "apps/v1", "Deployment", &service.version_name(version)),
+        ours: matches!(workload, Workload::Deployed(_)),
+        parked: replicas == Some(0),
+    }
+}
+
+fn own(service: &Service, api_version: &str, kind: &str, name: &str) -> ObjectId {
+    ObjectId::new(api_version, kind, Some(&service.namespace), name)
+}
+
+/// The services that have objects in the cluster and stand nowhere any more, given each object's
+/// owner. With `keep: true` objects outlive their file and are nobody's sign.
+pub fn gone<'a>(
+    inventory: impl Iterator<Item = (&'a str, bool)>,
+    is_known: impl Fn(&str) -> bool,
+) -> BTreeSet<String> {
+    let owners = inventory.filter(|(_, kept)| !kept).map(|(owner, _)| owner);
+    let gone = owners.filter(|owner| !(owner.is_empty() || *owner == PLATFORM || is_known(owner)));
+    gone.map(str::to_owned).collect()
+}

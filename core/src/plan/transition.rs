@@ -1,0 +1,89 @@
+//! Transitions that no order of steps makes safe, so they are not begun while there is traffic.
+
+use serde_json::Value;
+
+use crate::object::{Manifest, ObjectId};
+use crate::object_state::Detail;
+use crate::plan::{Backend, Desired, Observation, Pods};
+use crate::traffic::Routed;
+
+/// Why going from what is seen to what is desired would drop requests.
+pub fn objection(desired: &Desired, seen: &Observation) -> Option<String> {
+    let in_force = seen.routes_in_force()?;
+    let mut pods = desired.routed.iter().filter_map(|backend| match backend {
+        Backend::Pods(pods) => Some(pods),
+        Backend::Upstream(_) => None,
+    });
+    pods.find_map(|pods| handed_over(pods, seen).or_else(|| parked(pods, desired, in_force, seen)))
+        .or_else(|| desired.workloads.iter().find_map(|manifest| port_change(manifest, seen)))
+}
+
+fn handed_over(pods: &Pods, seen: &Observation) -> Option<String> {
+    let deployment = &pods.deployment;
+    (!pods.ours && seen.surplus.contains(deployment)).then(|| {
+        format!(
+            "the version of {deployment} is `external` now, and its pods would go with that \
+             Deployment; route to another version first, then hand this one over"
+        )
+    })
+}
+
+/// Nobody answers in place of a version without pods. Where no version has any, nothing is lost: not
+/// those of the new routes, nor those that have the requests now.
+fn parked(pods: &Pods, desired: &Desired, in_force: &Routed, seen: &Observation) -> Option<String> {
+    let version = &pods.version;
+    let gets = |routed: &Routed| {
+        let share = routed.shares.get(version).copied().unwrap_or(0);
+        (share, routed.by_header.contains(version))
+    };
+    let (share, by_header) = gets(&desired.shares);
+    let asks_for_pods = |id: &ObjectId| {
+        let detail = seen.objects.get(id).map(|facts| &facts.detail);
+        matches!(detail, Some(Detail::Deployment { replicas, .. }) if *replicas > 0)
+    };
+    let has_pods = |other: &str| {
+        let id = deployment_of(other, pods);
+        // What is not ours to count may well have some.
+        id.is_none_or(|id| !seen.objects.contains_key(&id) || asks_for_pods(&id))
+    };
+    let used = in_force.shares.iter().filter(|(_, share)| **share > 0).map(|(version, _)| version);
+    // Whoever is in the Endpoints may answer, also pods that somebody else runs.
+    let stops = in_force.elsewhere
+        || !seen.addresses.is_empty()
+        || used.chain(&in_force.by_header).any(|version| has_pods(version));
+    let others_answer = desired.routed.iter().any(|backend| match backend {
+        Backend::Pods(other) => other.version != *version && asks_for_pods(&other.deployment),
+        Backend::Upstream(_) => true,
+    });
+    (pods.parked && (share > 0 || by_header) && (stops || others_answer)).then(|| {
+        format!(
+            "{version} has `replicas: 0` and would get requests; give it replicas, or take it out \
+             of the routes"
+        )
+    })
+}
+
+/// The Deployment that another version of the same service has, if it is ours.
+fn deployment_of(version: &str, pods: &Pods) -> Option<ObjectId> {
+    let known = &pods.deployment;
+    let name = format!("{}{version}", known.name.strip_suffix(&pods.version)?);
+    Some(ObjectId::new(&known.api_version, &known.kind, known.namespace.as_deref(), &name))
+}
+
+/// Gloo finds endpoints by the Service's port: between the change of the Service and the one of the
+/// Upstream there are none (gloo-conformance case 05-service-port-mismatch).
+fn port_change(manifest: &Manifest, seen: &Observation) -> Option<String> {
+    let id = manifest.id();
+    let live = seen.objects.get(id).map(|facts| &facts.detail);
+    let Some(Detail::Service { port: Some(old) }) = live else { return None };
+    let new = manifest.object().pointer("/spec/ports/0/port").and_then(Value::as_u64)?;
+    (*old != new).then(|| {
+        format!(
+            "{id}: service.port would change from {old} to {new}, and until Gloo has followed every \
+             request would get 503; keep {old}, or bring the service out anew under another name"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::labels::{INSTANCE, SERVICE};
+use crate::object::ObjectId;
+use crate::object_state::{Facts, identify};
+
+fn object(kind: &str, name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "echo",
+        "labels": {INSTANCE: "default", SERVICE: "echo"}}, "spec": spec})
+}
+
+fn service(port: u16) -> Value {
+    object("Service", "echo", json!({"ports": [{"port": port}]}))
+}
+
+fn id(kind: &str, name: &str) -> ObjectId {
+    identify(&object(kind, name, json!({})), "v1", kind)
+}
+
+fn pods(version: &str) -> Pods {
+    Pods {
+        version: version.into(),
+        selector: format!("app=echo,version={version}"),
+        service: id("Service", "echo"),
+        deployment: id("Deployment", &format!("echo-{version}")),
+        ours: true,
+        parked: false,
+    }
+}
+
+fn routed(shares: &[(&str, u64)]) -> Routed {
+    let shares = shares.iter().map(|(version, share)| ((*version).to_owned(), *share));
+    Routed { shares: shares.collect(), ..Routed::default() }
+}
+
+/// A cluster with these objects, in which v1 has all requests.
+fn with_traffic(live: &[Value]) -> Observation {
+    let mut objects: BTreeMap<ObjectId, Facts> = live
+        .iter()
+        .map(|object| {
+            let id = identify(object, "v1", object["kind"].as_str().unwrap());
+            (id, Facts::of(object, "default", "gloo-system"))
+        })
+        .collect();
+    let table = object("RouteTable", "echo-routes", json!({}));
+    let mut facts = Facts::of(&table, "default", "gloo-system");
+    facts.detail = Detail::Routes { verdict: None, routed: routed(&[("v1", 100)]) };
+    objects.insert(id("RouteTable", "echo-routes"), facts);
+    Observation {
+        changed: [].into(),
+        surplus: [].into(),
+        objects,
+        pods: BTreeMap::new(),
+        addresses: Default::default(),
+        answering: Default::default(),
+        judged_upstreams: [].into(),
+        routes_changed_at: Timestamp::UNIX_EPOCH,
+        routes_judged_at: Timestamp::UNIX_EPOCH,
+        undo: None,
+        refused_routes: None,
+        blocked_by: None,
+        overdue: None,
+        gloo_namespace: "gloo-system".into(),
+        settle: std::time::Duration::ZERO,
+        now: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn without_traffic(live: &[Value]) -> Observation {
+    let mut seen = with_traffic(live);
+    seen.objects.retain(|id, _| id.kind != "RouteTable");
+    seen
+}
+
+fn wants(routed_versions: Vec<Pods>, shares: &[(&str, u64)]) -> Desired {
+    let routed_versions = routed_versions.into_iter().map(Backend::Pods).collect();
+    Desired { routed: routed_versions, shares: routed(shares), ..Desired::default() }
+}
+
+#[test]
+fn another_service_port_is_refused_while_there_is_traffic() {
+    let to = |port| {
+        let service = Manifest::new(service(port)).expect("complete");
+        Desired { workloads: vec![service], ..Desired::default() }
+    };
+    let reason = objection(&to(8080), &with_traffic(&[service(80)])).expect("refused");
+    assert!(reason.contains("from 80 to 8080"), "{reason}");
+    assert_eq!(objection(&to(80), &with_traffic(&[service(80)])), None);
+    assert_eq!(objection(&to(8080), &without_traffic(&[service(80)])), None);
+    assert_eq!(objection(&to(8080), &with_traffic(&[])), None);
+}
+
+#[test]
+fn a_routed_version_is_not_handed_over_by_deleting_its_pods() {
+    let external = Pods { ours: false, ..pods("v1") };
+    let desired = wants(vec![external], &[("v1", 100)]);
+    let mut seen = with_traffic(&[]);
+    assert_eq!(objection(&desired, &seen), None);
+    seen.surplus.insert(pods("v1").deployment);
+    let reason = objection(&desired, &seen).expect("refused");
+    assert!(reason.contains("Deployment echo/echo-v1"), "{reason}");
+}
+
+fn deployment(version: &str, replicas: u64) -> Value {
+    object("Deployment", &format!("echo-{version}"), json!({"replicas": replicas}))
+}
+
+#[test]
+fn a_version_without_pods_gets_no_requests_that_somebody_else_could_answer() {
+    let parked = |version| Pods { parked: true, ..pods(version) };
+    let v2 = wants(vec![pods("v1"), parked("v2")], &[("v1", 90), ("v2", 10)]);
+    let reason = objection(&v2, &with_traffic(&[deployment("v1", 1)])).expect("refused");
+    assert!(reason.contains("v2 has `replicas: 0`"), "{reason}");
+    // Where nothing runs, nothing is lost; nor is it where there are no requests yet.
+    assert_eq!(objection(&v2, &with_traffic(&[deployment("v1", 0)])), None);
+    assert_eq!(objection(&v2, &without_traffic(&[deployment("v1", 1)])), None);
+    let stopped = wants(vec![parked("v1")], &[("v1", 100)]);
+    assert!(objection(&stopped, &with_traffic(&[deployment("v1", 1)])).is_some());
+    assert_eq!(objection(&stopped, &with_traffic(&[deployment("v1", 0)])), None);
+    // Also where those that are to get no more are no part of the new routes.
+    let moved = wants(vec![parked("v2")], &[("v2", 100)]);
+    assert!(
+        objection(&moved, &with_traffic(&[deployment("v1", 1), deployment("v2", 0)])).is_some()
+    );
+    let mut others = with_traffic(&[deployment("v1", 0), deployment("v2", 0)]);
+    others.addresses.insert("somebody-elses".into(), None);
+    assert!(objection(&moved, &others).is_some());
+    let mut foreign = with_traffic(&[deployment("v1", 0), deployment("v2", 0)]);
+    assert_eq!(objection(&moved, &foreign), None);
+    let elsewhere = Routed { elsewhere: true, ..Routed::default() };
+    let facts = foreign.objects.get_mut(&id("RouteTable", "echo-routes")).expect("there");
+    facts.detail = Detail::Routes { verdict: None, routed: elsewhere };
+    assert!(objection(&moved, &foreign).is_some());
+    let unused = wants(vec![pods("v1"), parked("v2")], &[("v1", 100), ("v2", 0)]);
+    assert_eq!(objection(&unused, &with_traffic(&[deployment("v1", 1)])), None);
+}

@@ -1,0 +1,94 @@
+//! What one commit may do to a service: the `policy` of `coalmine.yaml`, held against the routes that
+//! are in force.
+
+use crate::traffic::Routed;
+use crate::values::Policy;
+
+/// Why the policy forbids going from the `live` routes to the `desired` ones in one commit.
+///
+/// A service without routes yet may begin as it likes. Taking traffic from a canary is a rollback and
+/// always allowed.
+pub fn objection(live: Option<&Routed>, desired: &Routed, policy: &Policy) -> Option<String> {
+    let (before, after) = (live?, desired);
+    for (version, &share) in &after.shares {
+        let old = before.shares.get(version).copied().unwrap_or(0);
+        let is_rollback = before.primary.as_ref() == Some(version);
+        if share <= old || is_rollback {
+            continue;
+        }
+        if let Some(step) = policy.max_step.map(|step| u64::from(step.percent()))
+            && share - old > step
+        {
+            return Some(format!(
+                "policy.maxStep: {version} would go from {old} to {share} percent in one commit, \
+                 at most {step} more are allowed; push a weight of {} first",
+                old + step
+            ));
+        }
+        if policy.require_header_phase && old == 0 && !before.by_header.contains(version) {
+            return Some(format!(
+                "policy.requireHeaderPhase: {version} would get {share} percent without having \
+                 been tried by header; push `canary: {{version: {version}, headers: ...}}` with \
+                 weight 0 first"
+            ));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::values::Weight;
+
+    fn destination(version: &str) -> Value {
+        json!({"upstream": {"name": "echo"}, "subset": {"values": {"version": version}}})
+    }
+
+    fn table(canary_weight: u64, with_header: bool) -> Routed {
+        let header = json!({"matchers": [{"prefix": "/echo", "headers": [{"name": "stage"}]}],
+            "routeAction": {"single": destination("v2")}});
+        let split = json!({"matchers": [{"prefix": "/echo"}], "routeAction": {"multi": {"destinations": [
+            {"destination": destination("v1"), "weight": 100 - canary_weight},
+            {"destination": destination("v2"), "weight": canary_weight}]}}});
+        let routes = if with_header { vec![header, split] } else { vec![split] };
+        Routed::of("echo", &json!({"spec": { "routes": routes }}))
+    }
+
+    fn at_most(percent: u32) -> Policy {
+        Policy { max_step: Weight::new(percent), require_header_phase: false }
+    }
+
+    #[test]
+    fn a_step_beyond_the_limit_is_refused_and_the_next_allowed_one_named() {
+        let (live, desired) = (table(10, true), table(50, true));
+        let reason = objection(Some(&live), &desired, &at_most(20)).expect("refused");
+        assert!(reason.contains("from 10 to 50") && reason.contains("weight of 30"), "{reason}");
+        assert_eq!(objection(Some(&live), &desired, &at_most(40)), None);
+        assert_eq!(objection(Some(&live), &desired, &Policy::default()), None);
+    }
+
+    #[test]
+    fn going_back_and_beginning_are_always_allowed() {
+        let nothing = at_most(1);
+        assert_eq!(objection(Some(&table(40, true)), &table(0, true), &nothing), None);
+        assert_eq!(objection(None, &table(50, true), &nothing), None);
+    }
+
+    #[test]
+    fn a_canary_with_the_bigger_share_is_still_a_canary() {
+        let refused = objection(Some(&table(60, true)), &table(100, true), &at_most(10));
+        assert!(refused.expect("refused").contains("weight of 70"));
+    }
+
+    #[test]
+    fn weight_without_a_header_phase_is_refused_when_the_policy_requires_one() {
+        let policy = Policy { max_step: None, require_header_phase: true };
+        let refused = objection(Some(&table(0, false)), &table(10, true), &policy);
+        assert!(refused.expect("refused").contains("requireHeaderPhase"));
+        assert_eq!(objection(Some(&table(0, true)), &table(10, true), &policy), None);
+        assert_eq!(objection(Some(&table(10, false)), &table(20, false), &policy), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! The change of one service, as far as Gloo sees it.
+
+use std::collections::BTreeSet;
+
+use gloo::{ObjectRef, Snapshot};
+
+use crate::object::{Manifest, ObjectId};
+use crate::object_state::is_part_of_gloo;
+use crate::plan::Desired;
+
+/// The change of one service. It has what Gloo reads of each object and not the manifests: a thousand
+/// changes may be under way.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Whose it is.
+    pub service: String,
+    /// Objects of the service that nothing desires any more, of any kind.
+    pub surplus: BTreeSet<ObjectId>,
+    /// Whether warnings about the change's own new objects are all right.
+    pub tolerates_warnings: bool,
+    /// What it writes and routing rests on, in the order in which it is written.
+    pub(super) written: Vec<ObjectRef>,
+    /// The same, decoded.
+    pub(super) decoded: Snapshot,
+    /// The Upstreams among it.
+    pub(super) upstreams: Vec<ObjectId>,
+    /// What it takes away and routing rests on.
+    pub(super) deleted: Vec<ObjectRef>,
+}
+
+impl Change {
+    /// The change that makes a service what it should be, and takes away what is too much.
+    pub fn new(service: &str, desired: &Desired, surplus: &BTreeSet<ObjectId>) -> Self {
+        let (mut written, mut decoded) = (Vec::new(), Snapshot::default());
+        for manifest in desired.manifests().filter(|manifest| is_part_of_gloo(manifest.id())) {
+            written.push(reference(manifest.id()));
+            decoded.upsert(manifest.object());
+        }
+        let deleted = surplus.iter().filter(|id| is_part_of_gloo(id)).map(reference);
+        Self {
+            service: service.to_owned(),
+            surplus: surplus.clone(),
+            tolerates_warnings: desired.tolerates_warnings,
+            written,
+            decoded,
+            upstreams: desired.upstreams.iter().map(Manifest::id).cloned().collect(),
+            deleted: deleted.collect(),
+        }
+    }
+
+    /// The objects that routing rests on, those that go among them.
+    pub(super) fn own(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.written.iter().chain(&self.deleted)
+    }
+
+    /// The first of the objects with routes that it writes.
+    pub(super) fn first_route(&self) -> Option<&ObjectRef> {
+        let mut written = self.written.iter();
+        written.find(|object| is_route(&object.kind))
+    }
+}
+
+/// Whether objects of this kind say which requests go where.
+pub(super) fn is_route(kind: &str) -> bool {
+    matches!(kind, "RouteTable" | "VirtualService")
+}
+
+pub(super) fn reference(id: &ObjectId) -> ObjectRef {
+    ObjectRef::new(&id.kind, id.namespace.as_deref().unwrap_or_default(), &id.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_called_like_a_kind_of_gloos_in_another_group_is_none() {
+        let own = |api_version: &str| {
+            let object = json!({"apiVersion": api_version, "kind": "Service",
+                "metadata": {"name": "echo", "namespace": "echo"}});
+            let manifest = Manifest::new(object).expect("complete");
+            let surplus = [manifest.id().clone()].into();
+            let desired = Desired { workloads: vec![manifest], ..Desired::default() };
+            Change::new("platform", &desired, &surplus).own().count()
+        };
+        assert_eq!((own("v1"), own("serving.knative.dev/v1")), (2, 0));
+    }
+}

@@ -1,0 +1,222 @@
+//! What Gloo would make of a change, before it is written.
+//!
+//! Gloo does not protect teams from each other: one route that Envoy refuses stops updates for
+//! everybody, mostly with `Accepted` in every status (gloo-conformance cases 08-weights,
+//! 12-domains-duplicate, 13-undecodable). So the cluster's Gloo objects are translated as they are
+//! and as they would be, and a change that would harm anybody is not made.
+//!
+//! A change may count on what is there, and must beware of what is coming: it is tried on the live
+//! cluster alone, and on the cluster with everything that was admitted before it.
+
+mod blame;
+mod broken;
+mod change;
+mod claims;
+mod foresight;
+mod group;
+mod harm;
+mod overlap;
+mod refusal;
+mod sharing;
+mod situation;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use gloo::{Memory, ObjectRef, Snapshot, State};
+
+use crate::object::ObjectId;
+use blame::Owners;
+use situation::{Situation, Stages};
+
+pub use broken::{Blocks, Broken, Rule};
+pub use change::Change;
+pub use foresight::foreseen;
+pub use refusal::{Conflict, Refusal};
+
+/// What is known about a change that harms nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prediction {
+    /// See [`crate::plan::Observation::judged_upstreams`].
+    pub judged_upstreams: BTreeSet<ObjectId>,
+    /// Why what the change does to routes would not reach Envoy, if it would not. Then routes must
+    /// not be written, and nothing that the old ones may use may be deleted: Envoy still goes by
+    /// them. Everything before the routes may go on.
+    pub blocked_by: Option<String>,
+}
+
+/// The cluster that changes are compared with: what is live, and what is admitted and not to be seen
+/// yet. Copies share both.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    live: Arc<Situation>,
+    ahead: Option<Ahead>,
+}
+
+/// The live objects with those of admitted changes over them.
+#[derive(Clone, Debug)]
+struct Ahead {
+    snapshot: Snapshot,
+    /// Who is about to write what.
+    writers: Arc<BTreeMap<ObjectRef, String>>,
+    /// Who is about to delete what.
+    leaving: Arc<BTreeMap<ObjectRef, String>>,
+    /// Read when first asked for.
+    situation: Arc<OnceLock<Situation>>,
+}
+
+impl Ahead {
+    /// What goes is still there in the snapshot, so that changes could come to rely on it.
+    fn keeps_what_is_used(&self, live: &Snapshot, changes: &[Arc<Change>]) -> Result<(), Refusal> {
+        if self.leaving.is_empty() {
+            return Ok(());
+        }
+        let coming = situation::under_way(live, changes);
+        for change in changes {
+            for object in &change.written {
+                for used in coming.uses(object) {
+                    let Some(service) = self.leaving.get(&used) else { continue };
+                    if *service != change.service {
+                        let (object, used) = (Arc::new(object.clone()), Arc::new(used));
+                        return Err(Refusal::Leaving { object, used, service: service.clone() });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Baseline {
+    /// The live cluster: every object of [`Snapshot::ROUTING`].
+    pub fn new(live: Snapshot) -> Self {
+        Self { live: Arc::new(Situation::read(live, &Memory::default())), ahead: None }
+    }
+
+    /// The live cluster some time later. What Gloo and Envoy remember is taken along: a virtual host
+    /// in error goes on as it was, and keeps its domains (case 12-last-good).
+    #[must_use]
+    pub fn follow(&self, live: Snapshot) -> Self {
+        let memory = &self.live.translation.memory;
+        Self { live: Arc::new(Situation::read(live, memory)), ahead: None }
+    }
+
+    /// The same with changes that were admitted and are not to be seen in the live objects yet. What
+    /// they delete is still there. A change that is checked again must not be among them.
+    #[must_use]
+    pub fn with(&self, changes: &[Arc<Change>]) -> Self {
+        let (base, mut writers, mut leaving) = match &self.ahead {
+            Some(ahead) => {
+                (&ahead.snapshot, BTreeMap::clone(&ahead.writers), BTreeMap::clone(&ahead.leaving))
+            }
+            None => (&self.live.snapshot, BTreeMap::new(), BTreeMap::new()),
+        };
+        let snapshot = situation::under_way(base, changes);
+        for change in changes {
+            let of_service = |object: &ObjectRef| (object.clone(), change.service.clone());
+            writers.extend(change.own().map(of_service));
+            leaving.extend(change.deleted.iter().map(of_service));
+        }
+        let situation = match &self.ahead {
+            Some(ahead) if snapshot.is(base) => Arc::clone(&ahead.situation),
+            _ => Arc::default(),
+        };
+        let (writers, leaving) = (Arc::new(writers), Arc::new(leaving));
+        let ahead = Ahead { snapshot, writers, leaving, situation };
+        Self { live: Arc::clone(&self.live), ahead: Some(ahead) }
+    }
+
+    /// What is broken in the live cluster, whoever broke it; the same mistake is equal from one
+    /// baseline to the next, so that it can be told once.
+    pub fn broken(&self) -> Vec<Broken> {
+        broken::list(&self.live)
+    }
+
+    /// Says of each change whether it harms anybody: the same as if they were checked one after the
+    /// other, each with those admitted before it. A batch where all is well takes a few translations,
+    /// whatever its size.
+    pub fn check(&self, changes: &[Arc<Change>]) -> Vec<Result<Prediction, Refusal>> {
+        let mut ahead = self.clone();
+        let mut verdicts = Vec::with_capacity(changes.len());
+        for run in group::independent(&self.live, changes) {
+            ahead.admit(run, &mut verdicts);
+        }
+        verdicts
+    }
+
+    /// Checks changes that have nothing to do with each other together, and by halves if that fails.
+    fn admit(&mut self, changes: &[Arc<Change>], verdicts: &mut Vec<Result<Prediction, Refusal>>) {
+        match self.examine(changes) {
+            Ok(predictions) => {
+                *self = self.with(changes);
+                verdicts.extend(predictions.into_iter().map(Ok));
+            }
+            Err(refusal) if changes.len() == 1 => verdicts.push(Err(refusal)),
+            Err(_) => {
+                let (first, second) = changes.split_at(changes.len() / 2);
+                self.admit(first, verdicts);
+                self.admit(second, verdicts);
+            }
+        }
+    }
+
+    fn examine(&self, changes: &[Arc<Change>]) -> Result<Vec<Prediction>, Refusal> {
+        let owners = Owners::of(changes)?;
+        let predictions = examine(&self.live, changes, &owners)?;
+        let Some(ahead) = &self.ahead else { return Ok(predictions) };
+        let writers = ahead.writers.iter();
+        for (object, service) in writers {
+            if owners.of_object(object).is_some_and(|at| changes[at].service != *service) {
+                return Err(Refusal::Claimed {
+                    object: Arc::new(object.clone()),
+                    service: service.clone(),
+                });
+            }
+        }
+        ahead.keeps_what_is_used(&self.live.snapshot, changes)?;
+        if !ahead.snapshot.is(&self.live.snapshot) {
+            let memory = &self.live.translation.memory;
+            let coming =
+                ahead.situation.get_or_init(|| Situation::read(ahead.snapshot.clone(), memory));
+            examine(coming, changes, &owners)?;
+        }
+        Ok(predictions)
+    }
+}
+
+/// Compares the cluster at every stage of the changes with the cluster without them.
+fn examine(
+    base: &Situation,
+    changes: &[Arc<Change>],
+    owners: &Owners,
+) -> Result<Vec<Prediction>, Refusal> {
+    let stages = Stages::of(base, changes);
+    for stage in stages.each() {
+        harm::undecodable(stage, owners)?;
+        harm::findings(base, stage, changes, owners)?;
+        sharing::check(base, stage, owners)?;
+    }
+    let routed = [&stages.routed, &stages.done].into_iter().flatten();
+    for stage in routed {
+        claims::check(base, stage, owners)?;
+    }
+    let last = stages.each().last().unwrap_or(base);
+    claims::served(base, last, changes, owners)?;
+    claims::leaving(base, last, owners)?;
+
+    let judged = &stages.prepared.as_ref().unwrap_or(base).translation.statuses;
+    let prediction = |change: &Arc<Change>| {
+        let has_verdict = |id: &&ObjectId| {
+            let status = judged.get(&change::reference(id));
+            status.is_some_and(|status| status.state != State::Pending)
+        };
+        Prediction {
+            judged_upstreams: change.upstreams.iter().filter(has_verdict).cloned().collect(),
+            blocked_by: broken::blocking(base, last, change),
+        }
+    };
+    Ok(changes.iter().map(prediction).collect())
+}
+
+#[cfg(test)]
+mod tests;

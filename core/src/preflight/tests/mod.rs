@@ -1,0 +1,126 @@
+//! A small cluster, and changes of its services.
+
+mod batch;
+mod broken;
+mod judgement;
+mod mistakes;
+mod properties;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::object::Manifest;
+use crate::plan::Desired;
+
+fn settings() -> Vec<Value> {
+    vec![
+        json!({"apiVersion": "gloo.solo.io/v1", "kind": "Settings",
+            "metadata": {"name": "default", "namespace": "gloo-system"}, "spec": {}}),
+        json!({"apiVersion": "gateway.solo.io/v1", "kind": "Gateway",
+            "metadata": {"name": "gateway-proxy", "namespace": "gloo-system"},
+            "spec": {"bindAddress": "127.0.0.1", "bindPort": 8080, "httpGateway": {},
+                "proxyNames": ["gateway-proxy"]}}),
+    ]
+}
+
+fn app() -> Value {
+    json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
+        "metadata": {"name": "app", "namespace": "gloo-system"},
+        "spec": {"virtualHost": {"domains": ["*"], "routes": [{
+            "matchers": [{"prefix": "/"}],
+            "delegateAction": {"selector": {"labels": {"apiGroup": "example"}, "namespaces": ["*"]}}}]}}})
+}
+
+fn service(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": name},
+        "spec": {"ports": [{"port": 80, "targetPort": 8080}], "selector": {"app": name}}})
+}
+
+fn upstream(name: &str) -> Value {
+    json!({"apiVersion": "gloo.solo.io/v1", "kind": "Upstream",
+        "metadata": {"name": name, "namespace": name},
+        "spec": {"kube": {"serviceName": name, "serviceNamespace": name, "servicePort": 80,
+            "subsetSpec": {"selectors": [{"keys": ["version"]}]}}}})
+}
+
+fn destination(name: &str) -> Value {
+    json!({"upstream": {"name": name, "namespace": name}, "subset": {"values": {"version": "v1"}}})
+}
+
+fn table(name: &str, path: &str, action: Value) -> Value {
+    json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable",
+        "metadata": {"name": format!("{name}-routes"), "namespace": name,
+            "labels": {"apiGroup": "example"}},
+        "spec": {"routes": [{"matchers": [{"prefix": path}], "routeAction": action}]}})
+}
+
+fn single(name: &str) -> Value {
+    json!({"single": destination(name)})
+}
+
+fn manifest(object: Value) -> Manifest {
+    Manifest::new(object).expect("complete")
+}
+
+/// A change with what it is made of.
+#[derive(Clone, Debug, Default)]
+struct Wish {
+    service: String,
+    desired: Desired,
+    surplus: BTreeSet<ObjectId>,
+}
+
+impl Wish {
+    fn change(&self) -> Arc<Change> {
+        Arc::new(Change::new(&self.service, &self.desired, &self.surplus))
+    }
+
+    fn without(mut self, objects: &[Value]) -> Self {
+        self.surplus.extend(objects.iter().map(|object| manifest(object.clone()).id().clone()));
+        self
+    }
+}
+
+/// A service with these routes.
+fn wish(name: &str, routes: Value) -> Wish {
+    let desired = Desired {
+        workloads: vec![manifest(service(name))],
+        upstreams: vec![manifest(upstream(name))],
+        routes: vec![manifest(routes)],
+        ..Desired::default()
+    };
+    Wish { service: name.into(), desired, ..Wish::default() }
+}
+
+/// echo with these routes.
+fn echo(routes: Value) -> Wish {
+    wish("echo", routes)
+}
+
+/// The platform with these routes.
+fn platform(routes: Value) -> Wish {
+    let routes = vec![manifest(routes)];
+    let desired = Desired { routes, tolerates_warnings: true, ..Desired::default() };
+    Wish { service: "platform".into(), desired, ..Wish::default() }
+}
+
+fn cluster(objects: &[Value]) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    objects.iter().for_each(|object| assert!(snapshot.upsert(object), "{object}"));
+    snapshot
+}
+
+fn judge(objects: &[Value], wish: &Wish) -> Result<Prediction, Refusal> {
+    let mut verdicts = Baseline::new(cluster(objects)).check(&[wish.change()]);
+    verdicts.pop().expect("one verdict")
+}
+
+fn refused(objects: &[Value], wish: &Wish) -> Refusal {
+    judge(objects, wish).expect_err("harmful")
+}
+
+fn cluster_with_foxtrot() -> Vec<Value> {
+    let foxtrot =
+        [service("foxtrot"), upstream("foxtrot"), table("foxtrot", "/foxtrot", single("foxtrot"))];
+    settings().into_iter().chain([app()]).chain(foxtrot).collect()
+}

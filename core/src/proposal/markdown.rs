@@ -1,0 +1,115 @@
+//! A proposal as the one comment of a pull request.
+
+use std::fmt::Write as _;
+
+use super::text::{compared, headline};
+use super::{Proposal, ServiceProposal, Verdict};
+use crate::sanitize::harmless;
+use crate::tree::short;
+
+/// By this a job finds the comment that it wrote before, to write it anew.
+const MARK: &str = "<!-- coalmine plan -->";
+/// Forges refuse comments that are longer than this, in characters.
+const LONGEST: usize = 60_000;
+
+/// The proposal in Markdown, its first line a mark by which it is found again. Objects' differences that
+/// would make it longer than a comment may be are left out.
+pub fn markdown(proposal: &Proposal) -> String {
+    let mut out = format!("{MARK}\n### coalmine plan: {}\n\n", proposal.verdict.name());
+    let _ =
+        writeln!(out, "From {} to {}.\n", code(short(&proposal.base)), code(short(&proposal.head)));
+    for problem in &proposal.problems {
+        let _ = writeln!(out, "- :x: {}", code(problem));
+    }
+    if proposal.services.is_empty() && proposal.problems.is_empty() {
+        out += "Nothing changes in the cluster.\n";
+    }
+    for service in &proposal.services {
+        of_service(&mut out, service);
+    }
+    for service in &proposal.services {
+        differences(&mut out, service);
+    }
+    out
+}
+
+fn of_service(out: &mut String, service: &ServiceProposal) {
+    let sign = match service.verdict {
+        Verdict::Error => ":x: ",
+        Verdict::Rollback | Verdict::Jump | Verdict::Removed => ":warning: ",
+        _ => "",
+    };
+    let (way, verdict) = (headline(service), service.verdict.name());
+    let _ = writeln!(out, "#### {sign}{}: {}({verdict})\n", service.service, plain(&way));
+    for error in &service.errors {
+        let _ = writeln!(out, "- :x: {}", code(error));
+    }
+    for warning in &service.warnings {
+        let _ = writeln!(out, "- :warning: {}", code(warning));
+    }
+    if !(service.errors.is_empty() && service.warnings.is_empty()) {
+        out.push('\n');
+    }
+    let lines = compared(service);
+    if !lines.is_empty() {
+        out.push_str("| requests | before | after |\n| --- | --- | --- |\n");
+        for line in lines {
+            let changed = if line.before == line.after { "" } else { "**" };
+            let (requests, before, after) =
+                (cell(&line.requests), cell(&line.before), cell(&line.after));
+            let _ = writeln!(out, "| {requests} | {before} | {changed}{after}{changed} |");
+        }
+        out.push('\n');
+    }
+    for (number, step) in service.steps.iter().enumerate() {
+        let _ = writeln!(out, "{}. {}", number + 1, code(step));
+    }
+    if !service.steps.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn differences(out: &mut String, service: &ServiceProposal) {
+    for object in &service.objects {
+        let fence = fence(&object.diff);
+        let lines: Vec<_> = object.diff.lines().map(harmless).collect();
+        let block = format!(
+            "<details><summary>{}</summary>\n\n{fence}diff\n{}\n{fence}\n\n</details>\n\n",
+            plain(&object.object),
+            lines.join("\n")
+        );
+        if out.chars().count() + block.chars().count() > LONGEST {
+            let _ = writeln!(out, "{}: too long to be shown here.\n", plain(&object.object));
+        } else {
+            out.push_str(&block);
+        }
+    }
+}
+
+/// A fence that nothing in the text can close.
+fn fence(text: &str) -> String {
+    let longest =
+        text.lines().map(|line| line.len() - line.trim_start_matches(['`', '+', '-', ' ']).len());
+    "`".repeat(longest.max().unwrap_or(0).max(2) + 1)
+}
+
+/// Text that others chose, as code: it can be neither Markdown nor HTML, nor mention anybody.
+fn code(text: &str) -> String {
+    let text = harmless(text);
+    let mut runs = text.split(|sign| sign != '`').map(str::len).collect::<Vec<_>>();
+    runs.sort_unstable();
+    let ticks = "`".repeat(runs.last().copied().unwrap_or(0) + 1);
+    let space = if text.contains('`') { " " } else { "" };
+    format!("{ticks}{space}{text}{space}{ticks}")
+}
+
+/// As code in a cell of a table, where `|` ends the cell even in code.
+fn cell(text: &str) -> String {
+    code(&text.replace('|', "\\|"))
+}
+
+/// Text of ours around names that were checked.
+fn plain(text: &str) -> String {
+    let text = harmless(text);
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('@', "&#64;")
+}

@@ -1,0 +1,365 @@
+//! What a change of the repository would do, known from the trees before and after it alone.
+//!
+//! Pure: no cluster is asked. What the cluster has beside is not known here, and the daemon looks again.
+
+mod expected;
+mod markdown;
+mod routes;
+mod steps;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use gloo::{Memory, ObjectRef, Snapshot, Translation, translate};
+use serde::Serialize;
+
+pub use expected::{Expected, reference};
+pub use markdown::markdown;
+pub use routes::{Requests, Row, host_of, in_words};
+pub use text::text;
+
+use crate::diff::{self, Line};
+use crate::object::{Manifest, ObjectId};
+use crate::phase::Change as Transition;
+use crate::plan::Job;
+use crate::policy;
+use crate::preflight::{Baseline, Broken, Change, Refusal};
+use crate::tree::Tree;
+use crate::values::{PLATFORM, Repository};
+
+/// What a change of the repository would do.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proposal {
+    /// The commit before.
+    pub base: String,
+    /// The commit after.
+    pub head: String,
+    /// The gravest verdict.
+    pub verdict: Verdict,
+    /// What is wrong with the repository as a whole: then nothing of it is taken up.
+    pub problems: Vec<String>,
+    /// What would change, by service; `platform` is the platform's objects.
+    pub services: Vec<ServiceProposal>,
+}
+
+/// What becomes of one service.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceProposal {
+    /// Its name.
+    pub service: String,
+    /// What the change is.
+    pub verdict: Verdict,
+    /// Where the rollout stood, such as `Shifting 10 %`.
+    pub before: Option<String>,
+    /// Where it will stand.
+    pub after: Option<String>,
+    /// Why it would not be carried out.
+    pub errors: Vec<String>,
+    /// What is legal and probably not meant.
+    pub warnings: Vec<String>,
+    /// Who gets which requests before.
+    pub routes_before: Vec<Row>,
+    /// Who gets which requests after.
+    pub routes_after: Vec<Row>,
+    /// What is done, in this order.
+    pub steps: Vec<String>,
+    /// What changes in objects.
+    pub objects: Vec<ObjectDiff>,
+}
+
+/// What changes in one object.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectDiff {
+    /// `Kind namespace/name`.
+    pub object: String,
+    /// A unified diff of its YAML.
+    pub diff: String,
+}
+
+/// What a change is, the gravest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Nothing changes in the cluster.
+    Unchanged,
+    /// The rollout stays where it is; something else changes.
+    Change,
+    /// A service comes.
+    New,
+    /// Onward in the rollout.
+    Advance,
+    /// The way back.
+    Rollback,
+    /// Neither: another canary in the middle of a rollout, or a primary that was never the canary.
+    Jump,
+    /// A service goes.
+    Removed,
+    /// It would not be carried out.
+    Error,
+}
+
+impl Verdict {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Change => "change",
+            Self::New => "new",
+            Self::Advance => "advance",
+            Self::Rollback => "rollback",
+            Self::Jump => "jump",
+            Self::Removed => "removed",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl From<Transition> for Verdict {
+    fn from(transition: Transition) -> Self {
+        match transition {
+            Transition::Advance => Self::Advance,
+            Transition::Rollback => Self::Rollback,
+            Transition::Jump => Self::Jump,
+        }
+    }
+}
+
+impl Proposal {
+    /// Compares two trees. It never fails: what is wrong is in the result.
+    pub fn of(base: &Tree, head: &Tree) -> Self {
+        let (before, after) = (Expected::of(base), Expected::of(head));
+        let problems: Vec<String> =
+            after.repository.problems.iter().map(ToString::to_string).collect();
+        let mut services = if problems.is_empty() { compare(&before, &after) } else { Vec::new() };
+        services
+            .retain(|service| service.verdict > Verdict::Unchanged || !service.warnings.is_empty());
+        let verdict = services.iter().map(|service| service.verdict).max();
+        let verdict = if problems.is_empty() { verdict } else { Some(Verdict::Error) };
+        Self {
+            base: base.revision.clone(),
+            head: head.revision.clone(),
+            verdict: verdict.unwrap_or(Verdict::Unchanged),
+            problems,
+            services,
+        }
+    }
+
+    /// Why a service would not be carried out, or the repository as a whole.
+    pub fn objections(&self, service: &str) -> Vec<String> {
+        let own = self.services.iter().filter(|proposal| proposal.service == service);
+        self.problems.iter().chain(own.flat_map(|proposal| &proposal.errors)).cloned().collect()
+    }
+}
+
+/// What Gloo's rules say about a tree.
+#[derive(Clone, Debug, Default)]
+pub struct Judgement {
+    /// By service why it would not be carried out. Of two that contend the one whose name comes first has
+    /// it.
+    pub refused: BTreeMap<String, String>,
+    /// What is wrong with the objects of `platform/`.
+    pub platform: Vec<Broken>,
+}
+
+impl Judgement {
+    /// Judges a whole tree, as if nothing of it were in the cluster yet.
+    pub fn of(expected: &Expected) -> Self {
+        let mut cluster = expected.surroundings();
+        let names = expected.names().filter(|name| *name != PLATFORM);
+        let jobs: Vec<&Job> = names.filter_map(|name| expected.job(name)).collect();
+        let none = BTreeSet::new();
+        let changes: Vec<_> = jobs.iter().map(|job| change(job, &none)).collect();
+        let verdicts = Baseline::new(cluster.clone()).check(&changes);
+        let refused = jobs
+            .iter()
+            .zip(verdicts)
+            .filter_map(|(job, verdict)| Some((job.service.clone(), verdict.err()?.to_string())));
+        let refused = refused.collect();
+        for manifest in jobs.iter().flat_map(|job| job.desired.manifests()) {
+            cluster.upsert(manifest.object());
+        }
+        let platform = expected.job(PLATFORM).into_iter().flat_map(|job| job.desired.manifests());
+        let own: BTreeSet<ObjectRef> = platform.map(|it| reference(it.id())).collect();
+        let mut broken = Baseline::new(cluster).broken();
+        broken.retain(|it| own.contains(&it.object));
+        Self { refused, platform: broken }
+    }
+}
+
+fn change(job: &Job, surplus: &BTreeSet<ObjectId>) -> Arc<Change> {
+    Arc::new(Change::new(&job.service, &job.desired, surplus))
+}
+
+/// One service before and after.
+struct Pair {
+    before: Option<Job>,
+    after: Job,
+    surplus: BTreeSet<ObjectId>,
+}
+
+fn compare(before: &Expected, after: &Expected) -> Vec<ServiceProposal> {
+    let names: BTreeSet<&str> = before.names().chain(after.names()).collect();
+    let invalid = after.repository.services.iter().filter(|(_, outcome)| outcome.is_err());
+    let invalid: BTreeSet<&str> = invalid.map(|(name, _)| name.as_str()).collect();
+    let mut pairs = Vec::new();
+    for name in names.iter().filter(|name| !invalid.contains(**name)) {
+        let old = before.job(name).cloned();
+        let new = after.job(name).cloned().unwrap_or_else(|| Job::farewell(name));
+        let surplus = surplus(old.as_ref(), &new);
+        pairs.push(Pair { before: old, after: new, surplus });
+    }
+    pairs.retain(changes);
+    let refused = judge(before, after, &pairs);
+    let translations = [before, after].map(|it| translate(&it.cluster(), &Memory::default()));
+    let mut proposals: Vec<ServiceProposal> = pairs
+        .iter()
+        .map(|pair| {
+            let refusal = refused.get(pair.after.service.as_str());
+            proposal(pair, before, after, &translations, refusal)
+        })
+        .collect();
+    let known = &before.repository;
+    proposals.extend(invalid.iter().map(|name| faulty(name, known, after)));
+    proposals.sort_by(|one, other| one.service.cmp(&other.service));
+    proposals
+}
+
+/// Whether anything of the service changes in the cluster.
+fn changes(pair: &Pair) -> bool {
+    let digests = |job: &Job| -> BTreeSet<String> {
+        job.desired.manifests().map(|it| format!("{} {}", it.id(), it.digest())).collect()
+    };
+    match &pair.before {
+        Some(before) => digests(before) != digests(&pair.after),
+        None => pair.after.desired.manifests().next().is_some(),
+    }
+}
+
+fn surplus(before: Option<&Job>, after: &Job) -> BTreeSet<ObjectId> {
+    let stays: BTreeSet<&ObjectId> = after.desired.manifests().map(Manifest::id).collect();
+    let is_kept =
+        |manifest: &&Manifest| after.respects_keep() && crate::labels::is_kept(manifest.object());
+    let old = before.into_iter().flat_map(|job| job.desired.manifests());
+    let goes = old.filter(|manifest| !stays.contains(manifest.id()) && !is_kept(manifest));
+    goes.map(|manifest| manifest.id().clone()).collect()
+}
+
+/// Why Gloo's rules would keep changes from being made.
+fn judge(before: &Expected, after: &Expected, pairs: &[Pair]) -> BTreeMap<String, Refusal> {
+    let mut base = before.cluster();
+    // What stands in for others' objects that only the new values name.
+    let coming: Snapshot = after.surroundings();
+    for upstream in coming.upstreams().map(|(it, _)| it).collect::<Vec<_>>() {
+        let upstream = ObjectRef::new("Upstream", &upstream.namespace, &upstream.name);
+        let is_ours =
+            |pair: &Pair| pair.after.desired.manifests().any(|it| reference(it.id()) == upstream);
+        if !base.contains(&upstream) && !pairs.iter().any(is_ours) {
+            base.upsert(&expected::elsewhere(&upstream));
+        }
+    }
+    let changes: Vec<_> = pairs.iter().map(|pair| change(&pair.after, &pair.surplus)).collect();
+    let verdicts = Baseline::new(base).check(&changes);
+    let verdicts = pairs.iter().zip(verdicts);
+    let refused =
+        verdicts.filter_map(|(pair, verdict)| Some((pair.after.service.clone(), verdict.err()?)));
+    // Without a VirtualService in the tree nobody can say that routes are not served.
+    refused
+        .filter(|(_, refusal)| after.has_way_in() || !matches!(refusal, Refusal::Unserved(_)))
+        .collect()
+}
+
+fn proposal(
+    pair: &Pair,
+    before: &Expected,
+    after: &Expected,
+    translations: &[Translation; 2],
+    refusal: Option<&Refusal>,
+) -> ServiceProposal {
+    let name = pair.after.service.as_str();
+    let (old, new) = (before.service(name), after.service(name));
+    let policy = &after.repository.settings.policy;
+    let shares = pair.before.as_ref().map(|job| &job.desired.shares);
+    let forbidden = new.and_then(|_| policy::objection(shares, &pair.after.desired.shares, policy));
+    let errors: Vec<String> =
+        refusal.map(ToString::to_string).into_iter().chain(forbidden).collect();
+    let verdict = match (old, new) {
+        _ if !errors.is_empty() => Verdict::Error,
+        (Some(old), Some(new)) => {
+            Transition::between(old, new).map_or(Verdict::Change, Verdict::from)
+        }
+        (None, Some(_)) => Verdict::New,
+        (Some(_), None) => Verdict::Removed,
+        (None, None) => Verdict::Change,
+    };
+    let rows = |at: usize, job: Option<&Job>| {
+        let routes = job.into_iter().flat_map(|job| &job.desired.routes);
+        let holders = routes.map(|manifest| reference(manifest.id())).collect();
+        routes::table(&translations[at], name, &holders)
+    };
+    let is_service = name != PLATFORM;
+    ServiceProposal {
+        service: name.to_owned(),
+        verdict,
+        before: before.stand(name),
+        after: after.stand(name),
+        errors,
+        warnings: new.map(|service| service.warnings()).unwrap_or_default(),
+        routes_before: if is_service { rows(0, pair.before.as_ref()) } else { Vec::new() },
+        routes_after: if is_service { rows(1, Some(&pair.after)) } else { Vec::new() },
+        steps: steps::steps(pair.before.as_ref(), &pair.after, &after.repository.settings),
+        objects: objects(pair),
+    }
+}
+
+/// A service whose new values have mistakes: what the cluster has of it stays. Who finds it so is not the
+/// one to blame.
+fn faulty(name: &str, before: &Repository, after: &Expected) -> ServiceProposal {
+    let problems: Vec<String> = match after.repository.services.get(name) {
+        Some(Err(problems)) => problems.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    let was_so = matches!(before.services.get(name), Some(Err(_)));
+    let (verdict, errors, warnings) = match was_so {
+        true => (Verdict::Unchanged, Vec::new(), problems),
+        false => (Verdict::Error, problems, Vec::new()),
+    };
+    ServiceProposal {
+        service: name.to_owned(),
+        verdict,
+        before: None,
+        after: None,
+        errors,
+        warnings,
+        routes_before: Vec::new(),
+        routes_after: Vec::new(),
+        steps: Vec::new(),
+        objects: Vec::new(),
+    }
+}
+
+fn objects(pair: &Pair) -> Vec<ObjectDiff> {
+    let of = |job: Option<&Job>| -> BTreeMap<ObjectId, Manifest> {
+        let manifests = job.into_iter().flat_map(|job| job.desired.manifests());
+        manifests.map(|manifest| (manifest.id().clone(), manifest.clone())).collect()
+    };
+    let (old, new) = (of(pair.before.as_ref()), of(Some(&pair.after)));
+    let ids: BTreeSet<&ObjectId> = new.keys().chain(&pair.surplus).collect();
+    let mut diffs = Vec::new();
+    for id in ids {
+        let text =
+            |of: &BTreeMap<ObjectId, Manifest>| diff::text(id, of.get(id).map(Manifest::object));
+        let lines = diff::unified(&id.to_string(), ("before", &text(&old)), ("after", &text(&new)));
+        if !lines.is_empty() {
+            let lines: Vec<String> = lines.iter().map(Line::to_string).collect();
+            diffs.push(ObjectDiff { object: id.to_string(), diff: lines.join("\n") + "\n" });
+        }
+    }
+    diffs
+}

@@ -1,0 +1,125 @@
+//! The steps in which a change is carried out, as the planner takes them when all goes well.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::object::{Manifest, ObjectId};
+use crate::object_state::{Facts, PodFacts};
+use crate::plan::Job;
+use crate::plan::{Backend, Observation, Pods, Step, is_judged_by_gloo, plan};
+use crate::render::DEFAULT_INSTANCE;
+use crate::values::Settings;
+
+const UNDO: &str = ", and put the previous routes back if Gloo likes the new ones less";
+
+/// The steps from one state of a service to another, in words.
+pub(super) fn steps(before: Option<&Job>, after: &Job, settings: &Settings) -> Vec<String> {
+    let seen = observation(before, after, settings);
+    let had_routes = before.is_some_and(|job| !job.desired.routes.is_empty());
+    let mut words: Vec<String> = Vec::new();
+    for step in plan(&after.desired, &seen) {
+        let line = match step {
+            Step::Apply(manifests) => {
+                format!("write {}", names(manifests.iter().map(Manifest::id)))
+            }
+            Step::Route(manifests) => {
+                let written = names(manifests.iter().map(Manifest::id));
+                format!("write {written}{}", if had_routes { UNDO } else { "" })
+            }
+            Step::Delete(ids) => format!("delete {}", names(ids.iter())),
+            Step::Await(wait) => format!("wait until {} is ready", wait.on),
+            Step::PutBack { .. } => continue,
+        };
+        if !words.contains(&line) {
+            words.push(line);
+        }
+    }
+    let settle = settings.timing.settle.as_secs_f64();
+    if let Some(at) = words.iter().position(|line| line.ends_with(UNDO))
+        && words[at + 1..]
+            .iter()
+            .any(|line| line.starts_with("delete") || line.starts_with("write"))
+    {
+        words.insert(at + 1, format!("wait {settle} s until every proxy goes by them"));
+    }
+    words
+}
+
+fn names<'a>(ids: impl Iterator<Item = &'a ObjectId>) -> String {
+    ids.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// What is seen of a service that is in force and healthy, by the eyes of who wants something else.
+fn observation(before: Option<&Job>, after: &Job, settings: &Settings) -> Observation {
+    let gloo = &settings.gloo_namespace;
+    let manifests = || before.into_iter().flat_map(|job| job.desired.manifests());
+    let stored: BTreeMap<&ObjectId, &Manifest> = manifests().map(|it| (it.id(), it)).collect();
+    let desired: BTreeSet<&ObjectId> = after.desired.manifests().map(Manifest::id).collect();
+    let differs = |manifest: &&Manifest| {
+        stored.get(manifest.id()).is_none_or(|stored| stored.digest() != manifest.digest())
+    };
+    let objects = manifests().map(|manifest| {
+        let object = healthy(manifest, gloo);
+        (manifest.id().clone(), Facts::of(&object, DEFAULT_INSTANCE, gloo))
+    });
+    let running: Vec<&Pods> = before.into_iter().flat_map(pods).collect();
+    let version = |pods: &&Pods| Some(Arc::from(pods.version.as_str()));
+    Observation {
+        changed: after.desired.manifests().filter(differs).map(|it| it.id().clone()).collect(),
+        surplus: stored
+            .keys()
+            .filter(|id| !desired.contains(**id))
+            .map(|it| (*it).clone())
+            .collect(),
+        objects: objects.collect(),
+        pods: running.iter().map(|pods| (pods.selector.clone(), vec![ready(pods)])).collect(),
+        addresses: running.iter().map(|pods| (ready(pods).name, Some(Timestamp::MIN))).collect(),
+        answering: running.iter().map(version).collect(),
+        judged_upstreams: BTreeSet::new(),
+        routes_changed_at: Timestamp::MIN,
+        routes_judged_at: Timestamp::MIN,
+        undo: None,
+        refused_routes: None,
+        blocked_by: None,
+        overdue: None,
+        gloo_namespace: gloo.as_str().into(),
+        settle: Duration::ZERO,
+        now: Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// The versions of a service that have pods.
+fn pods(job: &Job) -> impl Iterator<Item = &Pods> {
+    let routed = job.desired.routed.iter().filter_map(|backend| match backend {
+        Backend::Pods(pods) => Some(pods),
+        Backend::Upstream(_) => None,
+    });
+    routed.chain(&job.desired.unrouted)
+}
+
+/// A pod that has been ready for long.
+fn ready(pods: &Pods) -> PodFacts {
+    PodFacts {
+        name: pods.deployment.name.as_str().into(),
+        version: pods.version.as_str().into(),
+        ready_since: Some(Timestamp::MIN),
+        trouble: None,
+    }
+}
+
+/// The object with the status of one that is as it should be.
+fn healthy(manifest: &Manifest, gloo: &str) -> Value {
+    let mut object = manifest.object().clone();
+    if is_judged_by_gloo(manifest.id()) {
+        object["status"] = json!({"statuses": {gloo: {"state": "Accepted"}}});
+    } else if manifest.id().kind == "Deployment" {
+        let replicas = object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+        object["status"] = json!({"replicas": replicas, "updatedReplicas": replicas,
+            "readyReplicas": replicas, "availableReplicas": replicas});
+    }
+    object
+}

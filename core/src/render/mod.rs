@@ -1,0 +1,83 @@
+//! What a service becomes in the cluster: Deployments, Service, Upstreams, and its routes.
+
+mod deployment;
+mod routes;
+mod upstream;
+
+use serde_json::{Value, json};
+
+use crate::object::Manifest;
+use crate::values::{Service, TargetPort, Workload};
+
+/// The instance of a daemon that is given none.
+pub const DEFAULT_INSTANCE: &str = "default";
+
+/// Whose objects are rendered, and from what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The daemon's instance: the value of the label `coalmine.dev/instance`.
+    pub instance: String,
+    /// The revision the values are from.
+    pub revision: String,
+}
+
+/// A service's objects, in the order in which they depend on each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    /// A Deployment per version of ours, by version.
+    pub deployments: Vec<Manifest>,
+    /// The Service; `None` when no version has pods.
+    pub service: Option<Manifest>,
+    /// The Upstreams that the routes use.
+    pub upstreams: Vec<Manifest>,
+    /// The RouteTable or the VirtualService.
+    pub routes: Vec<Manifest>,
+}
+
+impl Rendered {
+    /// All objects: what the others depend on first.
+    pub fn iter(&self) -> impl Iterator<Item = &Manifest> {
+        self.deployments.iter().chain(&self.service).chain(&self.upstreams).chain(&self.routes)
+    }
+}
+
+/// Renders a service. The same values give the same objects, field order included.
+pub fn render(service: &Service, owner: &Owner) -> Rendered {
+    let mark = |object: Value| {
+        // Every object is rendered with its name, and no patch reaches it.
+        let mut manifest = Manifest::new(object).expect("a rendered object names itself");
+        manifest.mark(&owner.instance, service.name.as_str(), &owner.revision);
+        if service.keep {
+            manifest.keep();
+        }
+        manifest
+    };
+    Rendered {
+        deployments: deployment::render(service, owner).into_iter().map(mark).collect(),
+        service: kubernetes_service(service).map(mark),
+        upstreams: upstream::render(service).into_iter().map(mark).collect(),
+        routes: vec![mark(routes::render(service))],
+    }
+}
+
+fn kubernetes_service(service: &Service) -> Option<Value> {
+    let has_pods = |workload: &Workload| !matches!(workload, Workload::Upstream(_));
+    let target_port: Value = match &service.target_port {
+        TargetPort::Number(port) => (*port).into(),
+        TargetPort::Name(name) => name.as_str().into(),
+    };
+    service.versions.values().any(has_pods).then(|| {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": service.name.as_str(), "namespace": service.namespace},
+            "spec": {
+                "ports": [{"port": service.port, "targetPort": target_port, "protocol": "TCP"}],
+                "selector": {"app": service.name.as_str()},
+            },
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! The files of one revision, in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+/// The files of one revision below the configured path.
+///
+/// Paths are relative to that path and use `/`, for example `services/team-a/foxtrot.yaml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// The commit's full id; for a plain folder the word `local`.
+    pub revision: String,
+    /// Path to file, in the order of the paths.
+    pub files: BTreeMap<String, File>,
+}
+
+/// One file: its content, which clones share, and what tells it from other content without a
+/// comparison of the bytes.
+#[derive(Clone)]
+pub struct File {
+    identity: Identity,
+    content: Arc<[u8]>,
+}
+
+/// What identifies a file's content: two files of one source with the same identity have the same
+/// content. In a commit it is the blob's id, elsewhere the start of a SHA-256 digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity([u8; 20]);
+
+impl File {
+    /// A file of a commit, by its blob's id.
+    pub fn of_blob(id: [u8; 20], content: &[u8]) -> Self {
+        Self { identity: Identity(id), content: content.into() }
+    }
+
+    /// What tells this content from any other.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The bytes.
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// Whether this is the content of the blob with this id.
+    pub fn is_blob(&self, id: &[u8]) -> bool {
+        self.identity.0 == id
+    }
+}
+
+impl PartialEq for File {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
+}
+
+impl Eq for File {}
+
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "File({:?})", String::from_utf8_lossy(&self.content))
+    }
+}
+
+impl From<Vec<u8>> for File {
+    fn from(content: Vec<u8>) -> Self {
+        let digest = Sha256::digest(&content);
+        let mut identity = [0; 20];
+        identity.copy_from_slice(&digest[..20]);
+        Self { identity: Identity(identity), content: content.into() }
+    }
+}
+
+impl From<&str> for File {
+    fn from(content: &str) -> Self {
+        content.as_bytes().to_vec().into()
+    }
+}
+
+/// The first seven digits of a commit id, as git shows it.
+pub fn short(id: &str) -> &str {
+    id.get(..7).unwrap_or(id)
+}

@@ -1,0 +1,339 @@
+//! What one version of a service is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::entry::{Entry, Fields, Problems};
+use super::names::{check_label, check_path_segment};
+use super::node::{Data, Scalar};
+use super::patch;
+use super::settings;
+use crate::labels;
+use crate::problem::Problem;
+
+/// The port of a container whose values name none.
+pub const DEFAULT_PORT: u16 = 8080;
+
+/// How long a pod whose values say nothing goes on answering after its end was decided. Gloo takes up
+/// to 3.6 s to tell Envoy that an endpoint is gone (two tickers of 1 s in a row, and the way of the
+/// endpoints); twice that leaves room for a busy cluster, and only a pod that goes anyway waits.
+pub const DEFAULT_DRAIN: Duration = Duration::from_secs(7);
+
+/// Where the pods of a version come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Workload {
+    /// We own its Deployment.
+    Deployed(Box<Deployment>),
+    /// `external: true`: somebody else runs pods with our labels `app` and `version`.
+    External,
+    /// `external.upstream`: it is an Upstream that exists already.
+    Upstream(UpstreamRef),
+}
+
+/// An Upstream by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamRef {
+    /// The Upstream's name.
+    pub name: String,
+    /// The Upstream's namespace.
+    pub namespace: String,
+}
+
+/// The settings of one Deployment. What is `None` is left to the default that its field names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Deployment {
+    /// How many pods; when absent the field is not ours (an autoscaler's, or Kubernetes' 1).
+    pub replicas: Option<u32>,
+    /// The image; `hashicorp/http-echo` answering `version:<service>-<version>`.
+    pub image: Option<String>,
+    /// The container's arguments; none, or those of the default image.
+    pub args: Option<Vec<String>>,
+    /// The environment, as Kubernetes' list of name and value or source.
+    pub env: Vec<Value>,
+    /// The port the container listens on; [`DEFAULT_PORT`].
+    pub port: Option<u16>,
+    /// `Always`, `IfNotPresent` or `Never`; Kubernetes' choice.
+    pub image_pull_policy: Option<String>,
+    /// Kubernetes' resource requirements.
+    pub resources: Option<Map<String, Value>>,
+    /// Kubernetes' probes.
+    pub probes: Probes,
+    /// More labels, for the Deployment and its pods.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations, for the Deployment and its pods.
+    pub annotations: BTreeMap<String, String>,
+    /// The pods' service account; the namespace's default one.
+    pub service_account_name: Option<String>,
+    /// How long a pod goes on answering before it is asked to end, in whole seconds;
+    /// [`DEFAULT_DRAIN`].
+    pub drain: Option<Duration>,
+    /// A JSON merge patch (RFC 7386) on the rendered Deployment.
+    pub patch: Option<Map<String, Value>>,
+}
+
+impl Deployment {
+    /// The port the container listens on.
+    pub fn container_port(&self) -> u16 {
+        self.port.unwrap_or(DEFAULT_PORT)
+    }
+
+    /// How long a pod goes on answering before it is asked to end.
+    pub fn drain(&self) -> Duration {
+        self.drain.unwrap_or(DEFAULT_DRAIN)
+    }
+}
+
+/// The probes of a container.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Probes {
+    /// When a pod gets requests; by default when its port takes connections.
+    pub readiness: Probe,
+    /// When a pod is restarted; never by default.
+    pub liveness: Probe,
+    /// When the other probes begin; at once by default.
+    pub startup: Probe,
+}
+
+/// One probe.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Probe {
+    /// Nothing is said.
+    #[default]
+    Default,
+    /// `false`: no such probe.
+    Off,
+    /// Kubernetes' probe.
+    Given(Map<String, Value>),
+}
+
+/// The keys of a version's settings, apart from `external`.
+const SETTINGS: [&str; 13] = [
+    "replicas",
+    "image",
+    "args",
+    "env",
+    "port",
+    "imagePullPolicy",
+    "resources",
+    "probes",
+    "labels",
+    "annotations",
+    "serviceAccountName",
+    "drain",
+    "patch",
+];
+
+/// Whether a key below `deployment` can be a version's setting rather than a version.
+pub(super) fn is_setting(key: &str) -> bool {
+    key == "external" || SETTINGS.contains(&key)
+}
+
+/// Reads what stands below `deployment.<version>`.
+pub(super) fn read(entry: &Entry, namespace: &str, problems: &mut Problems) -> Option<Workload> {
+    let mut fields = entry.fields(problems)?;
+    if let Some(external) = fields.take("external")
+        && external.node.scalar() != Some(Scalar::Bool(false))
+    {
+        let workload = read_external(&external, namespace, problems);
+        for setting in SETTINGS {
+            if let Some(entry) = fields.take_even_null(setting) {
+                let message = "has no effect: the version is external, its Deployment is not ours";
+                problems.push(entry.problem(message).help("remove it, or remove `external`"));
+            }
+        }
+        fields.finish(problems);
+        return workload;
+    }
+    Some(Workload::Deployed(Box::new(read_deployment(fields, problems))))
+}
+
+fn read_external(entry: &Entry, namespace: &str, problems: &mut Problems) -> Option<Workload> {
+    if entry.node.scalar().is_some() {
+        return entry.boolean(problems).map(|_| Workload::External);
+    }
+    let mut fields = entry.fields(problems)?;
+    let upstream = fields.take("upstream");
+    if upstream.is_none() {
+        problems.push(fields.missing("upstream", "write `external: {upstream: {name: ...}}`"));
+    }
+    fields.finish(problems);
+    let mut fields = upstream?.fields(problems)?;
+    let name = fields.take("name");
+    if name.is_none() {
+        problems.push(fields.missing("name", "name the Upstream that exists already"));
+    }
+    let namespace = match fields.take("namespace") {
+        Some(entry) => read_label(&entry, "a namespace", problems),
+        None => Some(namespace.to_owned()),
+    };
+    fields.finish(problems);
+    let name = read_segment(&name?, "an Upstream's name", problems)?;
+    Some(Workload::Upstream(UpstreamRef { name, namespace: namespace? }))
+}
+
+fn read_deployment(mut fields: Fields, problems: &mut Problems) -> Deployment {
+    let mut text = |fields: &mut Fields, name| fields.take(name)?.text(problems);
+    let image = text(&mut fields, "image");
+    let service_account_name = text(&mut fields, "serviceAccountName");
+    let deployment = Deployment {
+        replicas: fields
+            .take("replicas")
+            .and_then(|entry| entry.whole(0..=u32::MAX, "the number of pods", problems)),
+        image,
+        args: fields.take("args").and_then(|entry| entry.texts(problems)),
+        env: fields.take("env").map(|entry| read_env(&entry, problems)).unwrap_or_default(),
+        port: fields.take("port").and_then(|entry| read_port(&entry, problems)),
+        image_pull_policy: fields
+            .take("imagePullPolicy")
+            .and_then(|entry| read_pull_policy(&entry, problems)),
+        resources: fields.take("resources").and_then(|entry| entry.object(problems)),
+        probes: fields
+            .take("probes")
+            .map(|entry| read_probes(&entry, problems))
+            .unwrap_or_default(),
+        labels: read_own_map(fields.take("labels"), problems),
+        annotations: read_own_map(fields.take("annotations"), problems),
+        service_account_name,
+        drain: fields.take("drain").and_then(|entry| read_drain(&entry, problems)),
+        patch: fields.take("patch").and_then(|entry| patch::read(&entry, problems)),
+    };
+    fields.finish(problems);
+    deployment
+}
+
+/// A port number.
+pub(super) fn read_port(entry: &Entry, problems: &mut Problems) -> Option<u16> {
+    entry.whole(1..=65535, "a TCP port", problems).and_then(|port| port.try_into().ok())
+}
+
+/// A duration that Kubernetes can hold, which counts in whole seconds.
+fn read_drain(entry: &Entry, problems: &mut Problems) -> Option<Duration> {
+    const LONGEST: Duration = Duration::from_secs(3600);
+    let drain = settings::read_duration(entry, problems)?;
+    if drain.subsec_nanos() == 0 && drain <= LONGEST {
+        return Some(drain);
+    }
+    let problem = entry.expected("whole seconds, at most 1h");
+    problems.push(problem.help("for example 7s; 0s lets pods end at once"));
+    None
+}
+
+/// A DNS label, for example a namespace.
+pub(super) fn read_label(entry: &Entry, what: &str, problems: &mut Problems) -> Option<String> {
+    let text = entry.text(problems)?;
+    match check_label(what, &text) {
+        Ok(()) => Some(text),
+        Err(message) => {
+            problems.push(entry.problem(message));
+            None
+        }
+    }
+}
+
+fn read_segment(entry: &Entry, what: &str, problems: &mut Problems) -> Option<String> {
+    let text = entry.text(problems)?;
+    match check_path_segment(what, &text) {
+        Ok(()) => Some(text),
+        Err(message) => {
+            problems.push(entry.problem(message));
+            None
+        }
+    }
+}
+
+/// The environment: a mapping of names to values or sources, or Kubernetes' own list.
+fn read_env(entry: &Entry, problems: &mut Problems) -> Vec<Value> {
+    if matches!(entry.node.data, Data::Sequence(_)) {
+        let mut names = BTreeSet::new();
+        let mut variables = Vec::new();
+        for item in entry.list(problems).unwrap_or_default() {
+            let Some(variable) = read_variable(&item, problems) else { continue };
+            if !names.insert(variable["name"].to_string()) {
+                let message = "the variable is listed twice, which cannot be applied";
+                problems.push(item.problem(message).help("keep one of the two"));
+            }
+            variables.push(variable);
+        }
+        return variables;
+    }
+    if !entry.node.is_mapping() {
+        problems.push(entry.expected("a mapping of names to values, or a list"));
+        return Vec::new();
+    }
+    // By name: a mapping has no order, and what is rendered must not depend on the file's.
+    let variables: BTreeMap<_, _> =
+        entry.entries(problems).unwrap_or_default().into_iter().collect();
+    variables
+        .into_iter()
+        .filter_map(|(name, entry)| {
+            let mut variable = Map::from_iter([("name".to_owned(), name.into())]);
+            if entry.node.is_mapping() {
+                variable.extend(entry.object(problems)?);
+            } else {
+                variable.insert("value".into(), entry.text(problems)?.into());
+            }
+            Some(variable.into())
+        })
+        .collect()
+}
+
+/// An item of Kubernetes' list: its `value` is text here too, unquoted numbers included.
+fn read_variable(entry: &Entry, problems: &mut Problems) -> Option<Value> {
+    let mut variable = entry.object(problems)?;
+    let (mut name, mut value) = (None, None);
+    for (key, entry) in entry.entries(problems)? {
+        match key.as_str() {
+            "name" => name = entry.text(problems),
+            "value" => value = entry.text(problems),
+            _ => {}
+        }
+    }
+    if !variable.contains_key("name") {
+        problems.push(entry.problem("the key `name` is required").help("or write a mapping"));
+    }
+    variable.insert("name".into(), name?.into());
+    if let Some(value) = value {
+        variable.insert("value".into(), value.into());
+    }
+    Some(variable.into())
+}
+
+fn read_pull_policy(entry: &Entry, problems: &mut Problems) -> Option<String> {
+    let policy = entry.text(problems)?;
+    if ["Always", "IfNotPresent", "Never"].contains(&policy.as_str()) {
+        return Some(policy);
+    }
+    problems.push(entry.expected("Always, IfNotPresent or Never"));
+    None
+}
+
+fn read_probes(entry: &Entry, problems: &mut Problems) -> Probes {
+    let Some(mut fields) = entry.fields(problems) else { return Probes::default() };
+    let mut read = |name| match fields.take(name) {
+        None => Probe::Default,
+        Some(probe) if probe.node.scalar() == Some(Scalar::Bool(false)) => Probe::Off,
+        Some(probe) => probe.object(problems).map_or(Probe::Default, Probe::Given),
+    };
+    let (readiness, liveness, startup) = (read("readiness"), read("liveness"), read("startup"));
+    fields.finish(problems);
+    Probes { readiness, liveness, startup }
+}
+
+/// Labels or annotations that do not take the place of ours.
+fn read_own_map(entry: Option<Entry>, problems: &mut Problems) -> BTreeMap<String, String> {
+    let Some(entry) = entry else { return BTreeMap::new() };
+    for (key, entry) in entry.entries(&mut Vec::new()).unwrap_or_default() {
+        if is_reserved(&key) {
+            let problem = Problem::new(&entry.key_at, &entry.path, "the key is coalmine's own");
+            problems.push(problem.help("choose another one"));
+        }
+    }
+    entry.text_map(problems).unwrap_or_default()
+}
+
+/// Whether a label or annotation is one of ours.
+pub(super) fn is_reserved(key: &str) -> bool {
+    ["app", "version", labels::MANAGED_BY].contains(&key) || key.starts_with("coalmine.dev/")
+}
