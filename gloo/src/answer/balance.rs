@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::api::FallbackPolicy;
 use crate::config::{CLUSTER_FALLBACK, Cluster, Endpoint};
 use crate::translate::Translation;

@@ -1,4 +1,5 @@
-use super::{Outcome, Request};
+use super::outcome::Outcome;
+use super::request::Request;
 use crate::config::{CorsPolicy, Route, VirtualHost};
 use crate::pattern;
 

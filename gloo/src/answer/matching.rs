@@ -1,5 +1,5 @@
-use super::Request;
 use super::path::split;
+use super::request::Request;
 use crate::config::{HeaderMatch, Match, PathMatch, QueryMatch, ValueMatch};
 use crate::pattern;
 

@@ -4,91 +4,18 @@ mod balance;
 mod cors;
 mod domain;
 mod matching;
+mod outcome;
 mod path;
+mod request;
 mod rewrite;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+pub use outcome::{Answer, Forwarded, Outcome};
+pub use request::Request;
 
-use crate::api::{Duration, ResourceRef};
-use crate::config::{Action, Forward, Mirror, Retry, Route, Target};
+use crate::config::{Action, Forward, Mirror, Route, Target};
 use crate::translate::Translation;
-
-/// A request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Request {
-    /// For example `GET`.
-    pub method: String,
-    /// With the port, if the caller sends one.
-    pub host: String,
-    /// With the query.
-    pub path: String,
-    /// Names and values; a header sent twice stands here twice.
-    pub headers: Vec<(String, String)>,
-}
-
-/// Who answers a request.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Answer {
-    /// The virtual host that takes it.
-    pub virtual_host: Option<String>,
-    /// The route that takes it.
-    pub route: Option<String>,
-    /// What may happen, with probabilities that sum to 1.
-    pub outcomes: Vec<(Outcome, f64)>,
-    /// Who gets a copy: how likely, and what happens to the copy.
-    pub mirrors: Vec<(f64, Vec<(Outcome, f64)>)>,
-    /// What a backend receives.
-    pub forwarded: Option<Forwarded>,
-}
-
-/// What happens to a request.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum Outcome {
-    /// Nobody listens.
-    Refused,
-    /// Envoy answers.
-    Status {
-        /// HTTP status.
-        status: u32,
-        /// The body.
-        body: String,
-        /// Where a redirect leads.
-        location: Option<String>,
-    },
-    /// A backend answers.
-    Endpoint {
-        /// The cluster.
-        cluster: String,
-        /// The pod, where it is known.
-        pod: Option<ResourceRef>,
-        /// IP address or name.
-        address: String,
-        /// Port.
-        port: u16,
-    },
-}
-
-/// What a backend receives.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Forwarded {
-    /// With the query.
-    pub path: String,
-    /// `None`: the name of the endpoint that is chosen (`autoHostRewrite` to named endpoints; those of
-    /// a Kubernetes Service have none).
-    pub host: Option<String>,
-    /// For the whole answer; `None` is Envoy's 15 s, 0 is none.
-    pub timeout: Option<Duration>,
-    /// When Envoy tries again.
-    pub retry: Option<Retry>,
-}
-
-impl Outcome {
-    fn status(status: u32, body: &str) -> Self {
-        Self::Status { status, body: body.into(), location: None }
-    }
-}
 
 /// Says who answers `request`, by Envoy's rules: host, path, first matching route, weights, subsets.
 pub fn answer(translation: &Translation, request: &Request) -> Answer {

@@ -1,5 +1,6 @@
+use super::outcome::{Forwarded, Outcome};
 use super::path::split;
-use super::{Forwarded, Outcome, Request};
+use super::request::Request;
 use crate::api::RedirectCode;
 use crate::config::{
     Discovery, Forward, HostRewrite, Match, PathMatch, PathRewrite, Redirect, RedirectPath, Target,

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod headers;
+mod matcher;
 mod path;
 mod route;
 mod virtual_host;
@@ -10,8 +11,9 @@ pub use cluster::{
     CLUSTER_FALLBACK, Cluster, Discovery, Endpoint, LoadBalancing, SubsetSettings, Thresholds,
 };
 pub use headers::{HeaderEdit, HeaderEdits};
+pub use matcher::{HeaderMatch, Match, PathMatch, QueryMatch, ValueMatch};
 pub use route::{
     Abort, Action, CorsPolicy, Delay, Fault, Forward, HashKey, HashSource, HostRewrite, Mirror,
     PathRewrite, Redirect, RedirectPath, Retry, Route, Target, UpgradeConfig, WeightedCluster,
 };
-pub use virtual_host::{HeaderMatch, Match, PathMatch, QueryMatch, ValueMatch, VirtualHost};
+pub use virtual_host::VirtualHost;

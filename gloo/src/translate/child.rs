@@ -1,7 +1,19 @@
 //! How a delegated route fits under the route that delegates to it.
 
-use super::delegation::Parent;
 use crate::api::{HeaderMatcher, Matcher, QueryParameterMatcher, Route, RouteOptions};
+
+/// The route that delegated to the one at hand.
+#[derive(Default)]
+pub(super) struct Parent {
+    pub(super) matcher: Matcher,
+    pub(super) options: Option<Box<RouteOptions>>,
+    /// Gloo's name for it, which begins those of its children.
+    pub(super) name: String,
+    /// Whether somebody named it or a route above it.
+    pub(super) named: bool,
+    pub(super) inheritable_matchers: bool,
+    pub(super) inheritable_path_matchers: bool,
+}
 
 /// What a route takes and how, with what it inherits.
 pub(super) struct Head {

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::child::{self, Head};
+use super::child::{self, Head, Parent};
 use super::proxy::{ProxyAction, ProxyRoute};
 use super::reports::Reports;
 use super::view::Seen;
 use super::{selector, sort, unsupported};
 use crate::api::{
-    Action, DelegateAction, Matcher, ObjectRef, ResourceRef, Route, RouteAction, RouteOptions,
-    RouteTableSpec,
+    Action, DelegateAction, Matcher, ObjectRef, ResourceRef, Route, RouteAction, RouteTableSpec,
 };
 
 /// Resolves one VirtualService.
@@ -21,17 +20,6 @@ pub(super) struct Resolver<'a> {
     /// Names of Gateway and proxy, for the names of routes.
     pub(super) gateway: (&'a str, &'a str),
     pub(super) reports: &'a mut Reports,
-}
-
-/// The route that delegated to the one at hand.
-#[derive(Default)]
-pub(super) struct Parent {
-    pub(super) matcher: Matcher,
-    pub(super) options: Option<Box<RouteOptions>>,
-    name: String,
-    named: bool,
-    pub(super) inheritable_matchers: bool,
-    pub(super) inheritable_path_matchers: bool,
 }
 
 impl Resolver<'_> {

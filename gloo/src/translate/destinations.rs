@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::options;
+use super::header_edits;
+use super::route_findings::RouteFindings;
 use super::view::View;
-use super::virtual_hosts::Findings;
 use crate::api::{Destination, ResourceRef, RouteAction, Target as Wanted, WeightedDestination};
 use crate::config::{HeaderEdits, Target, WeightedCluster};
 
@@ -21,7 +21,7 @@ pub(super) fn translate(
     action: &RouteAction,
     route: &str,
     view: &View,
-    findings: &mut Findings,
+    findings: &mut RouteFindings,
 ) -> Target {
     let target = action.target();
     if let Err(reason) = exists(target, view) {
@@ -143,7 +143,7 @@ fn weighted(
     destinations: &[WeightedDestination],
     route: &str,
     view: &View,
-    findings: &mut Findings,
+    findings: &mut RouteFindings,
 ) -> (Target, Option<Fault>) {
     let none = Destination::default();
     let mut clusters = Vec::new();
@@ -184,9 +184,13 @@ fn weighted(
     (Target::Weighted { clusters, total: Some(sum) }, None)
 }
 
-fn headers(weighted: &WeightedDestination, route: &str, findings: &mut Findings) -> HeaderEdits {
+fn headers(
+    weighted: &WeightedDestination,
+    route: &str,
+    findings: &mut RouteFindings,
+) -> HeaderEdits {
     let manipulation = weighted.options.as_ref().and_then(|o| o.header_manipulation.as_ref());
-    match manipulation.map(options::header_edits) {
+    match manipulation.map(header_edits::translate) {
         Some(Ok(edits)) => edits,
         Some(Err(text)) => {
             findings.error(text, route);

@@ -1,6 +1,6 @@
 //! Gloo's rules for the text of paths.
 
-use super::virtual_hosts::Findings;
+use super::route_findings::RouteFindings;
 use crate::config::{Action, PathMatch, PathRewrite, RedirectPath, Route};
 
 const ALLOWED: &str = "^(?:([A-Za-z0-9/:@._~!$&'()*+,:=;-]*|[%][0-9a-fA-F]{2}))*$";
@@ -8,7 +8,7 @@ const PUNCTUATION: &str = "/:@._~!$&'()*+,=;-";
 
 /// Reports paths that Gloo takes for invalid. Envoy gets them all the same and often serves them
 /// (gloo-conformance case 09-matcher-invalid).
-pub(super) fn check(route: &Route, findings: &mut Findings) {
+pub(super) fn check(route: &Route, findings: &mut RouteFindings) {
     if let Some(PathMatch::Exact(path) | PathMatch::Prefix(path)) = &route.matcher.path {
         check_path(path, &route.name, findings);
     }
@@ -33,14 +33,14 @@ pub(super) fn check(route: &Route, findings: &mut Findings) {
     }
 }
 
-fn check_path(path: &str, route: &str, findings: &mut Findings) {
+fn check_path(path: &str, route: &str, findings: &mut RouteFindings) {
     if let Err(rule) = valid(path) {
         findings.error(format!("the path is invalid: {path}: {rule}"), route);
     }
 }
 
 /// A rewrite may have a query, which is not looked at.
-fn check_rewrite(rewrite: &str, route: &str, findings: &mut Findings) {
+fn check_rewrite(rewrite: &str, route: &str, findings: &mut RouteFindings) {
     let path = rewrite.split(['?', '#']).next().unwrap_or_default();
     if let Err(rule) = valid(path) {
         findings.error(format!("the rewrite is invalid: {rewrite}: {rule}"), route);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::destinations;
 use super::reports::{Report, Reports};
+use super::route_findings::RouteError;
 use super::view::View;
-use super::virtual_hosts::RouteError;
 use crate::api::{ObjectRef, Status};
 use crate::snapshot::Snapshot;
 

@@ -8,6 +8,7 @@ use super::findings::{Finding, Gravity};
 use super::options;
 use super::paths;
 use super::proxy::{ProxyAction, ProxyRoute, ProxyVirtualHost};
+use super::route_findings::{RouteError, RouteFindings, RouteWarning};
 use super::view::View;
 use crate::api::{Matcher, ObjectRef, Path, RedirectAction};
 use crate::config::{
@@ -37,74 +38,10 @@ impl Translated {
     }
 }
 
-/// A warning about a route, in Gloo's words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RouteWarning {
-    /// The object the route is written in.
-    pub(super) holder: Arc<ObjectRef>,
-    pub(super) words: String,
-}
-
-/// An error of a route.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RouteError {
-    /// The object the route is written in.
-    holder: Arc<ObjectRef>,
-    kind: &'static str,
-    text: String,
-    pub(super) route: String,
-}
-
-impl RouteError {
-    /// Gloo's words for it.
-    pub(super) fn words(&self) -> String {
-        format!("{}. Route Name: {}", self.without_route(), self.route)
-    }
-
-    fn without_route(&self) -> String {
-        format!("Route Error: {}. Reason: {}", self.kind, self.text)
-    }
-}
-
-/// What is wrong with the routes of one virtual host.
-#[derive(Default)]
-pub(super) struct Findings {
-    /// The object that the route at hand is written in.
-    holder: Arc<ObjectRef>,
-    errors: Vec<RouteError>,
-    warnings: Vec<RouteWarning>,
-}
-
-impl Findings {
-    pub(super) fn error(&mut self, text: impl Into<String>, route: &str) {
-        self.add_error("ProcessingError", text.into(), route);
-    }
-
-    /// An error found by one of Gloo's plugins, which reports it twice.
-    pub(super) fn plugin_error(&mut self, plugin: &str, text: &str, route: &str) {
-        self.error(format!("*{plugin}: {text}"), route);
-        self.error(format!("*{plugin}: {text}"), route);
-    }
-
-    pub(super) fn warning(&mut self, reason: &str) {
-        let words = format!("Route Warning: InvalidDestinationWarning. Reason: {reason}");
-        self.warnings.push(RouteWarning { holder: Arc::clone(&self.holder), words });
-    }
-
-    fn matcher_error(&mut self, text: &str, route: &str) {
-        self.add_error("InvalidMatcherError", text.into(), route);
-    }
-
-    fn add_error(&mut self, kind: &'static str, text: String, route: &str) {
-        let (holder, route) = (Arc::clone(&self.holder), route.to_owned());
-        self.errors.push(RouteError { holder, kind, text, route });
-    }
-}
-
 /// Translates one virtual host against the Upstreams there are.
 pub(super) fn translate(host: &ProxyVirtualHost, view: &View) -> Translated {
     let name = host.name().replace('.', "_");
-    let mut findings = Findings::default();
+    let mut findings = RouteFindings::default();
     let mut routes = Vec::new();
     for (index, route) in host.routes.iter().enumerate() {
         let base = format!("{name}-route-{index}");
@@ -120,7 +57,7 @@ pub(super) fn translate(host: &ProxyVirtualHost, view: &View) -> Translated {
     let holder = Arc::new(holder);
     let mut out = VirtualHost { holder, name, domains, routes, ..VirtualHost::default() };
     let errors = options::apply_to_virtual_host(host, &mut out);
-    let Findings { errors: route_errors, warnings, .. } = findings;
+    let RouteFindings { errors: route_errors, warnings, .. } = findings;
     Translated { host: Arc::new(out), errors, route_errors, warnings }
 }
 
@@ -129,7 +66,7 @@ fn translate_route(
     route: &ProxyRoute,
     base: &str,
     view: &View,
-    findings: &mut Findings,
+    findings: &mut RouteFindings,
     out: &mut Vec<Route>,
 ) {
     for _ in route.matchers.iter().filter(|matcher| matcher.path().is_none()) {
@@ -157,7 +94,7 @@ fn translate_route(
     }
 }
 
-fn action(route: &ProxyRoute, name: &str, view: &View, findings: &mut Findings) -> Action {
+fn action(route: &ProxyRoute, name: &str, view: &View, findings: &mut RouteFindings) -> Action {
     match &route.action {
         ProxyAction::Route(action) => {
             let target = destinations::translate(action, name, view, findings);

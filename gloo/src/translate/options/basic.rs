@@ -1,5 +1,6 @@
 use crate::api::{self, HostRewrite as Wanted, RetryPolicy, RouteOptions};
 use crate::config::{Action, Forward, HostRewrite, PathRewrite, Retry, Route, UpgradeConfig};
+use crate::translate::header_edits;
 use crate::translate::proxy::ProxyRoute;
 
 /// Rewrites, timeouts, retries, upgrades: of routes that forward only. What comes after the first
@@ -68,7 +69,7 @@ fn host_rewrite(options: &RouteOptions, forward: &mut Forward) -> Result<(), Str
         Wanted::Literal(host) => HostRewrite::Literal(host.to_owned()),
         Wanted::Auto(auto) => HostRewrite::Auto(auto),
         Wanted::Header(name) => {
-            super::headers::check_name(name)?;
+            header_edits::check_name(name)?;
             HostRewrite::Header(name.to_owned())
         }
         Wanted::PathRegex(rewrite) => HostRewrite::PathRegex {

@@ -8,11 +8,10 @@ mod hashing;
 mod headers;
 mod shadowing;
 
-pub(super) use headers::edits as header_edits;
-
+use super::header_edits;
 use super::proxy::{ProxyRoute, ProxyVirtualHost};
+use super::route_findings::RouteFindings;
 use super::view::View;
-use super::virtual_hosts::Findings;
 use crate::config::{Route, VirtualHost};
 
 /// Applies a route's options. Each plugin that fails leaves its part out and reports an error.
@@ -20,7 +19,7 @@ pub(super) fn apply_to_route(
     route: &ProxyRoute,
     out: &mut Route,
     view: &View,
-    findings: &mut Findings,
+    findings: &mut RouteFindings,
 ) {
     let name = out.name.clone();
     let mut run = |plugin: &str, result: Result<(), String>| {
@@ -61,7 +60,7 @@ pub(super) fn apply_to_virtual_host(host: &ProxyVirtualHost, out: &mut VirtualHo
     run("basic_route", retry.map(|retry| out.retry = retry));
     let cors = options.cors.as_ref().map(cors::policy).transpose();
     run("cors", cors.map(|cors| out.cors = cors).map_err(|e| format!("invalid cors config\n{e}")));
-    let edits = options.header_manipulation.as_ref().map(headers::edits).transpose();
+    let edits = options.header_manipulation.as_ref().map(header_edits::translate).transpose();
     run("headers", edits.map(|edits| out.headers = edits.unwrap_or_default()));
     out.include_request_attempt_count = options.include_request_attempt_count.unwrap_or_default();
     out.include_attempt_count_in_response =

@@ -1,6 +1,6 @@
 //! What Envoy refuses in header changes.
 
-use super::one_line;
+use super::text::one_line;
 use crate::config::{HeaderEdit, HeaderEdits};
 
 /// Commands that Envoy 1.40 fills in between `%` signs.

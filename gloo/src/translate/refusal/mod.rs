@@ -1,10 +1,12 @@
 //! What Envoy refuses. One such route keeps the whole route configuration from being taken up.
 
 mod headers;
+mod text;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use self::text::one_line;
 use super::findings::{Finding, Gravity};
 use crate::api::Duration;
 use crate::config::{
@@ -56,11 +58,6 @@ pub(super) fn of_virtual_host(host: &VirtualHost) -> Vec<Finding> {
         .iter()
         .filter_map(|route| Some(Finding::new(&route.holder, REFUSED, of_route(route)?)));
     of_host.into_iter().chain(of_routes).collect()
-}
-
-/// Envoy takes no line breaks and no NUL in names and values.
-fn one_line(what: &str, text: &str) -> Option<String> {
-    text.contains(['\n', '\r', '\0']).then(|| format!("{what} with a line break: {text:?}"))
 }
 
 fn of_route(route: &Route) -> Option<String> {
