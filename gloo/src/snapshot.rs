@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::{
-    GatewaySpec, Metadata, ObjectRef, ResourceRef, RouteTableSpec, SettingsSpec, UpstreamGroupSpec,
+    GatewaySpec, ObjectRef, ResourceRef, RouteTableSpec, SettingsSpec, UpstreamGroupSpec,
     UpstreamSpec, VirtualServiceSpec,
 };
 use crate::objects::{Objects, Table};
@@ -282,6 +282,13 @@ fn spec<S: DeserializeOwned + Default>(object: &Value) -> Result<S, String> {
         None | Some(Value::Null) => Ok(S::default()),
         Some(spec) => serde_json::from_value(without_nulls(spec)).map_err(|e| e.to_string()),
     }
+}
+
+/// The part of `metadata` that routing looks at.
+struct Metadata {
+    name: String,
+    namespace: String,
+    labels: BTreeMap<String, String>,
 }
 
 /// Metadata as far as it can be read; labels that are no strings are left out.

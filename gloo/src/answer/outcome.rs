@@ -1,10 +1,8 @@
-use serde::Serialize;
-
 use crate::api::{Duration, ResourceRef};
 use crate::config::Retry;
 
 /// Who answers a request.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
     /// The virtual host that takes it.
     pub virtual_host: Option<String>,
@@ -19,7 +17,7 @@ pub struct Answer {
 }
 
 /// What happens to a request.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Nobody listens.
     Refused,
@@ -46,7 +44,7 @@ pub enum Outcome {
 }
 
 /// What a backend receives.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Forwarded {
     /// With the query.
     pub path: String,

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::written::is_default;
 use super::{Expression, Open, ResourceRef};
 
 /// `spec` of a Gateway: an address that VirtualServices are served on.
@@ -10,10 +11,13 @@ use super::{Expression, Open, ResourceRef};
 #[serde(default, rename_all = "camelCase")]
 pub struct GatewaySpec {
     /// The address.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub bind_address: String,
     /// The port.
+    #[serde(skip_serializing_if = "is_default")]
     pub bind_port: u32,
     /// Serve the VirtualServices that have an `sslConfig`; outside this crate's scope.
+    #[serde(skip_serializing_if = "is_default")]
     pub ssl: bool,
     /// Which VirtualServices.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,6 +29,7 @@ pub struct GatewaySpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hybrid_gateway: Option<Box<Open>>,
     /// The proxies that serve it; none means `gateway-proxy`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub proxy_names: Vec<String>,
     /// Expect the PROXY protocol; outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,6 +47,7 @@ pub struct GatewaySpec {
 #[serde(default, rename_all = "camelCase")]
 pub struct HttpGateway {
     /// These.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub virtual_services: Vec<ResourceRef>,
     /// Those with these labels.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -50,6 +56,7 @@ pub struct HttpGateway {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub virtual_service_expressions: Option<VirtualServiceExpressions>,
     /// Of these namespaces, `*` for all; none means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub virtual_service_namespaces: Vec<String>,
     /// Outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,5 +68,6 @@ pub struct HttpGateway {
 #[serde(default)]
 pub struct VirtualServiceExpressions {
     /// All must hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expressions: Vec<Expression>,
 }

@@ -2,6 +2,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Open;
+use super::written::is_default;
 
 /// Which requests a route takes. Everything given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,10 +24,13 @@ pub struct Matcher {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub case_sensitive: Option<bool>,
     /// Headers that must match.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<HeaderMatcher>,
     /// Query parameters that must match.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub query_parameters: Vec<QueryParameterMatcher>,
     /// HTTP methods, one of which the request must have; none means any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
 }
 
@@ -46,7 +50,22 @@ pub enum Path {
 impl Matcher {
     /// The matcher of a route that has none: prefix `/`.
     pub fn all() -> Self {
-        Self { prefix: Some("/".into()), ..Self::default() }
+        Self::prefix("/")
+    }
+
+    /// Every path that begins with `path`.
+    pub fn prefix(path: impl Into<String>) -> Self {
+        Self { prefix: Some(path.into()), ..Self::default() }
+    }
+
+    /// The path `path` alone.
+    pub fn exact(path: impl Into<String>) -> Self {
+        Self { exact: Some(path.into()), ..Self::default() }
+    }
+
+    /// Every path that the RE2 expression matches as a whole.
+    pub fn regex(expression: impl Into<String>) -> Self {
+        Self { regex: Some(expression.into()), ..Self::default() }
     }
 
     /// The path part. Of several the last one in the order prefix, exact, regex, connect counts.
@@ -90,12 +109,16 @@ impl Matcher {
 #[serde(default, rename_all = "camelCase")]
 pub struct HeaderMatcher {
     /// Name of the header.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// The value it must have; empty means that it must be there.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub value: String,
     /// `value` is an RE2 expression that must match the whole value.
+    #[serde(skip_serializing_if = "is_default")]
     pub regex: bool,
     /// Turns the condition round. A missing header still does not match a given value.
+    #[serde(skip_serializing_if = "is_default")]
     pub invert_match: bool,
 }
 
@@ -104,9 +127,12 @@ pub struct HeaderMatcher {
 #[serde(default, rename_all = "camelCase")]
 pub struct QueryParameterMatcher {
     /// Name of the parameter.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// The value it must have; empty means that it must be there.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub value: String,
     /// `value` is an RE2 expression that must match the whole value.
+    #[serde(skip_serializing_if = "is_default")]
     pub regex: bool,
 }

@@ -1,31 +1,31 @@
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-/// The part of `metadata` that routing looks at.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Metadata {
-    /// Name of the object.
-    pub name: String,
-    /// Namespace of the object.
-    pub namespace: String,
-    /// Labels of the object.
-    pub labels: BTreeMap<String, String>,
-}
-
-/// A reference to an object of a kind that the context fixes.
-#[derive(
-    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+/// A reference to an object of a kind that the context fixes. Sorted by namespace, then name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ResourceRef {
-    /// Namespace of the object.
-    pub namespace: String,
     /// Name of the object.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// Namespace of the object.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+}
+
+impl Ord for ResourceRef {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.namespace.cmp(&other.namespace).then_with(|| self.name.cmp(&other.name))
+    }
+}
+
+impl PartialOrd for ResourceRef {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl ResourceRef {
@@ -77,8 +77,15 @@ impl fmt::Display for ObjectRef {
     }
 }
 
-impl Serialize for ObjectRef {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_sorted_by_namespace_then_name() {
+        let mut all =
+            [("b", "a"), ("a", "b"), ("a", "a")].map(|(ns, name)| ResourceRef::new(ns, name));
+        all.sort();
+        assert_eq!(all.map(|it| it.key()), ["a.a", "a.b", "b.a"]);
     }
 }

@@ -19,12 +19,13 @@ mod status;
 mod traffic;
 mod upstream;
 mod virtual_service;
+mod written;
 
 pub use crd::crds;
 pub use duration::Duration;
 pub use gateway::{GatewaySpec, HttpGateway, VirtualServiceExpressions};
 pub use matcher::{HeaderMatcher, Matcher, Path, QueryParameterMatcher};
-pub use metadata::{Metadata, ObjectRef, ResourceRef};
+pub use metadata::{ObjectRef, ResourceRef};
 pub use open::Open;
 pub use options::{
     HeaderManipulation, HeaderValue, HeaderValueOption, HostRewrite, RegexPattern, RegexRewrite,
@@ -39,7 +40,8 @@ pub use route_table::RouteTableSpec;
 pub use settings::{GlooSettings, InvalidConfigPolicy, SettingsSpec};
 pub use status::{State, Status};
 pub use traffic::{
-    AbortFault, Cors, DelayFault, Faults, HashPolicy, LbHash, MaxStreamDuration, Shadowing, Upgrade,
+    AbortFault, Cors, DelayFault, Faults, HashCookie, HashPolicy, LbHash, MaxStreamDuration,
+    Shadowing, Upgrade, UpgradeSpec,
 };
 pub use upstream::{
     CircuitBreakers, ConnectionConfig, FallbackPolicy, KubeUpstream, LoadBalancerConfig,

@@ -9,6 +9,12 @@ use serde_json::{Map, Value};
 #[serde(transparent)]
 pub struct Open(pub Map<String, Value>);
 
+impl From<Map<String, Value>> for Open {
+    fn from(fields: Map<String, Value>) -> Self {
+        Self(fields)
+    }
+}
+
 impl JsonSchema for Open {
     fn schema_name() -> Cow<'static, str> {
         "Open".into()

@@ -2,13 +2,17 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::written::is_default;
 use super::{
     Cors, Duration, Faults, LbHash, MaxStreamDuration, Open, ResourceRef, Shadowing, Upgrade,
 };
 
 /// Options of a route. What this crate does not know stays in `unsupported` and is reported.
+///
+/// Options that are only to be written need not be read: made from a map, all of them stand in
+/// `unsupported` and are written as they are, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct RouteOptions {
@@ -68,7 +72,7 @@ pub struct RouteOptions {
     pub envoy_metadata: BTreeMap<String, Open>,
     /// Everything else.
     #[serde(flatten)]
-    pub unsupported: BTreeMap<String, Value>,
+    pub unsupported: Map<String, Value>,
 }
 
 /// How the host is rewritten.
@@ -82,6 +86,12 @@ pub enum HostRewrite<'a> {
     PathRegex(&'a RegexRewrite),
     /// The host taken from a header.
     Header(&'a str),
+}
+
+impl From<Map<String, Value>> for RouteOptions {
+    fn from(options: Map<String, Value>) -> Self {
+        Self { unsupported: options, ..Self::default() }
+    }
 }
 
 impl RouteOptions {
@@ -151,7 +161,7 @@ pub struct VirtualHostOptions {
     pub include_attempt_count_in_response: Option<bool>,
     /// Everything else.
     #[serde(flatten)]
-    pub unsupported: BTreeMap<String, Value>,
+    pub unsupported: Map<String, Value>,
 }
 
 /// Options of one destination of several.
@@ -163,7 +173,7 @@ pub struct WeightedDestinationOptions {
     pub header_manipulation: Option<HeaderManipulation>,
     /// Everything else.
     #[serde(flatten)]
-    pub unsupported: BTreeMap<String, Value>,
+    pub unsupported: Map<String, Value>,
 }
 
 /// A rewrite by an expression.
@@ -171,8 +181,10 @@ pub struct WeightedDestinationOptions {
 #[serde(default)]
 pub struct RegexRewrite {
     /// What is replaced.
+    #[serde(skip_serializing_if = "is_default")]
     pub pattern: RegexPattern,
     /// By what; `\1` is the first group.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub substitution: String,
 }
 
@@ -181,6 +193,7 @@ pub struct RegexRewrite {
 #[serde(default)]
 pub struct RegexPattern {
     /// The expression.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub regex: String,
 }
 
@@ -189,8 +202,10 @@ pub struct RegexPattern {
 #[serde(default, rename_all = "camelCase")]
 pub struct RetryPolicy {
     /// Envoy's conditions, separated by commas; none means never.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub retry_on: String,
     /// How often at most; 0 counts as 1.
+    #[serde(skip_serializing_if = "is_default")]
     pub num_retries: u32,
     /// For one attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -203,7 +218,7 @@ pub struct RetryPolicy {
     pub retriable_status_codes: Vec<u32>,
     /// Everything else.
     #[serde(flatten)]
-    pub unsupported: BTreeMap<String, Value>,
+    pub unsupported: Map<String, Value>,
 }
 
 /// The pause between attempts.
@@ -223,12 +238,16 @@ pub struct RetryBackOff {
 #[serde(default, rename_all = "camelCase")]
 pub struct HeaderManipulation {
     /// Headers the backend gets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub request_headers_to_add: Vec<HeaderValueOption>,
     /// Headers the backend does not get.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub request_headers_to_remove: Vec<String>,
     /// Headers the caller gets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub response_headers_to_add: Vec<HeaderValueOption>,
     /// Headers the caller does not get.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub response_headers_to_remove: Vec<String>,
 }
 
@@ -252,7 +271,9 @@ pub struct HeaderValueOption {
 #[serde(default)]
 pub struct HeaderValue {
     /// The name.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
     /// The value; Envoy fills in `%...%`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub value: String,
 }

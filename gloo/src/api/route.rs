@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::written::is_default;
 use super::{Matcher, Open, RegexRewrite, ResourceRef, RouteOptions, WeightedDestinationOptions};
 
 /// One route of a VirtualService or RouteTable.
@@ -10,8 +11,10 @@ use super::{Matcher, Open, RegexRewrite, ResourceRef, RouteOptions, WeightedDest
 #[serde(default, rename_all = "camelCase")]
 pub struct Route {
     /// Shows in Envoy's route names; no meaning for traffic.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// The route takes a request that any of these matches; none means every request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub matchers: Vec<Matcher>,
     /// Child routes inherit headers, methods and query parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +104,16 @@ pub enum Target<'a> {
 }
 
 impl RouteAction {
+    /// Every request to one destination.
+    pub fn single(destination: Destination) -> Self {
+        Self { single: Some(destination), ..Self::default() }
+    }
+
+    /// Requests to several destinations, by weight.
+    pub fn multi(destinations: Vec<WeightedDestination>) -> Self {
+        Self { multi: Some(MultiDestination { destinations }), ..Self::default() }
+    }
+
     /// The destination. Of several the last one in the order of [`Target`] counts.
     pub fn target(&self) -> Option<Target<'_>> {
         if self.dynamic_forward_proxy.is_some() {
@@ -134,6 +147,18 @@ pub struct Destination {
     pub subset: Option<Subset>,
 }
 
+impl Destination {
+    /// Every endpoint of an Upstream.
+    pub fn upstream(upstream: ResourceRef) -> Self {
+        Self { upstream: Some(upstream), ..Self::default() }
+    }
+
+    /// The endpoints of an Upstream whose pods carry these labels.
+    pub fn subset(upstream: ResourceRef, values: BTreeMap<String, String>) -> Self {
+        Self { subset: Some(Subset { values }), ..Self::upstream(upstream) }
+    }
+}
+
 /// A function of an Upstream. All of them need an Envoy with Solo's extensions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
@@ -157,6 +182,7 @@ pub struct DestinationSpec {
 #[serde(default)]
 pub struct Subset {
     /// Label and value.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
 }
 
@@ -165,6 +191,7 @@ pub struct Subset {
 #[serde(default)]
 pub struct MultiDestination {
     /// The destinations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub destinations: Vec<WeightedDestination>,
 }
 
@@ -189,6 +216,7 @@ pub struct WeightedDestination {
 #[serde(default, rename_all = "camelCase")]
 pub struct RedirectAction {
     /// The new host; empty keeps it.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub host_redirect: String,
     /// The new path.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -201,10 +229,13 @@ pub struct RedirectAction {
     pub regex_rewrite: Option<RegexRewrite>,
     /// The status; 301 if absent.
     #[schemars(with = "String")]
+    #[serde(skip_serializing_if = "is_default")]
     pub response_code: RedirectCode,
     /// Change the scheme to https.
+    #[serde(skip_serializing_if = "is_default")]
     pub https_redirect: bool,
     /// Drop the query.
+    #[serde(skip_serializing_if = "is_default")]
     pub strip_query: bool,
     /// The new port.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -233,8 +264,10 @@ pub enum RedirectCode {
 #[serde(default)]
 pub struct DirectResponseAction {
     /// HTTP status. Envoy takes 200 to 599 and refuses the whole route configuration for another.
+    #[serde(skip_serializing_if = "is_default")]
     pub status: u32,
     /// The body.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub body: String,
 }
 
@@ -243,8 +276,10 @@ pub struct DirectResponseAction {
 #[serde(default)]
 pub struct DelegateAction {
     /// Deprecated form of `ref.name`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Deprecated form of `ref.namespace`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub namespace: String,
     /// One table.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -259,10 +294,13 @@ pub struct DelegateAction {
 #[serde(default)]
 pub struct RouteTableSelector {
     /// Namespaces to look in, `*` for all; none means the one of the delegating object.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<String>,
     /// Labels a table must carry.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Conditions that must all hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expressions: Vec<Expression>,
 }
 
@@ -271,11 +309,14 @@ pub struct RouteTableSelector {
 #[serde(default)]
 pub struct Expression {
     /// The label.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
     /// How it is compared.
     #[schemars(with = "String")]
+    #[serde(skip_serializing_if = "is_default")]
     pub operator: Operator,
     /// What it is compared with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
 }
 

@@ -8,6 +8,7 @@ use super::Route;
 #[serde(default)]
 pub struct RouteTableSpec {
     /// The first route that matches takes the request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
     /// Order among the tables of one selector: lower first, absent is 0. Tables of one weight are
     /// merged and sorted (gloo-conformance cases 10-*).

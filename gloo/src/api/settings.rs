@@ -1,10 +1,9 @@
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::CircuitBreakers;
+use super::written::is_default;
 
 /// `spec` of Settings. The parts of Gloo's own operation are stored and not looked at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,7 +16,7 @@ pub struct SettingsSpec {
     /// Everything else.
     #[serde(flatten)]
     #[schemars(skip)]
-    pub rest: BTreeMap<String, Value>,
+    pub rest: Map<String, Value>,
 }
 
 /// Settings of the data path.
@@ -34,7 +33,7 @@ pub struct GlooSettings {
     /// Everything else.
     #[serde(flatten)]
     #[schemars(skip)]
-    pub rest: BTreeMap<String, Value>,
+    pub rest: Map<String, Value>,
 }
 
 /// What happens to routes that lead nowhere.
@@ -42,10 +41,13 @@ pub struct GlooSettings {
 #[serde(default, rename_all = "camelCase")]
 pub struct InvalidConfigPolicy {
     /// Give them a fixed answer instead of Envoy's 503.
+    #[serde(skip_serializing_if = "is_default")]
     pub replace_invalid_routes: bool,
     /// Its status. There is no default, and Envoy does not take 0.
+    #[serde(skip_serializing_if = "is_default")]
     pub invalid_route_response_code: u32,
     /// Its body.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub invalid_route_response_body: String,
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::written::{is_default, whole_or_decimal};
 use super::{Duration, ResourceRef};
 
 /// Mirrors requests to another Upstream, whose answers are thrown away.
@@ -12,10 +13,13 @@ pub struct Shadowing {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<ResourceRef>,
     /// 0 to 100; absent means 0.
+    #[serde(skip_serializing_if = "is_default", serialize_with = "whole_or_decimal")]
     pub percentage: f32,
     /// Do not append `-shadow` to the host.
+    #[serde(skip_serializing_if = "is_default")]
     pub disable_shadow_host_suffix_append: bool,
     /// The host the mirror gets.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub host_rewrite_literal: String,
 }
 
@@ -24,6 +28,7 @@ pub struct Shadowing {
 #[serde(default, rename_all = "camelCase")]
 pub struct LbHash {
     /// In this order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hash_policies: Vec<HashPolicy>,
 }
 
@@ -41,6 +46,7 @@ pub struct HashPolicy {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_ip: Option<bool>,
     /// Stop here if there is a hash.
+    #[serde(skip_serializing_if = "is_default")]
     pub terminal: bool,
 }
 
@@ -49,11 +55,13 @@ pub struct HashPolicy {
 #[serde(default)]
 pub struct HashCookie {
     /// Its name.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Its life, if Envoy is to make it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
     /// Its path.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub path: String,
 }
 
@@ -113,8 +121,10 @@ pub struct Faults {
 #[serde(default, rename_all = "camelCase")]
 pub struct AbortFault {
     /// 0 to 100.
+    #[serde(skip_serializing_if = "is_default", serialize_with = "whole_or_decimal")]
     pub percentage: f32,
     /// The status.
+    #[serde(skip_serializing_if = "is_default")]
     pub http_status: u32,
 }
 
@@ -123,6 +133,7 @@ pub struct AbortFault {
 #[serde(default, rename_all = "camelCase")]
 pub struct DelayFault {
     /// 0 to 100.
+    #[serde(skip_serializing_if = "is_default", serialize_with = "whole_or_decimal")]
     pub percentage: f32,
     /// Gloo looks at whole seconds only and refuses less than one (gloo-conformance case 13-faults-cors).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,19 +145,27 @@ pub struct DelayFault {
 #[serde(default, rename_all = "camelCase")]
 pub struct Cors {
     /// Origins that may ask.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow_origin: Vec<String>,
     /// The same as expressions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow_origin_regex: Vec<String>,
     /// Methods they may use.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow_methods: Vec<String>,
     /// Headers they may send.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow_headers: Vec<String>,
     /// Headers they may read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expose_headers: Vec<String>,
     /// How long a browser may remember this, in seconds.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub max_age: String,
     /// Whether they may send credentials.
+    #[serde(skip_serializing_if = "is_default")]
     pub allow_credentials: bool,
     /// No rules on this route.
+    #[serde(skip_serializing_if = "is_default")]
     pub disable_for_route: bool,
 }

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::written::is_default;
 use super::{Duration, Open, Subset, WeightedDestination};
 
 /// `spec` of an Upstream: a set of endpoints.
@@ -63,6 +65,10 @@ pub struct UpstreamSpec {
     /// What Gloo's discovery notes; no meaning for traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discovery_metadata: Option<Box<Open>>,
+    /// Further fields, written as they are, in their order. Nothing is read into them.
+    #[serde(flatten, skip_deserializing)]
+    #[schemars(skip)]
+    pub extra: Map<String, Value>,
 }
 
 impl UpstreamSpec {
@@ -94,10 +100,13 @@ impl UpstreamSpec {
 #[serde(default, rename_all = "camelCase")]
 pub struct KubeUpstream {
     /// Name of the Service.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub service_name: String,
     /// Namespace of the Service.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub service_namespace: String,
     /// The *Service's* port, not the container's (gloo-conformance case 05-service-port-mismatch).
+    #[serde(skip_serializing_if = "is_default")]
     pub service_port: u32,
     /// Only endpoints whose pods carry these labels.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -115,9 +124,11 @@ pub struct KubeUpstream {
 #[serde(default, rename_all = "camelCase")]
 pub struct SubsetSpec {
     /// Sets of pod labels that routes may select by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub selectors: Vec<SubsetSelector>,
     /// What serves a subset without endpoints, and routes without a subset.
     #[schemars(with = "String")]
+    #[serde(skip_serializing_if = "is_default")]
     pub fallback_policy: FallbackPolicy,
     /// For `DEFAULT_SUBSET`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,8 +140,10 @@ pub struct SubsetSpec {
 #[serde(default, rename_all = "camelCase")]
 pub struct SubsetSelector {
     /// The labels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
     /// Each subset has one endpoint.
+    #[serde(skip_serializing_if = "is_default")]
     pub single_host_per_subset: bool,
 }
 
@@ -152,6 +165,7 @@ pub enum FallbackPolicy {
 #[serde(default, rename_all = "camelCase")]
 pub struct StaticUpstream {
     /// The addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<StaticHost>,
     /// Speak TLS to them; outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,10 +177,13 @@ pub struct StaticUpstream {
 #[serde(default, rename_all = "camelCase")]
 pub struct StaticHost {
     /// An IP address or a name.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub addr: String,
     /// The port.
+    #[serde(skip_serializing_if = "is_default")]
     pub port: u32,
     /// The name for TLS.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub sni_addr: String,
     /// Share of the load; absent means 1.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,6 +198,7 @@ pub struct ConnectionConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Duration>,
     /// Requests before a connection is closed; 0 means any number.
+    #[serde(skip_serializing_if = "is_default")]
     pub max_requests_per_connection: u32,
 }
 
@@ -228,5 +246,6 @@ pub struct LoadBalancerConfig {
 #[serde(default)]
 pub struct UpstreamGroupSpec {
     /// The destinations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub destinations: Vec<WeightedDestination>,
 }

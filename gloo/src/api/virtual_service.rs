@@ -14,6 +14,7 @@ pub struct VirtualServiceSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssl_config: Option<Box<Open>>,
     /// For people.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub display_name: String,
 }
 
@@ -22,8 +23,10 @@ pub struct VirtualServiceSpec {
 #[serde(default, rename_all = "camelCase")]
 pub struct VirtualHost {
     /// `a.example`, `*.example`, `a.*` or `*`; none means `*`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<String>,
     /// The first route that matches takes the request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
     /// Headers, retries and so on.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,14 +1,12 @@
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::api::{Duration, FallbackPolicy, Open, ResourceRef, SubsetSelector};
 
 /// The cluster that serves routes that lead nowhere, where Settings ask for it.
 pub const CLUSTER_FALLBACK: &str = "fallback_cluster_for_invalid_routes";
 
 /// A set of endpoints.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Cluster {
     /// `<name>_<namespace>` of the Upstream.
     pub name: String,
@@ -33,7 +31,7 @@ pub struct Cluster {
 }
 
 /// How Envoy finds the endpoints of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Discovery {
     /// It is told.
     Eds,
@@ -44,7 +42,7 @@ pub enum Discovery {
 }
 
 /// How an endpoint is picked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of Envoy's policies")]
 pub enum LoadBalancing {
     RoundRobin,
@@ -55,7 +53,7 @@ pub enum LoadBalancing {
 }
 
 /// How endpoints are divided into subsets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubsetSettings {
     /// What serves a subset without endpoints, and routes without a subset.
     pub fallback: FallbackPolicy,
@@ -66,7 +64,7 @@ pub struct SubsetSettings {
 }
 
 /// Limits on the number of connections and requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of Envoy's thresholds")]
 pub struct Thresholds {
     pub max_connections: Option<u32>,
@@ -76,7 +74,7 @@ pub struct Thresholds {
 }
 
 /// An address that serves requests. Gloo passes on ready addresses only.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
     /// IP address, or name of a [`Discovery::Dns`] cluster.
     pub address: String,

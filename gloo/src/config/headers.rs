@@ -1,7 +1,5 @@
-use serde::{Deserialize, Serialize};
-
 /// Headers to add and to remove.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderEdits {
     /// Headers the backend gets.
     pub request_add: Vec<HeaderEdit>,
@@ -14,7 +12,7 @@ pub struct HeaderEdits {
 }
 
 /// A header to add.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderEdit {
     /// The name.
     pub name: String,

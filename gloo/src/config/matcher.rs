@@ -1,7 +1,5 @@
-use serde::{Deserialize, Serialize};
-
 /// Which requests a route takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
     /// `None` is a matcher without a path, which Envoy refuses.
     pub path: Option<PathMatch>,
@@ -14,7 +12,7 @@ pub struct Match {
 }
 
 /// The path of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathMatch {
     /// It begins with this.
     Prefix(String),
@@ -27,7 +25,7 @@ pub enum PathMatch {
 }
 
 /// A condition on a header.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderMatch {
     /// The header.
     pub name: String,
@@ -38,7 +36,7 @@ pub struct HeaderMatch {
 }
 
 /// A condition on a query parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryMatch {
     /// The parameter.
     pub name: String,
@@ -47,7 +45,7 @@ pub struct QueryMatch {
 }
 
 /// A condition on a value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueMatch {
     /// There is one.
     Present,

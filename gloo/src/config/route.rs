@@ -1,17 +1,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{HeaderEdits, Match};
 use crate::api::{Duration, ObjectRef, RedirectCode};
 
 /// One route: what it takes and what it does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// The VirtualService or RouteTable it is written in; Envoy is not told.
-    #[serde(skip)]
     pub holder: Arc<ObjectRef>,
     /// `<virtual host>-route-<index>-matcher-<index>`.
     pub name: String,
@@ -30,7 +28,7 @@ pub struct Route {
 }
 
 /// What a route does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Send the request on.
     Forward(Box<Forward>),
@@ -46,7 +44,7 @@ pub enum Action {
 }
 
 /// Sending a request on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Forward {
     /// Where to.
     pub target: Target,
@@ -75,7 +73,7 @@ pub struct Forward {
 }
 
 /// Where a request is sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Target {
     /// Nowhere is said; Envoy refuses that.
     #[default]
@@ -99,7 +97,7 @@ pub enum Target {
 }
 
 /// A cluster and its share.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightedCluster {
     /// Its name.
     pub name: String,
@@ -112,7 +110,7 @@ pub struct WeightedCluster {
 }
 
 /// How the path changes. Envoy takes at most one of these.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathRewrite {
     /// Replaces the matched prefix.
     Prefix(String),
@@ -126,7 +124,7 @@ pub enum PathRewrite {
 }
 
 /// How the host changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostRewrite {
     /// To this.
     Literal(String),
@@ -144,7 +142,7 @@ pub enum HostRewrite {
 }
 
 /// When and how often Envoy tries again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Retry {
     /// Envoy's conditions, separated by commas; none means never.
     pub on: String,
@@ -159,7 +157,7 @@ pub struct Retry {
 }
 
 /// Who gets a copy of requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
     /// The cluster.
     pub cluster: String,
@@ -172,7 +170,7 @@ pub struct Mirror {
 }
 
 /// One ingredient of a hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HashKey {
     /// Where it comes from.
     pub source: Option<HashSource>,
@@ -181,7 +179,7 @@ pub struct HashKey {
 }
 
 /// Where an ingredient of a hash comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HashSource {
     /// A header.
     Header(String),
@@ -199,7 +197,7 @@ pub enum HashSource {
 }
 
 /// A protocol upgrade.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpgradeConfig {
     /// `websocket` or `CONNECT`.
     pub protocol: String,
@@ -210,7 +208,7 @@ pub struct UpgradeConfig {
 }
 
 /// A redirect.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Redirect {
     /// The new host; empty keeps it.
     pub host: String,
@@ -227,7 +225,7 @@ pub struct Redirect {
 }
 
 /// How a redirect changes the path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedirectPath {
     /// To this.
     Path(String),
@@ -243,7 +241,7 @@ pub enum RedirectPath {
 }
 
 /// Made-up answers and delays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fault {
     /// Made-up answers.
     pub abort: Option<Abort>,
@@ -252,7 +250,7 @@ pub struct Fault {
 }
 
 /// A made-up answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abort {
     /// The status.
     pub status: u32,
@@ -261,7 +259,7 @@ pub struct Abort {
 }
 
 /// A made-up delay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delay {
     /// How long.
     pub fixed: Duration,
@@ -270,7 +268,7 @@ pub struct Delay {
 }
 
 /// Cross-origin rules.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorsPolicy {
     /// As written.
     pub rules: crate::api::Cors,

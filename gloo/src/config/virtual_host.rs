@@ -1,15 +1,12 @@
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::{CorsPolicy, HeaderEdits, Retry, Route};
 use crate::api::ObjectRef;
 
 /// Domains and the routes behind them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct VirtualHost {
     /// The VirtualService; Envoy is not told.
-    #[serde(skip)]
     pub holder: Arc<ObjectRef>,
     /// `<namespace>_<name>` of the VirtualService.
     pub name: String,

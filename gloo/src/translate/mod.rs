@@ -31,8 +31,6 @@ mod virtual_hosts;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use serde::Serialize;
-
 pub use findings::{Finding, Gravity};
 pub use memory::Memory;
 
@@ -72,7 +70,7 @@ pub struct Translation {
 }
 
 /// An address that is served.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// `listener-<address>-<port>`.
     pub name: String,
@@ -83,7 +81,7 @@ pub struct Listener {
 }
 
 /// The answer of routes that lead nowhere.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replacement {
     /// HTTP status.
     pub status: u32,

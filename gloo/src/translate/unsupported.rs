@@ -1,14 +1,16 @@
 //! Names what this crate does not translate, so that nothing is passed over in silence.
 
+use serde_json::{Map, Value};
+
 use crate::api::{Destination, Route, RouteAction, Target, VirtualHost, VirtualServiceSpec};
 
 /// A sentence per field of the route that has no effect.
 pub(super) fn of_route(route: &Route) -> Vec<String> {
     let mut fields = Vec::new();
     if let Some(options) = &route.options {
-        fields.extend(options.unsupported.keys().map(|name| format!("options.{name}")));
+        fields.extend(names(&options.unsupported, "options"));
         if let Some(retries) = &options.retries {
-            fields.extend(retries.unsupported.keys().map(|name| format!("options.retries.{name}")));
+            fields.extend(names(&retries.unsupported, "options.retries"));
         }
     }
     if route.options_config_refs.is_some() {
@@ -27,9 +29,9 @@ pub(super) fn of_virtual_service(spec: &VirtualServiceSpec) -> Vec<String> {
 fn of_virtual_host(host: &VirtualHost) -> Vec<String> {
     let mut fields = Vec::new();
     if let Some(options) = &host.options {
-        fields.extend(options.unsupported.keys().map(|name| format!("options.{name}")));
+        fields.extend(names(&options.unsupported, "options"));
         if let Some(retries) = &options.retries {
-            fields.extend(retries.unsupported.keys().map(|name| format!("options.retries.{name}")));
+            fields.extend(names(&retries.unsupported, "options.retries"));
         }
     }
     if host.options_config_refs.is_some() {
@@ -51,8 +53,7 @@ fn of_action(action: &RouteAction) -> Vec<String> {
     }
     let options = action.multi.iter().flat_map(|multi| &multi.destinations);
     for options in options.filter_map(|weighted| weighted.options.as_ref()) {
-        let names = options.unsupported.keys();
-        fields.extend(names.map(|name| format!("routeAction.multi.options.{name}")));
+        fields.extend(names(&options.unsupported, "routeAction.multi.options"));
     }
     fields
 }
@@ -65,6 +66,13 @@ fn of_destination(destination: &Destination) -> impl Iterator<Item = &'static st
         ("destinationSpec.grpc", grpc),
     ];
     fields.into_iter().filter_map(|(name, used)| used.then_some(name))
+}
+
+/// The names of the fields with what they stand in, in alphabetical order.
+fn names(fields: &Map<String, Value>, within: &str) -> Vec<String> {
+    let mut names: Vec<String> = fields.keys().map(|name| format!("{within}.{name}")).collect();
+    names.sort_unstable();
+    names
 }
 
 /// The sentence about one field.
