@@ -1,6 +1,5 @@
 //! What was told: kept, so that whoever goes on with the work repeats nothing.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
@@ -106,13 +105,11 @@ impl fmt::Display for Place {
     }
 }
 
-/// What was told, and what is yet to be.
+/// What was told, and what is yet to be told.
 pub(super) struct Memory {
     place: Place,
     pub(super) commit: Option<CommitNews>,
     pub(super) rollouts: Rollouts,
-    /// Services whose message somebody has yet to get.
-    pub(super) untold: BTreeSet<String>,
     saved: Rollouts,
 }
 
@@ -131,10 +128,11 @@ impl Memory {
             })
         });
         let saved = rollouts.clone();
-        Ok(Self { place, commit: None, rollouts, untold: BTreeSet::new(), saved })
+        Ok(Self { place, commit: None, rollouts, saved })
     }
 
-    /// Writes it down if it is new. Where that fails a message may be repeated, and no rollout waits.
+    /// Writes it down if it is new. Where that fails the next daemon may repeat a message, or not end one, and
+    /// no rollout waits.
     pub(super) async fn save(&mut self) {
         if self.saved == self.rollouts {
             return;

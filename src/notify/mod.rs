@@ -125,9 +125,11 @@ impl Notifier {
             return Ok(());
         }
         let news = memory.rollouts.follow(summary, Timestamp::now());
-        memory.untold.extend(news);
+        memory.rollouts.to_tell(&news);
+        // Before anybody hears of it: if this daemon dies in between, the next one goes on with the message.
+        memory.save().await;
         let mut trouble = Ok(());
-        for name in std::mem::take(&mut memory.untold) {
+        for name in memory.rollouts.untold() {
             let Some(rollout) = memory.rollouts.0.get_mut(&name) else { continue };
             let mut told = Ok(());
             if let Some(slack) = slack {
@@ -138,10 +140,7 @@ impl Notifier {
             }
             match told {
                 Ok(()) => memory.rollouts.told(&name),
-                Err(error) => {
-                    memory.untold.insert(name);
-                    trouble = Err(error);
-                }
+                Err(error) => trouble = Err(error),
             }
         }
         memory.save().await;

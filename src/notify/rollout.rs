@@ -22,6 +22,9 @@ pub(super) struct Rollout {
     pub(super) steps: Vec<Step>,
     /// Whether the service is stable and well again.
     pub(super) finished: bool,
+    /// Whether some receiver has yet to get the message as it is.
+    #[serde(default)]
+    pub(super) untold: bool,
     /// How the receivers know the message, by receiver.
     #[serde(default)]
     pub(super) messages: BTreeMap<String, String>,
@@ -70,9 +73,26 @@ impl Rollout {
 pub(super) struct Rollouts(pub(super) BTreeMap<String, Rollout>);
 
 impl Rollouts {
-    /// Forgets a rollout whose end was told.
+    /// Notes that the messages of these services have yet to be told.
+    pub(super) fn to_tell(&mut self, services: &[String]) {
+        for service in services {
+            if let Some(rollout) = self.0.get_mut(service) {
+                rollout.untold = true;
+            }
+        }
+    }
+
+    /// The services whose message has yet to be told.
+    pub(super) fn untold(&self) -> Vec<String> {
+        let untold = self.0.iter().filter(|(_, rollout)| rollout.untold);
+        untold.map(|(service, _)| service.clone()).collect()
+    }
+
+    /// Notes that the message of this service was told; forgets a rollout whose end was.
     pub(super) fn told(&mut self, service: &str) {
-        if self.0.get(service).is_some_and(|rollout| rollout.finished) {
+        let Some(rollout) = self.0.get_mut(service) else { return };
+        rollout.untold = false;
+        if rollout.finished {
             self.0.remove(service);
         }
     }
@@ -94,6 +114,7 @@ impl Rollouts {
                         service: report.service.clone(),
                         steps: vec![step],
                         finished: false,
+                        untold: false,
                         messages: BTreeMap::new(),
                     };
                     self.0.insert(report.service.clone(), rollout);

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::*;
 use crate::report::{ServiceReport, State};
@@ -20,11 +21,20 @@ struct Inbox {
     refuse: Mutex<u32>,
     /// What a message is about that is always refused.
     dislikes: Option<&'static str>,
+    /// Notified of each message, none of which is ever answered.
+    never_answers: Option<Notify>,
 }
 
 impl Inbox {
     fn take(&self) -> Vec<(String, Value)> {
         std::mem::take(&mut *self.got.lock().expect("nobody panicked"))
+    }
+
+    fn refuses(&self, path: &str) -> bool {
+        let mut refuse = self.refuse.lock().expect("nobody panicked");
+        let refuses = *refuse > 0 || self.dislikes.is_some_and(|words| path.contains(words));
+        *refuse = refuse.saturating_sub(1);
+        refuses
     }
 }
 
@@ -34,15 +44,17 @@ async fn receive(
     headers: HeaderMap,
     Json(mut body): Json<Value>,
 ) -> (StatusCode, Json<Value>) {
-    let mut refuse = inbox.refuse.lock().expect("nobody panicked");
-    if *refuse > 0 || inbox.dislikes.is_some_and(|words| path.contains(words)) {
-        *refuse = refuse.saturating_sub(1);
+    if inbox.refuses(&path) {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({})));
     }
     if let Some(signature) = headers.get("X-Coalmine-Signature-256") {
         body["signature"] = signature.to_str().expect("text").into();
     }
     inbox.got.lock().expect("nobody panicked").push((path, body));
+    if let Some(arrived) = &inbox.never_answers {
+        arrived.notify_one();
+        std::future::pending::<()>().await;
+    }
     (StatusCode::OK, Json(json!({"ok": true, "channel": "C1", "ts": "17.5"})))
 }
 
@@ -148,6 +160,63 @@ async fn whoever_could_not_be_told_is_told_later_and_signed_messages_can_be_chec
     assert_eq!(got[0].1["id"], "echo/a");
     let signature = got[0].1["signature"].as_str().expect("a signature");
     assert!(signature.starts_with("sha256=") && signature.len() == 71, "{signature}");
+}
+
+fn to_webhook(address: &str) -> Receivers {
+    let url = (address.to_owned() + "hook").parse().expect("an address");
+    Receivers { webhook: Some(Webhook { url, secret: None }), ..Receivers::default() }
+}
+
+#[tokio::test]
+async fn the_next_daemon_ends_a_message_whose_sender_died_before_it_was_answered() {
+    let never_answers = Inbox { never_answers: Some(Notify::new()), ..Inbox::default() };
+    let (inbox, address) = listen_with(never_answers).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut first = notifier(to_webhook(&address), folder.path()).await;
+    let arrived = inbox.never_answers.as_ref().expect("it never answers");
+    let shifting = summary("Shifting", State::Progressing, "a");
+    tokio::select! {
+        _ = first.take_up(&shifting) => unreachable!("it was not answered"),
+        () = arrived.notified() => {}
+    }
+    let begun = inbox.take();
+    let (inbox, address) = listen().await;
+    let mut second = notifier(to_webhook(&address), folder.path()).await;
+    assert!(!second.take_up(&summary("Stable", State::Ready, "b")).await);
+    let ended = inbox.take();
+    assert_eq!((begun.len(), ended.len()), (1, 1), "{ended:?}");
+    assert_eq!(begun[0].1["id"], ended[0].1["id"]);
+    assert_eq!(ended[0].1["finished"], true);
+}
+
+#[tokio::test]
+async fn what_a_daemon_could_not_report_is_reported_by_the_next_one_also_the_end() {
+    let (inbox, address) = listen().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (shifting, stable) =
+        (summary("Shifting", State::Ready, "a"), summary("Stable", State::Ready, "b"));
+    for (summary, is_finished) in [(&shifting, false), (&stable, true)] {
+        *inbox.refuse.lock().expect("nobody panicked") = 1;
+        let mut first = notifier(to_webhook(&address), folder.path()).await;
+        assert!(first.take_up(summary).await);
+        let mut second = notifier(to_webhook(&address), folder.path()).await;
+        assert!(!second.take_up(summary).await);
+        let mut third = notifier(to_webhook(&address), folder.path()).await;
+        assert!(!third.take_up(summary).await);
+        let got = inbox.take();
+        assert_eq!(got.len(), 1, "{got:?}");
+        assert_eq!(got[0].1["finished"], is_finished);
+    }
+}
+
+#[tokio::test]
+async fn messages_are_sent_although_nothing_can_be_remembered() {
+    let (inbox, address) = listen().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let missing = folder.path().join("missing");
+    let mut notifier = notifier(to_webhook(&address), &missing).await;
+    assert!(!notifier.take_up(&summary("Shifting", State::Ready, "a")).await);
+    assert_eq!(inbox.take().len(), 1);
 }
 
 #[tokio::test]
