@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coalmine::source::{Change, Credentials, Policy, Revision, Source, SourceConfig, SourceError};
 use coalmine_core::tree::Tree;
@@ -13,7 +13,7 @@ use git2::{ObjectType, Oid, Repository, Signature};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_coalmine");
 /// Far more than any of these fetches takes: whoever meets it hangs.
-const AMPLE: Duration = Duration::from_secs(30);
+const AMPLE: Duration = Duration::from_secs(120);
 
 /// A repository to fetch from and a state directory, both gone at the end of the test.
 struct Fixture {
@@ -359,13 +359,24 @@ fn wait_for_end(mut connection: TcpStream) {
 async fn a_server_that_hangs_ends_the_child_at_the_deadline() {
     let fixture = Fixture::new();
     let (server, repository) = silent_server();
+    server.set_nonblocking(true).unwrap();
     let deadline = Duration::from_millis(300);
     let config = SourceConfig { repository: repository.clone(), deadline, ..fixture.config() };
-    let error = Source::new(config).unwrap().fetch().await.unwrap_err();
-    assert_eq!(error, SourceError::Deadline { repository: repository.clone(), deadline });
-    let expected = format!("git repository {repository} sent nothing for 300ms");
-    assert!(error.to_string().starts_with(&expected), "{error}");
-    wait_for_end(server.accept().unwrap().0);
+    let source = Source::new(config).unwrap();
+    let end = Instant::now() + AMPLE;
+    // On a busy machine a child may be ended before it has reached the server.
+    let connection = loop {
+        let error = source.fetch().await.unwrap_err();
+        assert_eq!(error, SourceError::Deadline { repository: repository.clone(), deadline });
+        let expected = format!("git repository {repository} sent nothing for 300ms");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+        match server.accept() {
+            Ok((connection, _)) => break connection,
+            Err(error) => assert!(Instant::now() < end, "no child reaches the server: {error}"),
+        }
+    };
+    connection.set_nonblocking(false).unwrap();
+    wait_for_end(connection);
 }
 
 /// A git server that sends a repository, in pieces with pauses between them.
@@ -400,12 +411,14 @@ async fn a_fetch_that_takes_longer_than_the_deadline_goes_on_as_long_as_somethin
     let mut random = fastrand::Rng::with_seed(1);
     let large: String = (0..1_000_000).map(|_| random.alphanumeric()).collect();
     let id = fixture.commit("main", &large, None);
-    // More than 700 kB come in pieces of at most 200 kB.
-    let deadline = Duration::from_secs(3);
-    let pause = Duration::from_millis(1100);
-    let repository = slow_server(fixture.origin.path().to_path_buf(), 200_000, pause);
+    // More than 700 kB come in pieces of at most 50 kB, each far sooner than the deadline.
+    let deadline = Duration::from_secs(6);
+    let pause = Duration::from_millis(500);
+    let repository = slow_server(fixture.origin.path().to_path_buf(), 50_000, pause);
     let config = SourceConfig { repository, deadline, ..fixture.config() };
+    let begun = Instant::now();
     assert_eq!(Source::new(config).unwrap().fetch().await.unwrap().id, id);
+    assert!(begun.elapsed() > deadline, "it took only {:?}", begun.elapsed());
 }
 
 #[tokio::test]

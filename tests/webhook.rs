@@ -117,7 +117,8 @@ fn a_push_is_fetched_at_once_and_a_wrong_secret_moves_nobody() {
 #[test]
 fn a_push_while_a_fetch_hangs_is_fetched_after_its_deadline() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let arguments = ["--webhook-secret-file", "SECRET", "--fetch-deadline", "1s"];
+    // Long enough for the first fetch to reach the server, or the next one would come in an hour.
+    let arguments = ["--webhook-secret-file", "SECRET", "--fetch-deadline", "5s"];
     let daemon = Daemon::start(&server, &arguments);
     // It is held open and never answered.
     let hanging = fetch(&server);

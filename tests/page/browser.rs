@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 use super::AMPLE;
 
+/// How long a script of ours may take, in milliseconds; the driver's own bound is 30 s.
+const SCRIPT: u64 = 300_000;
 /// The window's height from which it grows to that of a page.
 const LEAST_HEIGHT: u32 = 600;
 
@@ -104,7 +106,11 @@ impl Driver {
         }
         let mut builder =
             ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
-        builder.capabilities([("goog:chromeOptions".to_owned(), options)].into_iter().collect());
+        let capabilities = [
+            ("goog:chromeOptions".to_owned(), options),
+            ("timeouts".to_owned(), json!({"script": SCRIPT})),
+        ];
+        builder.capabilities(capabilities.into_iter().collect());
         builder.connect(&self.address).await.context("cannot start a browser")
     }
 

@@ -22,7 +22,7 @@ use browser::{Driver, Look};
 use scene::Scene;
 
 /// Far more than anything here takes.
-const AMPLE: Duration = Duration::from_secs(60);
+const AMPLE: Duration = Duration::from_secs(180);
 /// The key Tab, in WebDriver's alphabet.
 const TAB: &str = "\u{e004}";
 /// The key Enter.
