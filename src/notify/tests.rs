@@ -21,8 +21,17 @@ struct Inbox {
     refuse: Mutex<u32>,
     /// What a message is about that is always refused.
     dislikes: Option<&'static str>,
-    /// Notified of each message, none of which is ever answered.
-    never_answers: Option<Notify>,
+    /// What becomes of messages that are never answered.
+    silence: Mutex<Option<Silence>>,
+    /// Notified of each of those.
+    unanswered: Notify,
+}
+
+/// What becomes of a message whose sender gets no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Silence {
+    Lost,
+    Received,
 }
 
 impl Inbox {
@@ -50,9 +59,12 @@ async fn receive(
     if let Some(signature) = headers.get("X-Coalmine-Signature-256") {
         body["signature"] = signature.to_str().expect("text").into();
     }
-    inbox.got.lock().expect("nobody panicked").push((path, body));
-    if let Some(arrived) = &inbox.never_answers {
-        arrived.notify_one();
+    let silence = *inbox.silence.lock().expect("nobody panicked");
+    if silence != Some(Silence::Lost) {
+        inbox.got.lock().expect("nobody panicked").push((path, body));
+    }
+    if silence.is_some() {
+        inbox.unanswered.notify_one();
         std::future::pending::<()>().await;
     }
     (StatusCode::OK, Json(json!({"ok": true, "channel": "C1", "ts": "17.5"})))
@@ -167,26 +179,47 @@ fn to_webhook(address: &str) -> Receivers {
     Receivers { webhook: Some(Webhook { url, secret: None }), ..Receivers::default() }
 }
 
-#[tokio::test]
-async fn the_next_daemon_ends_a_message_whose_sender_died_before_it_was_answered() {
-    let never_answers = Inbox { never_answers: Some(Notify::new()), ..Inbox::default() };
-    let (inbox, address) = listen_with(never_answers).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut first = notifier(to_webhook(&address), folder.path()).await;
-    let arrived = inbox.never_answers.as_ref().expect("it never answers");
-    let shifting = summary("Shifting", State::Progressing, "a");
-    tokio::select! {
-        _ = first.take_up(&shifting) => unreachable!("it was not answered"),
-        () = arrived.notified() => {}
-    }
-    let begun = inbox.take();
+/// Plays a rollout in which the daemon dies while it sends the message of the step `death`; the next one sees
+/// that step and all that follow, or only the last one. What came in then.
+async fn messages_with_a_death(death: usize, silence: Silence, sees_all: bool) -> Vec<Value> {
     let (inbox, address) = listen().await;
-    let mut second = notifier(to_webhook(&address), folder.path()).await;
-    assert!(!second.take_up(&summary("Stable", State::Ready, "b")).await);
-    let ended = inbox.take();
-    assert_eq!((begun.len(), ended.len()), (1, 1), "{ended:?}");
-    assert_eq!(begun[0].1["id"], ended[0].1["id"]);
-    assert_eq!(ended[0].1["finished"], true);
+    let folder = tempfile::tempdir().expect("a folder");
+    let steps = [
+        summary("Shifting", State::Progressing, "a"),
+        summary("Shifting", State::Ready, "a"),
+        summary("Stable", State::Progressing, "b"),
+        summary("Stable", State::Ready, "b"),
+    ];
+    let mut first = notifier(to_webhook(&address), folder.path()).await;
+    for step in &steps[..death] {
+        assert!(!first.take_up(step).await);
+    }
+    *inbox.silence.lock().expect("nobody panicked") = Some(silence);
+    tokio::select! {
+        _ = first.take_up(&steps[death]) => unreachable!("it was not answered"),
+        () = inbox.unanswered.notified() => {}
+    }
+    *inbox.silence.lock().expect("nobody panicked") = None;
+    let mut next = notifier(to_webhook(&address), folder.path()).await;
+    for step in if sees_all { &steps[death..] } else { &steps[steps.len() - 1..] } {
+        assert!(!next.take_up(step).await);
+    }
+    inbox.take().into_iter().map(|(_, message)| message).collect()
+}
+
+#[tokio::test]
+async fn the_next_daemon_ends_the_message_whenever_the_one_before_died() {
+    for death in 0..4 {
+        for silence in [Silence::Lost, Silence::Received] {
+            for sees_all in [true, false] {
+                let case = format!("step {death}, {silence:?}, all: {sees_all}");
+                let got = messages_with_a_death(death, silence, sees_all).await;
+                assert!(got.iter().all(|message| message["id"] == "echo/a"), "{case}: {got:?}");
+                let last = got.last().expect("a message");
+                assert_eq!(last["finished"], true, "{case}: {got:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
