@@ -2,6 +2,7 @@
 //! API server about objects.
 
 mod error;
+mod watched_kind;
 mod whole;
 
 use std::collections::BTreeMap;
@@ -25,9 +26,9 @@ use tokio::sync::{Mutex, Semaphore};
 
 pub use error::ClusterError;
 use error::{translate, watch_error};
+pub use watched_kind::WatchedKind;
 use whole::Whole;
 
-use crate::live::Kind;
 use crate::report::Requests;
 use coalmine_core::labels::{FIELD_MANAGER, INSTANCE, SERVICE};
 use coalmine_core::object::{Manifest, ObjectId};
@@ -199,7 +200,7 @@ impl Cluster {
     /// When the API server does not say how the kind is called.
     pub async fn watch(
         &self,
-        kind: &Kind,
+        kind: &WatchedKind,
         instance: &str,
     ) -> Result<BoxStream<'static, Result<Event<Value>, ClusterError>>, ClusterError> {
         let anything = ObjectId::new(&kind.api_version, &kind.kind, None, "*");
@@ -228,7 +229,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When the API server does not answer.
-    pub async fn labelled_kinds(&self, instance: &str) -> Result<Vec<Kind>, ClusterError> {
+    pub async fn labelled_kinds(&self, instance: &str) -> Result<Vec<WatchedKind>, ClusterError> {
         let unreachable = |error: kube::Error| translate(&nothing(), error);
         let discovery = Discovery::new(self.client.clone()).run().await.map_err(unreachable)?;
         let resources = discovery.groups().flat_map(|group| group.recommended_resources());
@@ -244,7 +245,7 @@ impl Cluster {
             let api: Api<Whole> = Api::all_with(self.client.clone(), &resource);
             match api.list_metadata(&selector).await {
                 Ok(found) if found.items.iter().any(|o| o.metadata.owner_references.is_none()) => {
-                    kinds.push(Kind::ours(&resource.api_version, &resource.kind));
+                    kinds.push(WatchedKind::ours(&resource.api_version, &resource.kind));
                 }
                 Ok(_) => {}
                 Err(kube::Error::Api(status)) if (401..500).contains(&status.code) => {}

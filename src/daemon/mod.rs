@@ -25,8 +25,9 @@ use tokio_util::sync::CancellationToken;
 pub use once::once;
 
 use crate::cluster::Cluster;
+use crate::cluster::WatchedKind;
 use crate::election::{self, Leadership, LeaseName};
-use crate::live::{Kind, Live, Notice, Touched, Watching};
+use crate::live::{Live, Notice, Touched, Watching};
 use crate::notify::{Notifier, Place, Receivers};
 use crate::page;
 use crate::reconcile::{Admission, Reconciler};
@@ -262,7 +263,9 @@ fn notice(shown: &Shown) -> Notice {
     let (health, metrics) = (shown.health.clone(), shown.metrics.clone());
     Arc::new(move |kind, watching| match watching {
         // What only platform/ has is no reason to be unready for everybody.
-        Watching::Begun => health.watch(&kind.kind, !Kind::of_services().any(|it| it == *kind)),
+        Watching::Begun => {
+            health.watch(&kind.kind, !WatchedKind::of_services().any(|it| it == *kind))
+        }
         Watching::Synced => health.watch(&kind.kind, true),
         Watching::Broken => metrics.watch_restarted(&kind.kind),
     })

@@ -11,7 +11,7 @@ use super::past;
 use super::strays::Roll;
 use super::wanted::{Content, Wanted};
 use super::work::{Work, joined};
-use crate::live::Kind;
+use crate::cluster::WatchedKind;
 use crate::reconcile::Conduct;
 use crate::report::Course;
 use crate::source::{Revision, Source};
@@ -93,7 +93,7 @@ impl Daemon {
     /// Watches what the revision's platform consists of, and once what an earlier one's may have, and
     /// waits until all that services rest on is known.
     async fn watch_kinds(&mut self, work: &Work) -> anyhow::Result<()> {
-        let mut kinds: Vec<Kind> = work.platform_kinds();
+        let mut kinds: Vec<WatchedKind> = work.platform_kinds();
         if !self.swept {
             kinds.extend(self.reconciler.cluster.labelled_kinds(&self.reconciler.instance).await?);
         }
@@ -159,12 +159,12 @@ impl Daemon {
 
 impl Work {
     /// The kinds in `platform/`.
-    fn platform_kinds(&self) -> Vec<Kind> {
+    fn platform_kinds(&self) -> Vec<WatchedKind> {
         let mut kinds = Vec::new();
         for wanted in &self.wanted {
             if let Content::Platform(platform) = &wanted.content {
                 let ids = platform.manifests.iter().map(Manifest::id);
-                kinds.extend(ids.map(|id| Kind::ours(&id.api_version, &id.kind)));
+                kinds.extend(ids.map(|id| WatchedKind::ours(&id.api_version, &id.kind)));
             }
         }
         kinds

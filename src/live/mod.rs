@@ -16,11 +16,10 @@ use kube::runtime::watcher::Event;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch as channel};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, WatchedKind};
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::{Addresses, Facts, PodFacts};
 use state::State;
-pub use watch::Kind;
 
 /// Something in the cluster is no longer as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ pub enum Watching {
 }
 
 /// Told how the watches go.
-pub type Notice = Arc<dyn Fn(&Kind, Watching) + Send + Sync>;
+pub type Notice = Arc<dyn Fn(&WatchedKind, Watching) + Send + Sync>;
 
 /// The live state; cloning gives another handle on the same.
 #[derive(Clone)]
@@ -79,7 +78,7 @@ impl Live {
     /// tasks are dropped. Every `resync` each kind is listed anew, in case an event was missed.
     pub fn follow(&self, cluster: &Cluster, resync: Duration) -> tokio::task::JoinSet<()> {
         let mut tasks = tokio::task::JoinSet::new();
-        for kind in Kind::of_services() {
+        for kind in WatchedKind::of_services() {
             self.watch(&mut tasks, cluster, kind, resync);
         }
         tasks
@@ -90,7 +89,7 @@ impl Live {
         &self,
         tasks: &mut tokio::task::JoinSet<()>,
         cluster: &Cluster,
-        kind: Kind,
+        kind: WatchedKind,
         resync: Duration,
     ) {
         if self.state().enter_kind(&kind) {
@@ -162,7 +161,7 @@ impl Live {
     }
 
     /// Takes up what the watch of a kind says. The words of one watch have to come in their order.
-    pub fn receive(&self, kind: &Kind, event: Event<Value>) {
+    pub fn receive(&self, kind: &WatchedKind, event: Event<Value>) {
         match event {
             Event::Init => self.state().begin_list(kind),
             Event::InitApply(object) | Event::Apply(object) => {
@@ -214,7 +213,7 @@ impl Live {
         }
     }
 
-    fn note_trouble(&self, kind: &Kind, trouble: String) {
+    fn note_trouble(&self, kind: &WatchedKind, trouble: String) {
         self.state().note_trouble(kind, trouble);
         (self.shared.notice)(kind, Watching::Broken);
     }
@@ -244,7 +243,7 @@ mod tests {
             })
         };
         let (live, _) = Live::new("default", notice);
-        let pod = Kind { api_version: "v1".into(), kind: "Pod".into(), only_ours: true };
+        let pod = WatchedKind { api_version: "v1".into(), kind: "Pod".into(), only_ours: true };
         for _ in 0..2 {
             live.receive(&pod, Event::Init);
             live.receive(&pod, Event::InitDone);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use gloo::Snapshot;
 use serde_json::Value;
 
-use super::{Kind, Touched};
+use super::Touched;
+use crate::cluster::WatchedKind;
 use coalmine_core::labels::{SERVICE, last_changed};
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::{
@@ -28,7 +29,7 @@ pub(super) struct State {
     /// How often the snapshot has changed, in all and by objects of each service.
     gloo_version: u64,
     own_gloo_changes: BTreeMap<Arc<str>, u64>,
-    kinds: BTreeMap<Kind, Following>,
+    kinds: BTreeMap<WatchedKind, Following>,
 }
 
 /// Namespace and name.
@@ -70,9 +71,9 @@ impl State {
     }
 
     /// False when the kind is watched already.
-    pub(super) fn enter_kind(&mut self, kind: &Kind) -> bool {
+    pub(super) fn enter_kind(&mut self, kind: &WatchedKind) -> bool {
         let is_watched =
-            |known: &Kind| known.api_version == kind.api_version && known.kind == kind.kind;
+            |known: &WatchedKind| known.api_version == kind.api_version && known.kind == kind.kind;
         if self.kinds.keys().any(is_watched) {
             return false;
         }
@@ -82,7 +83,8 @@ impl State {
 
     /// How many of the kinds that every service rests on were not listed yet.
     pub(super) fn unsynced(&self) -> usize {
-        let is_needed = |kind: &Kind| Kind::of_services().any(|needed| needed == *kind);
+        let is_needed =
+            |kind: &WatchedKind| WatchedKind::of_services().any(|needed| needed == *kind);
         self.kinds.iter().filter(|(kind, known)| !known.listed && is_needed(kind)).count()
     }
 
@@ -106,7 +108,7 @@ impl State {
         Some(following)
     }
 
-    pub(super) fn note_trouble(&mut self, kind: &Kind, trouble: String) {
+    pub(super) fn note_trouble(&mut self, kind: &WatchedKind, trouble: String) {
         let following = self.kinds.entry(kind.clone()).or_default();
         if following.trouble.as_ref() != Some(&trouble) {
             tracing::warn!(kind = kind.kind, "watch interrupted: {trouble}");
@@ -300,12 +302,12 @@ impl State {
         }
     }
 
-    pub(super) fn begin_list(&mut self, kind: &Kind) {
+    pub(super) fn begin_list(&mut self, kind: &WatchedKind) {
         self.kinds.entry(kind.clone()).or_default().seen = Some(BTreeSet::new());
     }
 
     /// The list is complete: what it did not hold is gone.
-    pub(super) fn end_list(&mut self, kind: &Kind) -> Vec<Touched> {
+    pub(super) fn end_list(&mut self, kind: &WatchedKind) -> Vec<Touched> {
         let following = self.kinds.entry(kind.clone()).or_default();
         let is_first = !std::mem::replace(&mut following.listed, true);
         following.trouble = None;
@@ -352,7 +354,7 @@ fn service_of(claim: &Claim) -> Option<Arc<str>> {
     }
 }
 
-fn named(kind: &Kind, (namespace, name): &(String, String)) -> ObjectId {
+fn named(kind: &WatchedKind, (namespace, name): &(String, String)) -> ObjectId {
     ObjectId::new(&kind.api_version, &kind.kind, Some(namespace), name)
 }
 
@@ -374,8 +376,8 @@ mod tests {
             "spec": {"routes": [{"matchers": [{"prefix": "/echo"}]}]}})
     }
 
-    fn kind() -> Kind {
-        Kind {
+    fn kind() -> WatchedKind {
+        WatchedKind {
             api_version: "gateway.solo.io/v1".into(),
             kind: "RouteTable".into(),
             only_ours: false,

@@ -10,7 +10,7 @@ use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::live::Kind;
+use crate::cluster::WatchedKind;
 use coalmine_core::health::Verdict;
 use coalmine_core::labels::{APPLIED, INSTANCE, SERVICE};
 use coalmine_core::plan::{Desired, Undo};
@@ -53,7 +53,7 @@ fn away(_: &Method, _: &str, _: Value) -> (u16, Value) {
 /// A cluster with the platform and these objects, and an API server that answers so.
 fn reconciler(objects: &[Value], answer: Arc<Answer>) -> Reconciler {
     let (live, _) = Live::new("default", Arc::new(|_, _| ()));
-    for kind in Kind::of_services() {
+    for kind in WatchedKind::of_services() {
         live.receive(&kind, Event::Init);
         let objects = platform().into_iter().chain(objects.iter().cloned());
         let objects = objects.filter(|object| object["kind"] == kind.kind);
@@ -236,7 +236,8 @@ async fn what_a_strangers_mistake_kept_from_envoy_settles_from_when_it_is_repair
     assert!(blocked.contains("nothing deleted until that is repaired"), "{blocked}");
     strangers["spec"]["virtualHost"]["domains"] = json!(["other.example.com"]);
     strangers["metadata"]["resourceVersion"] = "3".into();
-    let kind = Kind::of_services().find(|kind| kind.kind == "VirtualService").expect("watched");
+    let kind =
+        WatchedKind::of_services().find(|kind| kind.kind == "VirtualService").expect("watched");
     reconciler.live.receive(&kind, Event::Apply(strangers));
     let repaired = reason(&reconciler, 200).await;
     assert!(repaired.contains("they settle"), "{repaired}");

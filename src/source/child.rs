@@ -7,7 +7,6 @@
 //! and goes too.
 
 use std::io::{BufRead as _, Read as _, Write as _};
-use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 
 use serde::{Deserialize, Serialize};
@@ -17,38 +16,13 @@ use tokio::sync::Notify;
 
 use super::accepted::Accepted;
 use super::config::SourceConfig;
-use super::credentials::Credentials;
 use super::error::SourceError;
 use super::patience::{Exhausted, exhausted};
-use super::policy::Policy;
+use super::request::Request;
 use super::revision::Revision;
 
 /// The most that is read of a child's stdout and of its stderr, in bytes.
 const LONGEST_OUTPUT: u64 = 1 << 20;
-
-/// What the child is asked to do.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Request {
-    pub(super) repository: String,
-    pub(super) branch: String,
-    pub(super) path: String,
-    pub(super) directory: PathBuf,
-    pub(super) credentials: Credentials,
-    /// Read every file of the revision, to see whether the clone is whole. Between two fetches of one
-    /// process this would only repeat what reading the tree finds out.
-    pub(super) verify: bool,
-    /// Which commits may be taken up.
-    pub(super) policy: Policy,
-    /// The commit that was accepted last.
-    pub(super) accepted: Option<Accepted>,
-}
-
-impl Request {
-    /// The child's home: no configuration of a person's git or ssh is read.
-    pub(super) fn home(&self) -> PathBuf {
-        self.directory.join("home")
-    }
-}
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

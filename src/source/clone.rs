@@ -7,15 +7,14 @@ use git2::Repository;
 use jiff::Timestamp;
 
 use super::blobs;
-use super::child::Request;
+use super::config::CLONE;
 use super::contact::Contact;
 use super::error::SourceError;
 use super::policy::Fetched;
+use super::request::{Failure, Request};
 use super::revision::Revision;
 use coalmine_core::tree::Tree;
 
-/// The clone's folder inside the state directory.
-pub(super) const CLONE: &str = "clone.git";
 /// Where a clone grows before it takes the damaged one's place.
 const GROWING: &str = "clone.new";
 /// libgit2 does not repack: a clone of this many packs is made anew.
@@ -130,23 +129,6 @@ fn remove(folder: &Path) -> std::io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
-    }
-}
-
-/// Why an update failed: for good, or perhaps because the clone is damaged.
-pub(super) enum Failure {
-    /// What the caller is told.
-    Final(SourceError),
-    /// What libgit2 said; a new clone may help.
-    Clone(String),
-}
-
-impl From<SourceError> for Failure {
-    fn from(error: SourceError) -> Self {
-        match error {
-            SourceError::Damaged { detail, .. } => Self::Clone(detail),
-            error => Self::Final(error),
-        }
     }
 }
 

@@ -9,6 +9,9 @@ use super::location::{self, Transport};
 use super::patience::LONGEST;
 use super::policy::Policy;
 
+/// The clone's folder inside the state directory.
+pub(super) const CLONE: &str = "clone.git";
+
 /// Which branch of which repository to follow, and how.
 #[derive(Clone, Debug)]
 pub struct SourceConfig {
@@ -47,7 +50,7 @@ impl SourceConfig {
 
     /// The bare clone.
     pub(super) fn clone_directory(&self) -> PathBuf {
-        self.directory.join(super::clone::CLONE)
+        self.directory.join(CLONE)
     }
 
     /// The same configuration with its path normalised, or why it cannot work.

@@ -8,13 +8,12 @@ use git2::{
     RemoteRedirect, Repository,
 };
 
-use super::child::Request;
-use super::clone::Failure;
 use super::credentials::{Answers, unusable};
 use super::error::SourceError;
 use super::host_key::{ShownKey, names_host};
 use super::location::{Transport, local_path, ssh_host, transport};
 use super::patience::SignOfLife;
+use super::request::{Failure, Request};
 
 /// How servers say that a repository is not there, in small letters.
 const ABSENT: [&str; 5] =

@@ -21,6 +21,7 @@ mod past;
 mod patience;
 mod policy;
 mod poll;
+mod request;
 mod revision;
 mod signature;
 mod trigger;

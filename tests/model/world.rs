@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use coalmine::live::Kind;
+use coalmine::cluster::WatchedKind;
 use coalmine_core::object::ObjectId;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -56,8 +56,8 @@ pub(crate) enum Event {
     /// Routes that Gloo dislikes since this moment have to be gone.
     WayBackDue(ObjectId, i64),
     Serve(ObjectId, Option<Value>),
-    Deliver(Kind),
-    Relist(Kind),
+    Deliver(WatchedKind),
+    Relist(WatchedKind),
 }
 
 /// Everything that is simulated but the daemon.

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use coalmine::live::{Kind, Live};
+use coalmine::cluster::WatchedKind;
+use coalmine::live::Live;
 use coalmine_core::labels::INSTANCE as LABEL;
 use coalmine_core::object::ObjectId;
 use kube::runtime::watcher::Event as Told;
@@ -20,7 +21,7 @@ const RELIST: i64 = 100_000;
 #[derive(Default)]
 pub(crate) struct Watches {
     live: Option<Live>,
-    queues: BTreeMap<Kind, Queue>,
+    queues: BTreeMap<WatchedKind, Queue>,
     /// Until when events of a kind come late or not at all.
     pub(crate) stale_until: BTreeMap<String, i64>,
     pub(crate) losing_until: BTreeMap<String, i64>,
@@ -41,7 +42,7 @@ impl World {
     pub(crate) fn follow_for(&mut self, live: &Live) {
         self.watches.live = Some(live.clone());
         self.watches.queues.clear();
-        for kind in Kind::of_services() {
+        for kind in WatchedKind::of_services() {
             self.list(&kind, 0);
             self.deliver(&kind);
         }
@@ -54,7 +55,7 @@ impl World {
     }
 
     /// Lists a kind anew; the answer comes after a while.
-    pub(crate) fn list(&mut self, kind: &Kind, lag: i64) {
+    pub(crate) fn list(&mut self, kind: &WatchedKind, lag: i64) {
         let Some(live) = &self.watches.live else { return };
         live.receive(kind, Told::Init);
         let now = self.now;
@@ -74,7 +75,7 @@ impl World {
 
     /// Something has changed: the watch will tell it.
     pub(crate) fn tell_watches(&mut self, id: &ObjectId, change: &Change) {
-        let mut kinds = Kind::of_services();
+        let mut kinds = WatchedKind::of_services();
         let Some(kind) = kinds.find(|k| k.kind == id.kind && k.api_version == id.api_version)
         else {
             return;
@@ -111,7 +112,7 @@ impl World {
     }
 
     /// Tells what is due.
-    pub(crate) fn deliver(&mut self, kind: &Kind) {
+    pub(crate) fn deliver(&mut self, kind: &WatchedKind) {
         let Some(live) = self.watches.live.clone() else { return };
         let Some(queue) = self.watches.queues.get_mut(kind) else { return };
         while queue.waiting.front().is_some_and(|(due, ..)| *due <= self.now) {
@@ -131,6 +132,6 @@ impl World {
     }
 }
 
-fn shows(kind: &Kind, object: &Value) -> bool {
+fn shows(kind: &WatchedKind, object: &Value) -> bool {
     !kind.only_ours || object["metadata"]["labels"][LABEL] == INSTANCE
 }

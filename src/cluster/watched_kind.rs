@@ -1,0 +1,31 @@
+//! The kinds of objects that are watched.
+
+/// A kind that is watched.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WatchedKind {
+    /// For example `gateway.solo.io/v1`.
+    pub api_version: String,
+    /// For example `RouteTable`.
+    pub kind: String,
+    /// Whether only objects with our instance label are watched.
+    pub only_ours: bool,
+}
+
+impl WatchedKind {
+    /// The kinds a service consists of, and all that Gloo's routing rests on. Of the latter every
+    /// object counts: a stranger's table can collide with a change of ours.
+    pub fn of_services() -> impl Iterator<Item = Self> {
+        let routing = gloo::Snapshot::ROUTING.iter().map(|kind| Self {
+            api_version: kind.api_version.into(),
+            kind: kind.kind.into(),
+            only_ours: false,
+        });
+        let ours = [("v1", "Endpoints"), ("v1", "Pod"), ("apps/v1", "Deployment")];
+        routing.chain(ours.map(|(api_version, kind)| Self::ours(api_version, kind)))
+    }
+
+    /// Objects with our label of any kind.
+    pub fn ours(api_version: &str, kind: &str) -> Self {
+        Self { api_version: api_version.into(), kind: kind.into(), only_ours: true }
+    }
+}
