@@ -125,7 +125,7 @@ impl Notifier {
             return Ok(());
         }
         let news = memory.rollouts.follow(summary, Timestamp::now());
-        memory.rollouts.to_tell(&news);
+        memory.rollouts.remember_unsent(&news);
         // Before anybody hears of it: if this daemon dies in between, the next one goes on with the message.
         memory.save().await;
         let mut trouble = Ok(());

@@ -74,7 +74,7 @@ pub(super) struct Rollouts(pub(super) BTreeMap<String, Rollout>);
 
 impl Rollouts {
     /// Notes that the messages of these services have yet to be told.
-    pub(super) fn to_tell(&mut self, services: &[String]) {
+    pub(super) fn remember_unsent(&mut self, services: &[String]) {
         for service in services {
             if let Some(rollout) = self.0.get_mut(service) {
                 rollout.untold = true;
