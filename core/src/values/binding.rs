@@ -1,19 +1,11 @@
-//! What puts a service's routes into the gateway.
+//! Reads what puts a service's routes into the gateway.
 
 use std::collections::BTreeSet;
 
 use super::entry::{Entry, Fields, Problems};
+use super::model::Binding;
 use super::names::check_label_value;
 use crate::problem::Problem;
-
-/// What puts a service's routes into the gateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Binding {
-    /// The label of a RouteTable, for a VirtualService of the platform to select.
-    ApiGroup(String),
-    /// The domains of a VirtualService of the service's own.
-    Domains(Vec<String>),
-}
 
 /// Reads `apiGroup` or `domains` below `routes`.
 pub(super) fn read(fields: &mut Fields, problems: &mut Problems) -> Option<Binding> {

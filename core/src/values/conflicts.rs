@@ -4,15 +4,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::binding::Binding;
-use super::deployment::Workload;
 use super::file;
-use super::matching::{Path, PathMatch, ValueMatch};
+use super::model::{Binding, Path, PathMatch, Service, Split, ValueMatch, Workload};
 use super::names::{ServiceName, Weight};
 use super::node::{Data, Node};
 use super::repository::Outcome;
-use super::routes::Split;
-use super::service::Service;
 use crate::problem::{Location, Problem, few};
 use crate::tree::Tree;
 

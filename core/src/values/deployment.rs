@@ -1,4 +1,4 @@
-//! What one version of a service is made of.
+//! Reads what stands below `deployment.<version>`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,107 +6,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::entry::{Entry, Fields, Problems};
-use super::names::{check_label, check_path_segment};
+use super::model::{Deployment, Probe, Probes, UpstreamRef, Workload};
 use super::node::{Data, Scalar};
 use super::patch;
-use super::settings;
-use crate::labels;
+use super::scalars::{is_reserved, read_duration, read_label, read_port, read_segment};
 use crate::problem::Problem;
-
-/// The port of a container whose values name none.
-pub const DEFAULT_PORT: u16 = 8080;
-
-/// How long a pod whose values say nothing goes on answering after its end was decided. Gloo takes up
-/// to 3.6 s to tell Envoy that an endpoint is gone (two tickers of 1 s in a row, and the way of the
-/// endpoints); twice that leaves room for a busy cluster, and only a pod that goes anyway waits.
-pub const DEFAULT_DRAIN: Duration = Duration::from_secs(7);
-
-/// Where the pods of a version come from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Workload {
-    /// We own its Deployment.
-    Deployed(Box<Deployment>),
-    /// `external: true`: somebody else runs pods with our labels `app` and `version`.
-    External,
-    /// `external.upstream`: it is an Upstream that exists already.
-    Upstream(UpstreamRef),
-}
-
-/// An Upstream by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpstreamRef {
-    /// The Upstream's name.
-    pub name: String,
-    /// The Upstream's namespace.
-    pub namespace: String,
-}
-
-/// The settings of one Deployment. What is `None` is left to the default that its field names.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Deployment {
-    /// How many pods; when absent the field is not ours (an autoscaler's, or Kubernetes' 1).
-    pub replicas: Option<u32>,
-    /// The image; `hashicorp/http-echo` answering `version:<service>-<version>`.
-    pub image: Option<String>,
-    /// The container's arguments; none, or those of the default image.
-    pub args: Option<Vec<String>>,
-    /// The environment, as Kubernetes' list of name and value or source.
-    pub env: Vec<Value>,
-    /// The port the container listens on; [`DEFAULT_PORT`].
-    pub port: Option<u16>,
-    /// `Always`, `IfNotPresent` or `Never`; Kubernetes' choice.
-    pub image_pull_policy: Option<String>,
-    /// Kubernetes' resource requirements.
-    pub resources: Option<Map<String, Value>>,
-    /// Kubernetes' probes.
-    pub probes: Probes,
-    /// More labels, for the Deployment and its pods.
-    pub labels: BTreeMap<String, String>,
-    /// Annotations, for the Deployment and its pods.
-    pub annotations: BTreeMap<String, String>,
-    /// The pods' service account; the namespace's default one.
-    pub service_account_name: Option<String>,
-    /// How long a pod goes on answering before it is asked to end, in whole seconds;
-    /// [`DEFAULT_DRAIN`].
-    pub drain: Option<Duration>,
-    /// A JSON merge patch (RFC 7386) on the rendered Deployment.
-    pub patch: Option<Map<String, Value>>,
-}
-
-impl Deployment {
-    /// The port the container listens on.
-    pub fn container_port(&self) -> u16 {
-        self.port.unwrap_or(DEFAULT_PORT)
-    }
-
-    /// How long a pod goes on answering before it is asked to end.
-    pub fn drain(&self) -> Duration {
-        self.drain.unwrap_or(DEFAULT_DRAIN)
-    }
-}
-
-/// The probes of a container.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Probes {
-    /// When a pod gets requests; by default when its port takes connections.
-    pub readiness: Probe,
-    /// When a pod is restarted; never by default.
-    pub liveness: Probe,
-    /// When the other probes begin; at once by default.
-    pub startup: Probe,
-}
-
-/// One probe.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Probe {
-    /// Nothing is said.
-    #[default]
-    Default,
-    /// `false`: no such probe.
-    Off,
-    /// Kubernetes' probe.
-    Given(Map<String, Value>),
-}
 
 /// The keys of a version's settings, apart from `external`.
 const SETTINGS: [&str; 13] = [
@@ -203,44 +107,16 @@ fn read_deployment(mut fields: Fields, problems: &mut Problems) -> Deployment {
     deployment
 }
 
-/// A port number.
-pub(super) fn read_port(entry: &Entry, problems: &mut Problems) -> Option<u16> {
-    entry.whole(1..=65535, "a TCP port", problems).and_then(|port| port.try_into().ok())
-}
-
 /// A duration that Kubernetes can hold, which counts in whole seconds.
 fn read_drain(entry: &Entry, problems: &mut Problems) -> Option<Duration> {
     const LONGEST: Duration = Duration::from_secs(3600);
-    let drain = settings::read_duration(entry, problems)?;
+    let drain = read_duration(entry, problems)?;
     if drain.subsec_nanos() == 0 && drain <= LONGEST {
         return Some(drain);
     }
     let problem = entry.expected("whole seconds, at most 1h");
     problems.push(problem.help("for example 7s; 0s lets pods end at once"));
     None
-}
-
-/// A DNS label, for example a namespace.
-pub(super) fn read_label(entry: &Entry, what: &str, problems: &mut Problems) -> Option<String> {
-    let text = entry.text(problems)?;
-    match check_label(what, &text) {
-        Ok(()) => Some(text),
-        Err(message) => {
-            problems.push(entry.problem(message));
-            None
-        }
-    }
-}
-
-fn read_segment(entry: &Entry, what: &str, problems: &mut Problems) -> Option<String> {
-    let text = entry.text(problems)?;
-    match check_path_segment(what, &text) {
-        Ok(()) => Some(text),
-        Err(message) => {
-            problems.push(entry.problem(message));
-            None
-        }
-    }
 }
 
 /// The environment: a mapping of names to values or sources, or Kubernetes' own list.
@@ -331,9 +207,4 @@ fn read_own_map(entry: Option<Entry>, problems: &mut Problems) -> BTreeMap<Strin
         }
     }
     entry.text_map(problems).unwrap_or_default()
-}
-
-/// Whether a label or annotation is one of ours.
-pub(super) fn is_reserved(key: &str) -> bool {
-    ["app", "version", labels::MANAGED_BY].contains(&key) || key.starts_with("coalmine.dev/")
 }

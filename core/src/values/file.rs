@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::defaults::{Defaults, extent as extent_of};
 use super::layout::Entry;
+use super::model::Service;
 use super::names::ServiceName;
 use super::node::{Extent, Node};
-use super::settings::Defaults;
-use super::{Service, service, yaml};
+use super::{service, yaml};
 use crate::problem::{Location, Problem};
 
 /// Reads a service's file over the defaults, and says how much it holds with them.
@@ -18,7 +19,7 @@ pub(super) fn read(
     extent: &mut Extent,
 ) -> Result<Service, Vec<Problem>> {
     let (root, mut problems) = document(file, content)?;
-    *extent = service::extent(&root, defaults);
+    *extent = extent_of(&root, defaults);
     let name = ServiceName::new(stem).map_err(|message| {
         let problem = Problem::new(&Location::start_of(file), "", message);
         vec![problem.help("rename the file: its name is the service's")]

@@ -5,12 +5,14 @@
 
 mod binding;
 mod conflicts;
+mod defaults;
 mod deployment;
 mod drift;
 mod entry;
 mod file;
 mod layout;
 mod matching;
+mod model;
 mod names;
 mod node;
 mod patch;
@@ -19,6 +21,7 @@ mod precedence;
 mod reader;
 mod repository;
 mod routes;
+mod scalars;
 pub mod schema;
 mod service;
 mod settings;
@@ -26,17 +29,13 @@ mod settings;
 pub(crate) mod tests;
 mod yaml;
 
-pub use binding::Binding;
-pub use deployment::{
-    DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Probe, Probes, UpstreamRef, Workload,
-};
-pub use drift::Drift;
 pub use layout::service_file;
-pub use matching::{HeaderMatch, Path, PathMatch, ValueMatch};
+pub use model::{
+    Binding, Canary, DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Drift, Fallback, HeaderMatch,
+    PORT_NAME, Path, PathMatch, Policy, Probe, Probes, Routes, Service, Settings, Split,
+    TargetPort, Timing, UpstreamRef, ValueMatch, Workload,
+};
 pub use names::{PLATFORM, ServiceName, Version, Weight, check_label_value};
 pub use platform::Platform;
 pub use reader::Reader;
 pub use repository::{Outcome, Repository};
-pub use routes::{Canary, Fallback, Routes, Split};
-pub use service::{PORT_NAME, Service, TargetPort};
-pub use settings::{Policy, Settings, Timing};

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::deployment::is_reserved;
 use super::entry::{Entry, Problems};
 use super::node::Data;
+use super::scalars::is_reserved;
 use crate::problem::Problem;
 
 /// What a patch leaves alone, because the other objects and the inventory hold on to it.

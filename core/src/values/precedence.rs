@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use gloo::config;
 
 use super::entry::{Entry, Problems};
-use super::matching::{Path, PathMatch};
+use super::model::{Path, PathMatch};
 
 impl PathMatch {
     /// Whether some request is claimed by both on equal terms, so that only chance decides.

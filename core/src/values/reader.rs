@@ -70,6 +70,14 @@ impl Default for SettingsRead {
     }
 }
 
+impl Repository {
+    /// Reads the files of one revision. It never fails: what is wrong is in the result. Who reads
+    /// several revisions uses a [`Reader`].
+    pub fn parse(tree: &Tree) -> Self {
+        Reader::default().read(tree)
+    }
+}
+
 impl Reader {
     /// What a revision asks for. It never fails: what is wrong is in the result.
     ///

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Platform, Reader, Service, ServiceName, Settings};
+use super::model::{Service, Settings};
+use super::names::ServiceName;
+use super::platform::Platform;
 use crate::problem::Problem;
-use crate::tree::Tree;
 
 /// A service, or everything that is wrong with it.
 pub type Outcome = Result<Arc<Service>, Vec<Problem>>;
@@ -30,12 +31,6 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Reads the files of one revision. It never fails: what is wrong is in the result. Who reads
-    /// several revisions uses a [`Reader`].
-    pub fn parse(tree: &Tree) -> Self {
-        Reader::default().read(tree)
-    }
-
     /// Whether some file is this service's, right or wrong, or most likely means to be: then what
     /// the cluster has of it is not to be taken for gone.
     pub fn keeps(&self, service: &str) -> bool {

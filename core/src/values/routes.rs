@@ -1,83 +1,18 @@
-//! Who gets a service's requests.
+//! Reads `routes`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 
-use super::binding::{self, Binding};
-use super::deployment::Workload;
+use super::binding;
 use super::entry::{Entry, Fields, Problems};
-use super::matching::{self, HeaderMatch, PathMatch};
+use super::matching;
+use super::model::{Canary, Fallback, PathMatch, Routes, Split, Workload};
 use super::names::{ServiceName, Version, Weight};
-use super::node::Node;
-use super::service;
 use crate::problem::Problem;
 
-/// What stands below `routes`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Routes {
-    /// What puts the routes into the gateway.
-    pub binding: Binding,
-    /// The paths, at least one, in the order of their routes.
-    pub paths: Vec<PathMatch>,
-    /// Gloo route options for every route.
-    pub options: Map<String, Value>,
-    /// The version that gets what the canary does not.
-    pub primary: Version,
-    /// The version that is being tried.
-    pub canary: Option<Canary>,
-    /// How a route tells the versions apart.
-    pub split: Split,
-    /// What happens to a version's share while it has no ready pod. It matters to
-    /// [`Split::Subset`] only: an Upstream of its own without pods answers 503.
-    pub fallback: Fallback,
-}
-
-impl Routes {
-    /// The share of the requests without the canary's headers that a version gets.
-    pub fn share(&self, version: &Version) -> Weight {
-        match &self.canary {
-            Some(canary) if canary.version == *version => canary.weight,
-            Some(canary) if self.primary == *version => canary.weight.rest(),
-            None if self.primary == *version => Weight::FULL,
-            _ => Weight::ZERO,
-        }
-    }
-}
-
-/// The version that is being tried, and how much of the traffic it gets.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Canary {
-    /// The version, another one than the primary.
-    pub version: Version,
-    /// Requests that carry all of these go to the canary; none do when empty.
-    pub headers: BTreeMap<String, HeaderMatch>,
-    /// The canary's share of the other requests.
-    pub weight: Weight,
-    /// The share of the primary's requests that the canary gets a copy of.
-    pub shadow: Weight,
-}
-
-/// How a route tells a service's versions apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Split {
-    /// One Upstream; a version is its subset by the pod label `version`.
-    #[default]
-    Subset,
-    /// An Upstream per version.
-    Upstream,
-}
-
-/// What happens to a version's share while it has no ready pod.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fallback {
-    /// Any other pod of the service answers.
-    #[default]
-    Any,
-    /// The gateway answers 503.
-    None,
-}
+/// How `routes` looks.
+pub(super) const ROUTES: &str = "for example `routes: {apiGroup: example, primary: {version: v1}}`";
 
 /// Reads `routes`. Without `versions`, which could not be read, nothing is said about the
 /// versions that are named here.
@@ -87,7 +22,7 @@ pub(super) fn read(
     versions: Option<&BTreeMap<Version, Workload>>,
     problems: &mut Problems,
 ) -> Option<Routes> {
-    let mut fields = entry.fields_like(service::ROUTES, problems)?;
+    let mut fields = entry.fields_like(ROUTES, problems)?;
     let binding = binding::read(&mut fields, problems);
     let paths = fields.take("paths").map(|entry| matching::read_paths(&entry, problems));
     let options = fields.take("options").map(|entry| entry.object(problems));
@@ -245,22 +180,4 @@ fn refuse_two_shadows(routes: &Routes, canary: &Entry, problems: &mut Problems) 
         let help = "Gloo mirrors a route to one upstream only: keep one of the two";
         problems.push(canary.problem(message).help(help));
     }
-}
-
-/// The default routes of a service that names no canary: a default canary only completes one.
-pub(super) fn without_canary(defaults: &Arc<Node>) -> Arc<Node> {
-    defaults.only(|key| key != "canary")
-}
-
-/// The service's own routes over the defaults. Of `apiGroup` and `domains` the service's own
-/// one stands alone.
-pub(super) fn with_defaults(own: &Arc<Node>, defaults: &Arc<Node>) -> Arc<Node> {
-    let has = |name: &str| own.get(name).is_some_and(|node| !node.is_null());
-    let fitting = defaults.only(|key| match key {
-        "canary" => has("canary"),
-        "apiGroup" => !has("domains"),
-        "domains" => !has("apiGroup"),
-        _ => true,
-    });
-    Node::merge(&fitting, own)
 }

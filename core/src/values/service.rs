@@ -1,99 +1,20 @@
-//! One service's values.
+//! Reads one service's values.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::deployment::{self, DEFAULT_PORT, Workload};
-use super::drift::{self, Drift};
+use super::defaults::{Defaults, extent, with_defaults};
 use super::entry::{Entry, Fields, Problems};
-use super::names::{ServiceName, Version, Weight};
+use super::model::{DEFAULT_PORT, PORT_NAME, Service, TargetPort, Workload};
+use super::names::{ServiceName, Version};
 use super::node::{Data, Extent, Node, Scalar};
-use super::routes::{self, Routes};
-use super::settings::Defaults;
+use super::routes::ROUTES;
+use super::scalars::{read_label, read_port};
 use super::yaml::MAX_EXTENT;
+use super::{deployment, drift, routes};
 use crate::problem::{Location, Problem};
-
-/// A service as its file and the repository's defaults describe it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Service {
-    /// The file's stem.
-    pub name: ServiceName,
-    /// Where its objects live; the service's name by default.
-    pub namespace: String,
-    /// The file it was read from, relative to the tree.
-    pub file: String,
-    /// Its versions, at least one.
-    pub versions: BTreeMap<Version, Workload>,
-    /// The port of its Kubernetes Service; 80 by default.
-    pub port: u16,
-    /// Where its Kubernetes Service sends to.
-    pub target_port: TargetPort,
-    /// Who gets its requests.
-    pub routes: Routes,
-    /// More of its Upstreams' spec.
-    pub upstream: Map<String, Value>,
-    /// Whether objects that exist without our labels are taken over.
-    pub adopt: bool,
-    /// Whether its objects stay when its file goes.
-    pub keep: bool,
-    /// What is done when somebody else changes its objects; what the daemon does when absent.
-    pub drift: Option<Drift>,
-}
-
-/// Where a Service sends to: a port of the pods.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TargetPort {
-    /// By number.
-    Number(u16),
-    /// By the name of a container port.
-    Name(String),
-}
-
-/// The name of the container port that a version listens on.
-pub const PORT_NAME: &str = "http";
-
-impl Service {
-    /// `<service>-<version>`: the name of the version's Deployment, and of its Upstream where
-    /// it has its own.
-    pub fn version_name(&self, version: &Version) -> String {
-        format!("{}-{version}", self.name)
-    }
-
-    /// The versions that a route names, whatever their share: those that must be ready before
-    /// the routes are written.
-    pub fn routed_versions(&self) -> Vec<&Version> {
-        let canary = self.routes.canary.as_ref().map(|canary| &canary.version);
-        [&self.routes.primary].into_iter().chain(canary).collect()
-    }
-
-    /// What is legal here but probably not meant.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if let Some(canary) = &self.routes.canary
-            && canary.headers.is_empty()
-            && canary.weight == Weight::ZERO
-            && canary.shadow == Weight::ZERO
-        {
-            warnings.push(format!(
-                "routes.canary: {} gets no requests: it has no headers, weight or shadow",
-                canary.version
-            ));
-        }
-        for version in self.routed_versions() {
-            if let Some(Workload::Deployed(deployment)) = self.versions.get(version)
-                && deployment.replicas == Some(0)
-            {
-                warnings.push(format!(
-                    "deployment.{version}.replicas: 0, but a route names {version}: \
-                     the routes wait for a ready pod"
-                ));
-            }
-        }
-        warnings
-    }
-}
 
 /// Reads a service's file over the defaults.
 pub(super) fn read(
@@ -112,7 +33,7 @@ pub(super) fn read(
     let Some(mut fields) = entry.fields_like(FILE, &mut problems) else { return Err(problems) };
 
     let namespace = match fields.take("namespace") {
-        Some(entry) => deployment::read_label(&entry, "a namespace", &mut problems),
+        Some(entry) => read_label(&entry, "a namespace", &mut problems),
         None => Some(name.to_string()),
     };
     let namespace = namespace.unwrap_or_else(|| name.to_string());
@@ -185,7 +106,6 @@ pub(super) fn read_upstream(entry: &Entry, problems: &mut Problems) -> Option<Ma
 
 const FILE: &str = "a service's file starts with the keys `deployment:` and `routes:`";
 const VERSIONS: &str = "name the versions to run, for example `deployment: {v1: {}}`";
-pub(super) const ROUTES: &str = "for example `routes: {apiGroup: example, primary: {version: v1}}`";
 
 /// The problem of a file in which nothing stands.
 pub(super) fn empty_file(at: &Location) -> Problem {
@@ -255,12 +175,12 @@ fn read_ports(fields: &mut Fields, problems: &mut Problems) -> (Option<u16>, Opt
     let Some(mut fields) = fields.take("service").and_then(|entry| entry.fields(problems)) else {
         return (None, None);
     };
-    let port = fields.take("port").and_then(|entry| deployment::read_port(&entry, problems));
+    let port = fields.take("port").and_then(|entry| read_port(&entry, problems));
     let target = fields.take("targetPort").and_then(|entry| match entry.node.scalar() {
         Some(Scalar::Text(_)) => {
-            deployment::read_label(&entry, "a port's name", problems).map(TargetPort::Name)
+            read_label(&entry, "a port's name", problems).map(TargetPort::Name)
         }
-        _ => deployment::read_port(&entry, problems).map(TargetPort::Number),
+        _ => read_port(&entry, problems).map(TargetPort::Number),
     });
     fields.finish(problems);
     (port, target)
@@ -280,19 +200,6 @@ fn default_target_port(versions: &BTreeMap<Version, Workload>) -> TargetPort {
     TargetPort::Number(ports.unwrap_or(DEFAULT_PORT))
 }
 
-/// How much a service holds at most, the defaults in it counted for each of its versions.
-pub(super) fn extent(root: &Node, defaults: Option<&Defaults>) -> Extent {
-    let mut extent = root.extent();
-    if let Some(defaults) = defaults {
-        let versions = match root.get("deployment").map(|node| &node.data) {
-            Some(Data::Mapping(versions)) => versions.len(),
-            _ => 0,
-        };
-        extent += defaults.extent.times(versions + 1);
-    }
-    extent
-}
-
 fn too_much(root: &Node) -> Problem {
     let Extent { nodes, text } = MAX_EXTENT;
     let message = format!(
@@ -300,42 +207,4 @@ fn too_much(root: &Node) -> Problem {
          {text} bytes of text"
     );
     Problem::new(&root.at, "", message).help("list fewer versions, or shorten the defaults")
-}
-
-/// The service's own values over the defaults, key by key.
-fn with_defaults(own: &Arc<Node>, defaults: Option<&Arc<Node>>) -> Arc<Node> {
-    let (Some(defaults), Data::Mapping(entries)) = (defaults, &own.data) else {
-        return own.clone();
-    };
-    let mut entries = entries.clone();
-    for (key, node) in &mut entries {
-        let Some(defaults) = defaults.get(&key.name) else { continue };
-        *node = match key.name.as_str() {
-            "deployment" => with_version_defaults(node, defaults),
-            "routes" => routes::with_defaults(node, defaults),
-            "service" | "drift" | "upstream" => Node::merge(defaults, node),
-            _ => continue,
-        };
-    }
-    if let Data::Mapping(defaults) = &defaults.data {
-        for (key, node) in defaults.iter().filter(|(key, _)| own.get(&key.name).is_none()) {
-            match key.name.as_str() {
-                "routes" => entries.push((key.clone(), routes::without_canary(node))),
-                "service" | "drift" | "upstream" => entries.push((key.clone(), node.clone())),
-                _ => {}
-            }
-        }
-    }
-    Arc::new(Node { at: own.at.clone(), data: Data::Mapping(entries) })
-}
-
-fn with_version_defaults(deployment: &Arc<Node>, defaults: &Arc<Node>) -> Arc<Node> {
-    let Data::Mapping(versions) = &deployment.data else { return deployment.clone() };
-    let merged = versions.iter().map(|(key, node)| {
-        let external = node.get("external").is_some_and(|external| !external.is_null());
-        let node = if external { node.clone() } else { Node::merge(defaults, node) };
-        (key.clone(), node)
-    });
-    let data = Data::Mapping(merged.collect());
-    Arc::new(Node { at: deployment.at.clone(), data })
 }

@@ -1,78 +1,21 @@
-//! What `coalmine.yaml` says for the whole repository.
+//! Reads `coalmine.yaml`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::SignedDuration;
-
-use super::deployment;
+use super::defaults::Defaults;
 use super::entry::{Entry, Fields, Problems};
+use super::model::{Policy, Settings};
 use super::names::{ServiceName, Weight};
-use super::node::{Extent, Node};
+use super::scalars::{read_duration, read_label};
 use super::service;
 use super::yaml::{self, MAX_EXTENT};
-
-/// The repository's settings. What a flag of the command line says wins over them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// `gloo.namespace`: where Gloo writes its verdicts from; `gloo-system`.
-    pub gloo_namespace: String,
-    /// How long things may take.
-    pub timing: Timing,
-    /// What one commit may do.
-    pub policy: Policy,
-    /// `prune.limit`: the most objects that one revision may remove; no limit when absent.
-    pub prune_limit: Option<u32>,
-}
-
-/// How long things may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
-    /// The longest wait for readiness or a verdict before a service is stalled; 5 minutes.
-    pub deadline: Duration,
-    /// The time from Gloo's verdict until every proxy routes by it; 3 seconds.
-    pub settle: Duration,
-}
-
-/// What one commit may do to a service.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// `policy.maxStep`: the biggest change of the canary's weight; any when absent.
-    pub max_step: Option<Weight>,
-    /// `policy.requireHeaderPhase`: whether a canary is tried with headers before it gets weight.
-    pub require_header_phase: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            gloo_namespace: "gloo-system".into(),
-            timing: Timing { deadline: Duration::from_secs(300), settle: Duration::from_secs(3) },
-            policy: Policy::default(),
-            prune_limit: None,
-        }
-    }
-}
 
 /// The settings file as it was read: its settings, and the defaults it gives to services.
 #[derive(Debug, Default)]
 pub(super) struct SettingsFile {
     pub(super) settings: Settings,
     pub(super) defaults: Option<Defaults>,
-}
-
-/// What every service says that does not say otherwise.
-#[derive(Debug)]
-pub(super) struct Defaults {
-    pub(super) node: Arc<Node>,
-    pub(super) extent: Extent,
-}
-
-impl Defaults {
-    pub(super) fn new(node: Arc<Node>) -> Self {
-        Self { extent: node.extent(), node }
-    }
 }
 
 /// Reads `coalmine.yaml`; `None` when it is so broken that the services' defaults are unknown.
@@ -115,7 +58,7 @@ fn read_settings(fields: &mut Fields, problems: &mut Problems) -> Settings {
     let mut settings = Settings::default();
     section(fields, "gloo", problems, |fields, problems| {
         if let Some(entry) = fields.take("namespace")
-            && let Some(namespace) = deployment::read_label(&entry, "a namespace", problems)
+            && let Some(namespace) = read_label(&entry, "a namespace", problems)
         {
             settings.gloo_namespace = namespace;
         }
@@ -168,16 +111,6 @@ fn section(
 fn read_step(entry: &Entry, problems: &mut Problems) -> Option<Weight> {
     let help = "the biggest change of a weight, in percent";
     entry.whole(1..=100, help, problems).and_then(Weight::new)
-}
-
-/// A duration, such as `1m 30s`.
-pub(super) fn read_duration(entry: &Entry, problems: &mut Problems) -> Option<Duration> {
-    let text = entry.text(problems)?;
-    let duration = text.parse::<SignedDuration>().ok().and_then(|parsed| parsed.try_into().ok());
-    if duration.is_none() {
-        problems.push(entry.expected("a duration").help("for example 5m, 3s or 1m 30s"));
-    }
-    duration
 }
 
 /// How often the defaults fit at least into a service's bounds: into a few versions.

@@ -1,0 +1,18 @@
+//! What values mean, once they are read.
+
+mod binding;
+mod drift;
+mod matching;
+mod routes;
+mod service;
+mod settings;
+mod workload;
+
+pub use binding::Binding;
+pub use drift::Drift;
+pub(super) use drift::EXPECTED;
+pub use matching::{HeaderMatch, Path, PathMatch, ValueMatch};
+pub use routes::{Canary, Fallback, Routes, Split};
+pub use service::{PORT_NAME, Service, TargetPort};
+pub use settings::{Policy, Settings, Timing};
+pub use workload::{DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Probe, Probes, UpstreamRef, Workload};

@@ -1,0 +1,74 @@
+//! Who gets a service's requests.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::binding::Binding;
+use super::matching::{HeaderMatch, PathMatch};
+use crate::values::names::{Version, Weight};
+
+/// What stands below `routes`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Routes {
+    /// What puts the routes into the gateway.
+    pub binding: Binding,
+    /// The paths, at least one, in the order of their routes.
+    pub paths: Vec<PathMatch>,
+    /// Gloo route options for every route.
+    pub options: Map<String, Value>,
+    /// The version that gets what the canary does not.
+    pub primary: Version,
+    /// The version that is being tried.
+    pub canary: Option<Canary>,
+    /// How a route tells the versions apart.
+    pub split: Split,
+    /// What happens to a version's share while it has no ready pod. It matters to
+    /// [`Split::Subset`] only: an Upstream of its own without pods answers 503.
+    pub fallback: Fallback,
+}
+
+impl Routes {
+    /// The share of the requests without the canary's headers that a version gets.
+    pub fn share(&self, version: &Version) -> Weight {
+        match &self.canary {
+            Some(canary) if canary.version == *version => canary.weight,
+            Some(canary) if self.primary == *version => canary.weight.rest(),
+            None if self.primary == *version => Weight::FULL,
+            _ => Weight::ZERO,
+        }
+    }
+}
+
+/// The version that is being tried, and how much of the traffic it gets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Canary {
+    /// The version, another one than the primary.
+    pub version: Version,
+    /// Requests that carry all of these go to the canary; none do when empty.
+    pub headers: BTreeMap<String, HeaderMatch>,
+    /// The canary's share of the other requests.
+    pub weight: Weight,
+    /// The share of the primary's requests that the canary gets a copy of.
+    pub shadow: Weight,
+}
+
+/// How a route tells a service's versions apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Split {
+    /// One Upstream; a version is its subset by the pod label `version`.
+    #[default]
+    Subset,
+    /// An Upstream per version.
+    Upstream,
+}
+
+/// What happens to a version's share while it has no ready pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fallback {
+    /// Any other pod of the service answers.
+    #[default]
+    Any,
+    /// The gateway answers 503.
+    None,
+}

@@ -1,0 +1,90 @@
+//! One service's values.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::drift::Drift;
+use super::routes::Routes;
+use super::workload::Workload;
+use crate::values::names::{ServiceName, Version, Weight};
+
+/// A service as its file and the repository's defaults describe it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// The file's stem.
+    pub name: ServiceName,
+    /// Where its objects live; the service's name by default.
+    pub namespace: String,
+    /// The file it was read from, relative to the tree.
+    pub file: String,
+    /// Its versions, at least one.
+    pub versions: BTreeMap<Version, Workload>,
+    /// The port of its Kubernetes Service; 80 by default.
+    pub port: u16,
+    /// Where its Kubernetes Service sends to.
+    pub target_port: TargetPort,
+    /// Who gets its requests.
+    pub routes: Routes,
+    /// More of its Upstreams' spec.
+    pub upstream: Map<String, Value>,
+    /// Whether objects that exist without our labels are taken over.
+    pub adopt: bool,
+    /// Whether its objects stay when its file goes.
+    pub keep: bool,
+    /// What is done when somebody else changes its objects; what the daemon does when absent.
+    pub drift: Option<Drift>,
+}
+
+/// Where a Service sends to: a port of the pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetPort {
+    /// By number.
+    Number(u16),
+    /// By the name of a container port.
+    Name(String),
+}
+
+/// The name of the container port that a version listens on.
+pub const PORT_NAME: &str = "http";
+
+impl Service {
+    /// `<service>-<version>`: the name of the version's Deployment, and of its Upstream where
+    /// it has its own.
+    pub fn version_name(&self, version: &Version) -> String {
+        format!("{}-{version}", self.name)
+    }
+
+    /// The versions that a route names, whatever their share: those that must be ready before
+    /// the routes are written.
+    pub fn routed_versions(&self) -> Vec<&Version> {
+        let canary = self.routes.canary.as_ref().map(|canary| &canary.version);
+        [&self.routes.primary].into_iter().chain(canary).collect()
+    }
+
+    /// What is legal here but probably not meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(canary) = &self.routes.canary
+            && canary.headers.is_empty()
+            && canary.weight == Weight::ZERO
+            && canary.shadow == Weight::ZERO
+        {
+            warnings.push(format!(
+                "routes.canary: {} gets no requests: it has no headers, weight or shadow",
+                canary.version
+            ));
+        }
+        for version in self.routed_versions() {
+            if let Some(Workload::Deployed(deployment)) = self.versions.get(version)
+                && deployment.replicas == Some(0)
+            {
+                warnings.push(format!(
+                    "deployment.{version}.replicas: 0, but a route names {version}: \
+                     the routes wait for a ready pod"
+                ));
+            }
+        }
+        warnings
+    }
+}

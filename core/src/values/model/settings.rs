@@ -1,0 +1,47 @@
+//! What `coalmine.yaml` says for the whole repository.
+
+use std::time::Duration;
+
+use crate::values::names::Weight;
+
+/// The repository's settings. What a flag of the command line says wins over them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// `gloo.namespace`: where Gloo writes its verdicts from; `gloo-system`.
+    pub gloo_namespace: String,
+    /// How long things may take.
+    pub timing: Timing,
+    /// What one commit may do.
+    pub policy: Policy,
+    /// `prune.limit`: the most objects that one revision may remove; no limit when absent.
+    pub prune_limit: Option<u32>,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// The longest wait for readiness or a verdict before a service is stalled; 5 minutes.
+    pub deadline: Duration,
+    /// The time from Gloo's verdict until every proxy routes by it; 3 seconds.
+    pub settle: Duration,
+}
+
+/// What one commit may do to a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// `policy.maxStep`: the biggest change of the canary's weight; any when absent.
+    pub max_step: Option<Weight>,
+    /// `policy.requireHeaderPhase`: whether a canary is tried with headers before it gets weight.
+    pub require_header_phase: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            gloo_namespace: "gloo-system".into(),
+            timing: Timing { deadline: Duration::from_secs(300), settle: Duration::from_secs(3) },
+            policy: Policy::default(),
+            prune_limit: None,
+        }
+    }
+}
