@@ -39,7 +39,7 @@ pub struct Status {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceStatus {
-    /// The newest commit that was taken up.
+    /// The newest commit that was accepted.
     pub revision: Option<String>,
     /// Why there is no newer one.
     pub error: Option<String>,
@@ -62,7 +62,7 @@ pub struct ServiceStatus {
     pub reason: String,
     /// Since when it has been in this state.
     pub since: Timestamp,
-    /// The newest commit that is fully in force.
+    /// The newest commit that is fully applied.
     pub revision: Option<String>,
     /// The newest commit that was tried.
     pub attempted_revision: String,

@@ -145,12 +145,12 @@ async fn a_rewritten_history_is_refused_by_both_names_and_forgotten_by_no_restar
         assert_eq!(error.refused_revision(), Some(other.as_str()));
         let expected = format!(
             "branch `main` was rewritten: its newest commit {other} (\"other\" by Ada) does not descend from \
-             {second}, which was accepted last and stays in force."
+             {second}, which was accepted last and stays applied."
         );
         assert!(error.to_string().starts_with(&expected), "{error}");
         assert!(error.to_string().ends_with(&format!("--allow-rewind={other}")), "{error}");
     }
-    restarted.tree(&restarted.accepted().unwrap()).expect("what is in force stays readable");
+    restarted.tree(&restarted.accepted().unwrap()).expect("what is applied stays readable");
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn a_clone_that_is_replaced_hands_on_what_was_accepted_and_dropped_from_th
     let source = fixture.source(Rewind::Refuse);
     rewritten(follow(&source).await);
     assert!(!packs.join("pack-0.pack").exists(), "the clone was replaced");
-    source.tree(&source.accepted().unwrap()).expect("what is in force stays readable");
+    source.tree(&source.accepted().unwrap()).expect("what is applied stays readable");
 }
 
 #[tokio::test]
@@ -272,8 +272,8 @@ async fn an_unsigned_commit_is_refused_by_its_name_and_what_was_accepted_stays()
     let error = follow(&source).await.unwrap_err();
     assert_eq!(error.refused_revision(), Some(second.as_str()));
     let expected = format!(
-        "branch `main` at {second} is not taken up: commit {second} (\"two\", which says it is by Ada) cannot be \
-         trusted, since it is not signed. What was accepted last stays in force."
+        "branch `main` at {second} is not accepted: commit {second} (\"two\", which says it is by Ada) cannot be \
+         trusted, since it is not signed. What was accepted last stays applied."
     );
     assert!(error.to_string().starts_with(&expected), "{error}");
     assert_eq!(source.accepted().unwrap().id, first);

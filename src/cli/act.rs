@@ -40,7 +40,7 @@ pub(super) struct Act {
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
-    /// Follow the commit until it is in force
+    /// Follow the commit until it is applied
     #[arg(long, conflicts_with_all = ["no_push", "branch", "dry_run"])]
     wait: bool,
     /// How long to follow it
@@ -127,7 +127,7 @@ impl Act {
         let proposal = Proposal::of(&tree, &after);
         let objections = proposal.objections(&self.service);
         if !objections.is_empty() {
-            bail!("{} would not be taken up: {}", self.service, objections.join("; "));
+            bail!("{} would not be accepted: {}", self.service, objections.join("; "));
         }
         let transition = proposal.services.iter().find(|it| it.service == self.service);
         let transition = transition.map(|it| match (&it.before, &it.after) {

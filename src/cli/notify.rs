@@ -11,7 +11,7 @@ use crate::secret::SecretFile;
 /// Who is told about rollouts.
 #[derive(clap::Args)]
 pub(super) struct Notify {
-    /// Show whether a commit is in force as its status at the forge that has the repository
+    /// Show whether a commit is applied as its status at the forge that has the repository
     #[arg(long, value_name = "FORGE", requires = "commit_status_token_file")]
     commit_status: Option<Forge>,
     /// File whose only line is the token that may write commit statuses

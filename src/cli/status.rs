@@ -169,7 +169,7 @@ fn cells(service: &ServiceStatus, now: Timestamp) -> [String; 6] {
     ]
 }
 
-/// The shares that are asked for; where they are not in force yet also what is, and what the routes in the
+/// The shares that are asked for; where they are not applied yet also what is, and what the routes in the
 /// cluster say where that is something else again.
 fn shares(service: &ServiceStatus) -> String {
     let words = |shares: &BTreeMap<String, u8>| {

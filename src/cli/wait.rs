@@ -34,7 +34,7 @@ pub(super) struct Wait {
     /// The phase; any, when it is not given
     #[arg(long, value_parser = phase)]
     phase: Option<Phase>,
-    /// The commit that has to be in force, or one that came after it: its first digits, or in a clone of the
+    /// The commit that has to be applied, or one that came after it: its first digits, or in a clone of the
     /// repository any name that git knows it by
     #[arg(long, value_name = "COMMIT")]
     revision: Option<String>,
@@ -66,7 +66,7 @@ fn phase(text: &str) -> Result<Phase, String> {
     })
 }
 
-/// A commit that has to be in force.
+/// A commit that has to be applied.
 pub(super) enum Wanted {
     /// A commit that a clone has.
     Known(Descent),
@@ -108,7 +108,7 @@ pub(super) struct Follow<'a> {
     pub(super) timeout: Duration,
     /// The phase; any, when there is none.
     pub(super) phase: Option<Phase>,
-    /// The commit that has to be in force; any, when there is none.
+    /// The commit that has to be applied; any, when there is none.
     pub(super) wanted: Option<&'a Wanted>,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Chart {
     pub(super) scale: [(&'static str, f64); 3],
     pub(super) bands: Vec<Band>,
     pub(super) ticks: Vec<Tick>,
-    /// Where it begins that something newer was asked for, which is not in force yet.
+    /// Where it begins that something newer was asked for, which is not applied yet.
     pub(super) waiting: Option<Waiting>,
     /// The same in words.
     pub(super) words: String,
@@ -62,7 +62,7 @@ pub(super) struct Tick {
     pub(super) label: String,
 }
 
-/// What was asked for and is not in force yet.
+/// What was asked for and is not applied yet.
 #[derive(Debug, PartialEq)]
 pub(super) struct Waiting {
     pub(super) x: f64,
@@ -92,7 +92,7 @@ pub(super) fn palette(history: &History) -> Vec<&str> {
 }
 
 impl Chart {
-    /// The history as a picture; `None` while nothing was in force.
+    /// The history as a picture; `None` while nothing was applied.
     pub(super) fn of(history: &History, now: Timestamp) -> Option<Self> {
         let stages = stages(history);
         let ends: Vec<Timestamp> =
@@ -145,7 +145,7 @@ impl Stage<'_> {
     }
 }
 
-/// What was in force one after the other, and last what waits.
+/// What was applied one after the other, and last what waits.
 fn stages(history: &History) -> Vec<Stage<'_>> {
     let mut stages: Vec<Stage> = Vec::new();
     for step in &history.steps {

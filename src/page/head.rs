@@ -17,7 +17,7 @@ pub(super) struct Head {
     pub(super) number: u64,
     pub(super) made: Moment,
     pub(super) standing_by: bool,
-    /// The commit that was taken up last.
+    /// The commit that was accepted last.
     pub(super) commit: Option<Commit>,
     /// A newer commit that was refused, shortened.
     pub(super) refused: Option<String>,

@@ -66,7 +66,7 @@ struct Row {
 struct Shares {
     version: String,
     asked: u8,
-    /// What is in force, if that is something else.
+    /// What is applied, if that is something else.
     in_force: Option<u8>,
 }
 
@@ -138,7 +138,7 @@ impl Shares {
             weights.iter().find(|(version, _)| *version == canary).map(|(_, share)| share)
         };
         let asked = share(&report.weights)?;
-        // While nothing is known to be in force, there is nothing to compare with.
+        // While nothing is known to be applied, there is nothing to compare with.
         let known = report.applied_weights.iter().next().is_some();
         let in_force = known.then(|| share(&report.applied_weights).unwrap_or(0));
         let in_force = in_force.filter(|share| *share != asked);
@@ -240,7 +240,7 @@ mod tests {
         let shares = |report: &ServiceReport| {
             Shares::of(report).map(|shares| (shares.version, shares.asked, shares.in_force))
         };
-        assert_eq!(shares(&report), Some(("v2".into(), 10, Some(0))), "v1 alone is in force");
+        assert_eq!(shares(&report), Some(("v2".into(), 10, Some(0))), "v1 alone is applied");
         report.ready("b");
         assert_eq!(shares(&report), Some(("v2".into(), 10, None)));
         report.describe(&values(50));

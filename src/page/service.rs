@@ -29,7 +29,7 @@ pub(super) struct ServicePage {
     standing: Standing,
     /// The phases up to now and after; none for `platform/`.
     phases: Vec<PhaseMark>,
-    /// The commits in force and tried last, when they differ.
+    /// The commits applied and tried last, when they differ.
     in_force: Option<String>,
     attempted: Option<String>,
     versions: Vec<VersionRow>,
@@ -183,10 +183,10 @@ impl StepRow {
         let (tone, outcome) = match (in_force_at, is_newest) {
             _ if phase.is_empty() => ("bad", "changed nothing".to_owned()),
             _ if taken_up_at.is_none() => ("old", "before this daemon started".to_owned()),
-            (Some(at), true) => ("good", format!("in force after {}", span(when, *at))),
-            (Some(at), false) => ("old", format!("in force after {}", span(when, *at))),
-            (None, true) => ("busy", "not in force yet".to_owned()),
-            (None, false) => ("old", "never fully in force".to_owned()),
+            (Some(at), true) => ("good", format!("applied after {}", span(when, *at))),
+            (Some(at), false) => ("old", format!("applied after {}", span(when, *at))),
+            (None, true) => ("busy", "not applied yet".to_owned()),
+            (None, false) => ("old", "never fully applied".to_owned()),
         };
         Self {
             commit: Commit::of(revision, now),

@@ -29,7 +29,7 @@ fn take_up(board: &Board, id: &str, subject: &str) {
     board.source(|source| _ = source.taken_up(id));
 }
 
-/// A service `echo` with these values, of which nothing is in force yet.
+/// A service `echo` with these values, of which nothing is applied yet.
 fn ask(board: &Board, id: &str, values: &str) {
     let service = Arc::new(service(values));
     board.service("echo", |report| {
@@ -97,7 +97,7 @@ async fn a_service_is_shown_with_its_timeline_shares_conditions_drift_and_routes
         "Ada &#60;b&#62;",
         "v1 75 %, v2 25 %",
         "<td class=\"number\">63 %</td>",
-        "in force after 1 s",
+        "applied after 1 s",
         "<code title=\"fedcba9876\">fedcba9</code>",
         "1970-01-01 00:00:00 UTC",
         "before this daemon started",

@@ -94,7 +94,7 @@ fn up_to_date(request: &Request) -> Result<Revision, SourceError> {
     Ok(revision)
 }
 
-/// Gives the new clone a commit that the branch may have dropped: it is what is in force.
+/// Gives the new clone a commit that the branch may have dropped: it is what is applied.
 fn carry_over(commit: &str, old: &Path, new: &Path) -> Result<(), git2::Error> {
     let new = Repository::open_bare(new)?;
     let id = git2::Oid::from_str(commit)?;

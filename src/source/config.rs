@@ -28,7 +28,7 @@ pub struct SourceConfig {
     pub deadline: Duration,
     /// Who we are to the server.
     pub credentials: Credentials,
-    /// Which commits may be taken up.
+    /// Which commits may be accepted.
     pub policy: Policy,
     /// The program whose hidden `fetch` command does the work: this program itself, so
     /// `std::env::current_exe()`; tests name the built binary.

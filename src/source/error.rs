@@ -137,7 +137,7 @@ pub enum SourceError {
     /// force.
     #[error(
         "branch `{branch}` was rewritten: its newest commit {} ({:?} by {}) does not descend from {accepted}, \
-         which was accepted last and stays in force. Push a branch that contains that commit; or, if the \
+         which was accepted last and stays applied. Push a branch that contains that commit; or, if the \
          rewriting is wanted, confirm it with --allow-rewind={}",
         tip.id, tip.subject, tip.author, tip.id
     )]
@@ -151,8 +151,8 @@ pub enum SourceError {
     },
     /// A commit that nobody signed who may.
     #[error(
-        "branch `{branch}` at {tip} is not taken up: commit {} ({:?}, which says it is by {}) cannot be trusted, \
-         since {why}. What was accepted last stays in force. Push a branch of commits that are all signed by a key of --verify; or, \
+        "branch `{branch}` at {tip} is not accepted: commit {} ({:?}, which says it is by {}) cannot be trusted, \
+         since {why}. What was accepted last stays applied. Push a branch of commits that are all signed by a key of --verify; or, \
          when you have looked at everything up to that commit, say --verify-after={}",
         commit.id, commit.subject, commit.author, commit.id
     )]

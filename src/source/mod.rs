@@ -106,7 +106,7 @@ impl Source {
         accepted.as_ref().map(|accepted| accepted.revision.clone())
     }
 
-    /// Remembers that a fetched revision was taken up: from now on the branch has to descend from it.
+    /// Remembers that a fetched revision was accepted: from now on the branch has to descend from it.
     ///
     /// # Errors
     /// [`SourceError::Disk`]; then the one before stays the last.

@@ -1,4 +1,4 @@
-//! Which commits of the branch may be taken up.
+//! Which commits of the branch may be accepted.
 //!
 //! Runs in the fetching child, on the objects that were just fetched. What it refuses stays in the
 //! clone and is judged again by the next fetch, so the branch going back mends everything by itself.
@@ -74,7 +74,7 @@ pub(super) struct Fetched<'a> {
 }
 
 impl Policy {
-    /// Whether the newest commit may be taken up.
+    /// Whether the newest commit may be accepted.
     ///
     /// # Errors
     /// [`SourceError::Rewritten`], [`SourceError::Untrusted`], [`SourceError::KeyFile`], and

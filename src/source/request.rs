@@ -20,7 +20,7 @@ pub(super) struct Request {
     /// Read every file of the revision, to see whether the clone is whole. Between two fetches of one
     /// process this would only repeat what reading the tree finds out.
     pub(super) verify: bool,
-    /// Which commits may be taken up.
+    /// Which commits may be accepted.
     pub(super) policy: Policy,
     /// The commit that was accepted last.
     pub(super) accepted: Option<Accepted>,

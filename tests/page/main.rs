@@ -111,7 +111,7 @@ async fn both_pages_show_where_rollouts_stand_in_every_look_and_to_everybody(
     Ok(())
 }
 
-/// The stylesheet is in force, nothing is wider than the screen, and axe-core finds no violation.
+/// The stylesheet is applied, nothing is wider than the screen, and axe-core finds no violation.
 async fn check(client: &Client, look: Look) -> Result<()> {
     let ground = "return getComputedStyle(document.body).backgroundColor";
     let ground = client.execute(ground, Vec::new()).await?;
@@ -147,7 +147,7 @@ async fn what_changes_is_shown_without_a_reload_and_without_losing_the_place(
     ensure!(state[2] == "(4) coalmine", "the title is {}", state[2]);
 
     client.goto(&scene.address("/services/echo")).await?;
-    see(&client, "main", "not in force yet").await?;
+    see(&client, "main", "not applied yet").await?;
     // The page's own stream tells at the same time as this one.
     let watch = "window.same = true;
         getSelection().selectAllChildren(document.querySelector('h1'));
@@ -158,11 +158,11 @@ async fn what_changes_is_shown_without_a_reload_and_without_losing_the_place(
     scene.board.service("echo", |report| report.ready(scene::HALF));
     told(&client, 2).await?;
     let still = text(&client, "main").await?;
-    ensure!(still.contains("not in force yet"), "a selection was taken away");
+    ensure!(still.contains("not applied yet"), "a selection was taken away");
     client.execute("getSelection().removeAllRanges()", Vec::new()).await?;
-    until("the page shows that half is in force", AMPLE, || async {
+    until("the page shows that half is applied", AMPLE, || async {
         let shown = text(&client, "main").await.unwrap_or_default();
-        Seen::when(!shown.contains("not in force yet"), shown)
+        Seen::when(!shown.contains("not applied yet"), shown)
     })
     .await?;
     ensure!(

@@ -1,4 +1,4 @@
-//! Who signed a commit, and whether that is somebody whose commits may be taken up.
+//! Who signed a commit, and whether that is somebody whose commits may be accepted.
 
 mod allowed_signers;
 mod certificate;
