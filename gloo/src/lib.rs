@@ -10,6 +10,7 @@
 
 pub mod answer;
 pub mod api;
+mod code;
 pub mod config;
 mod crds;
 pub mod envoy;
@@ -22,6 +23,7 @@ mod translate;
 pub use answer::{Answer, Outcome, Request, answer};
 pub use api::crds;
 pub use api::{ObjectRef, ResourceRef, State, Status};
+pub use code::Code;
 pub use crds::CRDS;
 pub use snapshot::{Kind, NamedPort, ServiceSpec, Snapshot};
 pub use translate::{Finding, Gravity, Listener, Memory, Replacement, Translation, translate};

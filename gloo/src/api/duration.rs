@@ -24,12 +24,12 @@ impl Duration {
     }
 
     /// Whole seconds, rounded towards zero.
-    pub const fn seconds(self) -> i64 {
+    pub(crate) const fn seconds(self) -> i64 {
         self.nanos / SECOND
     }
 
     /// The fraction of a second, in nanoseconds.
-    pub const fn subsecond_nanos(self) -> i64 {
+    pub(crate) const fn subsecond_nanos(self) -> i64 {
         self.nanos % SECOND
     }
 

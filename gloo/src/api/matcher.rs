@@ -36,7 +36,7 @@ pub struct Matcher {
 
 /// The path part of a matcher.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Path {
+pub(crate) enum Path {
     /// The path begins with this.
     Prefix(String),
     /// The path equals this.
@@ -69,7 +69,7 @@ impl Matcher {
     }
 
     /// The path part. Of several the last one in the order prefix, exact, regex, connect counts.
-    pub fn path(&self) -> Option<Path> {
+    pub(crate) fn path(&self) -> Option<Path> {
         if self.connect_matcher.is_some() {
             return Some(Path::Connect);
         }
@@ -79,7 +79,7 @@ impl Matcher {
     }
 
     /// Takes path and case sensitivity from another matcher.
-    pub fn take_path(&mut self, from: &Self) {
+    pub(crate) fn take_path(&mut self, from: &Self) {
         self.prefix.clone_from(&from.prefix);
         self.exact.clone_from(&from.exact);
         self.regex.clone_from(&from.regex);
@@ -88,7 +88,7 @@ impl Matcher {
     }
 
     /// The text of the path part; empty where there is none.
-    pub fn path_text(&self) -> String {
+    pub(crate) fn path_text(&self) -> String {
         match self.path() {
             Some(Path::Prefix(text) | Path::Exact(text) | Path::Regex(text)) => text,
             Some(Path::Connect) | None => String::new(),
@@ -96,7 +96,7 @@ impl Matcher {
     }
 
     /// The prefix, if the path part is one.
-    pub fn path_prefix(&self) -> Option<String> {
+    pub(crate) fn path_prefix(&self) -> Option<String> {
         match self.path() {
             Some(Path::Prefix(text)) => Some(text),
             _ => None,

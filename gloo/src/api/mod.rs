@@ -24,17 +24,20 @@ mod written;
 pub use crd::crds;
 pub use duration::Duration;
 pub use gateway::{GatewaySpec, HttpGateway, VirtualServiceExpressions};
-pub use matcher::{HeaderMatcher, Matcher, Path, QueryParameterMatcher};
+pub(crate) use matcher::Path;
+pub use matcher::{HeaderMatcher, Matcher, QueryParameterMatcher};
 pub use metadata::{ObjectRef, ResourceRef};
 pub use open::Open;
+pub(crate) use options::HostRewrite;
 pub use options::{
-    HeaderManipulation, HeaderValue, HeaderValueOption, HostRewrite, RegexPattern, RegexRewrite,
-    RetryBackOff, RetryPolicy, RouteOptions, VirtualHostOptions, WeightedDestinationOptions,
+    HeaderManipulation, HeaderValue, HeaderValueOption, RegexPattern, RegexRewrite, RetryBackOff,
+    RetryPolicy, RouteOptions, VirtualHostOptions, WeightedDestinationOptions,
 };
+pub(crate) use route::{Action, Target};
 pub use route::{
-    Action, DelegateAction, Destination, DestinationSpec, DirectResponseAction, Expression,
+    DelegateAction, Destination, DestinationSpec, DirectResponseAction, Expression,
     MultiDestination, Operator, RedirectAction, RedirectCode, Route, RouteAction,
-    RouteTableSelector, Subset, Target, WeightedDestination,
+    RouteTableSelector, Subset, WeightedDestination,
 };
 pub use route_table::RouteTableSpec;
 pub use settings::{GlooSettings, InvalidConfigPolicy, SettingsSpec};

@@ -77,7 +77,7 @@ pub struct RouteOptions {
 
 /// How the host is rewritten.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum HostRewrite<'a> {
+pub(crate) enum HostRewrite<'a> {
     /// The new host.
     Literal(&'a str),
     /// The host of the chosen endpoint.
@@ -96,7 +96,7 @@ impl From<Map<String, Value>> for RouteOptions {
 
 impl RouteOptions {
     /// How the host is rewritten. Of several the last one in the order of [`HostRewrite`] counts.
-    pub fn host_rewrite(&self) -> Option<HostRewrite<'_>> {
+    pub(crate) fn host_rewrite(&self) -> Option<HostRewrite<'_>> {
         let header = self.host_rewrite_header.as_deref().map(HostRewrite::Header);
         let regex = self.host_rewrite_path_regex.as_ref().map(HostRewrite::PathRegex);
         let auto = self.auto_host_rewrite.map(HostRewrite::Auto);
@@ -106,7 +106,7 @@ impl RouteOptions {
 
     /// Fills the gaps with the options of the parent route, field by field; a field is never mixed
     /// from both (gloo-conformance case 11-inherited-options).
-    pub fn inherit(&mut self, parent: &Self) {
+    pub(crate) fn inherit(&mut self, parent: &Self) {
         if self.host_rewrite().is_none() {
             self.host_rewrite.clone_from(&parent.host_rewrite);
             self.auto_host_rewrite = parent.auto_host_rewrite;

@@ -45,7 +45,7 @@ pub struct Route {
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Action<'a> {
+pub(crate) enum Action<'a> {
     /// Send the request to an Upstream.
     Route(&'a RouteAction),
     /// Answer with a redirect.
@@ -58,7 +58,7 @@ pub enum Action<'a> {
 
 impl Route {
     /// What the route does. Of several the last one in the order of [`Action`] counts.
-    pub fn action(&self) -> Option<Action<'_>> {
+    pub(crate) fn action(&self) -> Option<Action<'_>> {
         let delegate = self.delegate_action.as_ref().map(Action::Delegate);
         let direct = self.direct_response_action.as_ref().map(Action::DirectResponse);
         let redirect = self.redirect_action.as_deref().map(Action::Redirect);
@@ -90,7 +90,7 @@ pub struct RouteAction {
 
 /// The destination of a [`RouteAction`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Target<'a> {
+pub(crate) enum Target<'a> {
     /// One destination.
     Single(&'a Destination),
     /// Several, by weight.
@@ -115,7 +115,7 @@ impl RouteAction {
     }
 
     /// The destination. Of several the last one in the order of [`Target`] counts.
-    pub fn target(&self) -> Option<Target<'_>> {
+    pub(crate) fn target(&self) -> Option<Target<'_>> {
         if self.dynamic_forward_proxy.is_some() {
             return Some(Target::DynamicForwardProxy);
         }

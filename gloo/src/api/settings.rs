@@ -53,12 +53,12 @@ pub struct InvalidConfigPolicy {
 
 impl SettingsSpec {
     /// Limits of every Upstream that has none of its own.
-    pub fn circuit_breakers(&self) -> Option<CircuitBreakers> {
+    pub(crate) fn circuit_breakers(&self) -> Option<CircuitBreakers> {
         self.gloo.as_ref()?.circuit_breakers
     }
 
     /// The policy, if invalid routes are to be replaced.
-    pub fn replacement(&self) -> Option<&InvalidConfigPolicy> {
+    pub(crate) fn replacement(&self) -> Option<&InvalidConfigPolicy> {
         let policy = self.gloo.as_ref()?.invalid_config_policy.as_ref()?;
         policy.replace_invalid_routes.then_some(policy)
     }

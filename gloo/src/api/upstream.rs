@@ -73,7 +73,7 @@ pub struct UpstreamSpec {
 
 impl UpstreamSpec {
     /// Names of the fields in use that this crate does not translate.
-    pub fn unsupported(&self) -> Vec<&'static str> {
+    pub(crate) fn unsupported(&self) -> Vec<&'static str> {
         let fields = [
             ("pipe", self.pipe.is_some()),
             ("aws", self.aws.is_some()),

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::json::{compact, response, typed};
 use super::listener::replacement_cluster;
-use super::{compact, response, typed};
 use crate::api::{FallbackPolicy, SubsetSelector};
 use crate::config::{Cluster, Discovery, Endpoint, LoadBalancing, SubsetSettings, Thresholds};
 use crate::translate::Translation;

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
-use super::{TYPE, response, routes, typed};
+use super::json::{TYPE, response, typed};
+use super::routes;
 use crate::config::CLUSTER_FALLBACK;
 use crate::translate::{Replacement, Translation};
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{compact, typed};
+use super::json::{compact, typed};
 use crate::api::RedirectCode;
 use crate::config::{
     Action, CorsPolicy, Fault, Forward, HashKey, HashSource, HeaderEdit, HeaderEdits, HostRewrite,
@@ -11,7 +11,7 @@ use crate::config::{
 };
 
 /// One route.
-pub fn route(from: &Route) -> Value {
+pub(super) fn route(from: &Route) -> Value {
     let mut fields = Map::new();
     fields.insert("name".into(), json!(from.name));
     fields.insert("match".into(), matcher(&from.matcher));

@@ -1,7 +1,7 @@
 use serde_json::{Map, Value, json};
 
+use super::json::{compact, response, typed};
 use super::route::{cors, headers, retry, route};
-use super::{compact, response, typed};
 use crate::config::VirtualHost;
 use crate::translate::{Listener, Translation};
 
@@ -11,7 +11,7 @@ pub fn routes(translation: &Translation) -> Value {
 }
 
 /// The route configuration; `None` if nothing is served.
-pub fn route_configuration(translation: &Translation) -> Option<Value> {
+fn route_configuration(translation: &Translation) -> Option<Value> {
     let listener = translation.listener.as_ref()?;
     let hosts: Vec<Value> =
         translation.virtual_hosts.iter().map(|host| virtual_host(host)).collect();

@@ -1,6 +1,8 @@
 //! How a delegated route fits under the route that delegates to it.
 
+use super::mistake::Mistake;
 use crate::api::{HeaderMatcher, Matcher, QueryParameterMatcher, Route, RouteOptions};
+use crate::code::Code;
 
 /// The route that delegated to the one at hand.
 #[derive(Default)]
@@ -27,7 +29,7 @@ pub(super) struct Head {
 ///
 /// # Errors
 /// Why it does not fit; Gloo leaves the whole route out and warns. One bad matcher is enough.
-pub(super) fn join(route: &Route, parent: Option<&Parent>) -> Result<Head, String> {
+pub(super) fn join(route: &Route, parent: Option<&Parent>) -> Result<Head, Mistake> {
     let mut head = Head {
         matchers: route.matchers.clone(),
         options: route.options.clone(),
@@ -56,7 +58,8 @@ pub(super) fn join(route: &Route, parent: Option<&Parent>) -> Result<Head, Strin
         }
     }
     for matcher in &head.matchers {
-        fits(matcher, &parent.matcher)?;
+        let misfit = |words| Mistake::new(Code::ChildMatcherMismatch, words);
+        fits(matcher, &parent.matcher).map_err(misfit)?;
     }
     if let Some(options) = &parent.options {
         head.options.get_or_insert_default().inherit(options);

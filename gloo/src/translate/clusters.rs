@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::endpoints;
+use super::mistake::Mistake;
 use super::reports::Reports;
 use super::unsupported;
 use super::view::View;
@@ -11,6 +12,7 @@ use crate::api::{
     CircuitBreakers, Duration, LoadBalancerConfig, ObjectRef, ResourceRef, StaticUpstream,
     SubsetSpec, UpstreamSpec,
 };
+use crate::code::Code;
 use crate::config::{Cluster, Discovery, Endpoint, LoadBalancing, SubsetSettings, Thresholds};
 use crate::snapshot::Snapshot;
 
@@ -31,10 +33,12 @@ pub(super) fn translate(
         let (mut cluster, errors) = cluster(reference, &upstream.spec, snapshot);
         let limits = upstream.spec.circuit_breakers.or(limits);
         cluster.thresholds = limits.map(thresholds);
-        if errors.is_empty() {
-            clusters.push(cluster);
-        } else {
-            reports.warning(&object, super::reports::list(&errors));
+        match errors.first().map(|first| first.code) {
+            None => clusters.push(cluster),
+            Some(code) => {
+                let words: Vec<String> = errors.into_iter().map(|error| error.words).collect();
+                reports.warning(&object, Mistake::new(code, super::reports::list(&words)));
+            }
         }
     }
     clusters
@@ -44,19 +48,20 @@ fn cluster(
     reference: &ResourceRef,
     spec: &UpstreamSpec,
     snapshot: &Snapshot,
-) -> (Cluster, Vec<String>) {
+) -> (Cluster, Vec<Mistake>) {
     let mut cluster = empty(reference.cluster(), spec);
     let mut errors = Vec::new();
     if let Some(outlier) = &spec.outlier_detection
         && !outlier.0.contains_key("interval")
     {
-        errors.push("The field OutlierDetection.HealthChecker.Interval cannot be nil".into());
+        let words = "The field OutlierDetection.HealthChecker.Interval cannot be nil";
+        errors.push(Mistake::new(Code::InvalidOutlierDetection, words));
     }
-    errors.extend(spec.unsupported().iter().map(|field| unsupported::sentence(field)));
+    errors.extend(spec.unsupported().iter().map(|name| unsupported::field(name)));
     if let Some(fixed) = &spec.fixed
-        && let Err(text) = static_hosts(fixed, &mut cluster)
+        && let Err(mistake) = static_hosts(fixed, &mut cluster)
     {
-        errors.push(text);
+        errors.push(mistake);
     }
     if let Some(kube) = &spec.kube {
         let service = ResourceRef::new(&kube.service_namespace, &kube.service_name);
@@ -65,19 +70,18 @@ fn cluster(
             cluster.discovery = Discovery::Eds;
         }
         if !snapshot.services.contains_key(&service) {
-            errors.push(format!(
+            let words = format!(
                 "Upstream name:{:?} namespace:{:?} references the service '{}' which does not \
                  exist in namespace '{}'",
                 reference.name, reference.namespace, service.name, service.namespace
-            ));
+            );
+            errors.push(Mistake::new(Code::MissingService, words));
         }
     }
     if cluster.discovery == Discovery::Static && cluster.endpoints.is_empty() {
-        errors.push(
-            "cluster was configured improperly by one or more plugins: cluster type STATIC \
-             specified but LoadAssignment was empty"
-                .into(),
-        );
+        let words = "cluster was configured improperly by one or more plugins: cluster type STATIC \
+                     specified but LoadAssignment was empty";
+        errors.push(Mistake::new(Code::NoAddresses, words));
     }
     (cluster, errors)
 }
@@ -130,20 +134,21 @@ fn load_balancing(config: &LoadBalancerConfig) -> Option<LoadBalancing> {
 
 /// Fixed addresses; a name among them makes Envoy resolve all (gloo-conformance case
 /// 16-static-upstream).
-fn static_hosts(fixed: &StaticUpstream, cluster: &mut Cluster) -> Result<(), String> {
+fn static_hosts(fixed: &StaticUpstream, cluster: &mut Cluster) -> Result<(), Mistake> {
+    let invalid = |words: String| Mistake::new(Code::InvalidHost, words);
     cluster.discovery = Discovery::Static;
     for host in &fixed.hosts {
         if host.addr.is_empty() {
-            return Err("addr cannot be empty for host".into());
+            return Err(invalid("addr cannot be empty for host".into()));
         }
         if host.port == 0 {
-            return Err("port cannot be empty for host".into());
+            return Err(invalid("port cannot be empty for host".into()));
         }
         if fixed.use_tls.unwrap_or(host.port == 443) {
-            return Err(unsupported::sentence("TLS to a static host"));
+            return Err(unsupported::field("TLS to a static host"));
         }
         let port = u16::try_from(host.port)
-            .map_err(|_| format!("port {} of host {} is none", host.port, host.addr))?;
+            .map_err(|_| invalid(format!("port {} of host {} is none", host.port, host.addr)))?;
         if host.addr.parse::<IpAddr>().is_err() {
             cluster.discovery = Discovery::Dns;
         }

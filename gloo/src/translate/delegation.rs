@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::child::{self, Head, Parent};
+use super::findings::Finding;
+use super::mistake::Mistake;
 use super::proxy::{ProxyAction, ProxyRoute};
 use super::reports::Reports;
 use super::view::Seen;
@@ -11,6 +13,7 @@ use super::{selector, sort, unsupported};
 use crate::api::{
     Action, DelegateAction, Matcher, ObjectRef, ResourceRef, Route, RouteAction, RouteTableSpec,
 };
+use crate::code::Code;
 
 /// Resolves one VirtualService.
 pub(super) struct Resolver<'a> {
@@ -39,13 +42,13 @@ impl Resolver<'_> {
         let mut found = Vec::new();
         for (index, route) in routes.iter().enumerate() {
             let named = !route.name.is_empty() || parent.is_some_and(|parent| parent.named);
-            for text in unsupported::of_route(route) {
-                self.warning(holder, &text);
+            for mistake in unsupported::of_route(route) {
+                self.warning(holder, mistake);
             }
             let head = match child::join(route, parent) {
                 Ok(head) => head,
-                Err(reason) => {
-                    self.warning(holder, &reason);
+                Err(mistake) => {
+                    self.warning(holder, mistake);
                     continue;
                 }
             };
@@ -69,7 +72,10 @@ impl Resolver<'_> {
                         options: head.options,
                         action,
                     }),
-                    None => self.error(holder, "invalid route: route must specify an action"),
+                    None => self.error(
+                        holder,
+                        Mistake::new(Code::NoAction, "invalid route: route must specify an action"),
+                    ),
                 },
             }
         }
@@ -93,8 +99,8 @@ impl Resolver<'_> {
                 inheritable_matchers: head.inheritable_matchers,
                 inheritable_path_matchers: head.inheritable_path_matchers,
             }),
-            Err(reason) => {
-                self.error(holder, reason);
+            Err(mistake) => {
+                self.error(holder, mistake);
                 None
             }
         }
@@ -109,8 +115,8 @@ impl Resolver<'_> {
     ) -> Vec<ProxyRoute> {
         let tables = match selector::select(action, &holder.namespace, self.tables) {
             Ok(tables) => tables,
-            Err(reason) => {
-                self.warning(holder, &reason);
+            Err(mistake) => {
+                self.warning(holder, mistake);
                 return Vec::new();
             }
         };
@@ -144,7 +150,8 @@ impl Resolver<'_> {
         if path[..path.len() - 1].contains(table) {
             let names: Vec<String> = path.iter().map(|t| format!("[{}]", t.key())).collect();
             let cycle = names.join(" -> ");
-            self.error(&holder, &format!("invalid route: delegation cycle detected: {cycle}"));
+            let words = format!("invalid route: delegation cycle detected: {cycle}");
+            self.error(&holder, Mistake::new(Code::DelegationCycle, words));
             return Vec::new();
         }
         let tables = self.tables;
@@ -171,17 +178,20 @@ impl Resolver<'_> {
         format!("{head}{}_{}_route:{own}", holder.namespace, holder.name)
     }
 
-    fn error(&mut self, holder: &ObjectRef, text: &str) {
-        self.reports.error(holder, text);
-        if *holder != *self.root {
-            self.reports.relay_error(&self.root, format!("{}{text}", on_table(holder)));
-        }
+    fn error(&mut self, holder: &ObjectRef, mistake: Mistake) {
+        let finding = self.reports.error(holder, mistake);
+        self.tell_root(holder, &finding);
     }
 
-    fn warning(&mut self, holder: &ObjectRef, text: &str) {
-        self.reports.warning(holder, text);
+    fn warning(&mut self, holder: &ObjectRef, mistake: Mistake) {
+        let finding = self.reports.warning(holder, mistake);
+        self.tell_root(holder, &finding);
+    }
+
+    fn tell_root(&mut self, holder: &ObjectRef, finding: &Finding) {
         if *holder != *self.root {
-            self.reports.relay_warning(&self.root, format!("{}{text}", on_table(holder)));
+            let words = format!("{}{}", on_table(holder), finding.words);
+            self.reports.relay(&self.root, finding, words);
         }
     }
 }
@@ -196,17 +206,18 @@ fn matchers_or_all(matchers: Vec<Matcher>) -> Vec<Matcher> {
 
 /// The matcher that child routes must fit. One without a path counts as prefix `/` and loses its
 /// headers (gloo-conformance case 11-parent-matcher step 3).
-fn delegating_matcher(matchers: &[Matcher]) -> Result<Matcher, &'static str> {
+fn delegating_matcher(matchers: &[Matcher]) -> Result<Matcher, Mistake> {
+    let invalid = |words: &str| Err(Mistake::new(Code::InvalidParentMatcher, words));
     match matchers {
         [] => Ok(Matcher::all()),
         [matcher] if matcher.path().is_none() => Ok(Matcher::all()),
         [matcher] if matcher.path_prefix().unwrap_or_default().is_empty() => {
-            Err("invalid route: routes with delegate actions must use a prefix matcher")
+            invalid("invalid route: routes with delegate actions must use a prefix matcher")
         }
         [matcher] => Ok(matcher.clone()),
-        _ => {
-            Err("invalid route: routes with delegate actions must omit or specify a single matcher")
-        }
+        _ => invalid(
+            "invalid route: routes with delegate actions must omit or specify a single matcher",
+        ),
     }
 }
 

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::header_edits;
+use super::mistake::Mistake;
 use super::route_findings::RouteFindings;
 use super::view::View;
 use crate::api::{Destination, ResourceRef, RouteAction, Target as Wanted, WeightedDestination};
+use crate::code::Code;
 use crate::config::{HeaderEdits, Target, WeightedCluster};
 
 /// What is wrong with a destination.
 pub(super) enum Fault {
     /// The route works for others; a warning.
-    Warning(String),
+    Warning(Mistake),
     /// An error of the route, which shows in the proxy's status only.
-    Error(String),
+    Error(Mistake),
 }
 
 /// Translates the destination of a route and reports what is wrong with it.
@@ -24,8 +26,8 @@ pub(super) fn translate(
     findings: &mut RouteFindings,
 ) -> Target {
     let target = action.target();
-    if let Err(reason) = exists(target, view) {
-        findings.warning(&reason);
+    if let Err(mistake) = exists(target, view) {
+        findings.warning(mistake);
     }
     let (target, fault) = match target {
         Some(Wanted::Single(destination)) => single(destination, view),
@@ -39,12 +41,13 @@ pub(super) fn translate(
         },
         Some(Wanted::ClusterHeader(header)) => (Target::Header(header.to_owned()), None),
         Some(Wanted::DynamicForwardProxy) | None => {
-            (Target::Missing, Some(Fault::Error("unknown upstream destination type".into())))
+            let mistake = Mistake::new(Code::NoDestination, "unknown upstream destination type");
+            (Target::Missing, Some(Fault::Error(mistake)))
         }
     };
     match fault {
-        Some(Fault::Warning(reason)) => findings.warning(&reason),
-        Some(Fault::Error(text)) => findings.error(text, route),
+        Some(Fault::Warning(mistake)) => findings.warning(mistake),
+        Some(Fault::Error(mistake)) => findings.error(mistake, route),
         None => {}
     }
     target
@@ -62,13 +65,14 @@ pub(super) fn group(reference: &ResourceRef, view: &View) -> Option<Vec<Weighted
     Some(destinations)
 }
 
-fn exists(target: Option<Wanted<'_>>, view: &View) -> Result<(), String> {
+fn exists(target: Option<Wanted<'_>>, view: &View) -> Result<(), Mistake> {
     let none = Destination::default();
     let all = |destinations: &[WeightedDestination]| {
         for weighted in destinations {
             let destination = weighted.destination.as_ref().unwrap_or(&none);
-            upstream_exists(destination, view)
-                .map_err(|e| format!("invalid destination in weighted destination list: {e}"))?;
+            upstream_exists(destination, view).map_err(|mistake| {
+                mistake.within(|e| format!("invalid destination in weighted destination list: {e}"))
+            })?;
         }
         Ok(())
     };
@@ -81,16 +85,21 @@ fn exists(target: Option<Wanted<'_>>, view: &View) -> Result<(), String> {
         },
         Some(Wanted::ClusterHeader(header)) => match header.is_ascii() && !header.contains(':') {
             true => Ok(()),
-            false => Err(format!("{header} is an invalid HTTP header name")),
+            false => {
+                let words = format!("{header} is an invalid HTTP header name");
+                Err(Mistake::new(Code::InvalidHeader, words))
+            }
         },
         Some(Wanted::DynamicForwardProxy) => Ok(()),
-        None => Err("must specify either 'singleDestination', 'multipleDestinations', \
-                     'upstreamGroup', 'clusterHeader', or 'dynamicForwardProxy' for action"
-            .into()),
+        None => {
+            let words = "must specify either 'singleDestination', 'multipleDestinations', \
+                         'upstreamGroup', 'clusterHeader', or 'dynamicForwardProxy' for action";
+            Err(Mistake::new(Code::NoDestination, words))
+        }
     }
 }
 
-fn upstream_exists(destination: &Destination, view: &View) -> Result<(), String> {
+fn upstream_exists(destination: &Destination, view: &View) -> Result<(), Mistake> {
     let reference = upstream_of(destination)?;
     if view.upstreams.contains_key(&reference) {
         return Ok(());
@@ -99,7 +108,7 @@ fn upstream_exists(destination: &Destination, view: &View) -> Result<(), String>
 }
 
 /// The Upstream of a destination. A Service or Consul service without one has a made-up name.
-pub(super) fn upstream_of(destination: &Destination) -> Result<ResourceRef, String> {
+pub(super) fn upstream_of(destination: &Destination) -> Result<ResourceRef, Mistake> {
     if destination.consul.is_some() {
         return Ok(ResourceRef::new("gloo-system", "consul-svc"));
     }
@@ -113,15 +122,18 @@ pub(super) fn upstream_of(destination: &Destination) -> Result<ResourceRef, Stri
         let name = format!("kube-svc:{namespace}-{name}-{port}");
         return Ok(ResourceRef { namespace, name });
     }
-    destination.upstream.clone().ok_or_else(|| "no destination type specified".into())
+    let nowhere = || Mistake::new(Code::NoDestination, "no destination type specified");
+    destination.upstream.clone().ok_or_else(nowhere)
 }
 
-fn not_found(reference: &ResourceRef) -> String {
-    format!("*v1.Upstream {{ {} }} not found", reference.key())
+fn not_found(reference: &ResourceRef) -> Mistake {
+    let words = format!("*v1.Upstream {{ {} }} not found", reference.key());
+    Mistake::new(Code::MissingUpstream, words)
 }
 
-fn group_not_found(reference: &ResourceRef) -> String {
-    format!("*v1.UpstreamGroup {{ {} }} not found", reference.key())
+fn group_not_found(reference: &ResourceRef) -> Mistake {
+    let words = format!("*v1.UpstreamGroup {{ {} }} not found", reference.key());
+    Mistake::new(Code::MissingUpstreamGroup, words)
 }
 
 fn single(destination: &Destination, view: &View) -> (Target, Option<Fault>) {
@@ -149,9 +161,9 @@ fn weighted(
     let mut clusters = Vec::new();
     let mut sum: u32 = 0;
     if destinations.is_empty() {
-        let text = "must specify at least one weighted destination for multi destination routes";
+        let words = "must specify at least one weighted destination for multi destination routes";
         let target = Target::Weighted { clusters, total: None };
-        return (target, Some(Fault::Error(text.into())));
+        return (target, Some(Fault::Error(Mistake::new(Code::NoDestination, words))));
     }
     for weighted in destinations {
         let destination = weighted.destination.as_ref().unwrap_or(&none);
@@ -175,11 +187,9 @@ fn weighted(
         }
     }
     if sum == 0 {
-        findings.error(
-            "Incorrect configuration for Weighted Destination for route - Weighted Destinations \
-             require a total weight that is greater than or equal to 1",
-            route,
-        );
+        let words = "Incorrect configuration for Weighted Destination for route - Weighted \
+                     Destinations require a total weight that is greater than or equal to 1";
+        findings.error(Mistake::new(Code::NoTotalWeight, words), route);
     }
     (Target::Weighted { clusters, total: Some(sum) }, None)
 }
@@ -192,8 +202,8 @@ fn headers(
     let manipulation = weighted.options.as_ref().and_then(|o| o.header_manipulation.as_ref());
     match manipulation.map(header_edits::translate) {
         Some(Ok(edits)) => edits,
-        Some(Err(text)) => {
-            findings.error(text, route);
+        Some(Err(mistake)) => {
+            findings.error(mistake, route);
             HeaderEdits::default()
         }
         None => HeaderEdits::default(),
@@ -213,7 +223,8 @@ fn check_subset(destination: &Destination, view: &View) -> Result<(), Fault> {
     let upstream =
         view.upstreams.get(&reference).ok_or_else(|| Fault::Warning(not_found(&reference)))?;
     let spec = upstream.spec.subset_spec().ok_or_else(|| {
-        Fault::Warning("route has a subset config, but the upstream does not".into())
+        let words = "route has a subset config, but the upstream does not";
+        Fault::Warning(Mistake::new(Code::MissingSubsetSpec, words))
     })?;
     let fits = |keys: &[String]| {
         keys.len() == wanted.len() && keys.iter().all(|key| wanted.contains_key(key))
@@ -221,6 +232,6 @@ fn check_subset(destination: &Destination, view: &View) -> Result<(), Fault> {
     if spec.selectors.iter().any(|selector| fits(&selector.keys)) {
         return Ok(());
     }
-    let text = "route has a subset config, but none of the subsets in the upstream match it";
-    Err(Fault::Error(text.into()))
+    let words = "route has a subset config, but none of the subsets in the upstream match it";
+    Err(Fault::Error(Mistake::new(Code::UnknownSubset, words)))
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::mistake::Mistake;
 use super::proxy::ProxyVirtualHost;
 use super::reports::Reports;
 use super::view::Seen;
 use crate::api::{ObjectRef, ResourceRef, VirtualServiceSpec};
+use crate::code::Code;
 
 /// A domain written in two VirtualServices, or twice in one, rejects them and the Gateway: then the
 /// whole listener keeps its last version (gloo-conformance case 12-domains-duplicate).
@@ -21,8 +23,8 @@ pub(super) fn check_written(
         let object = ObjectRef::new("VirtualService", &reference.namespace, &reference.name);
         let Some(host) = &virtual_services[reference].spec.virtual_host else {
             let name = reference.key();
-            let text = format!("virtual service [{name}] does not specify a virtual host");
-            reports.warning(&object, text);
+            let words = format!("virtual service [{name}] does not specify a virtual host");
+            reports.warning(&object, Mistake::new(Code::NoVirtualHost, words));
             continue;
         };
         if host.domains.is_empty() {
@@ -38,19 +40,20 @@ pub(super) fn check_written(
             let others = owners.iter().enumerate().filter(|(other, _)| *other != index);
             let others: Vec<String> = others.map(|(_, owner)| owner.key()).collect();
             let object = ObjectRef::new("VirtualService", &owner.namespace, &owner.name);
-            reports.error(&object, conflict(domain, &others.join(" ")));
+            let words = conflict(domain, &others.join(" "));
+            reports.error(&object, Mistake::new(Code::DuplicateDomain, words));
         }
     }
     if !owners.is_empty() {
         let name =
             |domain: &&str| if domain.is_empty() { "EMPTY_DOMAIN" } else { domain }.to_owned();
         let domains: Vec<String> = owners.keys().map(name).collect();
-        let text = format!(
+        let words = format!(
             "domain conflict: the following domains are present in more than one of the virtual \
              services associated with this gateway: [{}]",
             domains.join(" ")
         );
-        reports.error(gateway, text);
+        reports.error(gateway, Mistake::new(Code::DuplicateDomain, words));
     }
 }
 
@@ -68,7 +71,7 @@ fn conflict(domain: &str, others: &str) -> String {
 }
 
 /// Errors per virtual host: an empty domain, and a domain that several have, where no domain means `*`.
-pub(super) fn check_resolved(hosts: &[Arc<ProxyVirtualHost>]) -> Vec<Vec<String>> {
+pub(super) fn check_resolved(hosts: &[Arc<ProxyVirtualHost>]) -> Vec<Vec<Mistake>> {
     let mut errors = vec![Vec::new(); hosts.len()];
     let mut owners: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, host) in hosts.iter().enumerate() {
@@ -77,23 +80,24 @@ pub(super) fn check_resolved(hosts: &[Arc<ProxyVirtualHost>]) -> Vec<Vec<String>
         }
         for domain in &host.domains {
             if domain.is_empty() {
-                let text = format!(
+                let words = format!(
                     "VirtualHost Error: EmptyDomainError. Reason: virtual host {} has an empty domain",
                     host.name()
                 );
-                errors[index].push(text);
+                errors[index].push(Mistake::new(Code::InvalidDomain, words));
             }
             owners.entry(domain).or_default().push(index);
         }
     }
     for (domain, owners) in owners.into_iter().filter(|(_, owners)| owners.len() > 1) {
         let names: Vec<String> = owners.iter().map(|&index| hosts[index].name()).collect();
-        let text = format!(
+        let words = format!(
             "VirtualHost Error: DomainsNotUniqueError. Reason: domain {domain} is shared by the \
              following virtual hosts: [{}]",
             names.join(" ")
         );
-        owners.iter().for_each(|&index| errors[index].push(text.clone()));
+        let mistake = Mistake::new(Code::DuplicateDomain, words);
+        owners.iter().for_each(|&index| errors[index].push(mistake.clone()));
     }
     errors
 }

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
+use super::mistake::Mistake;
 use crate::api::ObjectRef;
+use crate::code::Code;
 
 /// How grave a mistake is, by what it does to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,10 +28,13 @@ pub struct Finding {
     pub gravity: Gravity,
     /// Gloo's words, or Envoy's.
     pub words: String,
+    /// What is wrong. Of an Upstream with several mistakes it is the first.
+    pub code: Code,
 }
 
 impl Finding {
-    pub(super) fn new(object: &Arc<ObjectRef>, gravity: Gravity, words: impl Into<String>) -> Self {
-        Self { object: Arc::clone(object), gravity, words: words.into() }
+    pub(super) fn new(object: &Arc<ObjectRef>, gravity: Gravity, mistake: Mistake) -> Self {
+        let Mistake { code, words } = mistake;
+        Self { object: Arc::clone(object), gravity, words, code }
     }
 }

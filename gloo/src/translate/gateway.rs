@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::delegation::Resolver;
+use super::mistake::Mistake;
 use super::proxy::{Proxy, ProxyListener, ProxyVirtualHost};
 use super::reports::Reports;
 use super::selector::{check, has_labels, holds};
@@ -11,6 +12,7 @@ use super::{domains, unsupported};
 use crate::api::{
     GatewaySpec, HttpGateway, ObjectRef, Path, ResourceRef, VirtualHost, VirtualServiceSpec,
 };
+use crate::code::Code;
 use crate::objects::Object;
 use crate::pattern;
 
@@ -46,10 +48,12 @@ pub(super) fn desire(view: &View, namespace: &str, reports: &mut Reports) -> Opt
             (Ok(None), _) => {}
             (Ok(Some(http)), None) => served = Some((reference, &gateway.spec, http)),
             (Ok(Some(_)), Some((first, ..))) => {
-                let text = format!("only one http gateway is served, and that is {}", first.key());
-                reports.error(&object, text);
+                let words = format!("only one http gateway is served, and that is {}", first.key());
+                reports.error(&object, Mistake::new(Code::NotModelled, words));
             }
-            (Err(reason), _) => reports.error(&object, reason),
+            (Err(mistake), _) => {
+                reports.error(&object, mistake);
+            }
         }
     }
     let (reference, spec, http) = served?;
@@ -57,21 +61,22 @@ pub(super) fn desire(view: &View, namespace: &str, reports: &mut Reports) -> Opt
 }
 
 /// The HTTP part of a Gateway; `None` if it has nothing to serve.
-fn in_scope<'a>(gateway: &'a GatewaySpec, view: &View) -> Result<Option<&'a HttpGateway>, String> {
+fn in_scope<'a>(gateway: &'a GatewaySpec, view: &View) -> Result<Option<&'a HttpGateway>, Mistake> {
     if gateway.hybrid_gateway.is_some() {
-        return Err(unsupported::sentence("hybridGateway"));
+        return Err(unsupported::field("hybridGateway"));
     }
     if gateway.tcp_gateway.is_some() {
-        return Err(unsupported::sentence("tcpGateway"));
+        return Err(unsupported::field("tcpGateway"));
     }
     let Some(http) = &gateway.http_gateway else {
-        return Err("invalid gateway: gateway must contain gatewayType".into());
+        let words = "invalid gateway: gateway must contain gatewayType";
+        return Err(Mistake::new(Code::InvalidGateway, words));
     };
     let tls = view.virtual_services.values().any(|object| object.spec.ssl_config.is_some());
     match (gateway.ssl, tls) {
         (false, _) => Ok(Some(http)),
         (true, false) => Ok(None),
-        (true, true) => Err(unsupported::sentence("ssl with VirtualServices that have sslConfig")),
+        (true, true) => Err(unsupported::field("ssl with VirtualServices that have sslConfig")),
     }
 }
 
@@ -87,7 +92,7 @@ fn warn_of_options(object: &ObjectRef, gateway: &GatewaySpec, reports: &mut Repo
         ),
     ];
     for (field, _) in fields.iter().filter(|(_, used)| *used) {
-        reports.warning(object, unsupported::sentence(field));
+        reports.warning(object, unsupported::field(field));
     }
 }
 
@@ -105,14 +110,17 @@ fn listener(
         match serves(http, name, object) {
             Ok(true) => chosen.push(Arc::clone(name)),
             Ok(false) => {}
-            Err(reason) => reports.error(&gateway, reason),
+            Err(mistake) => {
+                reports.error(&gateway, mistake);
+            }
         }
     }
     for wanted in &http.virtual_services {
         if !view.virtual_services.contains_key(wanted) {
             let ResourceRef { namespace, name } = wanted;
-            let text = format!("invalid virtual service ref name:{name:?} namespace:{namespace:?}");
-            reports.error(&gateway, text);
+            let words =
+                format!("invalid virtual service ref name:{name:?} namespace:{namespace:?}");
+            reports.error(&gateway, Mistake::new(Code::MissingVirtualService, words));
         }
     }
     domains::check_written(&gateway, &chosen, &view.virtual_services, reports);
@@ -132,7 +140,7 @@ fn serves(
     http: &HttpGateway,
     reference: &ResourceRef,
     object: &Object<VirtualServiceSpec>,
-) -> Result<bool, String> {
+) -> Result<bool, Mistake> {
     if object.spec.ssl_config.is_some() {
         return Ok(false);
     }
@@ -142,8 +150,10 @@ fn serves(
         wanted.is_empty() || wanted.iter().any(|wanted| wanted == "*" || wanted == namespace);
     if let Some(selector) = &http.virtual_service_expressions {
         for expression in &selector.expressions {
-            check(expression)
-                .map_err(|e| format!("{e}: the virtual service selector expression is invalid"))?;
+            check(expression).map_err(|mistake| {
+                mistake
+                    .within(|e| format!("{e}: the virtual service selector expression is invalid"))
+            })?;
         }
         return Ok(in_namespace && selector.expressions.iter().all(|e| holds(e, labels)));
     }
@@ -164,8 +174,8 @@ fn virtual_host(
 ) -> ProxyVirtualHost {
     let root = Arc::new(ObjectRef::new("VirtualService", &name.namespace, &name.name));
     let spec = &view.virtual_services[name].spec;
-    for text in unsupported::of_virtual_service(spec) {
-        reports.warning(&root, text);
+    for mistake in unsupported::of_virtual_service(spec) {
+        reports.warning(&root, mistake);
     }
     let none = VirtualHost::default();
     let written = spec.virtual_host.as_ref().unwrap_or(&none);
@@ -197,12 +207,10 @@ fn check_expressions(host: &ProxyVirtualHost, root: &ObjectRef, reports: &mut Re
         for expression in rewrites.map(str::to_owned).chain(paths) {
             if let Err(fault) = pattern::compile(&expression) {
                 let name = host.name();
-                reports.error(
-                    root,
-                    format!(
-                        "virtual service [{name}] has a regex matcher with invalid regex, {fault}"
-                    ),
+                let words = format!(
+                    "virtual service [{name}] has a regex matcher with invalid regex, {fault}"
                 );
+                reports.error(root, Mistake::new(Code::InvalidExpression, words));
             }
         }
     }

@@ -1,11 +1,13 @@
 //! Header changes of routes, virtual hosts and single destinations.
 
+use super::mistake::Mistake;
 use crate::api::{HeaderManipulation, HeaderValueOption};
+use crate::code::Code;
 use crate::config::{HeaderEdit, HeaderEdits};
 
 /// Translates header changes. The host and pseudo headers may not be changed
 /// (gloo-conformance case 13-headers).
-pub(super) fn translate(from: &HeaderManipulation) -> Result<HeaderEdits, String> {
+pub(super) fn translate(from: &HeaderManipulation) -> Result<HeaderEdits, Mistake> {
     let request = from.request_headers_to_add.iter().map(request_edit);
     let response = from.response_headers_to_add.iter().map(response_edit);
     Ok(HeaderEdits {
@@ -16,34 +18,39 @@ pub(super) fn translate(from: &HeaderManipulation) -> Result<HeaderEdits, String
     })
 }
 
-fn request_edit(option: &HeaderValueOption) -> Result<HeaderEdit, String> {
+fn request_edit(option: &HeaderValueOption) -> Result<HeaderEdit, Mistake> {
     if let Some(secret) = &option.header_secret_ref {
-        return Err(format!("list did not find secret {}", secret.key()));
+        let words = format!("list did not find secret {}", secret.key());
+        return Err(Mistake::new(Code::MissingSecret, words));
     }
     let Some(header) = &option.header else {
-        return Err("Unexpected header option type <nil>".into());
+        return Err(invalid("Unexpected header option type <nil>"));
     };
     if header.key.starts_with(':') || header.key.eq_ignore_ascii_case("host") {
         let key = &header.key;
-        return Err(format!(
+        return Err(invalid(format!(
             ": -prefixed or host headers may not be modified. Received '{key}' header"
-        ));
+        )));
     }
     check_name(&header.key)?;
     Ok(edit(&header.key, &header.value, option.append))
 }
 
-fn response_edit(option: &HeaderValueOption) -> Result<HeaderEdit, String> {
+fn response_edit(option: &HeaderValueOption) -> Result<HeaderEdit, Mistake> {
     let Some(header) = &option.header else {
-        return Err("header section of header value option cannot be nil".into());
+        return Err(invalid("header section of header value option cannot be nil"));
     };
     if header.key.starts_with(':') {
-        return Err(format!(":-prefixed headers cannot be set: '{}'", header.key));
+        return Err(invalid(format!(":-prefixed headers cannot be set: '{}'", header.key)));
     }
     if header.key.eq_ignore_ascii_case("host") {
-        return Err("cannot set Host header in response headers".into());
+        return Err(invalid("cannot set Host header in response headers"));
     }
     Ok(edit(&header.key, &header.value, option.append))
+}
+
+fn invalid(words: impl Into<String>) -> Mistake {
+    Mistake::new(Code::InvalidHeader, words)
 }
 
 fn edit(name: &str, value: &str, append: Option<bool>) -> HeaderEdit {
@@ -51,13 +58,13 @@ fn edit(name: &str, value: &str, append: Option<bool>) -> HeaderEdit {
 }
 
 /// Gloo's rule for names of headers.
-pub(super) fn check_name(name: &str) -> Result<(), String> {
+pub(super) fn check_name(name: &str) -> Result<(), Mistake> {
     if name.is_empty() {
-        return Err("empty HTTP header names are not allowed".into());
+        return Err(invalid("empty HTTP header names are not allowed"));
     }
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+.^_`|~-".contains(&byte);
     if name.bytes().all(allowed) {
         return Ok(());
     }
-    Err(format!("'{name}' is an invalid HTTP header key"))
+    Err(invalid(format!("'{name}' is an invalid HTTP header key")))
 }

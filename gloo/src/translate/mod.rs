@@ -12,6 +12,7 @@ mod findings;
 mod gateway;
 mod header_edits;
 mod memory;
+mod mistake;
 mod options;
 mod paths;
 mod proxy;
@@ -65,8 +66,19 @@ pub struct Translation {
     pub desired: Vec<Arc<VirtualHost>>,
     /// Every mistake with the object it is written in, sorted; also what no status shows.
     pub findings: Vec<Finding>,
+    /// The mistakes that the status of an object lists, in its order: errors, or warnings, of its own
+    /// and of what it uses. A mistake may be listed by several objects.
+    pub reported: BTreeMap<ObjectRef, Vec<Finding>>,
     /// For the next translation.
     pub memory: Memory,
+}
+
+impl Translation {
+    /// The objects whose status lists the mistake: the one it is written in, and those that use it.
+    pub fn reported_on(&self, finding: &Finding) -> impl Iterator<Item = &ObjectRef> {
+        let lists = self.reported.iter().filter(|(_, listed)| listed.contains(finding));
+        lists.map(|(object, _)| object)
+    }
 }
 
 /// An address that is served.
@@ -133,10 +145,10 @@ fn check_virtual_hosts(
         let object = ObjectRef::new("VirtualService", &source.namespace, &source.name);
         let translated = virtual_hosts::translate(host, view);
         for error in conflicts.iter().chain(&translated.errors) {
-            reports.error(&object, error);
+            reports.error(&object, error.clone());
         }
         for warning in &translated.warnings {
-            reports.relay_warning(&object, &warning.words);
+            reports.relay(&object, warning, warning.words.clone());
         }
         reports.add(translated.findings());
         Checked { source: Arc::clone(host), translated }
@@ -177,6 +189,7 @@ fn serve(
         };
         let errors = conflicts.into_iter().chain(translated.errors.iter().cloned());
         let warnings = translated.warnings.iter().map(|warning| warning.words.clone());
+        let errors = errors.map(|mistake| mistake.words);
         served.report.add(errors, &translated.route_errors, warnings);
         served.virtual_hosts.push(Arc::clone(&translated.host));
     }
@@ -228,6 +241,7 @@ fn settle(snapshot: &Snapshot, memory: &Memory, parts: Parts) -> Translation {
     let held_back = hosts.iter().filter(|checked| !sent.contains(&Arc::as_ptr(&checked.source)));
     reports.add(refusals);
     held_back.for_each(|it| reports.add(refusal::of_virtual_host(&it.translated.host)));
+    let (reported, findings) = reports.into_findings();
     Translation {
         listener: served.listener,
         virtual_hosts: accepted.clone().map(|(_, hosts)| hosts).unwrap_or_default(),
@@ -237,7 +251,8 @@ fn settle(snapshot: &Snapshot, memory: &Memory, parts: Parts) -> Translation {
         proxy: proxy_status,
         refused,
         desired: hosts.into_iter().map(|checked| checked.translated.host).collect(),
-        findings: reports.into_findings(),
+        findings,
+        reported,
         memory: Memory { proxy, view, accepted, statuses },
     }
 }

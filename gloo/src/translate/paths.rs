@@ -1,6 +1,8 @@
 //! Gloo's rules for the text of paths.
 
+use super::mistake::Mistake;
 use super::route_findings::RouteFindings;
+use crate::code::Code;
 use crate::config::{Action, PathMatch, PathRewrite, RedirectPath, Route};
 
 const ALLOWED: &str = "^(?:([A-Za-z0-9/:@._~!$&'()*+,:=;-]*|[%][0-9a-fA-F]{2}))*$";
@@ -35,7 +37,8 @@ pub(super) fn check(route: &Route, findings: &mut RouteFindings) {
 
 fn check_path(path: &str, route: &str, findings: &mut RouteFindings) {
     if let Err(rule) = valid(path) {
-        findings.error(format!("the path is invalid: {path}: {rule}"), route);
+        let words = format!("the path is invalid: {path}: {rule}");
+        findings.error(Mistake::new(Code::InvalidPath, words), route);
     }
 }
 
@@ -43,7 +46,8 @@ fn check_path(path: &str, route: &str, findings: &mut RouteFindings) {
 fn check_rewrite(rewrite: &str, route: &str, findings: &mut RouteFindings) {
     let path = rewrite.split(['?', '#']).next().unwrap_or_default();
     if let Err(rule) = valid(path) {
-        findings.error(format!("the rewrite is invalid: {rewrite}: {rule}"), route);
+        let words = format!("the rewrite is invalid: {rewrite}: {rule}");
+        findings.error(Mistake::new(Code::InvalidPath, words), route);
     }
 }
 

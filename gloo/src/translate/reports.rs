@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::findings::{Finding, Gravity};
+use super::mistake::Mistake;
 use crate::api::{ObjectRef, State, Status};
 
 /// Who Gloo says the verdict is from.
@@ -45,6 +46,8 @@ pub(super) fn list(errors: &[String]) -> String {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reports {
     objects: BTreeMap<ObjectRef, Report>,
+    /// What the objects are told, in this order.
+    told: BTreeMap<ObjectRef, Vec<Finding>>,
     /// Every mistake once, with the object that it is written in.
     findings: Vec<Finding>,
 }
@@ -55,26 +58,22 @@ impl Reports {
         self.objects.entry(object).or_default();
     }
 
-    pub(super) fn error(&mut self, object: &ObjectRef, text: impl Into<String>) {
-        let text = text.into();
-        self.found(object, Gravity::Rejected, &text);
-        self.relay_error(object, text);
+    pub(super) fn error(&mut self, object: &ObjectRef, mistake: Mistake) -> Finding {
+        self.found(object, Gravity::Rejected, mistake)
     }
 
-    pub(super) fn warning(&mut self, object: &ObjectRef, text: impl Into<String>) {
-        let text = text.into();
-        self.found(object, Gravity::Warning, &text);
-        self.relay_warning(object, text);
+    pub(super) fn warning(&mut self, object: &ObjectRef, mistake: Mistake) -> Finding {
+        self.found(object, Gravity::Warning, mistake)
     }
 
-    /// Tells an object of an error that stands in another.
-    pub(super) fn relay_error(&mut self, object: &ObjectRef, text: impl Into<String>) {
-        self.objects.entry(object.clone()).or_default().errors.push(text.into());
-    }
-
-    /// Tells an object of a warning about another.
-    pub(super) fn relay_warning(&mut self, object: &ObjectRef, text: impl Into<String>) {
-        self.objects.entry(object.clone()).or_default().warnings.push(text.into());
+    /// Tells an object of a mistake that stands in another, in these words.
+    pub(super) fn relay(&mut self, object: &ObjectRef, finding: &Finding, words: String) {
+        let report = self.objects.entry(object.clone()).or_default();
+        match finding.gravity {
+            Gravity::Warning => report.warnings.push(words),
+            Gravity::RouteError | Gravity::Rejected | Gravity::Refused => report.errors.push(words),
+        }
+        self.told.entry(object.clone()).or_default().push(finding.clone());
     }
 
     /// Whether the object has errors. One that is not known has none.
@@ -82,14 +81,17 @@ impl Reports {
         self.objects.get(object).is_some_and(|report| !report.errors.is_empty())
     }
 
-    fn found(&mut self, object: &ObjectRef, gravity: Gravity, words: &str) {
-        self.findings.push(Finding::new(&Arc::new(object.clone()), gravity, words));
+    fn found(&mut self, object: &ObjectRef, gravity: Gravity, mistake: Mistake) -> Finding {
+        let finding = Finding::new(&Arc::new(object.clone()), gravity, mistake);
+        self.relay(object, &finding, finding.words.clone());
+        self.findings.push(finding.clone());
+        finding
     }
 
-    /// Every mistake once, sorted.
-    pub(super) fn into_findings(mut self) -> Vec<Finding> {
+    /// What each object is told, and every mistake once, sorted.
+    pub(super) fn into_findings(mut self) -> (BTreeMap<ObjectRef, Vec<Finding>>, Vec<Finding>) {
         self.findings.sort();
-        self.findings
+        (self.told, self.findings)
     }
 
     /// Adds mistakes that show in no object's status.

@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
+use super::findings::{Finding, Gravity};
+use super::mistake::Mistake;
 use crate::api::ObjectRef;
 
-/// A warning about a route, in Gloo's words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RouteWarning {
-    /// The object the route is written in.
-    pub(super) holder: Arc<ObjectRef>,
-    pub(super) words: String,
+/// Why Gloo does not serve a route as written, in the names of its reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    ProcessingError,
+    InvalidMatcherError,
 }
 
 /// An error of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RouteError {
     /// The object the route is written in.
-    pub(super) holder: Arc<ObjectRef>,
-    kind: &'static str,
-    text: String,
+    holder: Arc<ObjectRef>,
+    kind: Kind,
+    mistake: Mistake,
     pub(super) route: String,
 }
 
@@ -28,9 +29,13 @@ impl RouteError {
         format!("{}. Route Name: {}", self.without_route(), self.route)
     }
 
-    /// The same without the name of the route.
-    pub(super) fn without_route(&self) -> String {
-        format!("Route Error: {}. Reason: {}", self.kind, self.text)
+    fn without_route(&self) -> String {
+        format!("Route Error: {:?}. Reason: {}", self.kind, self.mistake.words)
+    }
+
+    pub(super) fn finding(&self) -> Finding {
+        let mistake = Mistake::new(self.mistake.code, self.without_route());
+        Finding::new(&self.holder, Gravity::RouteError, mistake)
     }
 }
 
@@ -40,31 +45,33 @@ pub(super) struct RouteFindings {
     /// The object that the route at hand is written in.
     pub(super) holder: Arc<ObjectRef>,
     pub(super) errors: Vec<RouteError>,
-    pub(super) warnings: Vec<RouteWarning>,
+    pub(super) warnings: Vec<Finding>,
 }
 
 impl RouteFindings {
-    pub(super) fn error(&mut self, text: impl Into<String>, route: &str) {
-        self.add_error("ProcessingError", text.into(), route);
+    pub(super) fn error(&mut self, mistake: Mistake, route: &str) {
+        self.add_error(Kind::ProcessingError, mistake, route);
     }
 
     /// An error found by one of Gloo's plugins, which reports it twice.
-    pub(super) fn plugin_error(&mut self, plugin: &str, text: &str, route: &str) {
-        self.error(format!("*{plugin}: {text}"), route);
-        self.error(format!("*{plugin}: {text}"), route);
+    pub(super) fn plugin_error(&mut self, plugin: &str, mistake: Mistake, route: &str) {
+        let mistake = mistake.within(|text| format!("*{plugin}: {text}"));
+        self.error(mistake.clone(), route);
+        self.error(mistake, route);
     }
 
-    pub(super) fn warning(&mut self, reason: &str) {
-        let words = format!("Route Warning: InvalidDestinationWarning. Reason: {reason}");
-        self.warnings.push(RouteWarning { holder: Arc::clone(&self.holder), words });
+    pub(super) fn warning(&mut self, mistake: Mistake) {
+        let mistake = mistake
+            .within(|reason| format!("Route Warning: InvalidDestinationWarning. Reason: {reason}"));
+        self.warnings.push(Finding::new(&self.holder, Gravity::Warning, mistake));
     }
 
-    pub(super) fn matcher_error(&mut self, text: &str, route: &str) {
-        self.add_error("InvalidMatcherError", text.into(), route);
+    pub(super) fn matcher_error(&mut self, mistake: Mistake, route: &str) {
+        self.add_error(Kind::InvalidMatcherError, mistake, route);
     }
 
-    fn add_error(&mut self, kind: &'static str, text: String, route: &str) {
+    fn add_error(&mut self, kind: Kind, mistake: Mistake, route: &str) {
         let (holder, route) = (Arc::clone(&self.holder), route.to_owned());
-        self.errors.push(RouteError { holder, kind, text, route });
+        self.errors.push(RouteError { holder, kind, mistake, route });
     }
 }

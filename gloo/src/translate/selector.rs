@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::mistake::Mistake;
 use super::view::Seen;
 use crate::api::{
     DelegateAction, Expression, Operator, ResourceRef, RouteTableSelector, RouteTableSpec,
 };
+use crate::code::Code;
 
 /// The tables that `action` of an object in `owner` means, in the order of namespace and name.
 ///
@@ -16,7 +18,7 @@ pub(super) fn select(
     action: &DelegateAction,
     owner: &str,
     tables: &Seen<RouteTableSpec>,
-) -> Result<Vec<Arc<ResourceRef>>, String> {
+) -> Result<Vec<Arc<ResourceRef>>, Mistake> {
     let old_form = !action.name.is_empty() || !action.namespace.is_empty();
     // The deprecated form wins over both others, and the selector over `ref`: it is declared after it
     // (gloo-conformance case 02-delegate-ref).
@@ -26,20 +28,22 @@ pub(super) fn select(
         action.reference.clone().filter(|_| action.selector.is_none())
     };
     if let Some(reference) = reference {
-        let missing = || format!("route table {} missing", reference.key());
+        let missing = || {
+            let words = format!("route table {} missing", reference.key());
+            Mistake::new(Code::MissingRouteTable, words)
+        };
         let (found, _) = tables.get_key_value(&reference).ok_or_else(missing)?;
         return Ok(vec![Arc::clone(found)]);
     }
     let Some(selector) = &action.selector else {
-        return Err(
-            "cannot determine delegation target: you must specify a route table either via \
-                    a resource reference or a selector"
-                .into(),
-        );
+        let words = "cannot determine delegation target: you must specify a route table either via \
+                     a resource reference or a selector";
+        return Err(Mistake::new(Code::NoDelegationTarget, words));
     };
     let selected = by_selector(selector, owner, tables)?;
     if selected.is_empty() {
-        return Err("no route table matches the given selector".into());
+        let words = "no route table matches the given selector";
+        return Err(Mistake::new(Code::NoRouteTableSelected, words));
     }
     Ok(selected)
 }
@@ -48,13 +52,15 @@ fn by_selector(
     selector: &RouteTableSelector,
     owner: &str,
     tables: &Seen<RouteTableSpec>,
-) -> Result<Vec<Arc<ResourceRef>>, String> {
+) -> Result<Vec<Arc<ResourceRef>>, Mistake> {
     if !selector.labels.is_empty() && !selector.expressions.is_empty() {
-        return Err("cannot use both labels and expressions within the same selector".into());
+        let words = "cannot use both labels and expressions within the same selector";
+        return Err(Mistake::new(Code::InvalidSelector, words));
     }
     for expression in &selector.expressions {
-        check(expression)
-            .map_err(|e| format!("{e}: the route table selector expression is invalid"))?;
+        check(expression).map_err(|mistake| {
+            mistake.within(|e| format!("{e}: the route table selector expression is invalid"))
+        })?;
     }
     let in_namespace = |namespace: &str| match selector.namespaces.as_slice() {
         [] => namespace == owner,
@@ -98,11 +104,12 @@ pub(super) fn holds(expression: &Expression, labels: &BTreeMap<String, String>) 
 ///
 /// # Errors
 /// Kubernetes' words for the rule that is broken.
-pub(super) fn check(expression: &Expression) -> Result<(), String> {
+pub(super) fn check(expression: &Expression) -> Result<(), Mistake> {
     let values = &expression.values;
     let invalid = |rule: &str| {
         let given = serde_json::to_string(values).unwrap_or_default();
-        Err(format!("values: Invalid value: {given}: {rule}"))
+        let words = format!("values: Invalid value: {given}: {rule}");
+        Err(Mistake::new(Code::InvalidSelector, words))
     };
     match expression.operator {
         Operator::In | Operator::NotIn if values.is_empty() => {
@@ -118,11 +125,12 @@ pub(super) fn check(expression: &Expression) -> Result<(), String> {
             invalid("for 'Gt', 'Lt' operators, exactly one value is required")
         }
         Operator::GreaterThan | Operator::LessThan if values[0].parse::<i64>().is_err() => {
-            Err(format!(
+            let words = format!(
                 "values[0]: Invalid value: {:?}: for 'Gt', 'Lt' operators, the value must be an \
                  integer",
                 values[0]
-            ))
+            );
+            Err(Mistake::new(Code::InvalidSelector, words))
         }
         _ => Ok(()),
     }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::destinations;
+use super::mistake::Mistake;
 use super::reports::{Report, Reports};
 use super::route_findings::RouteError;
 use super::view::View;
 use crate::api::{ObjectRef, Status};
+use crate::code::Code;
 use crate::snapshot::Snapshot;
 
 /// What is wrong with the proxy.
@@ -60,20 +62,20 @@ pub(super) fn check_groups(view: &View, reports: &mut Reports) {
         for (index, weighted) in group.iter().enumerate() {
             let number = index + 1;
             let Some(destination) = &weighted.destination else {
-                reports.error(&object, format!("destination # {number}: destination is nil"));
+                let words = format!("destination # {number}: destination is nil");
+                reports.error(&object, Mistake::new(Code::NoDestination, words));
                 continue;
             };
             match destinations::upstream_of(destination) {
-                Err(reason) => reports.error(&object, reason),
+                Err(mistake) => {
+                    reports.error(&object, mistake);
+                }
                 Ok(upstream) if !view.upstreams.contains_key(&upstream) => {
                     let name = upstream.key();
-                    reports.error(
-                        &object,
-                        format!(
-                            "destination # {number}: upstream not found: list did not find \
-                             upstream {name}"
-                        ),
+                    let words = format!(
+                        "destination # {number}: upstream not found: list did not find upstream {name}"
                     );
+                    reports.error(&object, Mistake::new(Code::MissingUpstream, words));
                 }
                 Ok(_) => {}
             }

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::Code;
 use crate::api::State;
 
 fn object(kind: &str, name: &str, spec: Value) -> Value {
@@ -128,4 +129,82 @@ fn an_object_that_is_gone_has_no_status() {
     let after = translate(&snapshot, &before.memory);
     let app = ObjectRef::new("VirtualService", "gloo-system", "app");
     assert!(before.statuses.contains_key(&app) && !after.statuses.contains_key(&app));
+}
+
+/// The codes of what is wrong with a VirtualService of one route and these further objects.
+fn codes(route: &Value, others: &[(&str, &str, Value)]) -> Vec<Code> {
+    let mut objects = vec![("VirtualService", "app", host(route))];
+    objects.extend_from_slice(others);
+    let findings = translate(&snapshot(&objects), &Memory::default()).findings;
+    findings.iter().map(|finding| finding.code).collect()
+}
+
+/// Circumstances that no recorded case shows.
+#[test]
+fn every_code_without_a_recorded_case_comes_of_some_object() {
+    let to_x = || json!({ "routeAction": { "single": { "upstream": { "name": "x" } } } });
+    let with = |options: Value| {
+        let mut route = to_x();
+        route["options"] = options;
+        route
+    };
+    let fixed = |host: Value| ("Upstream", "x", json!({ "static": { "hosts": [host] } }));
+    let secret = json!({ "requestHeadersToAdd": [{ "headerSecretRef": { "name": "x" } }] });
+    let gateway = |spec: Value| ("Gateway", "a-first", spec);
+    let circumstances = [
+        (Code::NotModelled, with(json!({ "extauth": {} })), vec![]),
+        (Code::NotModelled, to_x(), vec![("Upstream", "x", json!({ "aws": {} }))]),
+        (Code::NotModelled, direct(), vec![gateway(json!({ "tcpGateway": {} }))]),
+        (Code::InvalidGateway, direct(), vec![gateway(json!({}))]),
+        (
+            Code::MissingVirtualService,
+            direct(),
+            vec![gateway(json!({ "httpGateway": { "virtualServices": [{ "name": "x" }] } }))],
+        ),
+        (Code::MissingSecret, with(json!({ "headerManipulation": secret })), vec![]),
+        (Code::InvalidDuration, with(json!({ "timeout": "-1s" })), vec![]),
+        (Code::InvalidRedirect, json!({ "redirectAction": { "pathRedirect": "/a\n" } }), vec![]),
+        (Code::InvalidUpgrade, with(json!({ "upgrades": [{}] })), vec![]),
+        (Code::InvalidHash, with(json!({ "lbHash": { "hashPolicies": [{}] } })), vec![]),
+        (Code::InvalidHost, to_x(), vec![fixed(json!({ "addr": "10.0.0.1" }))]),
+    ];
+    for (code, route, others) in &circumstances {
+        let found = codes(route, others);
+        assert!(found.contains(code), "{code} of {route} and {others:?}: {found:?}");
+    }
+    let shown = |code: &Code| circumstances.iter().any(|(shown, ..)| shown == code);
+    let all = Code::ALL.iter().filter(|code| code.case().is_none());
+    assert_eq!(all.filter(|code| !shown(code)).collect::<Vec<_>>(), Vec::<&Code>::new());
+}
+
+#[test]
+fn what_is_wrong_with_a_table_is_reported_by_the_services_that_use_it() {
+    let to_table = |name: &str| json!({ "delegateAction": { "ref": { "namespace": "gloo-system", "name": name } } });
+    let on = |domain: &str, table: &str| json!({ "virtualHost": { "domains": [domain], "routes": [to_table(table)] } });
+    let snapshot = snapshot(&[
+        ("VirtualService", "one", on("one", "bad")),
+        ("VirtualService", "other", on("other", "bad")),
+        ("VirtualService", "third", on("third", "as-bad")),
+        ("RouteTable", "bad", json!({ "routes": [{}] })),
+        ("RouteTable", "as-bad", json!({ "routes": [{}] })),
+    ]);
+    let translation = translate(&snapshot, &Memory::default());
+    let bad = ObjectRef::new("RouteTable", "gloo-system", "bad");
+    let finding = translation.findings.iter().find(|finding| *finding.object == bad).unwrap();
+    assert_eq!((finding.code, finding.gravity), (Code::NoAction, Gravity::Rejected));
+    let names: Vec<&str> = translation.reported_on(finding).map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["bad", "one", "other"]);
+    let third = ObjectRef::new("VirtualService", "gloo-system", "third");
+    assert_eq!(translation.reported[&third].len(), 1);
+    assert_eq!(translation.reported[&third][0].object.name, "as-bad");
+}
+
+#[test]
+fn a_code_says_what_it_means_and_where_it_was_seen() {
+    assert_eq!(Code::UnknownSubset.to_string(), "UnknownSubset");
+    assert_eq!(json!(Code::UnknownSubset), json!("UnknownSubset"));
+    assert_eq!(Code::UnknownSubset.case(), Some("06-subset-keys"));
+    assert!(Code::ALL.iter().all(|code| code.meaning().ends_with('.')));
+    let cycle = "RouteTables delegate to each other in a circle.";
+    assert_eq!(Code::DelegationCycle.meaning(), cycle);
 }

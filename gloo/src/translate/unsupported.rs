@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value};
 
+use super::mistake::Mistake;
 use crate::api::{Destination, Route, RouteAction, Target, VirtualHost, VirtualServiceSpec};
+use crate::code::Code;
 
-/// A sentence per field of the route that has no effect.
-pub(super) fn of_route(route: &Route) -> Vec<String> {
+/// A mistake per field of the route that has no effect.
+pub(super) fn of_route(route: &Route) -> Vec<Mistake> {
     let mut fields = Vec::new();
     if let Some(options) = &route.options {
         fields.extend(names(&options.unsupported, "options"));
@@ -17,13 +19,13 @@ pub(super) fn of_route(route: &Route) -> Vec<String> {
         fields.push("optionsConfigRefs".into());
     }
     fields.extend(route.route_action.as_deref().iter().flat_map(|action| of_action(action)));
-    fields.iter().map(|field| sentence(&format!("route field {field}"))).collect()
+    fields.iter().map(|name| field(&format!("route field {name}"))).collect()
 }
 
-/// A sentence per field of the VirtualService that has no effect.
-pub(super) fn of_virtual_service(spec: &VirtualServiceSpec) -> Vec<String> {
+/// A mistake per field of the VirtualService that has no effect.
+pub(super) fn of_virtual_service(spec: &VirtualServiceSpec) -> Vec<Mistake> {
     let fields = spec.virtual_host.iter().flat_map(of_virtual_host);
-    fields.map(|field| sentence(&format!("virtualHost field {field}"))).collect()
+    fields.map(|name| field(&format!("virtualHost field {name}"))).collect()
 }
 
 fn of_virtual_host(host: &VirtualHost) -> Vec<String> {
@@ -75,7 +77,8 @@ fn names(fields: &Map<String, Value>, within: &str) -> Vec<String> {
     names
 }
 
-/// The sentence about one field.
-pub(super) fn sentence(what: &str) -> String {
-    format!("{what} is not supported by this gateway and has no effect")
+/// That one field has no effect.
+pub(super) fn field(what: &str) -> Mistake {
+    let words = format!("{what} is not supported by this gateway and has no effect");
+    Mistake::new(Code::NotModelled, words)
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::destinations;
-use super::findings::{Finding, Gravity};
+use super::findings::Finding;
+use super::mistake::Mistake;
 use super::options;
 use super::paths;
 use super::proxy::{ProxyAction, ProxyRoute, ProxyVirtualHost};
-use super::route_findings::{RouteError, RouteFindings, RouteWarning};
+use super::route_findings::{RouteError, RouteFindings};
 use super::view::View;
 use crate::api::{Matcher, ObjectRef, Path, RedirectAction};
+use crate::code::Code;
 use crate::config::{
     Action, Forward, HeaderEdits, HeaderMatch, Match, PathMatch, QueryMatch, Redirect,
     RedirectPath, Route, ValueMatch, VirtualHost,
@@ -20,21 +22,16 @@ use crate::config::{
 pub(super) struct Translated {
     pub(super) host: Arc<VirtualHost>,
     /// Errors of the host itself.
-    pub(super) errors: Vec<String>,
+    pub(super) errors: Vec<Mistake>,
     /// Errors of its routes. They show in the proxy's status only.
     pub(super) route_errors: Vec<RouteError>,
-    pub(super) warnings: Vec<RouteWarning>,
+    pub(super) warnings: Vec<Finding>,
 }
 
 impl Translated {
     /// What shows in no status, or in that of the VirtualService only, and the object it stands in.
     pub(super) fn findings(&self) -> impl Iterator<Item = Finding> {
-        let errors = self
-            .route_errors
-            .iter()
-            .map(|error| Finding::new(&error.holder, Gravity::RouteError, error.without_route()));
-        let warnings = self.warnings.iter();
-        errors.chain(warnings.map(|it| Finding::new(&it.holder, Gravity::Warning, &it.words)))
+        self.route_errors.iter().map(RouteError::finding).chain(self.warnings.iter().cloned())
     }
 }
 
@@ -70,7 +67,8 @@ fn translate_route(
     out: &mut Vec<Route>,
 ) {
     for _ in route.matchers.iter().filter(|matcher| matcher.path().is_none()) {
-        findings.matcher_error("no path specifier provided", base);
+        let mistake = Mistake::new(Code::InvalidMatcher, "no path specifier provided");
+        findings.matcher_error(mistake, base);
     }
     for (index, matcher) in route.matchers.iter().enumerate() {
         let name = match route.name.as_str() {

@@ -1,7 +1,7 @@
 //! Compares a translation with what was recorded.
 
 use gloo::config::{Cluster, Endpoint};
-use gloo::{ObjectRef, Translation, envoy};
+use gloo::{Finding, Gravity, ObjectRef, State, Translation, envoy};
 use serde_json::{Value, json};
 
 use crate::normal;
@@ -42,6 +42,19 @@ fn statuses(translation: &Translation, expected: &Expected<'_>, found: &mut Vec<
         let reason = json!(normal::reason(reason));
         let wanted = json!(normal::reason(wanted["reason"].as_str().unwrap_or_default()));
         normal::differences(&format!("{name} reason"), &wanted, &reason, found);
+    }
+    for (object, listed) in &translation.reported {
+        let Some(status) = translation.statuses.get(object) else { continue };
+        let state =
+            listed.iter().map(|finding| finding.gravity).max().map(|gravity| match gravity {
+                Gravity::Warning => State::Warning,
+                Gravity::RouteError | Gravity::Rejected | Gravity::Refused => State::Rejected,
+            });
+        let unsaid = listed.iter().filter(|finding| !status.reason.contains(&finding.words));
+        let unsaid: Vec<&Finding> = unsaid.collect();
+        if state != Some(status.state) || !unsaid.is_empty() {
+            found.push(format!("{object} is {status:?} and lists {listed:?}, unsaid {unsaid:?}"));
+        }
     }
     for name in translation.statuses.keys().map(ToString::to_string) {
         if expected.0["statuses"].get(&name).is_none() {

@@ -8,8 +8,11 @@ mod normal;
 mod probes;
 mod replay;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
+
+use gloo::Code;
 
 /// Cases that are outside what this crate covers, and why.
 const OUT_OF_SCOPE: &[(&str, &str)] = &[];
@@ -39,10 +42,12 @@ fn gloo_and_envoy_are_agreed_with() {
     folders.extend(std::env::var_os("COALMINE_CONFORMANCE_DIR").map(PathBuf::from));
     let mut wrong = Vec::new();
     let mut agreed = 0;
+    let mut seen: BTreeMap<String, BTreeSet<Code>> = BTreeMap::new();
     for path in folders.iter().flat_map(|folder| cases(folder)) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.expect("a case has a name");
-        let differences = replay::differences(&path);
+        let replay::Replayed { differences, codes } = replay::replay(&path);
+        seen.insert(name.clone(), codes);
         let reason = OUT_OF_SCOPE.iter().find(|(case, _)| *case == name).map(|(_, reason)| reason);
         match (differences.is_empty(), reason) {
             (true, None) => {
@@ -63,4 +68,22 @@ fn gloo_and_envoy_are_agreed_with() {
     }
     say(&format!("{agreed} cases agree, {} are out of scope", OUT_OF_SCOPE.len()));
     assert!(wrong.is_empty(), "{} cases differ or are listed wrongly: {wrong:?}", wrong.len());
+    documented(&seen);
+}
+
+/// Every code names a case that shows it, and one that names none is shown by none.
+fn documented(seen: &BTreeMap<String, BTreeSet<Code>>) {
+    for code in Code::ALL {
+        let shown: Vec<&str> = seen
+            .iter()
+            .filter(|(_, codes)| codes.contains(code))
+            .map(|(case, _)| case.as_str())
+            .collect();
+        match code.case() {
+            Some(case) => {
+                assert!(shown.contains(&case), "{code} is not in {case}, but in {shown:?}")
+            }
+            None => assert!(shown.is_empty(), "{code} has a case: {shown:?}"),
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! Goes through the steps of a case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use gloo::{Memory, Snapshot, translate};
+use gloo::{Code, Memory, Snapshot, translate};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -31,17 +31,28 @@ struct Step {
 struct State {
     objects: BTreeMap<String, Value>,
     memory: Memory,
+    /// What was wrong at any time.
+    codes: BTreeSet<Code>,
 }
 
-/// Where the case differs from what was recorded, one line each.
-pub(crate) fn differences(case: &Path) -> Vec<String> {
+/// What came of playing a case again.
+pub(crate) struct Replayed {
+    /// Where it differs from what was recorded, one line each.
+    pub(crate) differences: Vec<String>,
+    /// What was wrong with any object in any step.
+    pub(crate) codes: BTreeSet<Code>,
+}
+
+/// Plays a case again.
+pub(crate) fn replay(case: &Path) -> Replayed {
     let read = |name: &str| {
         let path = case.join(name);
         std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("read {}: {e}", path.display()))
     };
     let parsed: Case = serde_yaml::from_str(&read("case.yaml"))
         .unwrap_or_else(|e| panic!("{}: {e}", case.display()));
-    let mut state = State { objects: BTreeMap::new(), memory: Memory::default() };
+    let mut state =
+        State { objects: BTreeMap::new(), memory: Memory::default(), codes: BTreeSet::new() };
     for object in [settings(), gateway()] {
         state.objects.insert(key(&object), object);
     }
@@ -55,7 +66,7 @@ pub(crate) fn differences(case: &Path) -> Vec<String> {
         let line = |difference| format!("step {number} ({}): {difference}", step.name);
         found.extend(differences.into_iter().map(line));
     }
-    found
+    Replayed { differences: found, codes: state.codes }
 }
 
 impl State {
@@ -88,6 +99,8 @@ impl State {
         }
         let translation = translate(&snapshot, &self.memory);
         self.memory = translation.memory.clone();
+        self.codes.extend(translation.findings.iter().map(|finding| finding.code));
+        self.codes.extend(snapshot.undecodable().iter().map(|_| Code::Undecodable));
         let expected = Expected(expected);
         let mut found = compare::translation(&translation, &expected);
         found.extend(probes::differences(&translation, &expected));

@@ -1,11 +1,14 @@
 use crate::api::{self, HostRewrite as Wanted, RetryPolicy, RouteOptions};
+use crate::code::Code;
 use crate::config::{Action, Forward, HostRewrite, PathRewrite, Retry, Route, UpgradeConfig};
 use crate::translate::header_edits;
+use crate::translate::mistake::Mistake;
 use crate::translate::proxy::ProxyRoute;
+use crate::translate::reports;
 
 /// Rewrites, timeouts, retries, upgrades: of routes that forward only. What comes after the first
 /// fault in this order is left out.
-pub(super) fn apply(route: &ProxyRoute, out: &mut Route) -> Result<(), String> {
+pub(super) fn apply(route: &ProxyRoute, out: &mut Route) -> Result<(), Mistake> {
     let (Some(options), Action::Forward(forward)) = (&route.options, &mut out.action) else {
         return Ok(());
     };
@@ -29,7 +32,7 @@ pub(super) fn apply(route: &ProxyRoute, out: &mut Route) -> Result<(), String> {
 }
 
 /// Envoy's retry policy.
-pub(super) fn retry(policy: &RetryPolicy) -> Result<Retry, String> {
+pub(super) fn retry(policy: &RetryPolicy) -> Result<Retry, Mistake> {
     let back_off = match &policy.retry_back_off {
         None => None,
         Some(back_off) => {
@@ -47,23 +50,26 @@ pub(super) fn retry(policy: &RetryPolicy) -> Result<Retry, String> {
     })
 }
 
-fn check_back_off(base: Option<api::Duration>, max: Option<api::Duration>) -> Result<(), String> {
+fn check_back_off(base: Option<api::Duration>, max: Option<api::Duration>) -> Result<(), Mistake> {
+    let invalid = |words: String| Err(Mistake::new(Code::InvalidRetries, words));
     match (base.map(api::Duration::millis), max.map(api::Duration::millis)) {
         (Some(base), Some(max)) if base > max => {
-            Err(format!("base interval: {base} is > max interval: {max}"))
+            invalid(format!("base interval: {base} is > max interval: {max}"))
         }
-        (None, Some(_)) => Err("max interval was defined, but the base interval was not".into()),
+        (None, Some(_)) => {
+            invalid("max interval was defined, but the base interval was not".into())
+        }
         (Some(base), _) if base <= 0 => {
-            Err(format!("base interval for retry backoff was <= than 0 | you provided: {base}"))
+            invalid(format!("base interval for retry backoff was <= than 0 | you provided: {base}"))
         }
         (_, Some(max)) if max <= 0 => {
-            Err(format!("max interval for retry backoff was <= than 0 | you provided: {max}"))
+            invalid(format!("max interval for retry backoff was <= than 0 | you provided: {max}"))
         }
         _ => Ok(()),
     }
 }
 
-fn host_rewrite(options: &RouteOptions, forward: &mut Forward) -> Result<(), String> {
+fn host_rewrite(options: &RouteOptions, forward: &mut Forward) -> Result<(), Mistake> {
     let Some(wanted) = options.host_rewrite() else { return Ok(()) };
     forward.host_rewrite = Some(match wanted {
         Wanted::Literal(host) => HostRewrite::Literal(host.to_owned()),
@@ -81,7 +87,7 @@ fn host_rewrite(options: &RouteOptions, forward: &mut Forward) -> Result<(), Str
     Ok(())
 }
 
-fn upgrades(options: &RouteOptions, forward: &mut Forward) -> Result<(), String> {
+fn upgrades(options: &RouteOptions, forward: &mut Forward) -> Result<(), Mistake> {
     for upgrade in &options.upgrades {
         let config = if let Some(spec) = upgrade.connect_terminate {
             UpgradeConfig { protocol: "CONNECT".into(), enabled: spec.enabled, terminate: true }
@@ -90,7 +96,8 @@ fn upgrades(options: &RouteOptions, forward: &mut Forward) -> Result<(), String>
         } else if let Some(spec) = upgrade.websocket {
             UpgradeConfig { protocol: "websocket".into(), enabled: spec.enabled, terminate: false }
         } else {
-            return Err("unimplemented upgrade type: <nil>".into());
+            let words = "unimplemented upgrade type: <nil>";
+            return Err(Mistake::new(Code::InvalidUpgrade, words));
         };
         forward.upgrades.push(config);
     }
@@ -98,5 +105,8 @@ fn upgrades(options: &RouteOptions, forward: &mut Forward) -> Result<(), String>
     let repeated = protocols.iter().enumerate().filter(|(i, p)| protocols[..*i].contains(p));
     let texts: Vec<String> =
         repeated.map(|(_, protocol)| format!("upgrade config {protocol} is not unique")).collect();
-    if texts.is_empty() { Ok(()) } else { Err(crate::translate::reports::list(&texts)) }
+    if texts.is_empty() {
+        return Ok(());
+    }
+    Err(Mistake::new(Code::InvalidUpgrade, reports::list(&texts)))
 }

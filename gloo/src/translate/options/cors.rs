@@ -1,10 +1,12 @@
 use crate::api::Cors;
+use crate::code::Code;
 use crate::config::{Action, CorsPolicy, HeaderEdit, Route};
 use crate::pattern;
+use crate::translate::mistake::Mistake;
 use crate::translate::proxy::ProxyRoute;
 
 /// Cross-origin rules of a route (gloo-conformance case 13-faults-cors).
-pub(super) fn apply(route: &ProxyRoute, out: &mut Route) -> Result<(), String> {
+pub(super) fn apply(route: &ProxyRoute, out: &mut Route) -> Result<(), Mistake> {
     let options = route.options.as_ref();
     let Some(cors) = options.and_then(|options| options.cors.as_ref()) else { return Ok(()) };
     match &out.action {
@@ -17,17 +19,22 @@ pub(super) fn apply(route: &ProxyRoute, out: &mut Route) -> Result<(), String> {
             out.cors = Some(CorsPolicy { disabled: cors.disable_for_route, ..policy });
             Ok(())
         }
-        _ => Err("cannot use cors plugin on non-Route_Route route actions".into()),
+        _ => {
+            let words = "cannot use cors plugin on non-Route_Route route actions";
+            Err(Mistake::new(Code::OptionNotApplicable, words))
+        }
     }
 }
 
 /// Envoy's rules.
-pub(super) fn policy(cors: &Cors) -> Result<CorsPolicy, String> {
+pub(super) fn policy(cors: &Cors) -> Result<CorsPolicy, Mistake> {
     if cors.allow_origin.is_empty() && cors.allow_origin_regex.is_empty() {
-        return Err("must provide at least one of AllowOrigin or AllowOriginRegex".into());
+        let words = "must provide at least one of AllowOrigin or AllowOriginRegex";
+        return Err(Mistake::new(Code::InvalidCors, words));
     }
     for expression in &cors.allow_origin_regex {
-        pattern::compile(expression)?;
+        pattern::compile(expression)
+            .map_err(|fault| Mistake::new(Code::InvalidExpression, fault))?;
     }
     Ok(CorsPolicy { rules: cors.clone(), disabled: false })
 }

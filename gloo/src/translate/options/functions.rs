@@ -4,27 +4,31 @@
 use std::borrow::Cow;
 
 use crate::api::{Destination, DestinationSpec, Target as Wanted};
+use crate::code::Code;
 use crate::config::{Action, Route, Target};
 use crate::translate::destinations;
+use crate::translate::mistake::Mistake;
 use crate::translate::proxy::{ProxyAction, ProxyRoute};
 use crate::translate::view::View;
 
 /// Gloo's check of every plugin that looks at single destinations: a list that was cut short no longer
 /// fits (gloo-conformance cases 07-*).
-pub(super) fn check_shape(route: &ProxyRoute, out: &Route, view: &View) -> Result<(), String> {
+pub(super) fn check_shape(route: &ProxyRoute, out: &Route, view: &View) -> Result<(), Mistake> {
     let Action::Forward(forward) = &out.action else { return Ok(()) };
     let Some(wanted) = wanted(route, view) else {
-        return Err("unexpected destination type that is nil".into());
+        let words = "unexpected destination type that is nil";
+        return Err(Mistake::new(Code::NoDestination, words));
     };
     if let Target::Weighted { clusters, .. } = &forward.target
         && wanted.len() != clusters.len()
     {
-        return Err(format!(
+        let words = format!(
             "number of input destinations ({}) did not match number of destination weighted \
              clusters ({})",
             wanted.len(),
             clusters.len()
-        ));
+        );
+        return Err(Mistake::new(Code::TruncatedDestinations, words));
     }
     Ok(())
 }
@@ -53,8 +57,8 @@ fn each(
     route: &ProxyRoute,
     out: &Route,
     view: &View,
-    check: impl Fn(&Destination, &DestinationSpec) -> Result<(), String>,
-) -> Result<(), String> {
+    check: impl Fn(&Destination, &DestinationSpec) -> Result<(), Mistake>,
+) -> Result<(), Mistake> {
     check_shape(route, out, view)?;
     for destination in wanted(route, view).unwrap_or_default() {
         if let Some(spec) = &destination.destination_spec {
@@ -65,17 +69,17 @@ fn each(
 }
 
 /// Azure functions: no Upstream in scope has any.
-pub(super) fn azure(route: &ProxyRoute, out: &Route, view: &View) -> Result<(), String> {
+pub(super) fn azure(route: &ProxyRoute, out: &Route, view: &View) -> Result<(), Mistake> {
     each(route, out, view, |destination, spec| match spec.azure {
-        Some(_) => Err(format!("{} is not an Azure upstream", message(destination)?)),
+        Some(_) => Err(invalid(format!("{} is not an Azure upstream", message(destination)?))),
         None => Ok(()),
     })
 }
 
 /// AWS Lambda functions: no Upstream in scope has any.
-pub(super) fn aws(route: &ProxyRoute, out: &Route, view: &View) -> Result<(), String> {
+pub(super) fn aws(route: &ProxyRoute, out: &Route, view: &View) -> Result<(), Mistake> {
     each(route, out, view, |destination, spec| match spec.aws {
-        Some(_) => Err(format!("{} is not an AWS upstream", message(destination)?)),
+        Some(_) => Err(invalid(format!("{} is not an AWS upstream", message(destination)?))),
         None => Ok(()),
     })
 }
@@ -83,7 +87,7 @@ pub(super) fn aws(route: &ProxyRoute, out: &Route, view: &View) -> Result<(), St
 /// Functions of a REST service: without `serviceSpec.rest` on the Upstream an error that does not
 /// matter for traffic, with it a route that a plain Envoy refuses (gloo-conformance case
 /// 04-rest-function).
-pub(super) fn rest(route: &ProxyRoute, out: &mut Route, view: &View) -> Result<(), String> {
+pub(super) fn rest(route: &ProxyRoute, out: &mut Route, view: &View) -> Result<(), Mistake> {
     let mut transforms = false;
     check_shape(route, out, view)?;
     for destination in wanted(route, view).unwrap_or_default() {
@@ -93,12 +97,13 @@ pub(super) fn rest(route: &ProxyRoute, out: &mut Route, view: &View) -> Result<(
         let kube = upstream.and_then(|upstream| upstream.spec.kube.as_ref());
         let service = kube.and_then(|kube| kube.service_spec.as_ref());
         let Some(service) = service.and_then(|spec| spec.0.get("rest")) else {
-            return Err(format!("{} does not have a rest service spec", message(&destination)?));
+            let upstream = message(&destination)?;
+            return Err(invalid(format!("{upstream} does not have a rest service spec")));
         };
         let name =
             function.0.get("functionName").and_then(|name| name.as_str()).unwrap_or_default();
         if service.get("transformations").and_then(|all| all.get(name)).is_none() {
-            return Err(format!("unknown function {name}"));
+            return Err(invalid(format!("unknown function {name}")));
         }
         transforms = true;
     }
@@ -108,7 +113,11 @@ pub(super) fn rest(route: &ProxyRoute, out: &mut Route, view: &View) -> Result<(
     Ok(())
 }
 
-fn message(destination: &Destination) -> Result<String, String> {
+fn invalid(words: String) -> Mistake {
+    Mistake::new(Code::InvalidFunction, words)
+}
+
+fn message(destination: &Destination) -> Result<String, Mistake> {
     let upstream = destinations::upstream_of(destination)?;
     Ok(format!("name:{:?} namespace:{:?}", upstream.name, upstream.namespace))
 }

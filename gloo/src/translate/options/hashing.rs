@@ -1,13 +1,16 @@
 use crate::api::HashPolicy;
+use crate::code::Code;
 use crate::config::{Action, HashKey, HashSource, Route};
+use crate::translate::mistake::Mistake;
 use crate::translate::proxy::ProxyRoute;
 
 /// What a hashing load balancer hashes.
-pub(super) fn apply(route: &ProxyRoute, out: &mut Route) -> Result<(), String> {
+pub(super) fn apply(route: &ProxyRoute, out: &mut Route) -> Result<(), Mistake> {
     let options = route.options.as_ref();
     let Some(hash) = options.and_then(|options| options.lb_hash.as_ref()) else { return Ok(()) };
     let Action::Forward(forward) = &mut out.action else {
-        return Err("cannot use lbhash plugin on non-Route_Route route actions".into());
+        let words = "cannot use lbhash plugin on non-Route_Route route actions";
+        return Err(Mistake::new(Code::OptionNotApplicable, words));
     };
     forward.hash = hash.hash_policies.iter().map(key).collect();
     Ok(())

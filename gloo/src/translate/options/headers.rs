@@ -1,9 +1,10 @@
 use crate::config::Route;
 use crate::translate::header_edits;
+use crate::translate::mistake::Mistake;
 use crate::translate::proxy::ProxyRoute;
 
 /// Header changes of a route.
-pub(super) fn apply(route: &ProxyRoute, out: &mut Route) -> Result<(), String> {
+pub(super) fn apply(route: &ProxyRoute, out: &mut Route) -> Result<(), Mistake> {
     let options = route.options.as_ref();
     if let Some(manipulation) = options.and_then(|options| options.header_manipulation.as_ref()) {
         let edits = header_edits::translate(manipulation)?;

@@ -9,6 +9,7 @@ mod headers;
 mod shadowing;
 
 use super::header_edits;
+use super::mistake::Mistake;
 use super::proxy::{ProxyRoute, ProxyVirtualHost};
 use super::route_findings::RouteFindings;
 use super::view::View;
@@ -22,9 +23,9 @@ pub(super) fn apply_to_route(
     findings: &mut RouteFindings,
 ) {
     let name = out.name.clone();
-    let mut run = |plugin: &str, result: Result<(), String>| {
-        if let Err(text) = result {
-            findings.plugin_error(plugin, &text, &name);
+    let mut run = |plugin: &str, result: Result<(), Mistake>| {
+        if let Err(mistake) = result {
+            findings.plugin_error(plugin, mistake, &name);
         }
     };
     run("loadbalancer.plugin", hashing::apply(route, out));
@@ -43,23 +44,32 @@ pub(super) fn apply_to_route(
 }
 
 /// Applies a virtual host's options and returns the errors.
-pub(super) fn apply_to_virtual_host(host: &ProxyVirtualHost, out: &mut VirtualHost) -> Vec<String> {
+pub(super) fn apply_to_virtual_host(
+    host: &ProxyVirtualHost,
+    out: &mut VirtualHost,
+) -> Vec<Mistake> {
     let Some(options) = &host.options else { return Vec::new() };
     let mut errors = Vec::new();
-    let mut run = |plugin: &str, text: Result<(), String>| {
-        if let Err(text) = text {
+    let mut run = |plugin: &str, result: Result<(), Mistake>| {
+        if let Err(mistake) = result {
             let name = &out_name(host);
-            let line = format!(
-                "VirtualHost Error: ProcessingError. Reason: invalid virtual host [{name}] while \
-                 processing plugin {plugin}: {text}"
-            );
-            errors.extend([line.clone(), line]);
+            let mistake = mistake.within(|text| {
+                format!(
+                    "VirtualHost Error: ProcessingError. Reason: invalid virtual host [{name}] while \
+                     processing plugin {plugin}: {text}"
+                )
+            });
+            errors.extend([mistake.clone(), mistake]);
         }
     };
     let retry = options.retries.as_ref().map(basic::retry).transpose();
     run("basic_route", retry.map(|retry| out.retry = retry));
     let cors = options.cors.as_ref().map(cors::policy).transpose();
-    run("cors", cors.map(|cors| out.cors = cors).map_err(|e| format!("invalid cors config\n{e}")));
+    run(
+        "cors",
+        cors.map(|cors| out.cors = cors)
+            .map_err(|mistake| mistake.within(|e| format!("invalid cors config\n{e}"))),
+    );
     let edits = options.header_manipulation.as_ref().map(header_edits::translate).transpose();
     run("headers", edits.map(|edits| out.headers = edits.unwrap_or_default()));
     out.include_request_attempt_count = options.include_request_attempt_count.unwrap_or_default();

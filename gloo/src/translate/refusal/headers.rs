@@ -1,7 +1,9 @@
 //! What Envoy refuses in header changes.
 
 use super::text::one_line;
+use crate::code::Code;
 use crate::config::{HeaderEdit, HeaderEdits};
+use crate::translate::mistake::Mistake;
 
 /// Commands that Envoy 1.40 fills in between `%` signs.
 const COMMANDS: &str = "\
@@ -44,31 +46,35 @@ const COMMANDS_WITH_ARGUMENT: &str = "\
     UPSTREAM_METADATA";
 
 /// Why Envoy refuses the header changes, if it does.
-pub(super) fn refusal(edits: &HeaderEdits) -> Option<String> {
+pub(super) fn refusal(edits: &HeaderEdits) -> Option<Mistake> {
     let added = edits.request_add.iter().chain(&edits.response_add);
     let mut removed = edits.request_remove.iter().chain(&edits.response_remove);
     added.filter_map(of_added).next().or_else(|| removed.find_map(|name| of_removed(name)))
 }
 
-fn of_added(edit: &HeaderEdit) -> Option<String> {
+fn of_added(edit: &HeaderEdit) -> Option<Mistake> {
     if edit.name.is_empty() {
-        return Some("a header to add without a name".into());
+        return Some(invalid("a header to add without a name"));
     }
-    one_line("a header", &edit.name)
-        .or_else(|| one_line("the value of a header", &edit.value))
+    one_line(Code::InvalidHeader, "a header", &edit.name)
+        .or_else(|| one_line(Code::InvalidHeader, "the value of a header", &edit.value))
         .or_else(|| of_value(&edit.value))
 }
 
-fn of_removed(name: &str) -> Option<String> {
+fn of_removed(name: &str) -> Option<Mistake> {
     if name.is_empty() {
-        return Some("a header to remove without a name".into());
+        return Some(invalid("a header to remove without a name"));
     }
     let fixed = name.starts_with(':') || name.eq_ignore_ascii_case("host");
-    fixed.then(|| format!(":-prefixed or host headers may not be removed, got {name}"))
+    fixed.then(|| invalid(format!(":-prefixed or host headers may not be removed, got {name}")))
+}
+
+fn invalid(words: impl Into<String>) -> Mistake {
+    Mistake::new(Code::InvalidHeader, words)
 }
 
 /// `%%` is a percent sign; any other stands at the beginning or the end of a command.
-fn of_value(value: &str) -> Option<String> {
+fn of_value(value: &str) -> Option<Mistake> {
     let mut rest = value;
     while let Some((_, after)) = rest.split_once('%') {
         if let Some(after) = after.strip_prefix('%') {
@@ -76,7 +82,9 @@ fn of_value(value: &str) -> Option<String> {
             continue;
         }
         let Some(length) = command(after) else {
-            return Some(format!("unknown or unfinished %command% in header value {value:?}"));
+            return Some(invalid(format!(
+                "unknown or unfinished %command% in header value {value:?}"
+            )));
         };
         rest = &after[length..];
     }

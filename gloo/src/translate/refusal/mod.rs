@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use self::text::one_line;
 use super::findings::{Finding, Gravity};
+use super::mistake::Mistake;
 use crate::api::Duration;
+use crate::code::Code;
 use crate::config::{
     Action, CorsPolicy, Forward, HashKey, HashSource, HostRewrite, Match, PathMatch, PathRewrite,
     Redirect, RedirectPath, Retry, Route, Target, ValueMatch, VirtualHost,
@@ -38,6 +40,7 @@ pub(super) fn refusals(hosts: &[Arc<VirtualHost>]) -> Vec<Finding> {
                 "Only unique values for domains are permitted. Duplicate entry of domain {domain}"
             ),
         });
+        let taken = taken.map(|words| Mistake::new(Code::DuplicateDomain, words));
         found.extend(taken.map(|it| Finding::new(&host.holder, REFUSED, it)));
         found.extend(of_virtual_host(host));
     }
@@ -46,12 +49,14 @@ pub(super) fn refusals(hosts: &[Arc<VirtualHost>]) -> Vec<Finding> {
 
 /// Why Envoy refuses a virtual host, whatever others there are.
 pub(super) fn of_virtual_host(host: &VirtualHost) -> Vec<Finding> {
-    let of_host = host.domains.iter().find_map(|domain| one_line("a domain", domain));
+    let of_host =
+        host.domains.iter().find_map(|domain| one_line(Code::InvalidDomain, "a domain", domain));
     let of_host = of_host
         .or_else(|| headers::refusal(&host.headers))
         .or_else(|| host.retry.as_ref().and_then(of_retry))
         .or_else(|| host.cors.as_ref().and_then(of_cors));
-    let of_host = of_host.map(|reason| format!("{reason} (virtual host {})", host.name));
+    let named = |reason: &str| format!("{reason} (virtual host {})", host.name);
+    let of_host = of_host.map(|mistake| mistake.within(named));
     let of_host = of_host.map(|it| Finding::new(&host.holder, REFUSED, it));
     let of_routes = host
         .routes
@@ -60,7 +65,11 @@ pub(super) fn of_virtual_host(host: &VirtualHost) -> Vec<Finding> {
     of_host.into_iter().chain(of_routes).collect()
 }
 
-fn of_route(route: &Route) -> Option<String> {
+fn some(code: Code, words: impl Into<String>) -> Option<Mistake> {
+    Some(Mistake::new(code, words))
+}
+
+fn of_route(route: &Route) -> Option<Mistake> {
     let general = of_match(&route.matcher)
         .or_else(|| headers::refusal(&route.headers))
         .or_else(|| route.cors.as_ref().and_then(of_cors));
@@ -68,19 +77,21 @@ fn of_route(route: &Route) -> Option<String> {
         Action::Forward(forward) => of_forward(forward),
         Action::Redirect(redirect) => of_redirect(redirect),
         Action::DirectResponse { status, .. } if !(200..600).contains(status) => {
-            Some(format!("status of a direct response must be in [200, 600), got {status}"))
+            let words = format!("status of a direct response must be in [200, 600), got {status}");
+            some(Code::InvalidDirectResponse, words)
         }
         Action::DirectResponse { body, .. } if body.len() > LARGEST_BODY => {
             let size = body.len();
-            Some(format!("response body size is {size} bytes; maximum is {LARGEST_BODY}"))
+            let words = format!("response body size is {size} bytes; maximum is {LARGEST_BODY}");
+            some(Code::InvalidDirectResponse, words)
         }
         Action::DirectResponse { .. } => None,
     })
 }
 
-fn of_match(matcher: &Match) -> Option<String> {
+fn of_match(matcher: &Match) -> Option<Mistake> {
     match &matcher.path {
-        None => return Some("a match without a path".into()),
+        None => return some(Code::InvalidMatcher, "a match without a path"),
         Some(PathMatch::Regex(expression)) => {
             if let Some(reason) = of_expression(expression) {
                 return Some(reason);
@@ -90,12 +101,13 @@ fn of_match(matcher: &Match) -> Option<String> {
     }
     for (kind, name, value) in conditions(matcher) {
         if name.is_empty() {
-            return Some(format!("a {kind} match without a name"));
+            return some(Code::InvalidMatcher, format!("a {kind} match without a name"));
         }
         if kind == QUERY && name.len() > LONGEST_PARAMETER {
-            return Some(format!("a {kind} match with a name of more than 1024 bytes"));
+            let words = format!("a {kind} match with a name of more than 1024 bytes");
+            return some(Code::InvalidMatcher, words);
         }
-        if let Some(reason) = one_line("the name of a match", name) {
+        if let Some(reason) = one_line(Code::InvalidMatcher, "the name of a match", name) {
             return Some(reason);
         }
         if let ValueMatch::Regex(expression) = value
@@ -112,21 +124,22 @@ fn conditions(matcher: &Match) -> impl Iterator<Item = (&'static str, &String, &
     headers.chain(matcher.query.iter().map(|query| (QUERY, &query.name, &query.value)))
 }
 
-fn of_expression(expression: &str) -> Option<String> {
+fn of_expression(expression: &str) -> Option<Mistake> {
     if expression.is_empty() {
-        return Some("an empty regular expression".into());
+        return some(Code::InvalidExpression, "an empty regular expression");
     }
-    pattern::compile(expression).err()
+    let fault = pattern::compile(expression).err()?;
+    some(Code::InvalidExpression, fault)
 }
 
-fn of_forward(forward: &Forward) -> Option<String> {
+fn of_forward(forward: &Forward) -> Option<Mistake> {
     if let Some(filter) = &forward.missing_filter {
-        return Some(format!("Didn't find a registered implementation for '{filter}'"));
+        let words = format!("Didn't find a registered implementation for '{filter}'");
+        return some(Code::MissingFilter, words);
     }
     if forward.path_rewrites.len() > 1 {
-        return Some(
-            "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy".into(),
-        );
+        let words = "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy";
+        return some(Code::InvalidRewrite, words);
     }
     for rewrite in &forward.path_rewrites {
         if let PathRewrite::Regex { pattern, .. } = rewrite
@@ -137,14 +150,14 @@ fn of_forward(forward: &Forward) -> Option<String> {
     }
     for rewrite in &forward.path_rewrites {
         if let PathRewrite::Prefix(prefix) = rewrite
-            && let Some(reason) = one_line("a prefix rewrite", prefix)
+            && let Some(reason) = one_line(Code::InvalidRewrite, "a prefix rewrite", prefix)
         {
             return Some(reason);
         }
     }
     let of_host = match &forward.host_rewrite {
         Some(HostRewrite::PathRegex { pattern, .. }) => of_expression(pattern),
-        Some(HostRewrite::Literal(host)) => one_line("a host rewrite", host),
+        Some(HostRewrite::Literal(host)) => one_line(Code::InvalidRewrite, "a host rewrite", host),
         Some(HostRewrite::Auto(_) | HostRewrite::Header(_)) | None => None,
     };
     of_host
@@ -154,7 +167,7 @@ fn of_forward(forward: &Forward) -> Option<String> {
         .or_else(|| of_target(&forward.target))
 }
 
-fn of_limits(forward: &Forward) -> Option<String> {
+fn of_limits(forward: &Forward) -> Option<Mistake> {
     let stream = forward.max_stream_duration.unwrap_or_default();
     let limits = [
         forward.timeout,
@@ -164,45 +177,49 @@ fn of_limits(forward: &Forward) -> Option<String> {
         stream.grpc_timeout_header_offset,
     ];
     if limits.into_iter().flatten().any(|limit| limit < Duration::default()) {
-        return Some("a negative duration".into());
+        return some(Code::InvalidDuration, "a negative duration");
     }
     let nobody = forward.mirrors.iter().any(|mirror| mirror.cluster.is_empty());
-    nobody.then(|| "a mirror without a cluster".into())
+    nobody.then(|| Mistake::new(Code::InvalidShadowing, "a mirror without a cluster"))
 }
 
-fn of_retry(retry: &Retry) -> Option<String> {
+fn of_retry(retry: &Retry) -> Option<Mistake> {
     let negative = retry.per_try_timeout.is_some_and(|limit| limit < Duration::default());
     let no_pause = matches!(retry.back_off, Some((None, _)));
     match (negative, no_pause) {
-        (true, _) => Some("a negative duration".into()),
-        (false, true) => Some("a retry back-off without a base interval".into()),
+        (true, _) => some(Code::InvalidDuration, "a negative duration"),
+        (false, true) => some(Code::InvalidRetries, "a retry back-off without a base interval"),
         (false, false) => None,
     }
 }
 
-fn of_hash(key: &HashKey) -> Option<String> {
+fn of_hash(key: &HashKey) -> Option<Mistake> {
     match &key.source {
-        None => Some("a hash policy without a source".into()),
+        None => some(Code::InvalidHash, "a hash policy without a source"),
         Some(HashSource::Header(name) | HashSource::Cookie { name, .. }) if name.is_empty() => {
-            Some("a hash policy without a name".into())
+            some(Code::InvalidHash, "a hash policy without a name")
         }
         Some(_) => None,
     }
 }
 
-fn of_cors(policy: &CorsPolicy) -> Option<String> {
+fn of_cors(policy: &CorsPolicy) -> Option<Mistake> {
     policy.rules.allow_origin_regex.iter().find_map(|expression| of_expression(expression))
 }
 
 /// Weights may be any numbers with a sum from 1 to 2^32-1 (gloo-conformance case 08-weights).
-fn of_target(target: &Target) -> Option<String> {
+fn of_target(target: &Target) -> Option<Mistake> {
     match target {
-        Target::Missing => Some("a route without a cluster".into()),
-        Target::Cluster { name, .. } if name.is_empty() => Some("a cluster without a name".into()),
-        Target::Header(name) if name.is_empty() => Some("a cluster header without a name".into()),
+        Target::Missing => some(Code::NoDestination, "a route without a cluster"),
+        Target::Cluster { name, .. } if name.is_empty() => {
+            some(Code::NoDestination, "a cluster without a name")
+        }
+        Target::Header(name) if name.is_empty() => {
+            some(Code::NoDestination, "a cluster header without a name")
+        }
         Target::Cluster { .. } | Target::Header(_) => None,
         Target::Weighted { clusters, .. } if clusters.is_empty() => {
-            Some("an empty list of weighted clusters".into())
+            some(Code::NoDestination, "an empty list of weighted clusters")
         }
         Target::Weighted { clusters, .. } => {
             if let Some(reason) = clusters.iter().find_map(|c| headers::refusal(&c.headers)) {
@@ -210,9 +227,13 @@ fn of_target(target: &Target) -> Option<String> {
             }
             let sum: u64 = clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
             match sum {
-                0 => Some("Sum of weights in the weighted_cluster must be greater than 0.".into()),
+                0 => {
+                    let words = "Sum of weights in the weighted_cluster must be greater than 0.";
+                    some(Code::NoTotalWeight, words)
+                }
                 sum if sum > u64::from(u32::MAX) => {
-                    Some("The sum of weights of all weighted clusters exceeds 4294967295".into())
+                    let words = "The sum of weights of all weighted clusters exceeds 4294967295";
+                    some(Code::TotalWeightTooLarge, words)
                 }
                 _ => None,
             }
@@ -220,10 +241,14 @@ fn of_target(target: &Target) -> Option<String> {
     }
 }
 
-fn of_redirect(redirect: &Redirect) -> Option<String> {
-    one_line("a redirect", &redirect.host).or_else(|| match redirect.path.as_ref()? {
-        RedirectPath::Regex { pattern, .. } => of_expression(pattern),
-        RedirectPath::Path(path) | RedirectPath::Prefix(path) => one_line("a redirect", path),
+fn of_redirect(redirect: &Redirect) -> Option<Mistake> {
+    one_line(Code::InvalidRedirect, "a redirect", &redirect.host).or_else(|| {
+        match redirect.path.as_ref()? {
+            RedirectPath::Regex { pattern, .. } => of_expression(pattern),
+            RedirectPath::Path(path) | RedirectPath::Prefix(path) => {
+                one_line(Code::InvalidRedirect, "a redirect", path)
+            }
+        }
     })
 }
 
