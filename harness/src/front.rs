@@ -30,6 +30,7 @@ pub enum Flaw {
 #[derive(Debug)]
 pub struct Front {
     url: String,
+    way: Arc<Way>,
     _server: AbortOnDropHandle<()>,
 }
 
@@ -48,10 +49,17 @@ impl Front {
             authority,
             flaw,
             asked: AtomicU64::default(),
+            struck: AtomicU64::default(),
             answers: Mutex::default(),
         };
-        let server = tokio::spawn(serve(listener, Arc::new(way)));
-        Ok(Self { url, _server: AbortOnDropHandle::new(server) })
+        let way = Arc::new(way);
+        let server = tokio::spawn(serve(listener, way.clone()));
+        Ok(Self { url, way, _server: AbortOnDropHandle::new(server) })
+    }
+
+    /// How many answers it has spoilt.
+    pub fn times(&self) -> u64 {
+        self.way.struck.load(Ordering::Relaxed)
     }
 
     /// Where it listens.
@@ -60,11 +68,14 @@ impl Front {
     }
 }
 
+#[derive(Debug)]
 struct Way {
     client: Client<HttpConnector, Full<Bytes>>,
     authority: String,
     flaw: Flaw,
     asked: AtomicU64,
+    /// How many answers were spoilt.
+    struck: AtomicU64,
     /// What was answered first, by path and headers.
     answers: Mutex<HashMap<String, (HeaderMap, Bytes)>>,
 }
@@ -97,12 +108,14 @@ impl Way {
         if let Flaw::Fails(every) = self.flaw
             && number.is_multiple_of(every)
         {
+            self.struck.fetch_add(1, Ordering::Relaxed);
             return unavailable("failed on purpose");
         }
         let key = format!("{} {:?}", request.uri(), request.headers());
         if self.flaw == Flaw::Frozen
             && let Some((headers, body)) = self.answers().get(&key).cloned()
         {
+            self.struck.fetch_add(1, Ordering::Relaxed);
             return answer(StatusCode::OK, headers, body);
         }
         match self.forward(request).await {

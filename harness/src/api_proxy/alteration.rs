@@ -1,20 +1,22 @@
-//! What is written to the API server, changed on the way.
+//! What is written to the API server and what it answers, changed on the way.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::body::Bytes;
 use serde_json::Value;
 
 use super::Request;
 
-type Change = Box<dyn FnMut(&Request, &mut Value) + Send>;
+/// Changes an object of a request or of an answer. What it returns says whether the object goes on: an
+/// answer can be kept from the client, a request always goes on.
+type Change = Box<dyn FnMut(&Request, &mut Value) -> bool + Send>;
 
-/// Changes in force, in the order in which they were set.
+/// Active changes, in the order in which they were set.
 #[derive(Clone, Default)]
 pub(super) struct Alterations(Arc<Mutex<Vec<(u64, Change)>>>);
 
-/// A change in force; dropping it ends it.
+/// An active change; dropping it ends it.
 #[must_use = "a change ends when this is dropped"]
 #[derive(Debug)]
 pub struct Altered {
@@ -24,22 +26,54 @@ pub struct Altered {
 
 impl Alterations {
     pub(super) fn add(&self, change: Change) -> Altered {
-        let mut changes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = self.lock();
         let id = changes.last().map_or(0, |(id, _)| id + 1);
         changes.push((id, change));
         drop(changes);
         Altered { all: self.clone(), id }
     }
 
-    /// The body as it goes on. What is no JSON goes on as it came.
-    pub(super) fn applied(&self, request: &Request, body: Bytes) -> Bytes {
-        let mut changes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if changes.is_empty() || !request.is_write() {
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// The body of a request as it goes on. What is no JSON goes on as it came.
+    pub(super) fn written(&self, request: &Request, body: Bytes) -> Bytes {
+        if self.is_empty() || !request.is_write() {
             return body;
         }
         let Ok(mut object) = serde_json::from_slice(&body) else { return body };
-        changes.iter_mut().for_each(|(_, change)| change(request, &mut object));
+        self.change(request, &mut object);
         object.to_string().into()
+    }
+
+    /// The body of an answer as the client gets it, `None` for an object that is kept from it. Each
+    /// object of a list is changed for itself, as an object alone is. What is no JSON goes on as it came.
+    pub(super) fn answered(&self, request: &Request, body: Bytes) -> Option<Bytes> {
+        let Ok(mut answer) = serde_json::from_slice::<Value>(&body) else { return Some(body) };
+        let shown = match answer.get_mut("items").and_then(Value::as_array_mut) {
+            Some(items) => {
+                items.retain_mut(|item| self.change(request, item));
+                true
+            }
+            None => self.change(request, &mut answer),
+        };
+        shown.then(|| answer.to_string().into())
+    }
+
+    /// One line of a watch as the client gets it, `None` for an event that is kept from it.
+    pub(super) fn told(&self, request: &Request, line: Bytes) -> Option<Bytes> {
+        let Ok(mut event) = serde_json::from_slice::<Value>(&line) else { return Some(line) };
+        let shown = self.change(request, event.get_mut("object")?);
+        shown.then(|| format!("{event}\n").into())
+    }
+
+    fn change(&self, request: &Request, object: &mut Value) -> bool {
+        self.lock().iter_mut().all(|(_, change)| change(request, object))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(u64, Change)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -51,7 +85,6 @@ impl fmt::Debug for Alterations {
 
 impl Drop for Altered {
     fn drop(&mut self) {
-        let mut changes = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
-        changes.retain(|(id, _)| *id != self.id);
+        self.all.lock().retain(|(id, _)| *id != self.id);
     }
 }

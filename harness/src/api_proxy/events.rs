@@ -5,10 +5,9 @@ use std::{sync::Arc, time::Instant};
 use futures::{Stream, stream};
 use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Frame};
-use kube::client::Body;
 use tokio::sync::watch;
 
-use super::Request;
+use super::{Request, serve::Body};
 
 /// What a client gets when its watch cannot go on where it was, as the API server says it.
 const EXPIRED: &str = concat!(
@@ -146,7 +145,7 @@ impl Relay {
                 self.within_event = !frame.data_ref().is_none_or(ends);
                 Some((Ok(frame), Some(self)))
             }
-            Err(error) => Some((Err(std::io::Error::other(error)), None)),
+            Err(error) => Some((Err(error), None)),
         }
     }
 }

@@ -59,6 +59,9 @@ pub enum Fault {
     Lost,
     /// It reaches the API server, and the connection closes instead of an answer.
     AnswerLost,
+    /// It is answered as if it had been carried out, and nothing changes: a dry run in its place. For
+    /// writes alone.
+    Pretended,
 }
 
 /// On which side of the API server's work a request is stopped.

@@ -37,6 +37,7 @@ mod certificate;
 mod events;
 mod fault;
 mod journal;
+mod lines;
 mod request;
 mod serve;
 #[cfg(test)]
@@ -120,8 +121,21 @@ impl ApiProxy {
     }
 
     /// Changes from now on the objects that are written, dry runs apart.
-    pub fn alter(&self, change: impl FnMut(&Request, &mut Value) + Send + 'static) -> Altered {
-        self.way.alterations.add(Box::new(change))
+    pub fn alter(&self, mut change: impl FnMut(&Request, &mut Value) + Send + 'static) -> Altered {
+        self.way.writes.add(Box::new(move |request, object| {
+            change(request, object);
+            true
+        }))
+    }
+
+    /// Changes from now on the objects in answers, those of lists and of watches that begin later
+    /// included. An object for which `change` returns false is kept from the client: it is not in lists,
+    /// no watch shows it, and a request for it alone is answered with 404.
+    pub fn forge(
+        &self,
+        change: impl FnMut(&Request, &mut Value) -> bool + Send + 'static,
+    ) -> Altered {
+        self.way.answers.add(Box::new(change))
     }
 
     /// Keeps back all further events of the watches that fit, of running ones and of new ones.

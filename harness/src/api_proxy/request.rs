@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use hyper::{HeaderMap, Method, header};
+use hyper::{HeaderMap, Method, body::Bytes, header};
+use serde_json::json;
 
 /// A request as the proxy saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +86,20 @@ impl Request {
     /// Whether it may change something: no dry run, and neither `get`, `list` nor `watch`.
     pub fn is_write(&self) -> bool {
         !self.dry_run && !matches!(self.verb, Verb::Get | Verb::List | Verb::Watch)
+    }
+
+    /// The target and the body of the dry run of this write.
+    pub(super) fn as_dry_run(&self, body: Bytes) -> (String, Bytes) {
+        let separator = if self.target.contains('?') { '&' } else { '?' };
+        let target = format!("{}{separator}dryRun=All", self.target);
+        if !matches!(self.verb, Verb::Delete | Verb::DeleteCollection) {
+            return (target, body);
+        }
+        // The options of a deletion count where they stand in its body, and then only there.
+        let mut options = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| json!({"kind": "DeleteOptions", "apiVersion": "v1"}));
+        options["dryRun"] = json!(["All"]);
+        (target, options.to_string().into())
     }
 
     /// Whether it costs the API server a look at objects: every request about a resource but the
@@ -210,6 +225,27 @@ mod tests {
         assert!(!read(apply, "/api/v1/namespaces/a/services/b?dryRun=All").is_write());
         assert!(!read("GET", "/api/v1/services?watch=1").is_write());
         assert!(read("DELETE", "/api/v1/namespaces/a/services/b").is_write());
+    }
+
+    #[test]
+    fn the_dry_run_of_a_deletion_stands_in_its_options() {
+        let delete = read("DELETE", "/api/v1/namespaces/a/services/b");
+        let target = "/api/v1/namespaces/a/services/b?dryRun=All";
+        let options = |body: &'static str| {
+            let (dry, body) = delete.as_dry_run(Bytes::from_static(body.as_bytes()));
+            assert_eq!(dry, target);
+            serde_json::from_slice::<serde_json::Value>(&body).unwrap()
+        };
+        let all = json!({"kind": "DeleteOptions", "apiVersion": "v1", "dryRun": ["All"]});
+        assert_eq!(options(""), all);
+        let known = r#"{"preconditions":{"uid":"1"}}"#;
+        assert_eq!(options(known), json!({"preconditions": {"uid": "1"}, "dryRun": ["All"]}));
+        let apply = read("PATCH application/apply-patch+yaml", "/api/v1/namespaces/a?force=true");
+        let (dry, body) = apply.as_dry_run(Bytes::from_static(b"{}"));
+        assert_eq!(
+            (dry.as_str(), &*body),
+            ("/api/v1/namespaces/a?force=true&dryRun=All", &b"{}"[..])
+        );
     }
 
     #[test]

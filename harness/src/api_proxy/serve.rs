@@ -25,9 +25,10 @@ use super::{
     events::Taps,
     fault::{Effect, Fault, Moment, Rules, lost},
     journal::Journal,
+    lines,
 };
 
-type Body = UnsyncBoxBody<Bytes, io::Error>;
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// Headers that are about one connection.
 const HOP_BY_HOP: [header::HeaderName; 4] =
@@ -39,7 +40,10 @@ pub(super) struct Way {
     pub(super) journal: Journal,
     pub(super) rules: Rules,
     pub(super) taps: Taps,
-    pub(super) alterations: Alterations,
+    /// What becomes of objects on their way to the API server.
+    pub(super) writes: Alterations,
+    /// What becomes of objects on their way to the client.
+    pub(super) answers: Alterations,
 }
 
 /// Accepts for ever. Ends all connections when it is dropped.
@@ -80,7 +84,8 @@ impl Way {
             journal: Journal::default(),
             rules: Rules::default(),
             taps: Taps::default(),
-            alterations: Alterations::default(),
+            writes: Alterations::default(),
+            answers: Alterations::default(),
         }
     }
 
@@ -91,12 +96,22 @@ impl Way {
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let asked = Request::read(&head.method, target, &head.headers);
         let number = self.journal.asked(asked.clone());
-        let body = self.alterations.applied(&asked, body);
+        let mut body = self.writes.written(&asked, body);
         strip(&mut head.headers);
         head.headers.remove(header::CONTENT_LENGTH);
+        if !self.answers.is_empty() {
+            // What is to be changed has to be read.
+            head.headers.remove(header::ACCEPT_ENCODING);
+        }
+        let effect = self.rules.effect(&asked);
+        if matches!(effect, Some(Effect::Fault(Fault::Pretended))) {
+            let target;
+            (target, body) = asked.as_dry_run(body);
+            head.uri = target.parse().map_err(io::Error::other)?;
+        }
         let onward = hyper::Request::from_parts(head, client::Body::from(body));
-        let answer = match self.rules.effect(&asked) {
-            None => self.forward(onward).await?,
+        let answer = match effect {
+            None | Some(Effect::Fault(Fault::Pretended)) => self.forward(onward).await?,
             Some(Effect::Fault(Fault::Refused(status))) => {
                 self.journal.answered(number, status);
                 return Ok(refusal(status));
@@ -119,7 +134,7 @@ impl Way {
             },
         };
         self.journal.answered(number, answer.status().as_u16());
-        Ok(self.hand_back(asked, answer))
+        self.hand_back(asked, answer).await
     }
 
     async fn forward(
@@ -129,15 +144,29 @@ impl Way {
         self.client.send(request).await.map_err(io::Error::other)
     }
 
-    fn hand_back(&self, asked: Request, answer: Response<client::Body>) -> Response<Body> {
+    async fn hand_back(
+        &self,
+        asked: Request,
+        answer: Response<client::Body>,
+    ) -> io::Result<Response<Body>> {
         let (mut head, body) = answer.into_parts();
         strip(&mut head.headers);
-        let body = if asked.verb == Verb::Watch && head.status.is_success() {
-            StreamBody::new(self.taps.relay(asked, body)).boxed_unsync()
-        } else {
-            body.map_err(io::Error::other).boxed_unsync()
-        };
-        Response::from_parts(head, body)
+        let is_forged = asked.resource.is_some() && !self.answers.is_empty();
+        let mut body: Body = body.map_err(io::Error::other).boxed_unsync();
+        if asked.verb == Verb::Watch && head.status.is_success() {
+            if is_forged {
+                let told = lines::changed(asked.clone(), body, self.answers.clone());
+                body = StreamBody::new(told).boxed_unsync();
+            }
+            body = StreamBody::new(self.taps.relay(asked, body)).boxed_unsync();
+        } else if is_forged && head.status.is_success() {
+            head.headers.remove(header::CONTENT_LENGTH);
+            match self.answers.answered(&asked, body.collect().await?.to_bytes()) {
+                Some(answer) => body = whole(answer),
+                None => return Ok(refusal(404)),
+            }
+        }
+        Ok(Response::from_parts(head, body))
     }
 }
 
@@ -159,11 +188,14 @@ fn refusal(code: u16) -> Response<Body> {
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": "refused by the proxy in front of the API server", "code": code,
     });
-    let body = Full::from(status.to_string()).map_err(|never| match never {}).boxed_unsync();
-    let mut answer = Response::new(body);
+    let mut answer = Response::new(whole(status.to_string().into()));
     let code = hyper::StatusCode::from_u16(code);
     *answer.status_mut() = code.unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     let json = header::HeaderValue::from_static("application/json");
     answer.headers_mut().insert(header::CONTENT_TYPE, json);
     answer
+}
+
+fn whole(body: Bytes) -> Body {
+    Full::from(body).map_err(|never| match never {}).boxed_unsync()
 }

@@ -131,8 +131,10 @@ async fn answer(
     events: Events,
 ) -> Result<Response<UnsyncBoxBody<Bytes, Infallible>>, Infallible> {
     let account = request.headers()["authorization"].to_str().unwrap().to_owned();
-    reached.lock().unwrap().push(format!("{account} {}", request.uri().path()));
-    if request.uri().query().is_some_and(|query| query.contains("watch=true")) {
+    let asks = |what| request.uri().query().is_some_and(|query| query.contains(what));
+    let dry_run = if asks("dryRun=All") { " dry run" } else { "" };
+    reached.lock().unwrap().push(format!("{account} {}{dry_run}", request.uri().path()));
+    if asks("watch=true") {
         let events = events.lock().unwrap().take().expect("one watch a test");
         let lines = futures::stream::unfold(events, |mut events| async move {
             let line = format!("{}\n", events.recv().await?);
@@ -217,6 +219,56 @@ async fn what_stops_at_a_breakpoint_goes_on_when_it_is_released() {
     breakpoint.release();
     assert!(timeout(SOON, client).await.unwrap().unwrap());
     assert!(scene.apply("free").await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_written_and_what_is_answered_can_be_changed() {
+    let scene = Scene::set().await;
+    let data = |map: &ConfigMap| map.data.clone().unwrap_or_default();
+    let altered = scene.proxy.alter(|_, map| map["data"] = json!({"written": "another"}));
+    assert_eq!(data(&scene.apply("a").await.unwrap())["written"], "another");
+    let forged = scene.proxy.forge(|request, map| {
+        map["data"]["told"] = request.to_string().into();
+        map["metadata"]["name"] != "hidden"
+    });
+    let told = data(&scene.apply("a").await.unwrap());
+    assert_eq!((&*told["written"], &*told["told"]), ("another", "apply configmaps/shop/a"));
+    let hidden = scene.apply("hidden").await.expect_err("it is hidden");
+    assert!(matches!(&hidden, kube::Error::Api(status) if status.code == 404), "{hidden}");
+    drop((altered, forged));
+    assert!(data(&scene.apply("a").await.unwrap()).is_empty());
+}
+
+#[tokio::test]
+async fn a_watch_does_not_show_what_is_kept_from_its_client() {
+    let scene = Scene::set().await;
+    let _forged = scene.proxy.forge(|_, map| {
+        let is_hidden = map["metadata"]["name"] == "hidden";
+        map["metadata"]["name"] = "forged".into();
+        !is_hidden
+    });
+    let mut seen = scene.watch().await;
+    scene.happens("hidden");
+    scene.happens("shown");
+    assert_eq!(timeout(SOON, seen.recv()).await.unwrap().as_deref(), Some("forged"));
+    assert!(seen.try_recv().is_err(), "the hidden one is shown too");
+}
+
+#[tokio::test]
+async fn a_write_that_is_pretended_reaches_the_api_server_as_a_dry_run() {
+    let scene = Scene::set().await;
+    let pretended = scene.proxy.inject(Choice::every(Request::is_write), Fault::Pretended);
+    scene.apply("a").await.unwrap();
+    assert_eq!(pretended.times(), 1);
+    drop(pretended);
+    scene.apply("b").await.unwrap();
+    assert_eq!(
+        scene.reached(),
+        [
+            "Bearer the-account /api/v1/namespaces/shop/configmaps/a dry run",
+            "Bearer the-account /api/v1/namespaces/shop/configmaps/b"
+        ]
+    );
 }
 
 #[tokio::test]
