@@ -6,10 +6,13 @@
 //! a person in `target/failures/`.
 
 mod evidence;
+mod flaw;
 mod not_run;
 mod report;
 mod steps;
 mod suite;
+mod values;
+mod wait;
 mod world;
 
 use std::fs;

@@ -126,6 +126,23 @@ Feature: Mistakes stay where they are made
     Then golf is stalled because of "refused by the API server: failed to create typed patch object"
     And the Deployment echo/golf-v1 is gone
 
+  @local
+  Scenario: Routes that Gloo alone rejects are put back
+    Given coalmine follows the example rollouts, and Gloo rejects routes of echo to v2
+    And echo is Stable
+    And every request to "/echo" is answered by echo-v1
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+        canary: {version: v2, weight: 100}
+      """
+    Then echo is stalled because of "Gloo says Rejected: v2 is not for everybody"
+    And every request to "/echo" is answered by echo-v1
+    And foxtrot is Stable
+
   @api-server-address
   Scenario: The API server is down when the daemon starts
     Given coalmine follows the example rollouts through an API server that is down

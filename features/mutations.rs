@@ -2,29 +2,30 @@
 //! reason that stands beside it.
 //!
 //! `cargo test --test mutations` tries all of them; a word after it chooses those whose names contain
-//! it. What the daemon writes is changed on its way to the API server, or a bad gateway stands before the
-//! good one. The scenarios are the suite's own.
+//! it. What the daemon reads, sees and writes is changed on its way, it runs with other flags, commands end
+//! in another way, or a bad gateway stands before the good one. The scenarios are the suite's own, and every
+//! feature file has a flaw that one of its scenarios notices.
 
 mod evidence;
+mod flaw;
 mod flaws;
 mod report;
 mod steps;
 mod suite;
+mod values;
+mod wait;
 mod world;
 
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use harness::bed::Kind;
-use harness::front::Front;
+use cucumber::gherkin::{Feature, GherkinEnv};
+use harness::bed::{Kind, Need};
 use harness::{Bed, BedOptions, Inside, Openings, Progress};
 
-use flaws::{Flaw, Mutation};
-use world::Flaws;
-
-/// Shorter than the suite's own: what is wrong stays wrong.
-const DEADLINE: Duration = Duration::from_secs(25);
+use flaws::Mutation;
 
 fn main() -> ExitCode {
     match Kind::from_environment() {
@@ -60,14 +61,22 @@ async fn all() -> Result<()> {
     let chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
     let (mut passed, mut failed) = (0, 0);
     for mutation in flaws::ALL.iter().filter(|mutation| chosen(mutation.name)) {
-        match notices(mutation).await {
-            Ok(caught) => println!("test {} ... ok, {caught}", mutation.name),
+        let begun = Instant::now();
+        let noticed = notices(mutation).await;
+        let took = begun.elapsed().as_secs();
+        match noticed {
+            Ok(caught) => println!("test {} ... ok in {took} s, {caught}", mutation.name),
             Err(error) => {
-                println!("test {} ... FAILED\n{error:#}", mutation.name);
+                println!("test {} ... FAILED in {took} s\n{error:#}", mutation.name);
                 failed += 1;
                 continue;
             }
         }
+        passed += 1;
+    }
+    if chosen(EVERY_FEATURE) {
+        every_feature_has_a_flaw()?;
+        println!("test {EVERY_FEATURE} ... ok");
         passed += 1;
     }
     if chosen(UNDEFINED) {
@@ -80,29 +89,51 @@ async fn all() -> Result<()> {
     Ok(())
 }
 
-/// Runs the mutation's scenario, and returns what made it red.
+/// Runs the mutation's scenario, and returns the line of its failure by which the flaw is known.
 async fn notices(mutation: &'static Mutation) -> Result<String> {
-    let mut flaws = Flaws { deadline: Some(DEADLINE), ..Flaws::default() };
-    match mutation.flaw {
-        Flaw::Writes(alteration) => flaws.alteration = Some(alteration),
-        Flaw::Gateway(flaw) => {
-            flaws.front = Some(Front::start(world::bed().proxy_url(), flaw).await?);
-        }
-    }
-    world::spoil(Some(flaws));
-    let failures = suite::run(FEATURES.into(), report::silence(), |_, scenario| {
-        scenario.name.contains(mutation.scenario)
+    flaw::begin(mutation.flaw, mutation.words).await?;
+    let failures = suite::run(FEATURES.into(), report::silence(), |feature, scenario| {
+        stem(feature) == mutation.feature && scenario.name.contains(mutation.scenario)
     });
     let failures = failures.await;
-    world::spoil(None);
+    let has_struck = flaw::end();
     let failures = failures?.join("; ");
+    ensure!(has_struck, "nothing was made wrong; the scenario has ended with: {failures}");
     ensure!(!failures.is_empty(), "\"{}\" has not noticed", mutation.scenario);
-    ensure!(failures.contains(mutation.words), "not because of {:?}: {failures}", mutation.words);
-    Ok(failures)
+    let mut lines = failures.lines();
+    let line = lines.find(|line| line.contains(mutation.words));
+    let line = line.with_context(|| format!("not because of {:?}: {failures}", mutation.words))?;
+    Ok(line.to_owned())
 }
 
 const FEATURES: &str = "features";
+const EVERY_FEATURE: &str = "every feature file has a flaw";
 const UNDEFINED: &str = "a step that nobody wrote, and a tag that lets it pass";
+
+/// Those apart of which no scenario can be run on this bed.
+fn every_feature_has_a_flaw() -> Result<()> {
+    for entry in std::fs::read_dir(FEATURES)? {
+        let file = entry?.path();
+        if file.extension().is_none_or(|extension| extension != "feature") {
+            continue;
+        }
+        let feature = Feature::parse_path(&file, GherkinEnv::default())?;
+        let can_run = feature.scenarios.iter().any(|scenario| {
+            let tags = feature.tags.iter().chain(&scenario.tags);
+            tags.filter_map(|tag| Need::of_tag(tag))
+                .all(|need| need.unmet_by(Kind::Local).is_none())
+        });
+        let has_flaw = flaws::ALL.iter().any(|mutation| mutation.feature == stem(&feature));
+        ensure!(has_flaw || !can_run, "{} has no flaw in features/flaws/", file.display());
+    }
+    Ok(())
+}
+
+/// The name of a feature's file, without its ending.
+fn stem(feature: &Feature) -> &str {
+    let stem = feature.path.as_deref().and_then(Path::file_stem);
+    stem.and_then(|stem| stem.to_str()).unwrap_or_default()
+}
 
 /// Neither may be taken for success.
 async fn undefined_steps_and_empty_choices_are_red() -> Result<()> {

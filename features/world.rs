@@ -9,45 +9,24 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use cucumber::event::ScenarioFinished;
 use harness::Bed;
-use harness::api_proxy::{Altered, ApiProxy, Request, Withheld};
-use harness::front::Front;
+use harness::api_proxy::{Altered, ApiProxy, Withheld};
 use harness::load::Load;
 use harness::notifications::Notifications;
 use harness::process::{Process, Program};
 use harness::repository::Repository;
 use harness::sample::Target;
 use harness::status::StatusClient;
-use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::evidence;
+use crate::flaw::{self, Tampered};
 use crate::steps::Walk;
 
-/// How long anything may take before a scenario gives up, where nobody says otherwise.
-const DEADLINE: Duration = Duration::from_secs(120);
 /// How long the daemon gets to stop in order.
 const FAREWELL: Duration = Duration::from_secs(15);
 /// How often the daemon looks at the repository in scenarios.
 const INTERVAL: &str = "200ms";
-
-/// What is made wrong on purpose, to see whether the scenarios notice.
-static FLAWS: Mutex<Option<Flaws>> = Mutex::new(None);
-
-/// What is made wrong on purpose.
-#[derive(Default)]
-#[allow(dead_code, reason = "the mutations use it")]
-pub(crate) struct Flaws {
-    /// Changes what the daemon writes.
-    pub(crate) alteration: Option<Alteration>,
-    /// Stands before the gateway.
-    pub(crate) front: Option<Front>,
-    /// How long anything may take before a scenario gives up.
-    pub(crate) deadline: Option<Duration>,
-}
-
-/// Makes a fresh change for each scenario.
-pub(crate) type Alteration = fn() -> Box<dyn FnMut(&Request, &mut Value) + Send>;
 
 /// The bed that all scenarios share, one after the other.
 static BED: Mutex<Option<Arc<Bed>>> = Mutex::new(None);
@@ -80,10 +59,12 @@ pub(crate) struct World {
     pub(crate) flags: Vec<(&'static str, String)>,
     /// Who gets notifications.
     pub(crate) notifications: Option<Notifications>,
-    /// A proxy on the daemon's way to the API server, and what it keeps from the daemon.
+    /// A proxy on the daemon's way to the API server, what it keeps from the daemon, and what it changes.
     pub(crate) proxy: Option<ApiProxy>,
     pub(crate) withheld: Option<Withheld>,
     pub(crate) altered: Option<Altered>,
+    /// What is wrong on purpose on that way.
+    pub(crate) tampered: Option<Tampered>,
     /// The way to an API server that was down at first.
     pub(crate) way: Option<AbortOnDropHandle<()>>,
 }
@@ -115,6 +96,7 @@ impl World {
             proxy: None,
             withheld: None,
             altered: None,
+            tampered: None,
             way: None,
         })
     }
@@ -127,13 +109,7 @@ impl World {
     /// Starts the daemon on a repository, with the rights it has where it is deployed.
     pub(crate) async fn follow(&mut self, repository: Repository) -> Result<()> {
         let account = self.account().await?;
-        let alteration = flaws(|flaws| flaws.alteration).flatten();
-        let Some(alteration) = alteration else { return self.follow_with(repository, &account) };
-        let kubeconfig = self.directory.path().join("kubeconfig");
-        let proxy = ApiProxy::start(&account, &kubeconfig).await?;
-        self.altered = Some(proxy.alter(alteration()));
-        self.proxy = Some(proxy);
-        self.follow_with(repository, &kubeconfig)
+        self.follow_with(repository, &account).await
     }
 
     /// A kubeconfig for the account that `deploy/base` makes for the daemon.
@@ -144,8 +120,16 @@ impl World {
     }
 
     /// The same, with another way to the API server.
-    pub(crate) fn follow_with(&mut self, repository: Repository, kubeconfig: &Path) -> Result<()> {
+    pub(crate) async fn follow_with(
+        &mut self,
+        repository: Repository,
+        kubeconfig: &Path,
+    ) -> Result<()> {
         let log = self.directory.path();
+        let mut kubeconfig = kubeconfig.to_owned();
+        if let Some((tampered, through_it)) = flaw::tamper(&kubeconfig, log).await? {
+            (self.tampered, kubeconfig) = (Some(tampered), through_it);
+        }
         let status = bed().status_address();
         let program = Program::new("coalmine", env!("CARGO_BIN_EXE_coalmine"), log)
             .arg("run")
@@ -154,8 +138,8 @@ impl World {
             .flag("listen", status.to_string())
             .flag("state-dir", log.join("state"))
             .env("KUBECONFIG", kubeconfig.to_string_lossy());
-        let program =
-            self.flags.iter().fold(program, |program, (name, value)| program.flag(name, value));
+        let flags = flaw::flags(self.flags.clone()).into_iter();
+        let program = flags.fold(program, |program, (name, value)| program.flag(name, value));
         let process = Process::start(&program)?;
         self.daemon =
             Some(Daemon { process, status: StatusClient::new(&format!("http://{status}"))? });
@@ -192,23 +176,7 @@ pub(crate) fn bed() -> Arc<Bed> {
 
 /// Where requests are sent to.
 pub(crate) fn proxy_url() -> String {
-    let front = flaws(|flaws| flaws.front.as_ref().map(|front| front.url().to_owned()));
-    front.flatten().unwrap_or_else(|| bed().proxy_url().to_owned())
-}
-
-/// How long anything may take before a scenario gives up.
-pub(crate) fn deadline() -> Duration {
-    flaws(|flaws| flaws.deadline).flatten().unwrap_or(DEADLINE)
-}
-
-fn flaws<T>(look: impl FnOnce(&Flaws) -> T) -> Option<T> {
-    FLAWS.lock().expect("no scenario panics with the lock").as_ref().map(look)
-}
-
-#[allow(dead_code, reason = "the mutations use it")]
-/// Makes something wrong from now on, or nothing any more.
-pub(crate) fn spoil(flaws: Option<Flaws>) {
-    *FLAWS.lock().expect("no scenario panics with the lock") = flaws;
+    flaw::front().unwrap_or_else(|| bed().proxy_url().to_owned())
 }
 
 /// The bed, when no scenario uses it any more.
@@ -221,8 +189,7 @@ pub(crate) fn take_back() -> Result<Bed> {
 pub(crate) async fn end(scenario: &str, ended: &ScenarioFinished, world: Option<&mut World>) {
     let Some(world) = world else { return };
     world.rivals.clear();
-    let is_unexpected =
-        matches!(ended, ScenarioFinished::StepFailed(..)) && flaws(|_| ()).is_none();
+    let is_unexpected = matches!(ended, ScenarioFinished::StepFailed(..)) && !flaw::is_active();
     if is_unexpected {
         match evidence::collect(scenario, world).await {
             Ok(folder) => eprintln!("what there was to see is in {}", folder.display()),

@@ -1,14 +1,11 @@
-//! What could be wrong with a daemon or a gateway, and the words by which the suite notices.
+//! What could be wrong with a daemon, a gateway or a command, and the words by which the suite notices.
 
-use harness::api_proxy::Request;
+mod requests;
+mod writes;
+
 use harness::front;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, ListParams};
-use serde_json::Value;
 
-use crate::world::{Alteration, bed};
+use crate::flaw::Flaw;
 
 /// A flaw, and the scenario that has to notice it.
 pub(crate) struct Mutation {
@@ -16,133 +13,211 @@ pub(crate) struct Mutation {
     pub(crate) name: &'static str,
     /// What is wrong.
     pub(crate) flaw: Flaw,
+    /// The feature file of the scenario, without its ending.
+    pub(crate) feature: &'static str,
     /// A part of the scenario's name.
     pub(crate) scenario: &'static str,
     /// Words of the failure: another one would be a coincidence.
     pub(crate) words: &'static str,
 }
 
-/// What is wrong.
-#[derive(Clone, Copy)]
-pub(crate) enum Flaw {
-    /// The daemon writes something else.
-    Writes(Alteration),
-    /// The gateway answers something else.
-    Gateway(front::Flaw),
-}
-
 const WALK: &str = "echo walks through its six values files";
-const NO_CANARY: &str = r#"did not converge to {"echo-v2"}"#;
+const PER_VERSION: &str = "An Upstream per version";
+const CLAIM: &str = "The canary is for callers whose token has a claim";
+const REJECTED: &str = "Routes that Gloo alone rejects are put back";
+const NO_CANARY: &str = r#"/echo did not converge to {"echo-v2"}"#;
+const NO_CODE: &str = "it ended with exit status: 0";
 
-pub(crate) const ALL: [Mutation; 8] = [
+/// Every feature file that the local bed can run has at least one, see `mutations.rs`.
+pub(crate) const ALL: [Mutation; 27] = [
     Mutation {
-        name: "swapped weights",
-        flaw: Flaw::Writes(|| routes(swap_weights)),
-        scenario: WALK,
-        words: r#"did not converge to {"echo-v1"}"#,
+        name: "a service's routes lead to another service",
+        flaw: Flaw::Writes(writes::another_upstream),
+        feature: "any",
+        scenario: "Every service brings out its next version",
+        words: r#"/foxtrot did not converge to {"foxtrot-v1"}"#,
     },
     Mutation {
-        name: "a missing header route",
-        flaw: Flaw::Writes(|| routes(|routes| routes.retain(|route| !has_headers(route)))),
+        name: "differences do not show in the exit code",
+        flaw: Flaw::Exits { with: 0, in_place_of: 2 },
+        feature: "cli",
+        scenario: "A change is looked at, applied once",
+        words: NO_CODE,
+    },
+    Mutation {
+        name: "mistakes do not show in the exit code",
+        flaw: Flaw::Exits { with: 0, in_place_of: 1 },
+        feature: "cli",
+        scenario: "A change is looked at, applied once",
+        words: NO_CODE,
+    },
+    Mutation {
+        name: "a missing Gloo does not show in the exit code",
+        flaw: Flaw::Exits { with: 0, in_place_of: 1 },
+        feature: "commands",
+        scenario: "The doctor knows what the daemon needs",
+        words: NO_CODE,
+    },
+    Mutation {
+        name: "a command does not wait",
+        flaw: Flaw::Ignores("--wait"),
+        feature: "commands",
+        scenario: "A rollout by commands loses no request",
+        words: "it does not say echo Shifting Ready",
+    },
+    Mutation {
+        name: "drift is not repaired",
+        flaw: Flaw::Runs { flag: "drift", value: "report" },
+        feature: "drift",
+        scenario: "An edit by hand is undone",
+        words: r#"/spec/routes/0/matchers/0/prefix is "/elsewhere""#,
+    },
+    Mutation {
+        name: "drift is repaired although it is to be reported only",
+        flaw: Flaw::Reads { text: "drift: report", as_if: "drift: repair" },
+        feature: "drift",
+        scenario: "A service can ask for its drift to be reported only",
+        words: "echo Drifted because of Service echo/echo: not",
+    },
+    Mutation {
+        name: "pruning is forgotten",
+        flaw: Flaw::Omits { from: 1, fits: requests::deletes_a_deployment },
+        feature: "extensions",
+        scenario: "A service whose file goes takes its objects along",
+        words: "no Deployment echo/echo-v1: not",
+    },
+    Mutation {
+        name: "a Deployment is pruned too early",
+        flaw: Flaw::Writes(writes::delete_too_early),
+        feature: "extensions",
+        scenario: PER_VERSION,
+        words: "requests to /echo failed",
+    },
+    Mutation {
+        name: "weights are swapped",
+        flaw: Flaw::Writes(writes::swapped_weights),
+        feature: "extensions",
+        scenario: PER_VERSION,
+        words: "the shares of /echo: not",
+    },
+    Mutation {
+        name: "a proxy ignores updates",
+        flaw: Flaw::Gateway(front::Flaw::Frozen),
+        feature: "extensions",
+        scenario: PER_VERSION,
+        words: r#"/echo did not converge to {"echo-v1", "echo-v2"}"#,
+    },
+    Mutation {
+        name: "a header is matched loosely",
+        flaw: Flaw::Writes(writes::any_header_value),
+        feature: "extensions",
+        scenario: CLAIM,
+        words: r#"/echo did not converge to {"echo-v1"}"#,
+    },
+    Mutation {
+        name: "the header route is missing",
+        flaw: Flaw::Writes(writes::no_header_route),
+        feature: "extensions",
+        scenario: CLAIM,
+        words: NO_CANARY,
+    },
+    Mutation {
+        name: "the header route stands after the prefix route",
+        flaw: Flaw::Writes(writes::header_route_last),
+        feature: "extensions",
+        scenario: CLAIM,
+        words: NO_CANARY,
+    },
+    Mutation {
+        name: "the canary's subset is missing",
+        flaw: Flaw::Writes(writes::no_subset),
+        feature: "extensions",
+        scenario: CLAIM,
+        words: NO_CANARY,
+    },
+    Mutation {
+        name: "nobody is told why a pod crashes",
+        flaw: Flaw::Sees(requests::no_container_of_v2),
+        feature: "failures",
+        scenario: "Its pods crash from the beginning",
+        words: "echo Stalled because of CrashLoopBackOff: not",
+    },
+    Mutation {
+        name: "old pods go before new ones come",
+        flaw: Flaw::Writes(writes::recreate),
+        feature: "in_place",
+        scenario: "Another image with other arguments",
+        words: "requests to /echo failed",
+    },
+    Mutation {
+        name: "the preflight lets a conflict through",
+        flaw: Flaw::Sees(requests::no_table_golf),
+        feature: "mistakes",
+        scenario: "Two teams claim one path",
+        words: "golf Stalled because of RouteTable echo/golf: not",
+    },
+    Mutation {
+        name: "an error of one service stops another",
+        flaw: Flaw::CannotWrite(requests::writes_foxtrot_v2),
+        feature: "mistakes",
+        scenario: "A values file with a mistake changes nothing",
+        words: "foxtrot in phase Shifting",
+    },
+    Mutation {
+        name: "routes that Gloo rejects are not put back",
+        // Those of v1 are written first, then those of v2.
+        flaw: Flaw::Omits { from: 3, fits: requests::writes_routes_of_echo },
+        feature: "mistakes",
+        scenario: REJECTED,
+        words: r#"/echo did not converge to {"echo-v1"}"#,
+    },
+    Mutation {
+        name: "the old Accepted is taken for the new",
+        flaw: Flaw::Writes(writes::no_pending),
+        feature: "mistakes",
+        scenario: REJECTED,
+        words: "echo Stalled because of Gloo says Rejected",
+    },
+    Mutation {
+        name: "a rollback is not done",
+        flaw: Flaw::Writes(writes::only_advances),
+        feature: "part1",
+        scenario: "Every step can be taken back",
+        words: r#"/ did not converge to {"echo-v1"}"#,
+    },
+    Mutation {
+        name: "a warning of one team's table stops another team",
+        flaw: Flaw::Sees(requests::warning_on_foxtrot_v2),
+        feature: "part2",
+        scenario: "foxtrot finishes its rollout while a table of the echo team is broken",
+        words: "foxtrot in phase Shifted",
+    },
+    Mutation {
+        name: "a route table is stale",
+        flaw: Flaw::Writes(writes::stale_routes),
+        feature: "part3",
         scenario: WALK,
         words: NO_CANARY,
     },
     Mutation {
-        name: "the header route after the prefix route",
-        flaw: Flaw::Writes(|| routes(|routes| routes.sort_by_key(has_headers))),
-        scenario: WALK,
-        words: NO_CANARY,
-    },
-    Mutation {
-        name: "a stale route table",
-        flaw: Flaw::Writes(|| {
-            let mut first = None;
-            routes(move |routes| *routes = first.get_or_insert_with(|| routes.clone()).clone())
-        }),
-        scenario: WALK,
-        words: NO_CANARY,
-    },
-    Mutation {
-        name: "the canary's subset missing",
-        flaw: Flaw::Writes(|| routes(|routes| routes.iter_mut().for_each(drop_subset))),
-        scenario: WALK,
-        words: NO_CANARY,
-    },
-    Mutation {
-        name: "a Deployment deleted too early",
-        flaw: Flaw::Writes(|| Box::new(delete_too_early)),
-        scenario: WALK,
-        words: "/echo",
-    },
-    Mutation {
-        name: "one failed request in 10,000",
+        name: "one request in 10,000 fails",
         flaw: Flaw::Gateway(front::Flaw::Fails(10_000)),
+        feature: "part3",
         scenario: WALK,
         words: "failed on purpose",
     },
     Mutation {
-        name: "a proxy that ignores updates",
-        flaw: Flaw::Gateway(front::Flaw::Frozen),
-        scenario: WALK,
-        words: "did not converge",
+        name: "weights are taken for percentages",
+        flaw: Flaw::Writes(writes::weights_as_percentages),
+        feature: "petstore",
+        scenario: "Weights that do not make 100 are shares of their sum",
+        words: "the shares of /findPets: not",
+    },
+    Mutation {
+        name: "nothing is listed on schedule",
+        flaw: Flaw::Runs { flag: "schedule", value: "1h" },
+        feature: "schedule",
+        scenario: "What no watch tells is found on schedule",
+        words: "RouteTable foxtrot/foxtrot-routes was deleted; repaired in the log: not",
     },
 ];
-
-type Change = Box<dyn FnMut(&Request, &mut Value) + Send>;
-
-/// Changes the routes of echo's table.
-fn routes(mut change: impl FnMut(&mut Vec<Value>) + Send + 'static) -> Change {
-    Box::new(move |request, object| {
-        if request.is_about("routetables")
-            && object["metadata"]["name"] == "echo-routes"
-            && let Some(routes) = object.pointer_mut("/spec/routes").and_then(Value::as_array_mut)
-        {
-            change(routes);
-        }
-    })
-}
-
-fn has_headers(route: &Value) -> bool {
-    route.pointer("/matchers/0/headers").is_some()
-}
-
-fn swap_weights(routes: &mut Vec<Value>) {
-    for route in routes {
-        let destinations = route.pointer_mut("/routeAction/multi/destinations");
-        if let Some([first, second]) =
-            destinations.and_then(Value::as_array_mut).map(Vec::as_mut_slice)
-        {
-            std::mem::swap(&mut first["weight"], &mut second["weight"]);
-        }
-    }
-}
-
-fn drop_subset(route: &mut Value) {
-    if let Some(single) = route.pointer_mut("/routeAction/single").and_then(Value::as_object_mut)
-        && single["subset"]["values"]["version"] == "v2"
-    {
-        single.remove("subset");
-    }
-}
-
-/// Takes v1 away when v2 is made, as who replaces one by the other.
-fn delete_too_early(request: &Request, object: &mut Value) {
-    if request.is_about("deployments") && object["metadata"]["name"] == "echo-v2" {
-        let handle = tokio::runtime::Handle::current();
-        // An error shows as a suite that does not notice.
-        let _ = tokio::task::block_in_place(|| handle.block_on(delete("echo", "echo-v1")));
-    }
-}
-
-async fn delete(namespace: &str, name: &str) -> kube::Result<()> {
-    let deployments: Api<Deployment> = Api::namespaced(bed().client(), namespace);
-    deployments.delete(name, &DeleteParams::background()).await?;
-    let pods: Api<Pod> = Api::namespaced(bed().client(), namespace);
-    let at_once = DeleteParams::default().grace_period(0);
-    for pod in pods.list_metadata(&ListParams::default()).await? {
-        if pod.name_any().starts_with(name) {
-            pods.delete(&pod.name_any(), &at_once).await?;
-        }
-    }
-    Ok(())
-}

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
-use coalmine_core::object::Manifest;
-use coalmine_core::values::{Path, Repository as Values, Service, Version, Workload};
 use cucumber::{given, then, when};
 use harness::bed::Kind;
 use harness::distribution::Expected;
@@ -20,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::rollout::{example, reported};
 use super::traffic::{LOAD, split};
+use crate::values::{Service, Values};
 use crate::world::{World, bed, proxy_url};
 
 /// The header of the first phase, and what it says.
@@ -49,11 +48,11 @@ async fn follows_the_rollouts(world: &mut World) -> Result<()> {
     let repository = Repository::create(world.directory.path(), &folder).await?;
     world.pushed = Some(repository.head().await?);
     let values = values(&repository)?;
-    for service in values.services.values().flatten() {
+    for (name, service) in &values.services {
         make_namespace(&values, &service.namespace).await?;
         match walk(service) {
-            Ok(walk) => drop(world.walks.insert(service.name.to_string(), walk)),
-            Err(reason) => println!("{} brings out nothing: {reason}", service.name),
+            Ok(walk) => drop(world.walks.insert(name.clone(), walk)),
+            Err(reason) => println!("{name} brings out nothing: {reason}"),
         }
     }
     ensure!(!world.walks.is_empty(), "{} has no service to bring out", folder.display());
@@ -62,9 +61,8 @@ async fn follows_the_rollouts(world: &mut World) -> Result<()> {
 
 /// Makes a namespace that the repository takes for granted.
 async fn make_namespace(values: &Values, name: &str) -> Result<()> {
-    let mut platform = values.platform.manifests.iter().map(Manifest::id);
     let namespaces: Api<Namespace> = Api::all(bed().client());
-    let is_asked_for = platform.any(|id| id.kind == "Namespace" && id.name == name);
+    let is_asked_for = values.namespaces.iter().any(|namespace| namespace == name);
     if is_asked_for || namespaces.get_opt(name).await?.is_some() {
         return Ok(());
     }
@@ -76,34 +74,23 @@ async fn make_namespace(values: &Values, name: &str) -> Result<()> {
 
 /// From where to where: on with the canary if there is one, else to a copy of the primary.
 fn walk(service: &Service) -> Result<Walk> {
-    let from = &service.routes.primary;
-    let deployed =
-        |version: &Version| matches!(service.versions.get(version), Some(Workload::Deployed(_)));
-    ensure!(deployed(from), "{from} is not deployed by its values");
+    let from = service.primary.clone();
+    ensure!(service.versions.get(&from) == Some(&true), "{from} is not deployed by its values");
     path(service)?;
-    let to = match &service.routes.canary {
-        Some(canary) => canary.version.to_string(),
+    let to = match &service.canary {
+        Some(canary) => canary.version.clone(),
         None => {
-            let taken =
-                |name: &String| service.versions.keys().any(|version| version.as_str() == name);
             let mut names = (2..).map(|number| format!("v{number}"));
-            names.find(|name| !taken(name)).context("there is always another number")?
+            let free = names.find(|name| !service.versions.contains_key(name));
+            free.context("there is always another number")?
         }
     };
-    Ok(Walk { from: from.to_string(), to })
+    Ok(Walk { from, to })
 }
 
 /// A path that its routes have, for requests.
 fn path(service: &Service) -> Result<&str> {
-    let plain = service.routes.paths.iter().filter(|path| {
-        path.query_parameters.is_empty()
-            && (path.methods.is_empty() || path.methods.contains("GET"))
-    });
-    let mut paths = plain.filter_map(|path| match &path.path {
-        Path::Exact(path) | Path::Prefix(path) => Some(path.as_str()),
-        Path::Regex(_) => None,
-    });
-    paths.next().context("none of its paths can be asked with a plain GET")
+    service.path.as_deref().context("none of its paths can be asked with a plain GET")
 }
 
 #[given("constant load on every service")]
@@ -124,12 +111,12 @@ async fn answer_by_their_values(world: &mut World) -> Result<()> {
     let values = values(world.repository()?)?;
     for (name, target) in targets(world).await? {
         let service = service(&values, &name)?;
-        let answer = |version: &Version| format!("{name}-{version}");
-        let share = |version| (answer(version), service.routes.share(version).percent());
-        let shares = service.routed_versions().into_iter().map(share);
-        split(world, &target, &Expected::new(shares.filter(|(_, share)| *share > 0))?).await?;
-        if let Some(canary) = service.routes.canary.as_ref()
-            && canary.headers.keys().any(|header| header == HEADER.0)
+        let answer = |version: &str| format!("{name}-{version}");
+        let shares = service.shares().into_iter().filter(|(_, share)| *share > 0);
+        let shares = shares.map(|(version, share)| (answer(version), share));
+        split(world, &target, &Expected::new(shares)?).await?;
+        if let Some(canary) = &service.canary
+            && canary.headers.iter().any(|header| header == HEADER.0)
         {
             let target = target.header(HEADER.0, HEADER.1);
             split(world, &target, &Expected::only(answer(&canary.version))).await?;
@@ -163,8 +150,8 @@ async fn test_by_header(world: &mut World) -> Result<()> {
 
 #[when("every next version gets a bigger share, and so on until it has all")]
 async fn shift(world: &mut World) -> Result<()> {
-    let most = values(world.repository()?)?.settings.policy.max_step;
-    let step = most.map_or(SHARE, |most| most.percent().clamp(1, SHARE));
+    let most = values(world.repository()?)?.max_step;
+    let step = most.map_or(SHARE, |most| most.clamp(1, SHARE));
     let mut share = 0;
     while share < 100 {
         share = 100.min(share + step);
@@ -237,20 +224,11 @@ fn part<'a>(file: &'a mut Object, key: &str) -> Result<&'a mut Object> {
 }
 
 fn values(repository: &Repository) -> Result<Values> {
-    let values = Values::parse(&coalmine::source::read_directory(repository.clone_directory())?);
-    let broken = values.services.values().filter_map(|service| service.as_ref().err());
-    let problems: Vec<_> =
-        values.problems.iter().chain(broken.flatten()).map(ToString::to_string).collect();
-    ensure!(problems.is_empty(), "{}", problems.join("\n"));
-    Ok(values)
+    Values::read(repository.clone_directory())
 }
 
 fn service<'a>(values: &'a Values, name: &str) -> Result<&'a Service> {
-    let mut services = values.services.values().flatten();
-    match services.find(|service| service.name.as_str() == name) {
-        Some(service) => Ok(service),
-        None => bail!("there is no service {name}"),
-    }
+    values.services.get(name).with_context(|| format!("there is no service {name}"))
 }
 
 /// How each service is asked: at its path, and by its domain where it has one of its own.

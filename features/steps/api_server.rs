@@ -7,12 +7,13 @@ use cucumber::{given, then, when};
 use harness::api_proxy::ApiProxy;
 use harness::forward;
 use harness::repository::Repository;
-use harness::wait::{self, Seen};
+use harness::wait::Seen;
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::rollout::example;
-use crate::world::{World, bed, deadline};
+use crate::wait;
+use crate::world::{World, bed};
 
 /// Where the daemon looks for the API server; at first nobody listens there.
 const WAY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 16_443);
@@ -26,7 +27,7 @@ async fn follows_without_api_server(world: &mut World) -> Result<()> {
     anyhow::ensure!(kubeconfig.contains(&server), "the bed's API server is not at {server}");
     let path = world.directory.path().join("kubeconfig");
     std::fs::write(&path, kubeconfig.replace(&server, &elsewhere))?;
-    world.follow_with(repository, &path)
+    world.follow_with(repository, &path).await
 }
 
 #[given(regex = r"^coalmine follows the example rollouts, and lists everything anew every (\w+)$")]
@@ -37,7 +38,7 @@ async fn follows_on_schedule(world: &mut World, schedule: String) -> Result<()> 
     let account = world.account().await?;
     let kubeconfig = world.directory.path().join("kubeconfig");
     world.proxy = Some(ApiProxy::start(&account, &kubeconfig).await?);
-    world.follow_with(repository, &kubeconfig)
+    world.follow_with(repository, &kubeconfig).await
 }
 
 #[when(regex = "^no watch of (\\w+) tells anything any more$")]
@@ -63,7 +64,7 @@ fn api_server() -> Result<SocketAddr> {
 async fn source_says(world: &mut World, words: String) -> Result<()> {
     let daemon = world.daemon()?;
     let what = format!("the error {words}");
-    let said = wait::until(&what, deadline(), async || match daemon.status.get().await {
+    let said = wait::until(&what, async || match daemon.status.get().await {
         Err(error) => Seen::NotYet(format!("{error:#}")),
         Ok(status) => {
             let error = status.source.error.unwrap_or_default();

@@ -3,19 +3,20 @@
 use anyhow::{Context, Result};
 use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
-use harness::wait::{self, Seen};
+use harness::wait::Seen;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 
-use crate::world::{World, bed, deadline};
+use crate::wait;
+use crate::world::{World, bed};
 
 #[then(regex = r"^the Deployment (\S+)/(\S+) is available$")]
 async fn is_available(_: &mut World, namespace: String, name: String) -> Result<()> {
     let deployments: Api<Deployment> = Api::namespaced(bed().client(), &namespace);
-    wait::until(&format!("Deployment {namespace}/{name}"), deadline(), async || {
+    wait::until(&format!("Deployment {namespace}/{name}"), async || {
         match deployments.get_opt(&name).await {
             Ok(Some(deployment)) => {
                 let available = deployment.status.and_then(|status| status.available_replicas);
@@ -32,11 +33,9 @@ async fn is_available(_: &mut World, namespace: String, name: String) -> Result<
 async fn is_gone(_: &mut World, kind: String, namespace: String, name: String) -> Result<()> {
     let api_version = if kind == "Upstream" { "gloo.solo.io/v1" } else { "apps/v1" };
     let api = objects(api_version, &kind, &namespace)?;
-    wait::until(&format!("no {kind} {namespace}/{name}"), deadline(), async || {
-        match api.get_opt(&name).await {
-            Ok(found) => Seen::when(found.is_none(), "it exists"),
-            Err(error) => Seen::NotYet(error.to_string()),
-        }
+    wait::until(&format!("no {kind} {namespace}/{name}"), async || match api.get_opt(&name).await {
+        Ok(found) => Seen::when(found.is_none(), "it exists"),
+        Err(error) => Seen::NotYet(error.to_string()),
     })
     .await
 }
@@ -52,7 +51,7 @@ async fn pods_are_left(
     let wanted = if count == "no" { 0 } else { count.parse()? };
     let pods: Api<Pod> = Api::namespaced(bed().client(), &namespace);
     let of_deployment = format!("{deployment}-");
-    wait::until(&format!("{count} pods of {namespace}/{deployment}"), deadline(), async || {
+    wait::until(&format!("{count} pods of {namespace}/{deployment}"), async || {
         match pods.list_metadata(&ListParams::default()).await {
             Ok(list) => {
                 let names = list.items.iter().map(ResourceExt::name_any);
@@ -76,7 +75,7 @@ async fn applies_by_hand(_: &mut World, step: &Step) -> Result<()> {
     let parameters = PatchParams::apply("kubectl").force();
     let api = objects(&kind.api_version, &kind.kind, &namespace)?;
     // Somebody may be quicker than the daemon is with the namespace.
-    wait::until(&format!("{} {namespace}/{name} applied", kind.kind), deadline(), async || {
+    wait::until(&format!("{} {namespace}/{name} applied", kind.kind), async || {
         Seen::from_result(api.patch(&name, &parameters, &Patch::Apply(&object)).await)
     })
     .await?;

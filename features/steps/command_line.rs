@@ -8,6 +8,7 @@ use harness::repository::Repository;
 use tokio::process::Command;
 
 use super::rollout::example;
+use crate::flaw;
 use crate::world::{World, bed};
 
 #[given("a copy of the example rollouts, and no daemon")]
@@ -30,11 +31,12 @@ async fn runs_with_its_rights(world: &mut World, arguments: String) -> Result<()
 async fn runs_as(world: &mut World, arguments: String, kubeconfig: &Path) -> Result<()> {
     let folder = world.repository()?.clone_directory().to_owned();
     let mut command = Command::new(env!("CARGO_BIN_EXE_coalmine"));
-    command.args(arguments.split(' ')).current_dir(folder).env("KUBECONFIG", kubeconfig);
+    command.args(flaw::arguments(&arguments)).current_dir(folder).env("KUBECONFIG", kubeconfig);
     if let Some(daemon) = &world.daemon {
         command.env("COALMINE_SERVER", daemon.status.base());
     }
-    let output = command.kill_on_drop(true).output().await?;
+    let mut output = command.kill_on_drop(true).output().await?;
+    output.status = flaw::exit(output.status);
     world.ended = Some(output);
     Ok(())
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
 use futures::StreamExt;
-use harness::wait::{self, Seen};
+use harness::wait::Seen;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
@@ -14,7 +14,8 @@ use harness::status::Service;
 
 use super::cluster::objects_of;
 use super::rollout::reported;
-use crate::world::{World, deadline};
+use crate::wait;
+use crate::world::World;
 
 #[when(regex = r"^somebody deletes the (\w+) (\S+)/(\S+)$")]
 async fn deletes(_: &mut World, kind: String, namespace: String, name: String) -> Result<()> {
@@ -89,17 +90,16 @@ async fn has(
 ) -> Result<()> {
     let wanted: Value = serde_json::from_str(&value).context("the value is JSON")?;
     let api = objects_of(&kind, &namespace)?;
-    wait::until(&format!("{kind} {namespace}/{name} with {value}"), deadline(), async || match api
-        .get_opt(&name)
-        .await
-    {
-        Ok(Some(object)) => {
-            let object = serde_json::to_value(object).unwrap_or_default();
-            let found = object.pointer(&field).cloned().unwrap_or_default();
-            Seen::when(found == wanted, format!("{field} is {found}"))
+    wait::until(&format!("{kind} {namespace}/{name} with {value}"), async || {
+        match api.get_opt(&name).await {
+            Ok(Some(object)) => {
+                let object = serde_json::to_value(object).unwrap_or_default();
+                let found = object.pointer(&field).cloned().unwrap_or_default();
+                Seen::when(found == wanted, format!("{field} is {found}"))
+            }
+            Ok(None) => Seen::NotYet("it does not exist".into()),
+            Err(error) => Seen::NotYet(error.to_string()),
         }
-        Ok(None) => Seen::NotYet("it does not exist".into()),
-        Err(error) => Seen::NotYet(error.to_string()),
     })
     .await
 }
@@ -117,7 +117,7 @@ async fn shows(world: &mut World, service: String, condition: String, why: Strin
 #[then(regex = r#"^coalmine's log says "(.+)"$"#)]
 async fn log_says(world: &mut World, words: String) -> Result<()> {
     let log = world.directory.path().join("coalmine.log");
-    wait::until(&format!("{words} in the log"), deadline(), async || {
+    wait::until(&format!("{words} in the log"), async || {
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         Seen::when(text.contains(&words), "the log does not say it")
     })

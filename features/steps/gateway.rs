@@ -1,15 +1,53 @@
 //! What Gloo says.
 
 use anyhow::{Context, Result};
-use cucumber::{then, when};
-use harness::wait::{self, Seen};
+use cucumber::{given, then, when};
+use harness::api_proxy::{ApiProxy, Request};
+use harness::wait::Seen;
 use kube::api::{Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::cluster::objects;
-use crate::world::{World, bed, deadline};
+use super::rollout::soon_settled_example;
+use crate::wait;
+use crate::world::{World, bed};
 
 const GLOO: &str = "gloo-system";
+
+/// As if Gloo had a rule that the preflight does not know. Gloo judges anew what asks for it by the state
+/// Pending, and no other object.
+#[given(
+    regex = r"^coalmine follows the example rollouts, and Gloo rejects routes of (\w+) to (\w+)$"
+)]
+async fn follows_with_a_rule_of_its_own(
+    world: &mut World,
+    service: String,
+    version: String,
+) -> Result<()> {
+    let repository = soon_settled_example(world).await?;
+    let account = world.account().await?;
+    let kubeconfig = world.directory.path().join("kubeconfig");
+    let proxy = ApiProxy::start(&account, &kubeconfig).await?;
+    let table = format!("{service}-routes");
+    let subset = json!({"values": {"version": version}}).to_string();
+    let mut is_asked = false;
+    let judge = move |request: &Request, object: &mut Value| {
+        let is_meant = request.is_about("routetables")
+            && object["metadata"]["name"] == *table
+            && object["spec"].to_string().contains(&subset);
+        if is_meant && let Some(status) = object.pointer_mut("/status/statuses/gloo-system") {
+            is_asked |= status["state"] == "Pending";
+            if is_asked && status["state"] == "Accepted" {
+                status["state"] = "Rejected".into();
+                status["reason"] = format!("{version} is not for everybody").into();
+            }
+        }
+        true
+    };
+    world.altered = Some(proxy.forge(judge));
+    world.proxy = Some(proxy);
+    world.follow_with(repository, &kubeconfig).await
+}
 
 #[when(regex = r#"^the platform team lets Gloo replace invalid routes by (\d+) "([^"]+)"$"#)]
 async fn replaces_invalid_routes(_: &mut World, status: u16, body: String) -> Result<()> {
@@ -38,14 +76,12 @@ async fn has_received_copies(_: &mut World, namespace: String, name: String) -> 
     let bed = bed();
     let admin = bed.envoy_admin().context("this bed's Envoy has no admin address")?;
     let counter = format!("cluster.{name}_{namespace}.upstream_rq_total");
-    wait::until(&counter, deadline(), async || {
-        match admin.get("/stats?filter=upstream_rq_total").await {
-            Err(error) => Seen::NotYet(format!("{error:#}")),
-            Ok(stats) => {
-                let mut lines = stats.lines().filter_map(|line| line.split_once(": "));
-                let count = lines.find(|(name, _)| *name == counter).map(|(_, count)| count);
-                Seen::when(count.is_some_and(|count| count != "0"), format!("{count:?} requests"))
-            }
+    wait::until(&counter, async || match admin.get("/stats?filter=upstream_rq_total").await {
+        Err(error) => Seen::NotYet(format!("{error:#}")),
+        Ok(stats) => {
+            let mut lines = stats.lines().filter_map(|line| line.split_once(": "));
+            let count = lines.find(|(name, _)| *name == counter).map(|(_, count)| count);
+            Seen::when(count.is_some_and(|count| count != "0"), format!("{count:?} requests"))
         }
     })
     .await
@@ -54,7 +90,7 @@ async fn has_received_copies(_: &mut World, namespace: String, name: String) -> 
 async fn verdict(namespace: &str, name: &str, state: &str, word: &str) -> Result<()> {
     let services = objects("gateway.solo.io/v1", "VirtualService", namespace)?;
     let what = format!("the verdict {state} on VirtualService {namespace}/{name}");
-    wait::until(&what, deadline(), async || match services.get_opt(name).await {
+    wait::until(&what, async || match services.get_opt(name).await {
         Err(error) => Seen::NotYet(error.to_string()),
         Ok(None) => Seen::NotYet("it does not exist".into()),
         Ok(Some(service)) => {

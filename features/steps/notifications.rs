@@ -3,9 +3,10 @@
 use anyhow::{Context, Result};
 use cucumber::{given, then};
 use harness::notifications::Notifications;
-use harness::wait::{self, Seen};
+use harness::wait::Seen;
 
-use crate::world::{World, deadline};
+use crate::wait;
+use crate::world::World;
 
 #[given("somebody listens to notifications")]
 async fn listens(world: &mut World) -> Result<()> {
@@ -19,7 +20,7 @@ async fn listens(world: &mut World) -> Result<()> {
 async fn has_told(world: &mut World, service: String, first: String, last: String) -> Result<()> {
     let notifications = world.notifications.as_ref().context("nobody listens to notifications")?;
     let what = format!("one message of {service} from {first} to {last}");
-    wait::until(&what, deadline(), async || {
+    wait::until(&what, async || {
         let messages = notifications.of_service(&service);
         let [message] = messages.as_slice() else {
             return Seen::NotYet(format!("there are {}: {messages:?}", messages.len()));

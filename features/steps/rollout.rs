@@ -7,9 +7,10 @@ use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
 use harness::repository::Repository;
 use harness::status::Service;
-use harness::wait::{self, Seen};
+use harness::wait::Seen;
 
-use crate::world::{World, bed, deadline};
+use crate::world::{World, bed};
+use crate::{flaw, wait};
 
 /// What the example's settings say.
 const SETTLE: &str = "settle: 3s";
@@ -28,9 +29,15 @@ async fn follows_a_new_repository(world: &mut World) -> Result<()> {
     world.follow(repository).await
 }
 
-/// With a second less to settle than by default: there is one proxy, and it follows in a fraction of that.
 #[given("coalmine follows the example rollouts")]
 async fn follows_the_example(world: &mut World) -> Result<()> {
+    let repository = soon_settled_example(world).await?;
+    world.follow(repository).await
+}
+
+/// The example with a second less to settle than by default: there is one proxy, and it follows in a
+/// fraction of that.
+pub(super) async fn soon_settled_example(world: &mut World) -> Result<Repository> {
     let repository = Repository::create(world.directory.path(), &example()?).await?;
     let settings = "coalmine.yaml";
     let content = std::fs::read_to_string(repository.clone_directory().join(settings))?;
@@ -38,7 +45,7 @@ async fn follows_the_example(world: &mut World) -> Result<()> {
     repository.write(settings, &content.replace(SETTLE, "settle: 2s"))?;
     repository.commit("A bed settles sooner").await?;
     world.pushed = Some(repository.push().await?.revision);
-    world.follow(repository).await
+    Ok(repository)
 }
 
 #[given(regex = r#"^the (\w+) team pushes "([^"]+)":$"#)]
@@ -46,7 +53,7 @@ async fn follows_the_example(world: &mut World) -> Result<()> {
 async fn pushes(world: &mut World, team: String, file: String, step: &Step) -> Result<()> {
     let content = step.docstring.as_deref().context("the step needs the file's content")?;
     let repository = world.repository()?;
-    repository.write(&file, content.trim_start())?;
+    repository.write(&file, &flaw::read(content.trim_start()))?;
     repository.commit(&format!("{team}: {file}")).await?;
     world.pushed = Some(repository.push().await?.revision);
     Ok(())
@@ -113,7 +120,7 @@ pub(super) async fn reported(
     wanted: impl Fn(&Service) -> bool,
 ) -> Result<()> {
     let daemon = world.daemon()?;
-    let seen = wait::until(what, deadline(), async || match daemon.status.get().await {
+    let seen = wait::until(what, async || match daemon.status.get().await {
         Err(error) => Seen::NotYet(format!("{error:#}")),
         Ok(status) => match status.service(service) {
             None => Seen::NotYet("the daemon does not know it".into()),

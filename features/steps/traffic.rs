@@ -8,9 +8,10 @@ use cucumber::{given, then};
 use harness::distribution::{Expected, check};
 use harness::load::Load;
 use harness::sample::{Client, Target, converge, sample};
-use harness::wait::{self, Seen};
+use harness::wait::Seen;
 
-use crate::world::{World, deadline, proxy_url};
+use crate::wait;
+use crate::world::{World, proxy_url};
 
 /// Requests per check (design, section 9).
 const SAMPLE: u64 = 2_000;
@@ -122,9 +123,11 @@ fn target(path: &str) -> Target {
 /// Converges first, then takes one sample and judges it: no second try. Under load a probe may fail as
 /// little as the load itself, unless it is known that nobody answered.
 pub(super) async fn split(world: &World, target: &Target, expected: &Expected) -> Result<()> {
-    let failed = RefCell::new(converge(target, &expected.versions(), deadline()).await?);
+    let versions = expected.versions();
+    let deadline = wait::deadline(&format!("{} did not converge to {versions:?}", target.path));
+    let failed = RefCell::new(converge(target, &versions, deadline).await?);
     // Other shares of the same versions may still be on their way to the proxy.
-    wait::until(&format!("the shares of {}", target.path), deadline(), async || {
+    wait::until(&format!("the shares of {}", target.path), async || {
         match sample(target, GLANCE, CONNECTIONS).await {
             Ok(glance) => {
                 let verdict = check(expected, &glance);
@@ -157,7 +160,7 @@ async fn all_refused(world: &mut World, target: Target, status: u16, body: &str)
             Seen::when(fits, failure)
         }
     };
-    wait::until(&format!("{status} from {}", target.path), deadline(), refusal).await?;
+    wait::until(&format!("{status} from {}", target.path), refusal).await?;
     for _ in 0..REFUSALS {
         if let Seen::NotYet(other) = refusal().await {
             bail!("{}: expected {status} {body:?} every time, got: {other}", target.path);
