@@ -169,7 +169,7 @@ pub(crate) const ALL: [Mutation; 27] = [
         flaw: Flaw::Omits { from: 3, fits: requests::writes_routes_of_echo },
         feature: "mistakes",
         scenario: REJECTED,
-        words: r#"/echo did not converge to {"echo-v1"}"#,
+        words: "the last thing seen: echo Shifted Progressing: RouteTable echo/echo-routes: Gloo says Rejected",
     },
     Mutation {
         name: "the old Accepted is taken for the new",
