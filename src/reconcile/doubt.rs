@@ -9,14 +9,16 @@ use coalmine_core::plan::{Step, Undo};
 
 impl Pass<'_> {
     /// Takes the step. What has no answer may have been done all the same, and the watches may tell of it
-    /// late: routes that are seen in the cluster need not be those that are there.
+    /// late: routes that are seen in the cluster need not be those that are there. A pass that is dropped or
+    /// panics meanwhile has no answer either.
     pub(super) async fn attempt(&mut self, step: &Step, sight: &Sight) -> Result<(), Ended> {
         let ids = written_by(step, self.memory.undo.as_deref());
+        self.memory.in_doubt.extend(ids.iter().cloned());
         let taken = self.take(step, sight).await;
-        if let Err(Ended::Cluster(error)) = &taken
-            && matches!(**error, ClusterError::Unreachable(_))
-        {
-            self.memory.in_doubt.extend(ids);
+        let is_unanswered = matches!(&taken, Err(Ended::Cluster(error))
+            if matches!(**error, ClusterError::Unreachable(_)));
+        if !is_unanswered {
+            self.memory.in_doubt.retain(|id| !ids.contains(id));
         }
         taken
     }
