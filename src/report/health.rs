@@ -1,12 +1,16 @@
 //! Whether the daemon lives and whether it is ready, in the sense of Kubernetes' probes: one that does
 //! not live is restarted, one that is not ready gets no requests.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What the loops of the daemon say about themselves. Its times are monotonic: setting the clock
+/// What the loops and passes of the daemon say about themselves. Its times are monotonic: setting the clock
 /// restarts nothing.
+///
+/// Only what a restart cures belongs among them. Everything in the daemon that waits for others, such as the
+/// API server or the git server, gives up by itself after a while and counts as alive.
 #[derive(Debug, Default)]
 pub struct Health {
     vital_signs: Mutex<VitalSigns>,
@@ -14,7 +18,10 @@ pub struct Health {
 
 #[derive(Debug, Default)]
 struct VitalSigns {
-    loops: BTreeMap<&'static str, Loop>,
+    loops: BTreeMap<Cow<'static, str>, Loop>,
+    /// What has begun and not ended, by its number.
+    activities: BTreeMap<u64, (String, Loop)>,
+    begun: u64,
     /// Whether each kind's watch knows its objects.
     watches: BTreeMap<String, bool>,
     work: Work,
@@ -37,20 +44,30 @@ enum Work {
 impl Health {
     /// A loop that is to beat again within each `bound`, from now on. A loop that is not expected
     /// is not waited for.
-    pub fn expect(&self, name: &'static str, bound: Duration) {
-        self.vital_signs().loops.insert(name, Loop { last_beat: Instant::now(), bound });
+    pub fn expect(&self, name: impl Into<Cow<'static, str>>, bound: Duration) {
+        let begun = Loop { last_beat: Instant::now(), bound };
+        self.vital_signs().loops.insert(name.into(), begun);
     }
 
     /// The loop has come round.
-    pub fn beat(&self, name: &'static str) {
+    pub fn beat(&self, name: &str) {
         if let Some(known) = self.vital_signs().loops.get_mut(name) {
             known.last_beat = Instant::now();
         }
     }
 
     /// The loop has ended as it should.
-    pub fn ended(&self, name: &'static str) {
+    pub fn ended(&self, name: &str) {
         self.vital_signs().loops.remove(name);
+    }
+
+    /// Something begins that is to end within `bound`. It ends when the answer is dropped.
+    pub fn begin(self: &Arc<Self>, name: String, bound: Duration) -> Activity {
+        let mut signs = self.vital_signs();
+        signs.begun += 1;
+        let number = signs.begun;
+        signs.activities.insert(number, (name, Loop { last_beat: Instant::now(), bound }));
+        Activity { health: self.clone(), number }
     }
 
     /// The watch of this kind knows its objects (`true`), or has yet to learn of them.
@@ -68,23 +85,30 @@ impl Health {
         self.vital_signs().work = Work::StandingBy;
     }
 
-    /// Whether every loop goes round.
+    /// Whether every loop goes round, and everything that has begun ends.
     ///
     /// # Errors
-    /// Names the loops that do not, and since when.
+    /// Names what does not, and since when.
     pub fn liveness(&self, now: Instant) -> Result<(), String> {
         let signs = self.vital_signs();
-        let stuck = signs.loops.iter().filter_map(|(name, known)| {
+        let overdue = |known: &Loop, what: &str| {
             let silent = now.saturating_duration_since(known.last_beat);
             (silent > known.bound).then(|| {
                 format!(
-                    "the loop {name} has not come round for {} s, {} s is its limit",
+                    "{what} for {} s, {} s is its limit",
                     silent.as_secs(),
                     known.bound.as_secs()
                 )
             })
+        };
+        let loops = signs.loops.iter();
+        let loops = loops.filter_map(|(name, known)| {
+            overdue(known, &format!("the loop {name} has not come round"))
         });
-        all_is_well(stuck.collect())
+        let activities = signs.activities.values();
+        let activities =
+            activities.filter_map(|(name, known)| overdue(known, &format!("{name} has not ended")));
+        all_is_well(loops.chain(activities).collect())
     }
 
     /// Whether a tree was taken up, or another replica does the work, and all watches know their
@@ -110,6 +134,19 @@ impl Health {
     }
 }
 
+/// Something that is under way, until this is dropped.
+#[derive(Debug)]
+pub struct Activity {
+    health: Arc<Health>,
+    number: u64,
+}
+
+impl Drop for Activity {
+    fn drop(&mut self) {
+        self.health.vital_signs().activities.remove(&self.number);
+    }
+}
+
 fn all_is_well(complaints: Vec<String>) -> Result<(), String> {
     if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }
 }
@@ -124,7 +161,7 @@ mod tests {
     fn a_loop_that_does_not_come_round_is_named() {
         let health = Health::default();
         health.expect("source", BOUND);
-        health.expect("watches", BOUND * 10);
+        health.expect("watches".to_owned(), BOUND * 10);
         let now = Instant::now();
         assert_eq!(health.liveness(now + BOUND / 2), Ok(()));
         let stuck = health.liveness(now + BOUND * 2).expect_err("stuck");
@@ -141,6 +178,22 @@ mod tests {
         assert!(health.liveness(Instant::now() + BOUND).is_err());
         health.ended("source");
         assert_eq!(health.liveness(Instant::now() + BOUND), Ok(()));
+    }
+
+    #[test]
+    fn what_does_not_end_within_its_bound_is_named() {
+        let health = Arc::new(Health::default());
+        let echo = health.begin("the pass over echo".into(), BOUND);
+        let foxtrot = health.begin("the pass over foxtrot".into(), BOUND * 10);
+        let later = Instant::now() + BOUND * 2;
+        let stuck = health.liveness(later).expect_err("stuck");
+        assert!(stuck.contains("the pass over echo has not ended"), "{stuck}");
+        assert!(!stuck.contains("foxtrot"), "{stuck}");
+        drop(echo);
+        assert_eq!(health.liveness(later), Ok(()));
+        assert!(health.liveness(later + BOUND * 10).is_err());
+        drop(foxtrot);
+        assert_eq!(health.liveness(later + BOUND * 10), Ok(()));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use access::Access;
 pub use board::{Board, Detail, SourceReport, Summary};
 pub use condition::{Condition, Kind as ConditionKind, Status as ConditionStatus};
 pub use events::{Events, Reason};
-pub use health::Health;
+pub use health::{Activity, Health};
 pub use history::{Asked, Course, Drifts, History, Step};
 pub use http::{Endpoint, Shown, serve};
 pub use metrics::{Counted, Loss, Metrics, Requests};
