@@ -11,6 +11,8 @@ pub(super) const BUCKETS: [f64; 7] = [0.1, 0.5, 2.0, 5.0, 20.0, 60.0, 300.0];
 pub(super) struct Tally {
     /// How often it became stalled.
     pub(super) stalls: u64,
+    /// How often a pass over it panicked.
+    pub(super) panics: u64,
     /// How long it took to reconcile it.
     pub(super) reconciles: Durations,
     /// Drift per kind of object. Most services have none, and there are few kinds.

@@ -145,6 +145,11 @@ impl Metrics {
         self.board.count(service, |tally| tally.reconciles.observe(duration));
     }
 
+    /// A pass over the service panicked.
+    pub fn reconcile_panicked(&self, service: &str) {
+        self.board.count(service, |tally| tally.panics += 1);
+    }
+
     /// Somebody else's change to an object of this kind was found.
     pub fn drift_found(&self, service: &str, kind: &str) {
         self.board.count(service, |tally| tally.drift_of(kind).found += 1);

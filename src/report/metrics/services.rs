@@ -55,6 +55,7 @@ const WAITING: &str = "Time since the first commit arrived that is not in force;
 const DURATION: &str =
     "How long one pass over the service took; a pass takes what steps it can and waits nowhere";
 const STALLS: &str = "How often the service became stalled";
+const PANICS: &str = "Passes over the service that panicked: faults of coalmine, to be reported";
 const FOUND: &str = "Changes by others to objects of this kind";
 const REPAIRED: &str = "Changes by others to objects of this kind that were undone";
 
@@ -145,6 +146,10 @@ impl Families<'_, '_> {
         })?;
         self.services("service_stalls", STALLS, MetricType::Counter, |service, entry, family| {
             counter(family, &[("service", service)], entry.tally.stalls)
+        })?;
+        let name = "service_reconcile_panics";
+        self.services(name, PANICS, MetricType::Counter, |service, entry, family| {
+            counter(family, &[("service", service)], entry.tally.panics)
         })?;
         self.drift("service_drift_found", FOUND, |drifts| drifts.found)?;
         self.drift("service_drift_repaired", REPAIRED, |drifts| drifts.repaired)

@@ -38,6 +38,7 @@ fn after_everything() -> Metrics {
     metrics.fetched(Duration::from_millis(5), true);
     metrics.fetched(Duration::from_millis(5), false);
     metrics.reconciled("echo", Duration::from_secs(1));
+    metrics.reconcile_panicked("echo");
     metrics.drift_found("echo", "Deployment");
     metrics.drift_repaired("echo", "Deployment");
     metrics.preflight_refused();
