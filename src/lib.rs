@@ -14,6 +14,7 @@ pub mod notify;
 pub mod page;
 pub mod reconcile;
 pub mod report;
+pub mod scheduler;
 pub mod secret;
 pub mod shard;
 pub mod source;

@@ -44,13 +44,16 @@ pub async fn once(
     let board = shown.board.clone();
     let cluster = Cluster::connect(&shown.metrics.requests()).await?;
     let leadership = Leadership::unopposed();
-    let (mut daemon, mut touched) =
+    let (mut daemon, touched, mut ended) =
         Daemon::new(cluster, instance, SCHEDULE, manner, shown, stop.clone(), leadership);
-    let deadline = daemon.take_up(&source, &revision).await?;
+    let deadline = daemon.accept_revision(&source, &revision).await?;
     source.accept(&revision)?;
     let services = daemon.services.clone();
-    let passes = tokio::spawn(async move { services.run(&mut touched).await });
-    let outcomes = outcomes(&daemon, deadline).await;
+    let passes = tokio::spawn(async move { services.run(touched).await });
+    let outcomes = tokio::select! {
+        outcomes = outcomes(&daemon, deadline) => outcomes,
+        task = ended.any() => bail!("internal error: {task}"),
+    };
     stop.cancel();
     passes.await?;
     if outcomes.is_empty() && board.summary().services.is_empty() {
@@ -74,7 +77,7 @@ async fn outcomes(daemon: &Daemon, patience: Duration) -> Vec<(String, Option<St
     // A service that went is not among the standings any more, and came out well.
     let names = daemon.services.names();
     loop {
-        let standings = daemon.services.standings().await;
+        let standings = daemon.services.standings();
         let is_over = Instant::now() >= end;
         if is_over || standings.values().all(|standing| is_final(standing.as_ref())) {
             let trouble = |name: &Arc<str>| trouble(standings.get(name)?.as_ref());

@@ -1,34 +1,24 @@
-//! All services: what is wanted of each, and the passes that bring them there.
+//! All services: what is requested of each, and the passes that bring them there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::queue::Queue;
-use super::strays::Strays;
-use super::tell::Tellers;
-use super::wanted::{Content, Wanted};
+use super::reporter::Reporter;
+use super::request::{DesiredState, ServiceRequest};
 use crate::election::{Leadership, Tenure};
 use crate::live::Touched;
-use crate::reconcile::{Deed, Memory, Reconciler, Retry, Standing};
+use crate::reconcile::{Deed, Memory, Reconciler, Retry, Standing, leaves};
+use crate::report::Health;
+use crate::scheduler::{self, Failure, KnownServices, Pass, PassResult, Passes, Queue, Taken};
 use crate::telemetry;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::plan::Job;
-use coalmine_core::values::PLATFORM;
-
-/// How many services are looked at at the same time. Most of them wait for their turn at the API
-/// server or at the admission, which takes as many as there are at once.
-const AT_ONCE: usize = 128;
-/// The first pause after a failed pass; each further one is twice as long.
-const FIRST_RETRY: Duration = Duration::from_millis(500);
 
 /// All services; cloning gives another handle.
 #[derive(Clone)]
@@ -38,309 +28,249 @@ pub(super) struct Services {
 
 struct Shared {
     reconciler: Reconciler,
-    tellers: Tellers,
-    /// The longest pause between two attempts.
-    schedule: Duration,
+    reporter: Reporter,
     stop: CancellationToken,
     /// Whether this daemon is the one that writes.
     leadership: Leadership,
     /// The namespaces that the platform asks for.
     namespaces: Mutex<BTreeSet<ObjectId>>,
-    queue: Queue,
-    strays: Strays,
-    entries: Mutex<BTreeMap<Arc<str>, Arc<Entry>>>,
-}
-
-struct Entry {
-    name: Arc<str>,
-    wanted: Mutex<Wanted>,
-    /// Counts what was wanted, so that a pass can see that something else is.
-    generation: AtomicU64,
-    progress: tokio::sync::Mutex<Progress>,
+    queue: Arc<Queue<ServiceRequest>>,
+    /// Objects of services that are gone have appeared.
+    orphans: Notify,
+    /// What passes leave behind. It lives as long as something is requested of the service.
+    progress: Mutex<BTreeMap<Arc<str>, Arc<Progress>>>,
 }
 
 struct Progress {
+    /// For one pass after the other.
+    remembered: tokio::sync::Mutex<Remembered>,
+    /// The last pass and how it ended.
+    last: Mutex<Option<(Pass<ServiceRequest>, Standing)>>,
+}
+
+struct Remembered {
     memory: Memory,
-    failures: u32,
-    /// What the last pass worked on.
-    generation: u64,
     /// By what right the last pass wrote.
     tenure: Option<Tenure>,
-    standing: Option<Standing>,
 }
 
 impl Services {
+    /// No services. One that failed is tried again within the longest pause.
     pub(super) fn new(
         reconciler: Reconciler,
-        tellers: Tellers,
-        schedule: Duration,
+        reporter: Reporter,
+        longest_pause: Duration,
         stop: CancellationToken,
         leadership: Leadership,
     ) -> Self {
-        let (queue, strays, entries, namespaces) = Default::default();
-        let shared = Shared {
-            reconciler,
-            tellers,
-            schedule,
-            stop,
-            leadership,
-            namespaces,
-            queue,
-            strays,
-            entries,
-        };
+        let queue = Arc::new(Queue::new(longest_pause));
+        let (namespaces, orphans, progress) = Default::default();
+        let shared =
+            Shared { reconciler, reporter, stop, leadership, namespaces, queue, orphans, progress };
         Self { shared: Arc::new(shared) }
     }
 
-    /// What there is of services of which nothing is wanted.
-    pub(super) fn strays(&self) -> &Strays {
-        &self.shared.strays
-    }
-
-    /// Hands over what is wanted of a service now. One that asks for nothing new is not looked at.
-    pub(super) fn want(&self, wanted: Wanted) {
-        let name = wanted.content.name();
-        if let Content::Platform(platform) = &wanted.content {
-            let ids = platform.manifests.iter().map(Manifest::id);
-            let namespaces = ids.filter(|id| id.kind == "Namespace").cloned().collect();
-            *locked(&self.shared.namespaces) = namespaces;
+    /// A revision was accepted: hands over what it requests, and what it requests of services that are gone.
+    /// Each request is announced before it is reported, and after older passes can report no more.
+    pub(super) fn accept(
+        &self,
+        known: KnownServices,
+        requests: Vec<ServiceRequest>,
+        orphans: impl IntoIterator<Item = Arc<str>>,
+        removal: impl Fn(&Arc<str>) -> ServiceRequest,
+        mut announce: impl FnMut(&ServiceRequest),
+    ) {
+        for request in &requests {
+            if let DesiredState::Platform(platform) = &request.state {
+                let ids = platform.manifests.iter().map(Manifest::id);
+                let namespaces = ids.filter(|id| id.kind == "Namespace").cloned().collect();
+                *locked(&self.shared.namespaces) = namespaces;
+            }
         }
-        let mut entries = self.entries();
-        let is_new = match entries.get(&name) {
-            Some(entry) => {
-                let mut known = entry.wanted();
-                let is_new = !known.asks_the_same(&wanted);
-                if is_new {
-                    *known = wanted.clone();
-                    entry.generation.fetch_add(1, Ordering::AcqRel);
-                } else {
-                    known.revision = wanted.revision.clone();
+        let requests = requests.into_iter().map(|request| (request.state.name(), request));
+        self.shared.queue.change(|schedule, now| {
+            let accepted = schedule.on_revision(known, requests, orphans, removal, now);
+            for service in accepted {
+                if let Some(request) = schedule.requested(&service.name) {
+                    announce(request);
+                    self.shared.reporter.requested(request, service.is_new);
                 }
-                is_new
             }
-            None => {
-                let progress = Progress {
-                    memory: Memory::new(Timestamp::now()),
-                    failures: 0,
-                    generation: 0,
-                    tenure: None,
-                    standing: None,
-                };
-                let entry = Entry {
-                    name: name.clone(),
-                    wanted: Mutex::new(wanted.clone()),
-                    generation: AtomicU64::new(1),
-                    progress: tokio::sync::Mutex::new(progress),
-                };
-                entries.insert(name.clone(), Arc::new(entry));
-                true
-            }
-        };
-        drop(entries);
-        self.shared.tellers.asked(&wanted, is_new);
-        if is_new {
-            self.shared.queue.push(&name, Instant::now());
-        }
+        });
     }
 
-    /// The names of all services of which something is wanted, those that are to go among them.
+    /// Requests that a service goes.
+    pub(super) fn remove(&self, removal: ServiceRequest) {
+        self.shared.queue.change(|schedule, now| {
+            let is_new = schedule.request(&removal.state.name(), removal.clone(), now);
+            self.shared.reporter.requested(&removal, is_new);
+        });
+    }
+
+    /// Returns when objects of services that are gone have appeared.
+    pub(super) async fn orphaned(&self) {
+        self.shared.orphans.notified().await;
+    }
+
+    /// The names of all services of which something is requested, those that are to go among them.
     pub(super) fn names(&self) -> Vec<Arc<str>> {
-        self.entries().keys().cloned().collect()
+        self.shared.queue.look(|schedule| schedule.names().cloned().collect())
     }
 
-    /// Looks at services when they are due, until the daemon stops; then waits for the passes under
+    /// Reconciles services when they are due, until the daemon stops; then waits for the passes under
     /// way. `touched` tells what changes in the cluster.
-    pub(super) async fn run(&self, touched: &mut mpsc::UnboundedReceiver<Touched>) {
-        let places = Arc::new(Semaphore::new(AT_ONCE));
-        let mut passes = JoinSet::new();
-        loop {
-            let next = async {
-                let tenure = self.shared.leadership.acquired().await;
-                // The semaphore is never closed.
-                let place = places.clone().acquire_owned().await.ok();
-                (tenure, place, self.shared.queue.take().await)
+    pub(super) async fn run(&self, mut touched: mpsc::UnboundedReceiver<Touched>) {
+        let Shared { queue, leadership, stop, reporter, .. } = &*self.shared;
+        let health: &Arc<Health> = &reporter.shown.health;
+        let changes = async {
+            while let Some(touched) = touched.recv().await {
+                self.on_change(&touched);
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = scheduler::run(self.clone(), queue, leadership, health, stop) => {}
+            () = changes => {}
+        }
+    }
+
+    /// Where each service stands by what is requested of it now; `None` while no pass was made for that.
+    pub(super) fn standings(&self) -> BTreeMap<Arc<str>, Option<Standing>> {
+        self.shared.queue.look(|schedule| {
+            let standing = |name: &Arc<str>| {
+                let progress = locked(&self.shared.progress).get(name).cloned()?;
+                let last = locked(&progress.last);
+                let (pass, standing) = last.as_ref()?;
+                schedule.current(pass).map(|_| standing.clone())
             };
-            tokio::select! {
-                biased;
-                () = self.shared.stop.cancelled() => break,
-                Some(touched) = touched.recv() => self.touched(touched),
-                Some(ended) = passes.join_next() => {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "a pass failed");
-                    }
-                }
-                (tenure, place, name) = next => {
-                    let services = self.clone();
-                    passes.spawn(async move {
-                        let again = Box::pin(services.pass(&name, &tenure)).await;
-                        if let Some(pause) = again {
-                            services.shared.queue.push(&name, Instant::now() + pause);
-                        }
-                        services.shared.queue.done(&name);
-                        drop(place);
-                    });
-                }
-            }
-        }
-        while passes.join_next().await.is_some() {}
+            schedule.names().map(|name| (name.clone(), standing(name))).collect()
+        })
     }
 
-    /// Where each service stands by its newest values; `None` while it was not looked at with them.
-    pub(super) async fn standings(&self) -> BTreeMap<Arc<str>, Option<Standing>> {
-        let entries: Vec<_> = self.entries().values().cloned().collect();
-        let mut standings = BTreeMap::new();
-        for entry in entries {
-            let progress = entry.progress.lock().await;
-            let is_current = progress.generation == entry.generation.load(Ordering::Acquire);
-            let standing = progress.standing.clone().filter(|_| is_current);
-            standings.insert(entry.name.clone(), standing);
-        }
-        standings
-    }
-
-    fn touched(&self, touched: Touched) {
-        let now = Instant::now();
-        match touched {
-            Touched::Service(name) => {
-                if *name == *PLATFORM {
-                    // It may be the namespace that somebody waits for.
-                    self.touched(Touched::Foreign);
-                }
-                if self.entries().contains_key(&name) {
-                    self.shared.queue.push(&name, now);
-                } else {
-                    self.look_for_strays(&name);
-                }
-            }
-            // It may be what somebody waits for, or what somebody was refused for.
-            Touched::Foreign => {
-                for name in self.names().into_iter().filter(|name| !self.is_ready(name)) {
-                    self.shared.queue.push(&name, now);
-                }
-            }
+    fn on_change(&self, touched: &Touched) {
+        let live = &self.shared.reconciler.live;
+        let has_objects = |name: &str| leaves(&live.of_service(name));
+        let is_orphan =
+            self.shared.queue.change(|schedule, now| schedule.on_change(touched, has_objects, now));
+        if let Touched::Service(service) = touched
+            && is_orphan
+        {
+            tracing::info!(%service, "orphaned objects have appeared");
+            self.shared.orphans.notify_one();
         }
     }
 
-    fn look_for_strays(&self, name: &str) {
-        self.shared.strays.look(name, &self.shared.reconciler.live.of_service(name));
-    }
-
-    /// One pass over one service; says after what pause the next one is due in any case.
-    async fn pass(&self, name: &Arc<str>, tenure: &Tenure) -> Option<Duration> {
-        let entry = self.entries().get(name).cloned()?;
-        let mut progress = entry.progress.lock().await;
-        let generation = entry.generation.load(Ordering::Acquire);
-        let wanted = entry.wanted().clone();
-        if progress.generation != generation {
-            (progress.generation, progress.failures) = (generation, 0);
-        }
-        if progress.tenure.replace(tenure.clone()).is_some_and(|tenure| !tenure.is_held()) {
-            // Somebody else has written meanwhile.
-            progress.memory.forget(Timestamp::now());
-        }
+    /// Takes the steps that can be taken now, and says where the service stands.
+    async fn reconcile(&self, taken: &Taken<ServiceRequest>, tenure: &Tenure) -> Standing {
+        let Pass { name, request, .. } = taken.pass();
         let shared = &self.shared;
-        let job = wanted.job(&shared.reconciler.instance);
-        let is_superseded = || {
-            let is_old = entry.generation.load(Ordering::Acquire) != generation;
-            is_old || shared.stop.is_cancelled() || !tenure.is_held()
-        };
-        let tell = |deed: Deed| shared.tellers.deed(name, &wanted.revision, deed);
-        let memory = &mut progress.memory;
-        let begun = std::time::Instant::now();
-        let span = telemetry::reconcile(name, &wanted.revision);
-        let pass = async {
-            if let Some(standing) = self.prepare(&wanted.content, &job, &is_superseded).await {
-                return standing;
-            }
-            shared.reconciler.pass(&job, &wanted.conduct, memory, &is_superseded, &tell).await
-        };
-        let standing = pass.instrument(span).await;
-        shared.tellers.shown.metrics.reconciled(name, begun.elapsed());
-        let pause = match &standing {
-            Standing::Superseded => Some(Duration::ZERO),
-            Standing::Ready if matches!(wanted.content, Content::Farewell(_)) => {
-                self.remove(name, &entry);
-                None
-            }
-            Standing::Ready => None,
-            Standing::Drifted { until, .. } | Standing::Waiting { until, .. } => {
-                until.map(remaining)
-            }
-            Standing::Stalled { retry: Retry::Never, .. } => None,
-            Standing::Stalled { .. } => {
-                progress.failures = progress.failures.saturating_add(1);
-                let doubled = FIRST_RETRY.saturating_mul(1 << progress.failures.min(16));
-                Some(doubled.min(shared.schedule))
-            }
-        };
-        if matches!(standing, Standing::Ready | Standing::Waiting { .. }) {
-            progress.failures = 0;
+        let progress = self.progress(name);
+        let mut remembered = progress.remembered.lock().await;
+        let Remembered { memory, tenure: last } = &mut *remembered;
+        if last.replace(tenure.clone()).is_some_and(|tenure| !tenure.is_held()) {
+            // Somebody else has written meanwhile.
+            memory.forget(Timestamp::now());
         }
-        let current = || (!is_superseded()).then(|| entry.wanted().revision.clone());
-        if self.entries().contains_key(name) {
-            shared.tellers.standing(name, &standing, &current);
+        let job = request.job(&shared.reconciler.instance);
+        let is_superseded =
+            || !taken.is_current() || shared.stop.is_cancelled() || !tenure.is_held();
+        let tell = |deed: Deed| shared.reporter.event(name, &request.revision, deed);
+        if let Some(standing) = self.prepare(&request.state, &job, &is_superseded).await {
+            return standing;
         }
-        progress.standing = Some(standing);
-        pause
+        shared.reconciler.pass(&job, &request.conduct, memory, &is_superseded, &tell).await
     }
 
     /// Namespaces come before everything else: no object can even be tried in one that is not there.
     async fn prepare(
         &self,
-        content: &Content,
+        state: &DesiredState,
         job: &Job,
         is_superseded: &(dyn Fn() -> bool + Sync),
     ) -> Option<Standing> {
-        match content {
-            Content::Farewell(_) => None,
-            Content::Platform(_) if is_superseded() => Some(Standing::Superseded),
-            Content::Platform(_) => {
+        match state {
+            DesiredState::Removal(_) => None,
+            DesiredState::Platform(_) if is_superseded() => Some(Standing::Superseded),
+            DesiredState::Platform(_) => {
                 let made = self.shared.reconciler.make_namespaces(job).await;
                 let error = made.err()?;
                 Some(Standing::Stalled { reason: error.to_string(), retry: Retry::Soon })
             }
-            Content::Service(service) => {
+            DesiredState::Service(service) => {
                 let live = &self.shared.reconciler.live;
                 let namespaces = locked(&self.shared.namespaces);
                 let id = namespaces.iter().find(|id| id.name == service.namespace)?;
                 let is_missing =
                     || live.unlisted([id].into_iter()).is_none() && live.object(id).is_none();
                 let is_coming = live.is_being_listed(id) || is_missing();
-                let reason = format!("{id}: it is on its way from platform/");
+                let reason = format!("{id}: waiting for the namespace from platform/");
                 is_coming.then_some(Standing::Waiting { reason, until: None })
             }
         }
     }
 
-    /// The service is gone for good, unless it was wanted again meanwhile.
-    fn remove(&self, name: &Arc<str>, entry: &Arc<Entry>) {
-        let mut entries = self.entries();
-        if matches!(entry.wanted().content, Content::Farewell(_)) {
-            tracing::info!(service = %name, "gone");
-            entries.remove(name);
-            self.shared.queue.strike(name);
-            self.shared.tellers.shown.board.remove(name);
-            drop(entries);
-            // Something may have come since the pass looked.
-            self.look_for_strays(name);
-        }
+    /// Reports how the pass ended, unless something else is requested by now or this daemon does not lead any
+    /// more: then another pass follows. The service is forgotten when its removal is done.
+    fn conclude(&self, taken: &Taken<ServiceRequest>, tenure: &Tenure, standing: Standing) {
+        let shared = &self.shared;
+        let name = &taken.pass().name;
+        let observed = shared.reporter.observe(name);
+        let report = |current: Option<&ServiceRequest>| {
+            let may_report = tenure.is_held() && !shared.stop.is_cancelled();
+            let result = match current.filter(|_| may_report) {
+                Some(_) if standing == Standing::Superseded => PassResult::Unfinished,
+                Some(request) => {
+                    let is_removed =
+                        scheduler::Request::is_removal(request) && standing == Standing::Ready;
+                    if !is_removed {
+                        shared.reporter.outcome(name, &standing, &request.revision, &observed);
+                    }
+                    PassResult::of(&standing, Timestamp::now())
+                }
+                None => PassResult::Unfinished,
+            };
+            *locked(&self.progress(name).last) = Some((taken.pass().clone(), standing));
+            result
+        };
+        let on_removal = || {
+            tracing::info!(service = %name, "removed");
+            shared.reporter.shown.board.remove(name);
+            locked(&shared.progress).remove(name);
+        };
+        taken.finish(report, on_removal);
     }
 
-    /// Whether a service still has something to wait for.
-    fn is_ready(&self, name: &str) -> bool {
-        let entry = self.entries().get(name).cloned();
-        let progress = entry.as_ref().and_then(|entry| entry.progress.try_lock().ok());
-        progress.is_some_and(|progress| matches!(progress.standing, Some(Standing::Ready)))
-    }
-
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Entry>>> {
-        locked(&self.shared.entries)
+    fn progress(&self, name: &Arc<str>) -> Arc<Progress> {
+        let new = || {
+            let remembered = Remembered { memory: Memory::new(Timestamp::now()), tenure: None };
+            let remembered = tokio::sync::Mutex::new(remembered);
+            Arc::new(Progress { remembered, last: Mutex::new(None) })
+        };
+        locked(&self.shared.progress).entry(name.clone()).or_insert_with(new).clone()
     }
 }
 
-impl Entry {
-    fn wanted(&self) -> MutexGuard<'_, Wanted> {
-        locked(&self.wanted)
+impl Passes for Services {
+    type Request = ServiceRequest;
+
+    async fn carry_out(&self, taken: &Taken<ServiceRequest>, tenure: &Tenure) {
+        let Pass { name, request, .. } = taken.pass();
+        let begun = std::time::Instant::now();
+        let span = telemetry::reconcile(name, &request.revision);
+        let standing = Box::pin(self.reconcile(taken, tenure)).instrument(span).await;
+        self.shared.reporter.shown.metrics.reconciled(name, begun.elapsed());
+        self.conclude(taken, tenure, standing);
+    }
+
+    async fn failed(&self, taken: &Taken<ServiceRequest>, tenure: &Tenure, failure: &Failure) {
+        let name = &taken.pass().name;
+        if matches!(failure, Failure::Panicked(_)) {
+            self.shared.reporter.shown.metrics.reconcile_panicked(name);
+        }
+        // Nobody knows how far it came with what it remembers.
+        self.progress(name).remembered.lock().await.memory.forget(Timestamp::now());
+        let reason = failure.to_string();
+        self.conclude(taken, tenure, Standing::Stalled { reason, retry: Retry::Soon });
     }
 }
 
@@ -349,7 +279,5 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn remaining(until: Timestamp) -> Duration {
-    const MARGIN: Duration = Duration::from_millis(5);
-    Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default() + MARGIN
-}
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::bail;
 
 use super::Manner;
-use super::strays::Roll;
-use super::wanted::{Content, Wanted};
+use super::request::{DesiredState, ServiceRequest};
 use crate::reconcile::Conduct;
+use crate::scheduler::KnownServices;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::plan::gone;
 use coalmine_core::problem::Problem;
@@ -18,7 +18,7 @@ use coalmine_core::values::{PLATFORM, Repository, Settings};
 /// What one revision means for the cluster.
 pub(super) struct Work {
     /// The platform and every valid service.
-    pub(super) wanted: Vec<Wanted>,
+    pub(super) requests: Vec<ServiceRequest>,
     /// Services whose values have errors.
     pub(super) invalid: Vec<(String, Vec<Problem>)>,
     pub(super) conduct: Arc<Conduct>,
@@ -35,20 +35,20 @@ impl Work {
         revision: &str,
     ) -> anyhow::Result<Self> {
         if !repository.problems.is_empty() {
-            bail!("revision {revision} is not taken up: {}", joined(&repository.problems));
+            bail!("revision {revision} is not accepted: {}", joined(&repository.problems));
         }
         let conduct = Arc::new(conduct(&repository.settings, manner));
         let revision: Arc<str> = revision.into();
-        let (mut wanted, mut invalid) = (Vec::new(), Vec::new());
-        let mut want = |content| {
+        let (mut requests, mut invalid) = (Vec::new(), Vec::new());
+        let mut request = |state| {
             let (conduct, revision) = (conduct.clone(), revision.clone());
-            wanted.push(Wanted { content, conduct, revision });
+            requests.push(ServiceRequest { state, conduct, revision });
         };
         let shard = manner.shard;
         if !shard.owns_platform() {
             // The daemon of the first shard looks after it.
         } else if repository.platform.problems.is_empty() {
-            want(Content::Platform(repository.platform.clone()));
+            request(DesiredState::Platform(repository.platform.clone()));
         } else {
             invalid.push((PLATFORM.into(), repository.platform.problems.clone()));
         }
@@ -57,36 +57,42 @@ impl Work {
                 continue;
             }
             match service {
-                Ok(service) => want(Content::Service(service.clone())),
+                Ok(service) => request(DesiredState::Service(service.clone())),
                 Err(problems) => invalid.push((name.to_string(), problems.clone())),
             }
         }
-        Ok(Self { wanted, invalid, conduct })
+        Ok(Self { requests, invalid, conduct })
     }
 
     /// Every service that has something to do or something to tell, and the platform.
     pub(super) fn names(&self) -> impl Iterator<Item = Arc<str>> {
-        let valid = self.wanted.iter().map(|wanted| wanted.content.name());
+        let valid = self.requests.iter().map(|request| request.state.name());
         valid.chain(self.invalid.iter().map(|(name, _)| name.as_str().into()))
+    }
+
+    /// What is requested of a service that is gone.
+    pub(super) fn removal(&self, name: &Arc<str>, revision: &Arc<str>) -> ServiceRequest {
+        let (conduct, revision) = (self.conduct.clone(), revision.clone());
+        ServiceRequest { state: DesiredState::Removal(name.clone()), conduct, revision }
     }
 
     /// The services that have objects and no file any more.
     ///
     /// # Errors
     /// When the revision would take away everything, or more than `prune.limit` objects.
-    pub(super) fn farewells(
+    pub(super) fn orphans(
         &self,
         repository: &Repository,
         inventory: &[(ObjectId, Arc<str>, bool)],
         manner: Manner,
     ) -> anyhow::Result<BTreeSet<String>> {
         let owners = inventory.iter().map(|(_, owner, kept)| (&**owner, *kept));
-        let roll = Roll::of(repository, manner.shard);
-        let gone = gone(owners, |name| roll.has(name));
+        let known = KnownServices::of(repository, manner.shard);
+        let gone = gone(owners, |name| known.has(name));
         if manner.prune_all || inventory.is_empty() {
             return Ok(gone);
         }
-        let revision = self.wanted.first().map(|wanted| wanted.revision.to_string());
+        let revision = self.requests.first().map(|request| request.revision.to_string());
         let revision = revision.unwrap_or_default();
         if !gone.is_empty() && repository.services.is_empty() {
             bail!(
@@ -96,10 +102,10 @@ impl Work {
             );
         }
         let Some(limit) = repository.settings.prune_limit else { return Ok(gone) };
-        let surplus = self.surplus(inventory, &gone);
-        if surplus > usize::try_from(limit)? {
+        let to_prune = self.count_to_prune(inventory, &gone);
+        if to_prune > usize::try_from(limit)? {
             bail!(
-                "revision {revision} would delete {surplus} objects, more than the {limit} of \
+                "revision {revision} would delete {to_prune} objects, more than the {limit} of \
                  prune.limit in coalmine.yaml; nothing is changed, push it in smaller parts, raise \
                  the limit, or say --allow-prune-all"
             );
@@ -108,9 +114,13 @@ impl Work {
     }
 
     /// How many objects would go.
-    fn surplus(&self, inventory: &[(ObjectId, Arc<str>, bool)], gone: &BTreeSet<String>) -> usize {
+    fn count_to_prune(
+        &self,
+        inventory: &[(ObjectId, Arc<str>, bool)],
+        gone: &BTreeSet<String>,
+    ) -> usize {
         let owner = Owner { instance: String::new(), revision: String::new() };
-        let jobs: Vec<_> = self.wanted.iter().map(|wanted| wanted.content.job(&owner)).collect();
+        let jobs: Vec<_> = self.requests.iter().map(|request| request.state.job(&owner)).collect();
         let desired: BTreeSet<&ObjectId> =
             jobs.iter().flat_map(|job| job.desired.manifests()).map(Manifest::id).collect();
         let valid: BTreeSet<&str> = jobs.iter().map(|job| job.service.as_str()).collect();
@@ -157,27 +167,27 @@ mod tests {
         (id, service.into(), kept)
     }
 
-    fn farewells(
+    fn orphans(
         files: &[(&str, &str)],
         inventory: &[(ObjectId, Arc<str>, bool)],
     ) -> anyhow::Result<Vec<String>> {
-        farewells_in(MANNER, files, inventory)
+        orphans_in(MANNER, files, inventory)
     }
 
-    fn farewells_in(
+    fn orphans_in(
         manner: Manner,
         files: &[(&str, &str)],
         inventory: &[(ObjectId, Arc<str>, bool)],
     ) -> anyhow::Result<Vec<String>> {
         let repository = repository(files);
         let work = Work::of(&repository, manner, "r")?;
-        Ok(work.farewells(&repository, inventory, manner)?.into_iter().collect())
+        Ok(work.orphans(&repository, inventory, manner)?.into_iter().collect())
     }
 
     #[test]
     fn a_service_whose_file_is_gone_is_taken_away_and_the_others_stay() {
         let inventory = [owned("Upstream", "echo", false), owned("Upstream", "foxtrot", false)];
-        let gone = farewells(&[("services/echo.yaml", VALUES)], &inventory).expect("taken up");
+        let gone = orphans(&[("services/echo.yaml", VALUES)], &inventory).expect("taken up");
         assert_eq!(gone, ["foxtrot"]);
     }
 
@@ -185,13 +195,13 @@ mod tests {
     fn a_service_with_a_broken_file_keeps_what_it_has() {
         let files = [("services/echo.yaml", VALUES), ("services/foxtrot.yaml", "deployment: [")];
         let inventory = [owned("Upstream", "foxtrot", false)];
-        assert!(farewells(&files, &inventory).expect("taken up").is_empty());
+        assert!(orphans(&files, &inventory).expect("taken up").is_empty());
     }
 
     #[test]
     fn kept_objects_outlive_their_file() {
         let kept = owned("Upstream", "foxtrot", true);
-        let gone = farewells(&[("services/echo.yaml", VALUES)], &[kept]).expect("taken up");
+        let gone = orphans(&[("services/echo.yaml", VALUES)], &[kept]).expect("taken up");
         assert!(gone.is_empty());
     }
 
@@ -200,10 +210,10 @@ mod tests {
         let inventory = [owned("Upstream", "echo", false)];
         let platform =
             [("platform/echo.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: echo}\n")];
-        let error = farewells(&platform, &inventory).expect_err("refused").to_string();
+        let error = orphans(&platform, &inventory).expect_err("refused").to_string();
         assert!(error.contains("check --path"), "{error}");
         let allowed = Manner { prune_all: true, ..MANNER };
-        assert_eq!(farewells_in(allowed, &platform, &inventory).expect("allowed"), ["echo"]);
+        assert_eq!(orphans_in(allowed, &platform, &inventory).expect("allowed"), ["echo"]);
     }
 
     #[test]
@@ -211,15 +221,15 @@ mod tests {
         let limit = ("coalmine.yaml", "prune: {limit: 1}\n");
         let files = [limit, ("services/echo.yaml", VALUES)];
         let two = [owned("Upstream", "foxtrot", false), owned("Service", "foxtrot", false)];
-        let error = farewells(&files, &two).expect_err("refused").to_string();
+        let error = orphans(&files, &two).expect_err("refused").to_string();
         assert!(error.contains("would delete 2 objects"), "{error}");
-        assert_eq!(farewells(&files, &two[..1]).expect("taken up"), ["foxtrot"]);
+        assert_eq!(orphans(&files, &two[..1]).expect("taken up"), ["foxtrot"]);
     }
 
     #[test]
     fn a_broken_coalmine_yaml_stops_the_whole_revision() {
         let files = [("coalmine.yaml", "timing: 3\n"), ("services/echo.yaml", VALUES)];
-        let error = farewells(&files, &[]).expect_err("refused").to_string();
+        let error = orphans(&files, &[]).expect_err("refused").to_string();
         assert!(error.contains("coalmine.yaml:1"), "{error}");
     }
 }

@@ -12,6 +12,8 @@
 //!
 //! A write that is under way when the time is up has the last quarter to arrive.
 
+#[cfg(test)]
+pub(crate) mod by_hand;
 mod candidate;
 mod lease;
 
@@ -115,7 +117,18 @@ impl Campaign {
     pub async fn resign(mut self) {
         self.resign.cancel();
         // A panic of the task leaves the Lease to expire, as a crash would.
-        drop((&mut self.task).await);
+        if !self.task.is_finished() {
+            drop((&mut self.task).await);
+        }
+    }
+
+    /// Waits for the campaign to end although nobody resigned, by a fault of ours: this daemon would never
+    /// lead again.
+    pub async fn ended(&mut self) -> String {
+        match (&mut self.task).await {
+            Ok(()) => "the campaign for the Lease has ended".to_owned(),
+            Err(error) => format!("the campaign for the Lease: {error}"),
+        }
     }
 }
 
@@ -246,9 +259,10 @@ impl Tenure {
         while self.is_held() {
             let until = match *standing.borrow_and_update() {
                 Standing::By { .. } => return,
-                Standing::Leading { until, .. } => until,
-                Standing::Unopposed => std::future::pending().await,
+                Standing::Leading { until, .. } => Some(until),
+                Standing::Unopposed => None,
             };
+            let Some(until) = until else { return std::future::pending().await };
             tokio::select! {
                 Ok(()) = standing.changed() => {}
                 () = sleep_until(until) => {}

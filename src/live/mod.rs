@@ -20,6 +20,7 @@ use crate::cluster::{Cluster, WatchedKind};
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::{Addresses, Facts, PodFacts};
 use state::State;
+pub(crate) use watch::longest_silence;
 
 /// Something in the cluster is no longer as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub enum Touched {
 pub enum Watching {
     /// It has begun, and does not know its objects yet.
     Begun,
+    /// It goes on: something came, or its time to list everything anew.
+    Alive,
     /// It knows its objects.
     Synced,
     /// It broke, and is begun anew.
@@ -74,29 +77,21 @@ impl Live {
         (Self { shared: Arc::new(shared) }, receiver)
     }
 
-    /// Watches the kinds a service consists of and those Gloo's routing rests on, until the returned
-    /// tasks are dropped. Every `resync` each kind is listed anew, in case an event was missed.
-    pub fn follow(&self, cluster: &Cluster, resync: Duration) -> tokio::task::JoinSet<()> {
-        let mut tasks = tokio::task::JoinSet::new();
-        for kind in WatchedKind::of_services() {
-            self.watch(&mut tasks, cluster, kind, resync);
-        }
-        tasks
-    }
-
-    /// Watches one more kind: the objects that carry our instance label.
+    /// Begins to watch a kind; nothing if it is watched already. The returned future keeps the state of the
+    /// kind current for as long as it is polled, and does not end. Every `resync` the kind is listed anew,
+    /// in case an event was missed.
     pub fn watch(
         &self,
-        tasks: &mut tokio::task::JoinSet<()>,
         cluster: &Cluster,
         kind: WatchedKind,
         resync: Duration,
-    ) {
-        if self.state().enter_kind(&kind) {
-            self.count_unsynced();
-            (self.shared.notice)(&kind, Watching::Begun);
-            tasks.spawn(watch::follow(self.clone(), cluster.clone(), kind, resync));
+    ) -> Option<impl Future<Output = ()> + Send + 'static + use<>> {
+        if !self.state().enter_kind(&kind) {
+            return None;
         }
+        self.count_unsynced();
+        (self.shared.notice)(&kind, Watching::Begun);
+        Some(watch::follow(self.clone(), cluster.clone(), kind, resync))
     }
 
     /// Returns once every kind that services rest on has been listed.
@@ -211,6 +206,10 @@ impl Live {
             // Nobody listens any more when the daemon stops.
             let _ = self.shared.touched.send(touched);
         }
+    }
+
+    fn note_alive(&self, kind: &WatchedKind) {
+        (self.shared.notice)(kind, Watching::Alive);
     }
 
     fn note_trouble(&self, kind: &WatchedKind, trouble: String) {

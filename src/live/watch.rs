@@ -3,25 +3,34 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Live;
 use crate::cluster::{Cluster, WatchedKind};
 
 /// The longest pause before a kind that cannot be watched is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long the API server may take to say how a kind is called.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How far the times at which kinds are listed anew spread, as a fraction of the pause between them.
+const SPREAD: f64 = 0.1;
 
-/// Keeps the state of one kind current until the task is dropped.
+/// Keeps the state of one kind current, for ever. Whatever the API server does, or fails to do, it comes
+/// round and says so: at the latest when it is time to list the kind anew.
 pub(super) async fn follow(live: Live, cluster: Cluster, kind: WatchedKind, resync: Duration) {
     let instance = live.state().instance();
     let mut relist = live.shared.relist.subscribe();
     let mut pause = Duration::from_millis(500);
     loop {
-        let watched = cluster.watch(&kind, &instance).await;
+        live.note_alive(&kind);
+        let watched = match timeout(PATIENCE, cluster.watch(&kind, &instance)).await {
+            Ok(watched) => watched.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer from the API server for {} s", PATIENCE.as_secs())),
+        };
         let mut events = match watched {
             Ok(events) => events,
-            Err(error) => {
-                live.note_trouble(&kind, error.to_string());
+            Err(trouble) => {
+                live.note_trouble(&kind, trouble);
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 sleep(pause).await;
                 continue;
@@ -38,11 +47,18 @@ pub(super) async fn follow(live: Live, cluster: Cluster, kind: WatchedKind, resy
                     None => break,
                 },
             }
+            live.note_alive(&kind);
         }
     }
 }
 
+/// The longest time between two signs of life of a watch. What it does itself, such as to enter a list,
+/// gets ten minutes.
+pub(crate) fn longest_silence(resync: Duration) -> Duration {
+    resync.mul_f64(1.0 + SPREAD) + PATIENCE + LONGEST_PAUSE + Duration::from_secs(600)
+}
+
 /// Not all kinds are listed anew at the same moment.
 fn spread(resync: Duration) -> Duration {
-    resync.mul_f64(1.0 + 0.1 * fastrand::f64())
+    resync.mul_f64(1.0 + SPREAD * fastrand::f64())
 }

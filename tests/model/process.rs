@@ -1,12 +1,14 @@
-//! The daemon's process: the real passes over the real live state, called when the daemon would call
-//! them. What it knows is lost when it dies.
+//! The daemon's process: the real schedule and the real passes over the real live state. What it knows is
+//! lost when it dies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use coalmine::live::{Live, Touched};
-use coalmine::reconcile::{Admission, Conduct, Memory, Reconciler, Retry, Standing, leaves};
+use coalmine::reconcile::{Admission, Conduct, Memory, Reconciler, Standing, leaves};
+use coalmine::scheduler::{KnownServices, Next, Pass, PassResult, Request, Schedule};
+use coalmine::shard::Shard;
 use coalmine_core::plan::{Job, gone};
 use coalmine_core::render::Owner;
 use coalmine_core::values::{Drift, Policy, Service, Timing};
@@ -18,30 +20,40 @@ use crate::cluster::{GLOO_NAMESPACE, INSTANCE, server};
 use crate::world::{World, clock, patience};
 
 /// The longest pause between two attempts.
-const SCHEDULE: i64 = 60_000;
-/// The first pause after a failed pass.
-const FIRST_RETRY: i64 = 500;
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A process of the daemon.
 pub(crate) struct Process {
     world: Arc<Mutex<World>>,
     reconciler: Reconciler,
     touched: mpsc::UnboundedReceiver<Touched>,
-    entries: BTreeMap<String, Entry>,
+    accepted: Mutex<Accepted>,
+    memories: BTreeMap<Arc<str>, Memory>,
+    standings: BTreeMap<Arc<str>, Standing>,
+}
+
+/// The newest commit that was accepted, and what follows from it.
+struct Accepted {
     revision: u64,
+    schedule: Schedule<Values>,
 }
 
-struct Entry {
-    /// The commit that the wanted values are of, and the values; `None`: it is to go.
-    wanted: (u64, Option<Arc<Service>>),
-    memory: Memory,
-    failures: u32,
-    due: Option<i64>,
-    standing: Option<Standing>,
+/// The commit that changed the values last, and the values; without them the service is to go.
+#[derive(Clone)]
+struct Values(u64, Option<Arc<Service>>);
+
+impl Request for Values {
+    fn is_same(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    fn is_removal(&self) -> bool {
+        self.1.is_none()
+    }
 }
 
-fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
-    world.lock().expect("nobody panics with it")
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nobody panics with it")
 }
 
 impl Process {
@@ -57,130 +69,109 @@ impl Process {
         }
         let cluster = server::client(world);
         let reconciler = Reconciler { cluster, live, admission, instance: INSTANCE.into(), clock };
-        Self { world: world.clone(), reconciler, touched, entries: BTreeMap::new(), revision: 0 }
+        let accepted = Accepted { revision: 0, schedule: Schedule::new(LONGEST_PAUSE) };
+        let (accepted, memories, standings) =
+            (Mutex::new(accepted), BTreeMap::new(), BTreeMap::new());
+        Self { world: world.clone(), reconciler, touched, accepted, memories, standings }
     }
 
-    /// Takes up the newest commit.
-    pub(crate) fn take_up(&mut self) {
+    /// Accepts the newest commit.
+    pub(crate) fn accept(&self) {
         let world = lock(&self.world);
-        if world.repository.revision == self.revision {
+        let mut accepted = lock(&self.accepted);
+        if world.repository.revision == accepted.revision {
             return;
         }
-        self.revision = world.repository.revision;
-        let wanted = &world.repository.services;
-        let is_known = |name: &str| wanted.get(name).is_some_and(|(_, service)| service.is_some());
+        accepted.revision = world.repository.revision;
+        let services = &world.repository.services;
+        let kept = services.iter().filter(|(_, (_, service))| service.is_some());
+        let known =
+            KnownServices::new(kept.clone().map(|(name, _)| name.to_string()), Shard::WHOLE);
+        let requests = kept.map(|(name, (revision, service))| {
+            (name.to_string().into(), Values(*revision, service.clone()))
+        });
         let inventory = self.reconciler.live.inventory();
         let owners = inventory.iter().map(|(_, owner, kept)| (&**owner, *kept));
-        let mut names: BTreeSet<String> = gone(owners, is_known);
-        names.extend(self.entries.keys().filter(|name| !is_known(name)).cloned());
-        names.extend(wanted.keys().filter(|name| is_known(name)).cloned());
-        for name in names {
-            let wanted = wanted.get(&name).cloned().unwrap_or((0, None));
-            let now = world.now;
-            let entry = self.entries.entry(name).or_insert_with(|| Entry {
-                wanted: (u64::MAX, None),
-                memory: Memory::new(moment(now)),
-                failures: 0,
-                due: None,
-                standing: None,
-            });
-            if entry.wanted.0 != wanted.0 {
-                entry.wanted = wanted;
-                (entry.failures, entry.due, entry.standing) = (0, Some(now), None);
-            }
-        }
-    }
-
-    /// Something of a service of which nothing is wanted may have come.
-    fn look_for_strays(&mut self, name: &str) {
-        let world = lock(&self.world);
-        let (revision, service) = world.repository.services.get(name).cloned().unwrap_or((0, None));
-        let is_gone = revision <= self.revision && service.is_none();
-        if is_gone
-            && !self.entries.contains_key(name)
-            && leaves(&self.reconciler.live.of_service(name))
-        {
-            let entry = Entry {
-                wanted: (revision, None),
-                memory: Memory::new(moment(world.now)),
-                failures: 0,
-                due: Some(world.now),
-                standing: None,
-            };
-            drop(world);
-            self.entries.insert(name.into(), entry);
-        }
+        let orphans: BTreeSet<String> = gone(owners, |name| known.has(name));
+        let orphans = orphans.into_iter().map(Into::into);
+        let removal = |name: &Arc<str>| world.removal(name);
+        accepted.schedule.on_revision(known, requests, orphans, removal, now(&world));
     }
 
     /// When a pass is due next.
     pub(crate) fn next(&mut self) -> Option<i64> {
-        let now = lock(&self.world).now;
+        let world = lock(&self.world);
+        let schedule = &mut lock(&self.accepted).schedule;
+        let has_objects = |name: &str| leaves(&self.reconciler.live.of_service(name));
         while let Ok(touched) = self.touched.try_recv() {
-            if let Touched::Service(name) = &touched {
-                self.look_for_strays(name);
-            }
-            for (name, entry) in &mut self.entries {
-                let concerns = match &touched {
-                    Touched::Service(touched) => **touched == **name,
-                    Touched::Foreign => !matches!(entry.standing, Some(Standing::Ready)),
-                };
-                if concerns {
-                    entry.due = Some(entry.due.map_or(now, |due| due.min(now)));
-                }
+            let is_orphan = schedule.on_change(&touched, has_objects, now(&world));
+            if let Touched::Service(name) = touched
+                && is_orphan
+            {
+                schedule.request(&name, world.removal(&name), now(&world));
             }
         }
-        self.entries.values().filter_map(|entry| entry.due).min()
+        let due = schedule.next_due()?;
+        i64::try_from(due.as_millis()).ok()
     }
 
     /// The passes that are due, all at the same time. False when the process died meanwhile.
     pub(crate) async fn run(&mut self) -> bool {
-        let (now, died) = {
-            let world = lock(&self.world);
-            (world.now, world.died.clone())
-        };
-        let (reconciler, world) = (&self.reconciler, &self.world);
-        let due =
-            self.entries.iter_mut().filter(|(_, entry)| entry.due.is_some_and(|due| due <= now));
-        let passes = due.map(|(name, entry)| entry.pass(name, reconciler, world));
+        let died = lock(&self.world).died.clone();
+        let mut passes = Vec::new();
+        while let Some(pass) = self.take() {
+            let new = || Memory::new(moment(lock(&self.world).now));
+            let memory = self.memories.remove(&pass.name).unwrap_or_else(new);
+            passes.push((pass, memory));
+        }
+        let process = &*self;
+        let passes = passes.into_iter().map(|(pass, memory)| process.pass(pass, memory));
         let ended = tokio::select! {
             biased;
-            () = died.notified() => false,
-            _ = join_all(passes) => true,
+            () = died.notified() => None,
+            ended = join_all(passes) => Some(ended),
         };
         patience();
-        let standings = &self.entries;
-        let is_gone = |entry: &Entry| {
-            entry.wanted.1.is_none() && matches!(entry.standing, Some(Standing::Ready))
-        };
-        let gone: Vec<String> =
-            standings.iter().filter(|(_, e)| is_gone(e)).map(|(name, _)| name.clone()).collect();
-        for name in gone {
-            self.entries.remove(&name);
+        let Some(ended) = ended else { return false };
+        for (name, memory, standing, next) in ended {
+            if next == Next::Removed {
+                self.standings.remove(&name);
+            } else {
+                self.memories.insert(name.clone(), memory);
+                self.standings.insert(name, standing);
+            }
         }
-        ended
+        true
+    }
+
+    fn take(&self) -> Option<Pass<Values>> {
+        let now = now(&lock(&self.world));
+        lock(&self.accepted).schedule.take(now)
     }
 
     /// Where each service stands.
     pub(crate) fn standings(&self) -> BTreeMap<String, Option<Standing>> {
-        let of = |(name, entry): (&String, &Entry)| (name.clone(), entry.standing.clone());
-        self.entries.iter().map(of).collect()
+        let of = |name: &Arc<str>| (name.to_string(), self.standings.get(name).cloned());
+        lock(&self.accepted).schedule.names().map(of).collect()
     }
 
-    /// A pass that nobody asked for, over every service: what a process that was restarted would do.
+    /// A pass that nobody asked for, over every service: as if this process had begun to lead again.
     pub(crate) fn look_again(&mut self) {
-        let now = lock(&self.world).now;
-        self.entries.values_mut().for_each(|entry| entry.due = Some(now));
+        let now = now(&lock(&self.world));
+        lock(&self.accepted).schedule.on_leadership(now);
     }
-}
 
-impl Entry {
-    async fn pass(&mut self, name: &str, reconciler: &Reconciler, world: &Mutex<World>) {
-        self.due = None;
-        let (revision, service) = self.wanted.clone();
+    async fn pass(
+        &self,
+        pass: Pass<Values>,
+        mut memory: Memory,
+    ) -> (Arc<str>, Memory, Standing, Next) {
+        let name = pass.name.clone();
+        let Values(revision, service) = &pass.request;
         let owner = Owner { instance: INSTANCE.into(), revision: revision.to_string() };
-        let job = match &service {
+        let job = match service {
             Some(service) => Job::for_service(service, &owner),
-            None => Job::farewell(name),
+            None => Job::farewell(&name),
         };
         let conduct = Conduct {
             timing: Timing { deadline: Duration::from_secs(60), settle: Duration::from_secs(3) },
@@ -189,38 +180,37 @@ impl Entry {
             drift: Drift::Repair,
         };
         let is_superseded = || {
-            let world = lock(world);
-            world.repository.services.get(name).is_some_and(|(newest, _)| *newest != revision)
+            self.accept();
+            lock(&self.accepted).schedule.current(&pass).is_none()
         };
-        let tell = |deed| lock(world).tell(format!("{name}: {deed:?}"));
-        lock(world).rules.pass_begins(name);
+        let tell = |deed| lock(&self.world).tell(format!("{name}: {deed:?}"));
+        lock(&self.world).rules.pass_begins(&name);
         let standing =
-            reconciler.pass(&job, &conduct, &mut self.memory, &is_superseded, &tell).await;
+            self.reconciler.pass(&job, &conduct, &mut memory, &is_superseded, &tell).await;
         patience();
-        let mut world = lock(world);
-        if self.standing.as_ref() != Some(&standing) {
+        let mut world = lock(&self.world);
+        if self.standings.get(&name) != Some(&standing) {
             world.tell(format!("{name}: {standing:?}"));
         }
         if matches!(standing, Standing::Ready) && service.is_some() {
-            world.rules.ready(name);
+            world.rules.ready(&name);
         }
-        let pause = match &standing {
-            Standing::Superseded => Some(0),
-            Standing::Ready | Standing::Stalled { retry: Retry::Never, .. } => None,
-            Standing::Drifted { until, .. } | Standing::Waiting { until, .. } => {
-                until.map(|until| (until.as_millisecond() - world.now).max(0) + 5)
-            }
-            Standing::Stalled { .. } => {
-                self.failures += 1;
-                Some((FIRST_RETRY << self.failures.min(16)).min(SCHEDULE))
-            }
-        };
-        if matches!(standing, Standing::Ready | Standing::Waiting { .. }) {
-            self.failures = 0;
-        }
-        self.due = pause.map(|pause| world.now + pause);
-        self.standing = Some(standing);
+        let result = PassResult::of(&standing, moment(world.now));
+        let next = lock(&self.accepted).schedule.on_result(&pass, result, now(&world));
+        (name, memory, standing, next)
     }
+}
+
+impl World {
+    /// What is requested of a service that is gone.
+    fn removal(&self, name: &str) -> Values {
+        Values(self.repository.services.get(name).map_or(0, |(revision, _)| *revision), None)
+    }
+}
+
+/// The present, as the schedule counts it.
+fn now(world: &World) -> Duration {
+    Duration::from_millis(world.now.try_into().expect("after 1970"))
 }
 
 fn moment(milliseconds: i64) -> Timestamp {

@@ -90,7 +90,7 @@ async fn play(story: &Story) -> Told {
 async fn run(world: &Arc<Mutex<World>>, process: &mut Process, time: i64) {
     let end = world.lock().expect("whole").now + time;
     loop {
-        process.take_up();
+        process.accept();
         let due = process.next();
         {
             let mut world = world.lock().expect("whole");

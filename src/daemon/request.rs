@@ -1,38 +1,39 @@
-//! What is wanted of a service. Its objects are rendered when they are needed: a thousand services
+//! What is requested of a service. Its objects are rendered when they are needed: a thousand services
 //! are kept as values.
 
 use std::sync::Arc;
 
 use crate::reconcile::Conduct;
+use crate::scheduler::Request;
 use coalmine_core::plan::Job;
 use coalmine_core::render::Owner;
 use coalmine_core::values::{PLATFORM, Platform, Service};
 
-/// What is wanted of a service, and since which revision.
-#[derive(Clone)]
-pub(super) struct Wanted {
-    pub(super) content: Content,
+/// What is requested of a service, and by which revision.
+#[derive(Clone, Debug)]
+pub(super) struct ServiceRequest {
+    pub(super) state: DesiredState,
     pub(super) conduct: Arc<Conduct>,
     pub(super) revision: Arc<str>,
 }
 
-/// What is wanted of a service.
+/// What a service is to become.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Content {
+pub(super) enum DesiredState {
     /// The objects in `platform/`.
     Platform(Arc<Platform>),
     /// What these values mean.
     Service(Arc<Service>),
-    /// That it goes.
-    Farewell(Arc<str>),
+    /// Nothing: the service is removed.
+    Removal(Arc<str>),
 }
 
-impl Content {
+impl DesiredState {
     pub(super) fn name(&self) -> Arc<str> {
         match self {
             Self::Platform(_) => PLATFORM.into(),
             Self::Service(service) => service.name.as_str().into(),
-            Self::Farewell(name) => name.clone(),
+            Self::Removal(name) => name.clone(),
         }
     }
 
@@ -40,11 +41,11 @@ impl Content {
         match self {
             Self::Platform(platform) => Job::for_platform(platform, owner),
             Self::Service(service) => Job::for_service(service, owner),
-            Self::Farewell(name) => Job::farewell(name),
+            Self::Removal(name) => Job::farewell(name),
         }
     }
 
-    /// Whether the other is the same; values that were not read anew are told by their address.
+    /// Whether the other is the same. Values that were not read anew are recognised by their address.
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Service(one), Self::Service(other)) if Arc::ptr_eq(one, other) => true,
@@ -53,15 +54,20 @@ impl Content {
     }
 }
 
-impl Wanted {
-    /// True when only the revision differs.
-    pub(super) fn asks_the_same(&self, other: &Self) -> bool {
-        (Arc::ptr_eq(&self.conduct, &other.conduct) || self.conduct == other.conduct)
-            && self.content.is(&other.content)
-    }
-
+impl ServiceRequest {
     pub(super) fn job(&self, instance: &str) -> Job {
         let revision = self.revision.to_string();
-        self.content.job(&Owner { instance: instance.to_owned(), revision })
+        self.state.job(&Owner { instance: instance.to_owned(), revision })
+    }
+}
+
+impl Request for ServiceRequest {
+    fn is_same(&self, other: &Self) -> bool {
+        (Arc::ptr_eq(&self.conduct, &other.conduct) || self.conduct == other.conduct)
+            && self.state.is(&other.state)
+    }
+
+    fn is_removal(&self) -> bool {
+        matches!(self.state, DesiredState::Removal(_))
     }
 }

@@ -1,10 +1,11 @@
-//! Telling people what passes do and find: in the log, on the board, in metrics and as Events.
+//! Reports what is requested, what passes do and how they end: in the log, in the status, in metrics and as
+//! Events.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::wanted::{Content, Wanted};
+use super::request::{DesiredState, ServiceRequest};
 use crate::live::Live;
 use crate::reconcile::{Deed, Standing};
 use crate::report::{Events, PerVersion, Reason, Shown, State};
@@ -13,22 +14,28 @@ use coalmine_core::object_state::PodFacts;
 use coalmine_core::plan::is_route;
 use coalmine_core::traffic::Routed;
 
-/// Who tells.
-pub(super) struct Tellers {
+/// Reports to people and programs.
+pub(super) struct Reporter {
     pub(super) shown: Shown,
     pub(super) events: Events,
     pub(super) live: Live,
 }
 
-impl Tellers {
-    /// Tells what is asked of a service. What is new is not in force yet; of anything else only the
+/// What the cluster has of a service, as far as it is shown.
+pub(super) struct Observed {
+    pods: Vec<PodFacts>,
+    routed: Option<Routed>,
+}
+
+impl Reporter {
+    /// Reports what is requested of a service. What is new is not applied yet; of anything else only the
     /// revision is new.
-    pub(super) fn asked(&self, wanted: &Wanted, is_new: bool) {
-        let (name, revision) = (wanted.content.name(), &wanted.revision);
+    pub(super) fn requested(&self, request: &ServiceRequest, is_new: bool) {
+        let (name, revision) = (request.state.name(), &request.revision);
         self.shown.board.valid(&name);
         self.shown.board.service(&name, |report| {
             report.attempted_revision = revision.to_string();
-            if let Content::Service(service) = &wanted.content {
+            if let DesiredState::Service(service) = &request.state {
                 report.describe(service);
             }
             if is_new {
@@ -39,24 +46,26 @@ impl Tellers {
         });
     }
 
-    /// Tells where a service stands by the values of the `current` revision, if that is new; nothing while
-    /// there is none, because something else is asked of it by now.
-    pub(super) fn standing(
+    /// What the cluster has of a service now.
+    pub(super) fn observe(&self, name: &str) -> Observed {
+        let objects = self.live.of_service(name);
+        let routed = objects.iter().filter(|(id, _)| is_route(id));
+        let routed = routed.filter_map(|(_, facts)| facts.routed()).next().cloned();
+        Observed { pods: self.live.pods(name), routed }
+    }
+
+    /// Reports how a pass ended that was to apply this revision.
+    pub(super) fn outcome(
         &self,
         name: &str,
         standing: &Standing,
-        current: &dyn Fn() -> Option<Arc<str>>,
+        revision: &str,
+        observed: &Observed,
     ) {
         let mut event = None;
-        let (pods, objects) = (self.live.pods(name), self.live.of_service(name));
-        let routed = objects.iter().filter(|(id, _)| is_route(id));
-        let routed = routed.filter_map(|(_, facts)| facts.routed()).next();
         self.shown.board.service(name, |report| {
-            // Asked for here, so that nothing older is told after something newer.
-            let current = current().filter(|_| !matches!(standing, Standing::Superseded));
-            let Some(revision) = current.as_deref() else { return };
-            report.ready_pods = ready_pods(&report.weights, &pods);
-            report.observed_weights = observed(&report.weights, routed);
+            report.ready_pods = ready_pods(&report.weights, &observed.pods);
+            report.observed_weights = shares(&report.weights, observed.routed.as_ref());
             let before = (report.state, report.reason.clone(), report.revision.clone());
             (report.standing_drift, report.fight) = (None, None);
             match standing {
@@ -97,8 +106,8 @@ impl Tellers {
         }
     }
 
-    /// Tells what a pass did or found.
-    pub(super) fn deed(&self, name: &str, revision: &str, deed: Deed) {
+    /// Reports what a pass did or found.
+    pub(super) fn event(&self, name: &str, revision: &str, deed: Deed) {
         let metrics = &self.shown.metrics;
         match deed {
             Deed::Applied(ids) => {
@@ -155,7 +164,7 @@ impl Tellers {
 }
 
 /// The shares that the routes in the cluster give, of those versions that they name.
-fn observed(versions: &PerVersion<u8>, routed: Option<&Routed>) -> PerVersion<u8> {
+fn shares(versions: &PerVersion<u8>, routed: Option<&Routed>) -> PerVersion<u8> {
     versions.filter_map(|version, _| {
         let share = routed?.shares.get(version)?;
         u8::try_from(*share).ok()
@@ -187,9 +196,9 @@ mod tests {
             ..Routed::default()
         };
         let told: Vec<_> =
-            observed(&wanted, Some(&routed)).iter().map(|it| (it.0.to_owned(), it.1)).collect();
+            shares(&wanted, Some(&routed)).iter().map(|it| (it.0.to_owned(), it.1)).collect();
         assert_eq!(told, [("v1".to_owned(), 90)]);
-        assert_eq!(observed(&wanted, None), PerVersion::default());
+        assert_eq!(shares(&wanted, None), PerVersion::default());
     }
 
     #[test]

@@ -1,0 +1,155 @@
+//! A new revision: which services want something else now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use super::Daemon;
+use super::history;
+use super::request::DesiredState;
+use super::work::{Work, joined};
+use crate::cluster::WatchedKind;
+use crate::report::Course;
+use crate::scheduler::KnownServices;
+use crate::source::{Revision, Source};
+use coalmine_core::object::Manifest;
+use coalmine_core::phase::Phase;
+use coalmine_core::problem::Problem;
+use coalmine_core::values::Service;
+
+/// How long a revision waits for the watches before it is put off.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the API server may take to say which kinds have objects of ours.
+const DISCOVERY: Duration = Duration::from_secs(120);
+
+/// The newest valid values of each service.
+type Values = BTreeMap<String, Arc<Service>>;
+
+impl Daemon {
+    /// Hands over what the revision requests of each service, and returns how long each of its waits may
+    /// take.
+    ///
+    /// # Errors
+    /// When the revision as a whole cannot be accepted: its tree cannot be read, `coalmine.yaml` is
+    /// broken, the API server does not answer, or every service would go. Nothing is changed then.
+    pub(super) async fn accept_revision(
+        &mut self,
+        source: &Source,
+        revision: &Revision,
+    ) -> anyhow::Result<Duration> {
+        let repository = self.reader.read(&source.tree(revision)?);
+        let work = Work::of(&repository, self.manner, &revision.id)?;
+        self.live.set_gloo_namespace(&work.conduct.gloo_namespace);
+        self.watch_kinds(&work).await?;
+        let orphans = work.orphans(&repository, &self.live.inventory(), self.manner)?;
+        self.shown.board.takes_up(revision);
+        if self.services.names().is_empty() {
+            let mut histories = history::histories(source, revision);
+            histories.retain(|name, _| repository.services.contains_key(name.as_str()));
+            for (name, history) in histories {
+                self.shown.board.remembers(&name, history);
+            }
+        }
+        tracing::info!(
+            revision = revision.short(),
+            author = revision.author,
+            subject = revision.subject,
+            services = repository.services.len(),
+            "new revision"
+        );
+        let patience = work.conduct.timing.deadline;
+        let known = KnownServices::of(&repository, self.manner.shard);
+        self.hand_over(work, known, orphans, &revision.id);
+        // Whoever reads that it was accepted has to find what it requests.
+        self.is_accepted(&revision.id);
+        Ok(patience)
+    }
+
+    /// Watches what the revision's platform consists of, and once what an earlier one's may have, and
+    /// waits until all that services rest on is known.
+    async fn watch_kinds(&mut self, work: &Work) -> anyhow::Result<()> {
+        let mut kinds: Vec<WatchedKind> = work.platform_kinds();
+        if !self.swept {
+            let ours = self.reconciler.cluster.labelled_kinds(&self.reconciler.instance);
+            let ours = tokio::time::timeout(DISCOVERY, ours).await;
+            kinds.extend(ours.with_context(|| {
+                format!("no answer from the API server for {} s", DISCOVERY.as_secs())
+            })??);
+        }
+        self.swept = true;
+        for kind in kinds {
+            self.watch(kind);
+        }
+        if tokio::time::timeout(PATIENCE, self.live.synced()).await.is_err() {
+            let troubles = self.live.troubles();
+            bail!("the cluster's objects are not known yet: {}", troubles.join("; "));
+        }
+        Ok(())
+    }
+
+    fn hand_over(
+        &mut self,
+        work: Work,
+        known: KnownServices,
+        orphans: BTreeSet<String>,
+        revision: &str,
+    ) {
+        let revision: Arc<str> = revision.into();
+        let named: BTreeSet<Arc<str>> = work.names().collect();
+        self.values.retain(|name, _| named.contains(name.as_str()));
+        // Of what nothing names any more, the first object may be about to be written.
+        let requested: BTreeSet<Arc<str>> = self.services.names().into_iter().collect();
+        self.shown.board.retain(|name| {
+            named.contains(name) || requested.contains(name) || orphans.contains(name)
+        });
+        for (name, problems) in &work.invalid {
+            self.invalid(name, problems, &revision);
+        }
+        let orphans = orphans.iter().map(|name| name.as_str().into());
+        let removal = |name: &Arc<str>| work.removal(name, &revision);
+        let board = self.shown.board.clone();
+        let values = &mut self.values;
+        self.services.accept(known, work.requests.clone(), orphans, removal, |request| {
+            if let DesiredState::Service(service) = &request.state {
+                board.asks(service, note_change(values, service));
+            }
+        });
+    }
+
+    fn invalid(&self, name: &str, problems: &[Problem], revision: &str) {
+        for problem in problems {
+            tracing::error!(service = name, "{problem}");
+        }
+        self.shown.board.invalid(name, joined(problems), revision);
+    }
+}
+
+/// Says what the new values mean for the rollout; `None` when they are the ones before.
+fn note_change(values: &mut Values, service: &Arc<Service>) -> Option<Course> {
+    let name = service.name.to_string();
+    let before = values.insert(name.clone(), service.clone());
+    if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, service)) {
+        return None;
+    }
+    let course = Course::between(before.as_deref(), service)?;
+    if matches!(course, Course::Advance | Course::Rollback | Course::Jump) {
+        tracing::info!(service = name, phase = %Phase::of(service), "{}", course.name());
+    }
+    Some(course)
+}
+
+impl Work {
+    /// The kinds in `platform/`.
+    fn platform_kinds(&self) -> Vec<WatchedKind> {
+        let mut kinds = Vec::new();
+        for request in &self.requests {
+            if let DesiredState::Platform(platform) = &request.state {
+                let ids = platform.manifests.iter().map(Manifest::id);
+                kinds.extend(ids.map(|id| WatchedKind::ours(&id.api_version, &id.kind)));
+            }
+        }
+        kinds
+    }
+}

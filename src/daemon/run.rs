@@ -1,0 +1,169 @@
+//! The daemon from its start to its end.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::source_loop::{JITTER, SOURCE_LOOP};
+use super::{Daemon, Options};
+use crate::cluster::Cluster;
+use crate::election::{self, Leadership};
+use crate::notify::{Notifier, Place, Receivers};
+use crate::page;
+use crate::report::{self, Endpoint, Shown};
+use crate::source::{Source, Trigger};
+use crate::webhook;
+
+/// More than it takes to accept a revision: some lists of an API server that is busy.
+const ACCEPTING: Duration = Duration::from_secs(600);
+/// How long passes get to finish a write in flight when the daemon stops.
+const SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// Runs until `stop` resolves.
+///
+/// # Errors
+/// Only for what no waiting mends: an impossible configuration, an address that is taken, a task of the
+/// daemon that has ended by a fault of ours. A source or an API server that does not answer is reported and
+/// tried again.
+pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    // A round is a pause and a fetch, and now and then a revision to accept.
+    let round = options.interval.mul_f64(1.0 + JITTER) + options.source.longest_fetch();
+    let trigger = Trigger::default();
+    let hooks = match options.webhook {
+        Some(secret) => webhook::routes(secret, options.source.branch.clone(), trigger.clone()),
+        None => axum::Router::new(),
+    };
+    let directory = options.source.directory.clone();
+    let source = Source::new(options.source)?;
+    let shown = Shown::default();
+    let token = CancellationToken::new();
+    let endpoint = match options.listen {
+        Some(address) => {
+            let listener = TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address}; choose another --listen"))?;
+            tracing::info!(address = %listener.local_addr()?, "status at / and /api/services");
+            let pages = page::routes(shown.board.clone());
+            let endpoint = Endpoint { shown: shown.clone(), access: options.access, pages, hooks };
+            Some(tokio::spawn(report::serve(listener, endpoint, token.clone())))
+        }
+        None => None,
+    };
+    shown.health.expect(SOURCE_LOOP, round + ACCEPTING);
+    let cluster = Cluster::connect(&shown.metrics.requests()).await?;
+    let place = match &options.lease {
+        Some(lease) => Place::beside(lease, cluster.client()),
+        None => Place::file(&directory),
+    };
+    let mut campaign = options.lease.map(|lease| {
+        election::campaign(
+            cluster.client(),
+            lease,
+            election::identity(),
+            election::Timing::default(),
+        )
+    });
+    let leadership = match &campaign {
+        Some(campaign) => campaign.leadership(),
+        None => Leadership::unopposed(),
+    };
+    let notifying = notifying(options.receivers, &shown, place, leadership.clone())?;
+    let (mut daemon, touched, mut ended) = Daemon::new(
+        cluster,
+        &options.instance,
+        options.schedule,
+        options.conduct,
+        shown.clone(),
+        token.clone(),
+        leadership.clone(),
+    );
+    let services = daemon.services.clone();
+    let mut passes = tokio::spawn(async move { services.run(touched).await });
+
+    let campaigning = async {
+        match &mut campaign {
+            Some(campaign) => campaign.ended().await,
+            None => std::future::pending().await,
+        }
+    };
+    let fault = tokio::select! {
+        () = stop => None,
+        () = daemon.follow(&source, options.interval, trigger, &leadership) => None,
+        () = show(leadership.clone(), &shown) => None,
+        () = notifying => None,
+        task = ended.any() => Some(task),
+        end = campaigning => Some(end),
+        result = &mut passes => Some(match result {
+            Ok(()) => "the loop over the passes has ended".to_owned(),
+            Err(error) => format!("the loop over the passes: {error}"),
+        }),
+    };
+    tracing::info!("stopping");
+    token.cancel();
+    let leaving = async {
+        if !passes.is_finished() {
+            passes.await?;
+        }
+        if let Some(campaign) = campaign {
+            campaign.resign().await;
+        }
+        if let Some(endpoint) = endpoint {
+            endpoint.await??;
+        }
+        anyhow::Ok(())
+    };
+    let left = tokio::time::timeout(SHUTDOWN, leaving).await;
+    if let Some(fault) = fault {
+        anyhow::bail!("internal error: {fault}; the daemon ends, so that it starts anew");
+    }
+    match left {
+        Ok(result) => result,
+        Err(_) => anyhow::bail!("not everything had ended after {} s", SHUTDOWN.as_secs()),
+    }
+}
+
+/// Shows for ever whether this daemon is the one that writes.
+async fn show(leadership: Leadership, shown: &Shown) {
+    loop {
+        let tenure = match leadership.tenure() {
+            Some(tenure) => tenure,
+            None => {
+                shown.metrics.leads(false);
+                shown.health.standing_by();
+                shown.board.stands_by(true);
+                let leader = leadership.other_leader().unwrap_or_else(|| "nobody yet".into());
+                tracing::info!(leader, "standing by");
+                leadership.acquired().await
+            }
+        };
+        shown.metrics.leads(true);
+        shown.board.stands_by(false);
+        tracing::info!("leading: this daemon is the one that writes");
+        tenure.lost().await;
+    }
+}
+
+/// Tells people elsewhere, for ever, while this daemon is the one that writes.
+fn notifying(
+    receivers: Receivers,
+    shown: &Shown,
+    place: Place,
+    leadership: Leadership,
+) -> anyhow::Result<impl Future<Output = ()>> {
+    let nobody = receivers.is_empty();
+    let notifier = Notifier::new(receivers, shown.board.clone(), place)?;
+    Ok(async move {
+        loop {
+            if nobody {
+                std::future::pending::<()>().await;
+            }
+            let tenure = leadership.acquired().await;
+            tokio::select! {
+                () = notifier.notify() => {}
+                () = tenure.lost() => {}
+            }
+        }
+    })
+}

@@ -1,0 +1,150 @@
+//! Passes over a cluster whose API server is away, by a clock that does something when it is asked.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use kube::client::Body;
+use kube::runtime::watcher::Event;
+use serde_json::json;
+
+use super::*;
+use crate::cluster::{Cluster, WatchedKind};
+use crate::election::by_hand::ByHand;
+use crate::live::Live;
+use crate::reconcile::{Admission, Conduct};
+use crate::report::{Events, ServiceReport, Shown, State};
+use crate::shard::Shard;
+use crate::testing::service;
+use coalmine_core::values::{Drift, PLATFORM, Policy, Timing};
+
+/// Far longer than anything takes.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+thread_local! {
+    /// What happens when a pass asks for the time next.
+    static MEANWHILE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+}
+
+fn clock() -> Timestamp {
+    if let Some(happens) = MEANWHILE.take() {
+        happens();
+    }
+    Timestamp::now()
+}
+
+fn services(shown: &Shown, stop: &CancellationToken, leadership: Leadership) -> Services {
+    let (live, _) = Live::new("default", Arc::new(|_, _| ()));
+    for kind in WatchedKind::of_services() {
+        live.receive(&kind, Event::Init);
+        live.receive(&kind, Event::InitDone);
+    }
+    let server = tower::service_fn(|_: http::Request<Body>| async {
+        let away = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "code": 503, "reason": "ServiceUnavailable", "message": "away"});
+        let body = Body::from(away.to_string().into_bytes());
+        Ok::<_, kube::Error>(http::Response::builder().status(503).body(body).expect("whole"))
+    });
+    let client = kube::Client::new(server, "default");
+    let (events, _) = Events::new(client.clone(), "test", shown.metrics.clone());
+    let reconciler = Reconciler {
+        cluster: Cluster::behind(client),
+        admission: Admission::new(live.clone()),
+        live: live.clone(),
+        instance: "default".into(),
+        clock,
+    };
+    let reporter = Reporter { shown: shown.clone(), events, live };
+    let longest = Duration::from_secs(600);
+    Services::new(reconciler, reporter, longest, stop.clone(), leadership)
+}
+
+fn echo() -> DesiredState {
+    let values = "deployment: {v1: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";
+    DesiredState::Service(Arc::new(service(values)))
+}
+
+fn request(state: DesiredState) -> ServiceRequest {
+    let conduct = Conduct {
+        timing: Timing { deadline: DEADLINE, settle: Duration::ZERO },
+        gloo_namespace: "gloo-system".into(),
+        policy: Policy::default(),
+        drift: Drift::Repair,
+    };
+    ServiceRequest { state, conduct: Arc::new(conduct), revision: "a".into() }
+}
+
+fn accept(services: &Services, request: ServiceRequest) {
+    let known = KnownServices::new([request.state.name().to_string()], Shard::WHOLE);
+    let removal = |_: &Arc<str>| unreachable!("there is nothing else");
+    services.accept(known, vec![request], [], removal, |_| ());
+}
+
+/// Waits until the service's status is so.
+async fn until(shown: &Shown, name: &str, is_so: impl Fn(&ServiceReport) -> bool) {
+    let mut changes = shown.board.changes();
+    let seen = async {
+        while !shown.board.detail(name).is_some_and(|detail| is_so(&detail.report)) {
+            changes.changed().await.expect("the board is there");
+        }
+    };
+    tokio::time::timeout(DEADLINE, seen).await.unwrap_or_else(|_| {
+        panic!("it stays so: {:?}", shown.board.detail(name).map(|detail| detail.report))
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_whose_pass_panicked_is_stalled_and_tried_again() {
+    let (shown, stop) = (Shown::default(), CancellationToken::new());
+    let services = services(&shown, &stop, Leadership::unopposed());
+    MEANWHILE.set(Some(Box::new(|| panic!("the clock is broken"))));
+    accept(&services, request(echo()));
+    let (_sender, touched) = mpsc::unbounded_channel();
+    let running = tokio::spawn(async move { services.run(touched).await });
+    let stalled = async |words: &str| {
+        until(&shown, "echo", |report| {
+            report.state == State::Stalled && report.reason.contains(words)
+        })
+        .await;
+    };
+    stalled("panicked: the clock is broken").await;
+    let counted = "coalmine_service_reconcile_panics_total{service=\"echo\"} 1\n";
+    assert!(shown.metrics.text().contains(counted), "{}", shown.metrics.text());
+    // The next pass goes as far as one can.
+    stalled("cannot reach the API server").await;
+    stop.cancel();
+    running.await.expect("it ends");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_comes_while_another_daemon_leads_is_reported_when_this_one_leads_again() {
+    let (shown, stop) = (Shown::default(), CancellationToken::new());
+    let (mut election, leadership) = ByHand::new();
+    let services = services(&shown, &stop, leadership);
+    election.give();
+    let election = Rc::new(RefCell::new(election));
+    let (ended, end) = tokio::sync::oneshot::channel();
+    MEANWHILE.set(Some(Box::new({
+        let election = election.clone();
+        move || {
+            election.borrow().take();
+            ended.send(()).expect("somebody waits");
+        }
+    })));
+    // There is nothing in it, so the pass ends well.
+    accept(&services, request(DesiredState::Platform(Arc::default())));
+    let (_sender, touched) = mpsc::unbounded_channel();
+    let running = tokio::spawn(async move { services.run(touched).await });
+    tokio::time::timeout(DEADLINE, end).await.expect("in time").expect("a pass");
+    let report = || shown.board.detail(PLATFORM).expect("on the board").report;
+    tokio::time::sleep(DEADLINE).await;
+    assert_eq!(report().state, State::Progressing, "somebody else writes");
+    election.borrow_mut().give();
+    until(&shown, PLATFORM, |report| report.state == State::Ready).await;
+    // Nothing has changed when it leads once more, and yet somebody may have read otherwise.
+    election.borrow().take();
+    shown.board.service(PLATFORM, |report| report.progressing("as somebody else sees it"));
+    election.borrow_mut().give();
+    until(&shown, PLATFORM, |report| report.state == State::Ready).await;
+    stop.cancel();
+    running.await.expect("it ends");
+}
