@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use http::Method;
 use kube::client::Body;
 use kube::runtime::watcher::Event;
@@ -167,12 +168,10 @@ async fn routes_are_not_put_back_over_somebody_who_has_their_requests_by_now() {
     assert!(tried.contains("cannot reach the API server"), "{tried}");
 }
 
-#[tokio::test]
-async fn what_a_write_without_an_answer_did_is_looked_up_before_anything_rests_on_it() {
-    let (old, new) = (routes_alone("[{prefix: /old}]"), routes_alone("[{prefix: /new}]"));
-    let stored = Mutex::new(live(&old, "Accepted"));
-    let server = move |method: &Method, path: &str, body: Value| {
-        let mut stored = stored.lock().expect("whole");
+/// An API server with one RouteTable that carries out what is applied, and then answers so.
+fn losing(before: Value, lost: impl Fn() -> (u16, Value) + Send + Sync + 'static) -> Arc<Answer> {
+    let stored = Mutex::new(before);
+    Arc::new(move |method: &Method, path: &str, body: Value| {
         if path.ends_with("/v1") {
             let table = json!({"name": "routetables", "singularName": "", "kind": "RouteTable",
                 "namespaced": true, "verbs": ["get", "patch"]});
@@ -183,17 +182,23 @@ async fn what_a_write_without_an_answer_did_is_looked_up_before_anything_rests_o
             );
         }
         if *method == Method::GET {
-            return (200, stored.clone());
+            return (200, stored.lock().expect("whole").clone());
         }
         let mut written = body;
         written["metadata"]["resourceVersion"] = "3".into();
         if path.contains("dryRun") {
             return (200, written);
         }
-        *stored = written;
-        away(method, path, Value::Null)
-    };
-    let reconciler = reconciler(&[live(&old, "Accepted")], Arc::new(server));
+        *stored.lock().expect("whole") = written;
+        lost()
+    })
+}
+
+#[tokio::test]
+async fn what_a_write_without_an_answer_did_is_looked_up_before_anything_rests_on_it() {
+    let (old, new) = (routes_alone("[{prefix: /old}]"), routes_alone("[{prefix: /new}]"));
+    let server = losing(live(&old, "Accepted"), || away(&Method::PATCH, "", Value::Null));
+    let reconciler = reconciler(&[live(&old, "Accepted")], server);
     let (conduct, mut memory) = (conduct(Drift::Ignore), Memory::new(Timestamp::UNIX_EPOCH));
     let mut standing =
         async |job: &Job| reconciler.pass(job, &conduct, &mut memory, &|| false, &|_| ()).await;
@@ -202,6 +207,23 @@ async fn what_a_write_without_an_answer_did_is_looked_up_before_anything_rests_o
     assert!(matches!(unanswered, Standing::Stalled { retry: Retry::Soon, .. }), "{unanswered:?}");
     // The watch has not told of it, and yet the old routes are not taken for those that are there.
     assert_ne!(standing(&old).await, Standing::Ready);
+    let routes = reconciler.live.object(old.desired.routes[0].id()).expect("known");
+    assert_eq!(routes.applied.as_deref(), Some(&*new.desired.routes[0].digest().to_string()));
+}
+
+#[tokio::test]
+async fn what_a_write_did_during_which_the_pass_broke_off_is_looked_up_too() {
+    let (old, new) = (routes_alone("[{prefix: /old}]"), routes_alone("[{prefix: /new}]"));
+    let server = losing(live(&old, "Accepted"), || panic!("the pass breaks off"));
+    let reconciler = reconciler(&[live(&old, "Accepted")], server);
+    let (conduct, mut memory) = (conduct(Drift::Ignore), Memory::new(Timestamp::UNIX_EPOCH));
+    let pass = reconciler.pass(&new, &conduct, &mut memory, &|| false, &|_| ());
+    let broken = std::panic::AssertUnwindSafe(pass).catch_unwind().await;
+    assert!(broken.is_err(), "{broken:?}");
+    // What else is remembered is of a pass that nobody knows the end of.
+    memory.forget(Timestamp::UNIX_EPOCH);
+    let standing = reconciler.pass(&old, &conduct, &mut memory, &|| true, &|_| ()).await;
+    assert_eq!(standing, Standing::Superseded, "the old routes would have to be written");
     let routes = reconciler.live.object(old.desired.routes[0].id()).expect("known");
     assert_eq!(routes.applied.as_deref(), Some(&*new.desired.routes[0].digest().to_string()));
 }
