@@ -26,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) struct Process {
     world: Arc<Mutex<World>>,
     reconciler: Reconciler,
-    touched: mpsc::UnboundedReceiver<Touched>,
+    touched: Mutex<mpsc::UnboundedReceiver<Touched>>,
     accepted: Mutex<Accepted>,
     memories: BTreeMap<Arc<str>, Memory>,
     standings: BTreeMap<Arc<str>, Standing>,
@@ -69,6 +69,7 @@ impl Process {
         }
         let cluster = server::client(world);
         let reconciler = Reconciler { cluster, live, admission, instance: INSTANCE.into(), clock };
+        let touched = Mutex::new(touched);
         let accepted = Accepted { revision: 0, schedule: Schedule::new(LONGEST_PAUSE) };
         let (accepted, memories, standings) =
             (Mutex::new(accepted), BTreeMap::new(), BTreeMap::new());
@@ -99,11 +100,17 @@ impl Process {
     }
 
     /// When a pass is due next.
-    pub(crate) fn next(&mut self) -> Option<i64> {
+    pub(crate) fn next(&self) -> Option<i64> {
+        self.look_at_changes();
+        let due = lock(&self.accepted).schedule.next_due()?;
+        i64::try_from(due.as_millis()).ok()
+    }
+
+    fn look_at_changes(&self) {
         let world = lock(&self.world);
         let schedule = &mut lock(&self.accepted).schedule;
         let has_objects = |name: &str| leaves(&self.reconciler.live.of_service(name));
-        while let Ok(touched) = self.touched.try_recv() {
+        while let Ok(touched) = lock(&self.touched).try_recv() {
             let is_orphan = schedule.on_change(&touched, has_objects, now(&world));
             if let Touched::Service(name) = touched
                 && is_orphan
@@ -111,8 +118,6 @@ impl Process {
                 schedule.request(&name, world.removal(&name), now(&world));
             }
         }
-        let due = schedule.next_due()?;
-        i64::try_from(due.as_millis()).ok()
     }
 
     /// The passes that are due, all at the same time. False when the process died meanwhile.
@@ -188,6 +193,8 @@ impl Process {
         let standing =
             self.reconciler.pass(&job, &conduct, &mut memory, &is_superseded, &tell).await;
         patience();
+        // What has changed meanwhile is known before the pass has ended.
+        self.look_at_changes();
         let mut world = lock(&self.world);
         if self.standings.get(&name) != Some(&standing) {
             world.tell(format!("{name}: {standing:?}"));
