@@ -40,6 +40,7 @@ impl Layer {
     }
 
     /// A layer that was written before.
+    #[cfg(any(test, feature = "containers"))]
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let digest = fs::read_to_string(digest_of(path));
         let digest = digest.with_context(|| format!("{} is no layer", path.display()))?;

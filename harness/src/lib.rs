@@ -7,10 +7,12 @@ pub mod api_proxy;
 pub mod bed;
 pub mod bench;
 pub mod build;
+mod cargo;
 mod container_image;
 pub mod demo;
 pub mod distribution;
 pub mod engine;
+pub mod envoy_admin;
 pub mod forward;
 pub mod front;
 pub mod gateway;
@@ -24,17 +26,13 @@ pub mod process;
 pub mod programs;
 pub mod progress;
 pub mod repository;
+mod rollouts;
 pub mod sample;
 pub mod status;
 pub mod wait;
 pub mod webhook;
 
-/// Somebody's repository of rollouts, to be tried instead of the scenarios' own: what `COALMINE_ROLLOUTS` names. Its
-/// images need not be there on the local bed.
-pub fn rollouts() -> Option<std::path::PathBuf> {
-    std::env::var_os("COALMINE_ROLLOUTS").filter(|path| !path.is_empty()).map(Into::into)
-}
-
-pub use bed::{Bed, BedOptions, Purpose};
-pub use namespace::{Inside, Openings, enter};
+pub use bed::{Bed, BedOptions, Purpose, enter};
+pub use namespace::{Inside, Openings};
 pub use progress::Progress;
+pub use rollouts::rollouts;

@@ -16,7 +16,7 @@ use kube::{
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::{credentials::write_private, objects};
+use super::{access, objects, private_file};
 use crate::wait::{self, Seen};
 
 /// What is put on a cluster, by hand too: `kubectl apply -k deploy/base`.
@@ -24,8 +24,6 @@ const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/base");
 /// What of it makes an account and its rights, in an order in which it can be applied.
 const KINDS: [&str; 6] =
     ["Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
-/// The namespace that all of it is in.
-pub(super) const NAMESPACE: &str = "coalmine";
 /// The name of all of it.
 const NAME: &str = "coalmine";
 /// The authorizer learns of rights from a watch.
@@ -49,7 +47,7 @@ pub(super) async fn deploy(
     let account = of_kind("ServiceAccount").next().context("deploy/base has no ServiceAccount")?;
     let token = token(client, account).await?;
     write_kubeconfig(administrator, kubeconfig, token)?;
-    let client = super::client(kubeconfig).await?;
+    let client = access::client(kubeconfig).await?;
     for role in of_kind("ClusterRole").chain(of_kind("Role")) {
         counts(&client, role).await?;
     }
@@ -100,7 +98,7 @@ fn write_kubeconfig(administrator: &Path, path: &Path, token: String) -> Result<
             Some(AuthInfo { token: Some(token.clone().into()), ..AuthInfo::default() });
     }
     // JSON is YAML. Serialising a secret hides nothing.
-    write_private(path, &serde_json::to_string_pretty(&config)?)
+    private_file::write(path, &serde_json::to_string_pretty(&config)?)
 }
 
 /// Waits until the API server grants the last rule of a role.

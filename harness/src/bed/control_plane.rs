@@ -7,7 +7,7 @@ use kube::Client;
 use tokio::net::TcpStream;
 use tracing::{instrument::WithSubscriber as _, subscriber::NoSubscriber};
 
-use super::{Purpose, credentials::Credentials};
+use super::{credentials::Credentials, options::Purpose};
 use crate::{
     build::Artifacts,
     namespace::{API, NODE},

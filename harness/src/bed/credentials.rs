@@ -3,9 +3,8 @@
 
 use std::{
     fs::{self, File},
-    io::{Read as _, Write as _},
+    io::Read as _,
     net::{IpAddr, SocketAddr},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +15,7 @@ use rcgen::{
     KeyUsagePurpose, SanType,
 };
 
+use super::private_file;
 use crate::namespace::{API, NODE};
 
 /// The first address of the range of Services: the Service `kubernetes`.
@@ -63,7 +63,7 @@ impl Credentials {
             ("service-accounts.pub", &accounts.public_key_pem()),
             ("tokens.csv", &tokens),
         ] {
-            write_private(&credentials.file(name), content)?;
+            private_file::write(&credentials.file(name), content)?;
         }
         Ok(credentials)
     }
@@ -88,15 +88,8 @@ impl Credentials {
             "current-context": "bed",
         });
         // JSON is YAML.
-        write_private(path, &format!("{config:#}\n"))
+        private_file::write(path, &format!("{config:#}\n"))
     }
-}
-
-/// Writes a file that only its owner may read.
-pub(super) fn write_private(path: &Path, content: &str) -> Result<()> {
-    let file = File::options().create(true).truncate(true).write(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| file.write_all(content.as_bytes()));
-    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// 256 bits from the kernel.

@@ -10,10 +10,11 @@ use kube::{
 };
 use serde_json::Value;
 
-use super::{Access, account, objects, reset::SWEPT};
+use super::{
+    access::{self, Access},
+    free_address, leftovers, objects,
+};
 
-/// What every object of coalmine carries.
-pub(super) const OURS: &str = "app.kubernetes.io/managed-by=coalmine";
 /// Objects that an error names before it says how many there are.
 const NAMED: usize = 3;
 
@@ -32,7 +33,7 @@ pub(super) async fn find() -> Result<Access> {
         proxy_url.starts_with("http://"),
         "COALMINE_PROXY_URL={proxy_url}: expected a URL that begins with http://"
     );
-    let client = super::client(&kubeconfig).await?;
+    let client = access::client(&kubeconfig).await?;
     let version = client.apiserver_version().await.with_context(|| {
         format!("cannot reach the cluster of KUBECONFIG={}", kubeconfig.display())
     })?;
@@ -56,7 +57,7 @@ pub(super) async fn find() -> Result<Access> {
         outside_proxy_url: proxy_url.clone(),
         proxy_url,
         api: None,
-        status: super::k3s::online::free_address()?,
+        status: free_address::find()?,
         admin: None,
         versions,
     })
@@ -86,13 +87,13 @@ async fn nobody_elses(client: &Client, given: bool) -> Result<()> {
 /// Objects that a daemon made, and the account of one.
 async fn made_by_coalmine(client: &Client) -> Result<Vec<String>> {
     let mut made = Vec::new();
-    for (group, version, kind) in SWEPT {
+    for (group, version, kind) in leftovers::KINDS {
         let api = objects::api(client, &objects::kind(group, version, kind), None);
-        let list = api.list(&ListParams::default().labels(OURS)).await?;
+        let list = api.list(&ListParams::default().labels(leftovers::LABEL)).await?;
         made.extend(list.items.iter().map(|object| format!("{kind} {}", name(object))));
     }
-    if Api::<Namespace>::all(client.clone()).get_opt(account::NAMESPACE).await?.is_some() {
-        made.push(format!("Namespace {}", account::NAMESPACE));
+    if Api::<Namespace>::all(client.clone()).get_opt(leftovers::NAMESPACE).await?.is_some() {
+        made.push(format!("Namespace {}", leftovers::NAMESPACE));
     }
     Ok(made)
 }

@@ -13,14 +13,22 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::objects;
+#[cfg(feature = "containers")]
+use crate::envoy_admin::Admin;
 
 /// Gloo's own namespace.
-pub(crate) const NAMESPACE: &str = "gloo-system";
+pub(super) const NAMESPACE: &str = "gloo-system";
 /// The name of the Gateway, and of the proxy it is for.
-pub(crate) const GATEWAY: &str = "gateway-proxy";
+pub(super) const GATEWAY: &str = "gateway-proxy";
 
 /// Where a real Gloo serves Envoy's configuration.
 pub(super) const XDS_PORT: u16 = 9977;
+
+#[cfg(feature = "containers")]
+/// Envoy's admin interface at this port of the gateway's pods.
+pub(super) fn envoy_admin(client: Client, port: u16) -> Admin {
+    Admin::of_pods(client, NAMESPACE, &format!("gloo={GATEWAY}"), port)
+}
 
 /// Installs everything, with Envoy listening at `listener`, and returns when the kinds can be used.
 pub(super) async fn install(client: &Client, listener: SocketAddr) -> Result<()> {

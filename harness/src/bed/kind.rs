@@ -26,6 +26,9 @@ const KINDS: [(&str, Kind); 4] = [
     ("existing", Kind::Existing),
 ];
 
+/// The feature of this crate that has the beds on a Docker engine.
+pub(super) const CONTAINERS: &str = "containers";
+
 impl Kind {
     /// What `COALMINE_BED` says: `local` (the default), `k3s`, `k3s-offline` or `existing`.
     ///
@@ -49,6 +52,12 @@ impl Kind {
     /// Its name in `COALMINE_BED`.
     pub fn name(self) -> &'static str {
         KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+
+    /// The feature of this crate that it needs and this program was built without.
+    pub(super) fn missing_feature(self) -> Option<&'static str> {
+        let needs_containers = matches!(self, Self::K3s | Self::K3sOffline);
+        (needs_containers && !cfg!(feature = "containers")).then_some(CONTAINERS)
     }
 
     /// Whether all of it runs on this machine, in namespaces of its own.

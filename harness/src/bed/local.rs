@@ -12,20 +12,24 @@ use futures::future::{join_all, select_all};
 use kube::Client;
 
 use super::{
-    Access, Purpose, client, control_plane,
+    access::{self, Access},
+    control_plane,
     credentials::Credentials,
-    envoy::{self, Admin},
-    gloo_system, ready,
+    envoy, gloo_system,
+    options::Purpose,
+    ready,
     real_gloo::RealGloo,
 };
 use crate::{
     build::{self, Artifacts, VERSIONS},
+    envoy_admin::Admin,
     gateway::{self, Gateway},
     namespace::{API, Inside, PROXY, STATUS},
     node::{BackOff, Images, Node, NodeOptions},
     process::Process,
     programs,
     progress::Progress,
+    rollouts::rollouts,
 };
 
 /// How long a part may take to end when it is asked to. Nothing that it could still save is kept.
@@ -79,7 +83,7 @@ pub(super) async fn start(
     credentials.write_kubeconfig(&places.kubeconfig, API)?;
     let outside_api = inside.outside_api().unwrap_or(API);
     credentials.write_kubeconfig(&places.outside_kubeconfig, outside_api)?;
-    let client = client(&places.kubeconfig).await?;
+    let client = access::client(&places.kubeconfig).await?;
 
     let envoy = async {
         match purpose {
@@ -96,7 +100,7 @@ pub(super) async fn start(
     let admin = envoy.as_ref().map(|_| Admin::local());
     let mut processes = control_plane;
     processes.extend(envoy);
-    let images = match crate::rollouts() {
+    let images = match rollouts() {
         Some(_) => Images::stand_in(&http_echo),
         None => Images::standard(&http_echo, &programs::find("petstore")?),
     };

@@ -6,18 +6,25 @@
 //! - `k3s-offline`: Kubernetes behind the same module, from a node image made on this machine.
 //! - `existing`: a cluster of yours, by `KUBECONFIG` and `COALMINE_PROXY_URL`.
 
+mod access;
 mod account;
 mod control_plane;
 mod credentials;
 mod directory;
+mod enter;
 mod envoy;
 mod existing;
+mod free_address;
 mod gloo_system;
+#[cfg(feature = "containers")]
 mod k3s;
 mod kind;
+mod leftovers;
 mod local;
 mod need;
 mod objects;
+mod options;
+mod private_file;
 mod ready;
 mod real_gloo;
 mod reset;
@@ -29,51 +36,19 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use kube::{
-    Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+use kube::Client;
 
-pub use envoy::Admin;
+pub(crate) use access::client;
+pub(crate) use enter::enter_building;
+pub use enter::{enter, enter_for};
 pub use kind::Kind;
 pub use need::Need;
+pub use options::{BedOptions, Purpose};
 
-pub(crate) use envoy::admin;
-
-use crate::{names::Names, namespace::Inside, progress::Progress};
+use crate::{envoy_admin::Admin, names::Names, progress::Progress};
+use access::Access;
 use directory::Directory;
 use reset::{Baseline, Whose};
-
-/// How to start a bed.
-#[derive(Clone, Debug)]
-pub struct BedOptions {
-    /// What [`crate::enter`] gave.
-    pub inside: Inside,
-    /// Where the bed keeps its files. Without one it makes a folder of its own below the build
-    /// folder and removes it in [`Bed::stop`]; after a failure it stays, for its logs.
-    pub directory: Option<PathBuf>,
-    /// What a local bed is for.
-    pub purpose: Purpose,
-}
-
-/// What a local bed is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Purpose {
-    /// Requests go through it. The controllers of Kubernetes may ask the API server as often as they
-    /// like, so that scenarios do not wait for them.
-    #[default]
-    Traffic,
-    /// Nobody looks at more than objects: there is no Envoy, and each controller makes at most 20
-    /// requests a second, as the controller manager has it when nothing else is said.
-    Objects,
-}
-
-impl BedOptions {
-    /// A bed for traffic, in a folder of its own.
-    pub fn new(inside: Inside) -> Self {
-        Self { inside, directory: None, purpose: Purpose::default() }
-    }
-}
 
 /// A running bed. Dropping it ends its processes at once; [`Bed::stop`] does so in order.
 pub struct Bed {
@@ -88,25 +63,10 @@ pub struct Bed {
 /// What of a bed was started, and so has to be stopped.
 enum Running {
     Local(local::Local),
+    #[cfg(feature = "containers")]
     K3s(Box<k3s::Cluster>),
     /// The cluster is somebody else's.
     Elsewhere,
-}
-
-/// How to reach what runs in a bed.
-struct Access {
-    client: Client,
-    kubeconfig: PathBuf,
-    outside_kubeconfig: PathBuf,
-    kubectl: PathBuf,
-    proxy_url: String,
-    outside_proxy_url: String,
-    /// The API server, where it is on an address of this machine.
-    api: Option<SocketAddr>,
-    /// Where a daemon can serve its status.
-    status: SocketAddr,
-    admin: Option<Admin>,
-    versions: BTreeMap<String, String>,
 }
 
 impl Bed {
@@ -119,7 +79,7 @@ impl Bed {
         Self::start_kind(Kind::from_environment()?, options, progress).await
     }
 
-    /// The same for a bed of this kind, which [`crate::namespace::enter_for`] was told too.
+    /// The same for a bed of this kind, which [`enter_for`] was told too.
     ///
     /// # Errors
     /// As [`Bed::start`].
@@ -246,6 +206,7 @@ impl Bed {
     pub async fn failure(&self) -> anyhow::Error {
         match &self.running {
             Running::Local(local) => local.failure().await,
+            #[cfg(feature = "containers")]
             Running::K3s(cluster) => cluster.failure().await,
             Running::Elsewhere => std::future::pending().await,
         }
@@ -258,6 +219,7 @@ impl Bed {
     pub async fn stop(self) -> Result<()> {
         match self.running {
             Running::Local(local) => local.stop().await,
+            #[cfg(feature = "containers")]
             Running::K3s(cluster) => cluster.stop().await,
             Running::Elsewhere => {
                 self.baseline.restore(&self.access.client).await?;
@@ -286,22 +248,22 @@ async fn run(
             let (access, local) = local::start(directory, inside, *purpose, progress).await?;
             (access, Running::Local(local))
         }
+        #[cfg(feature = "containers")]
         Kind::K3s => {
             let (access, cluster) = k3s::online::start(directory, progress).await?;
             (access, Running::K3s(Box::new(cluster)))
         }
+        #[cfg(feature = "containers")]
         Kind::K3sOffline => {
             let (access, cluster) = k3s::offline::start(directory, inside, progress).await?;
             (access, Running::K3s(Box::new(cluster)))
         }
+        #[cfg(not(feature = "containers"))]
+        Kind::K3s | Kind::K3sOffline => anyhow::bail!(
+            "this program was built without the bed {}; build it with --features harness/{}",
+            kind.name(),
+            kind::CONTAINERS
+        ),
         Kind::Existing => (existing::find().await?, Running::Elsewhere),
     })
-}
-
-/// A client for the cluster of a kubeconfig.
-pub(crate) async fn client(kubeconfig: &Path) -> Result<Client> {
-    let file = Kubeconfig::read_from(kubeconfig)
-        .with_context(|| format!("cannot read {}", kubeconfig.display()))?;
-    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
-    Ok(Client::try_from(config)?)
 }

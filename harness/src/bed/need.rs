@@ -1,6 +1,6 @@
 //! What only some scenarios need, and not every bed has.
 
-use super::Kind;
+use super::kind::Kind;
 
 /// Something that a scenario asks for by a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

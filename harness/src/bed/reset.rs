@@ -12,7 +12,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{account, existing, gloo_system, objects};
+use super::{gloo_system, leftovers, objects};
 use crate::{
     names::Names,
     wait::{self, Seen},
@@ -20,24 +20,12 @@ use crate::{
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What scenarios make outside of namespaces of their own.
-pub(super) const SWEPT: [(&str, &str, &str); 8] = [
-    ("gateway.solo.io", "v1", "VirtualService"),
-    ("gateway.solo.io", "v1", "RouteTable"),
-    ("gloo.solo.io", "v1", "Upstream"),
-    ("apps", "v1", "Deployment"),
-    ("apps", "v1", "ReplicaSet"),
-    ("", "v1", "Service"),
-    ("", "v1", "ConfigMap"),
-    ("", "v1", "Pod"),
-];
-
 /// What was there when the bed started.
 #[derive(Debug)]
 pub(super) struct Baseline {
     whose: Whose,
     namespaces: BTreeSet<String>,
-    /// By kind, as in [`SWEPT`].
+    /// By kind, as in [`leftovers::KINDS`].
     objects: Vec<BTreeSet<(Option<String>, String)>>,
     settings: Option<Value>,
     /// Every kind that lives in namespaces and can be deleted.
@@ -59,7 +47,7 @@ impl Whose {
         match self {
             Self::Everybodys => true,
             Self::Ours(names) => {
-                made_by_coalmine || namespace == account::NAMESPACE || names.is_ours(namespace)
+                made_by_coalmine || namespace == leftovers::NAMESPACE || names.is_ours(namespace)
             }
         }
     }
@@ -186,7 +174,10 @@ impl Baseline {
 }
 
 fn swept() -> Vec<ApiResource> {
-    SWEPT.iter().map(|(group, version, kind)| objects::kind(group, version, kind)).collect()
+    leftovers::KINDS
+        .iter()
+        .map(|(group, version, kind)| objects::kind(group, version, kind))
+        .collect()
 }
 
 fn settings_kind() -> ApiResource {
@@ -213,7 +204,7 @@ async fn names(
     let list = objects::api(client, kind, None).list_metadata(&ListParams::default()).await?;
     let names = list.items.into_iter().filter(|object| {
         let name = object.name_any();
-        let (label, value) = existing::OURS.split_once('=').unwrap_or_default();
+        let (label, value) = leftovers::LABEL.split_once('=').unwrap_or_default();
         let ours = object.labels().get(label).is_some_and(|of| of == value);
         // The root certificate is put into every namespace again and again.
         name != "kube-root-ca.crt" && whose.includes(object.namespace().as_deref(), &name, ours)

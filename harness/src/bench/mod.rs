@@ -22,7 +22,13 @@ use std::{env, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result};
 
-use crate::{api_proxy::Mark, namespace::Inside};
+use crate::{
+    Openings,
+    api_proxy::Mark,
+    bed,
+    cargo::{Built, RELEASE},
+    namespace::Inside,
+};
 use figures::{Cold, Figures, Report};
 use fleet::Objects;
 use observer::Observer;
@@ -32,6 +38,22 @@ use usage::Usage;
 
 /// How long coalmine may take to end.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// Has cargo build what is measured, coalmine as it is released, and enters the bed's namespaces. Call it
+/// first thing in `main`, before any thread is started.
+///
+/// The programs of the pods are built as this program was: they and the measurements themselves do without
+/// the slow link of a release, which takes minutes for each of them.
+///
+/// # Errors
+/// As [`crate::enter`], or a build that fails.
+pub fn enter() -> Result<Inside> {
+    let built = Built::this_program()?;
+    bed::enter_building(&Openings::default(), |progress| {
+        built.build(&["http-echo", "petstore"], built.profile(), progress)?;
+        built.build(&["coalmine"], RELEASE, progress)
+    })
+}
 
 /// Measures what was asked for, says each result as soon as it is there, and writes the report.
 ///

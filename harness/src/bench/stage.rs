@@ -14,15 +14,15 @@ use kube::{
 };
 
 use super::{
-    Options,
     fleet::{self, Moving},
+    options::Options,
 };
 use crate::{
     Bed, BedOptions, Progress, Purpose,
     api_proxy::{ApiProxy, Mark, Request},
+    cargo::{Built, RELEASE},
     namespace::{Inside, STATUS},
     process::{Process, Program},
-    programs,
     repository::Repository,
     webhook::Webhook,
 };
@@ -39,6 +39,8 @@ pub(super) struct Stage {
     /// What leads through the proxy.
     pub(super) kubeconfig: PathBuf,
     pub(super) folder: PathBuf,
+    /// The daemon's program.
+    coalmine: PathBuf,
 }
 
 /// What a daemon on a stage looks after.
@@ -63,7 +65,8 @@ impl Stage {
         bed.deploy_account(&account).await?;
         settled(&bed.client()).await?;
         let proxy = ApiProxy::start(&account, &kubeconfig).await?;
-        Ok(Self { bed, proxy, kubeconfig, folder })
+        let coalmine = Built::this_program()?.program("coalmine", RELEASE);
+        Ok(Self { bed, proxy, kubeconfig, folder, coalmine })
     }
 
     /// A folder with so many services.
@@ -84,7 +87,7 @@ impl Stage {
         let secret = self.folder.join("secret");
         fs::write(&secret, SECRET)?;
         let webhook = Webhook::new(&format!("http://{STATUS}"), SECRET)?;
-        let program = Program::new("coalmine", programs::find("coalmine")?, &self.folder)
+        let program = Program::new("coalmine", &self.coalmine, &self.folder)
             .arg("run")
             .flag("repo", repository.bare())
             .flag("interval", &options.interval)
@@ -110,7 +113,7 @@ impl Stage {
 
     /// What the tree becomes, and as YAML.
     pub(super) fn rendered(&self, tree: &Path) -> Result<(fleet::Objects, String)> {
-        let text = fleet::render(&programs::find("coalmine")?, tree)?;
+        let text = fleet::render(&self.coalmine, tree)?;
         Ok((fleet::objects(&text)?, text))
     }
 

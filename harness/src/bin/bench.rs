@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use clap::Parser;
-use harness::{Openings, bench, demo};
+use harness::bench;
 
 fn main() -> ExitCode {
     measure(&bench::Options::parse()).map(|()| ExitCode::SUCCESS).unwrap_or_else(|error| {
@@ -15,9 +15,5 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &bench::Options) -> anyhow::Result<()> {
-    // Only out here is there a network to build with.
-    if !harness::namespace::entered() {
-        demo::programs()?;
-    }
-    bench::run(options, harness::enter(&Openings::default())?)
+    bench::run(options, bench::enter()?)
 }

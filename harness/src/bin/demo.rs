@@ -15,10 +15,5 @@ fn main() -> ExitCode {
 }
 
 fn demo(options: &Options) -> anyhow::Result<ExitCode> {
-    // Only out here is there a network to build with.
-    if !harness::namespace::entered() {
-        demo::programs()?;
-    }
-    let inside = harness::enter(&demo::openings(options))?;
-    demo::run(options, inside)
+    demo::run(options, demo::enter(options)?)
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use harness::{
     Bed, BedOptions, Openings, Progress,
-    bed::Kind,
+    bed::{self, Kind},
     build,
     engine::{self, CannotRun},
     interrupt::unless_interrupted,
@@ -59,7 +59,7 @@ fn make() -> Result<()> {
 }
 
 fn start() -> Result<()> {
-    let inside = namespace::enter_for(Kind::K3sOffline, &Openings::default())?;
+    let inside = bed::enter_for(Kind::K3sOffline, &Openings::default())?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         let begun = Instant::now();

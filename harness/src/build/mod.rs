@@ -83,11 +83,11 @@ pub struct NodeImage {
     /// An archive for `docker load` with the image of the node.
     pub archive: PathBuf,
     /// The layer that the images of its pods begin with.
-    pub(crate) pods: PathBuf,
+    pub pods: PathBuf,
     /// Folder with a Docker engine's programs, below `usr`.
-    pub(crate) engine: PathBuf,
+    pub engine: PathBuf,
     /// A kubectl of the node's version.
-    pub(crate) kubectl: PathBuf,
+    pub kubectl: PathBuf,
 }
 
 /// Finds a Docker engine's programs in the cache, or fetches them, in seconds: the part of

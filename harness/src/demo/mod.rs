@@ -4,7 +4,6 @@ mod options;
 mod picture;
 mod play;
 mod ports;
-mod prepare;
 mod report;
 mod scene;
 mod screen;
@@ -20,6 +19,8 @@ use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::bed;
+use crate::cargo::Built;
 use crate::load::{Load, Total};
 use crate::namespace::Inside;
 use crate::progress::Progress;
@@ -29,12 +30,22 @@ use scene::Scene;
 use show::Show;
 
 pub use options::Options;
-pub use ports::openings;
-pub use prepare::programs;
 pub use scene::environment;
 
 /// The exit code of a program that a person interrupted.
 const INTERRUPTED: u8 = 130;
+
+/// Has cargo build coalmine and the programs of the pods as this program was built, and enters the bed's
+/// namespaces. Call it first thing in `main`, before any thread is started.
+///
+/// # Errors
+/// As [`crate::enter`], or a build that fails.
+pub fn enter(options: &Options) -> Result<Inside> {
+    let built = Built::this_program()?;
+    bed::enter_building(&ports::openings(options), |progress| {
+        built.build(&["coalmine", "http-echo", "petstore"], built.profile(), progress)
+    })
+}
 
 /// Runs the demo inside its namespace until it is over or somebody ends it.
 ///

@@ -4,10 +4,10 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use crate::namespace::Openings;
 
-use super::Options;
+use super::options::Options;
 
 /// The ports to open: what the options say, else the usual ones, else any.
-pub fn openings(options: &Options) -> Openings {
+pub(super) fn openings(options: &Options) -> Openings {
     Openings {
         api: options.api_port.unwrap_or_else(|| usual(6443)),
         proxy: options.proxy_port.unwrap_or_else(|| usual(8080)),

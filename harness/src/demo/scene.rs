@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::prepare;
-use super::{Options, steps};
+use super::options::Options;
+use super::steps;
+use crate::cargo::workspace;
 use crate::namespace::{Inside, STATUS};
 use crate::process::{Process, Program};
 use crate::progress::Progress;
@@ -39,13 +40,12 @@ impl Scene {
         inside: Inside,
         progress: &Progress,
     ) -> Result<Self> {
-        let directory = prepare::directory();
+        let directory = workspace().join("target/demo");
         fs::create_dir_all(&directory)
             .with_context(|| format!("cannot make {}", directory.display()))?;
         remove(&directory.join("env"))?;
         let bed = Bed::start(BedOptions::new(inside), progress).await?;
-        let repository =
-            Repository::create(&directory, &prepare::workspace().join("rollouts")).await?;
+        let repository = Repository::create(&directory, &workspace().join("rollouts")).await?;
         let step = progress.step("coalmine takes up the repository");
         let program = programs::find("coalmine")?;
         let daemon = start_daemon(options, &bed, &repository, &program, &directory)?;

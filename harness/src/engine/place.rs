@@ -33,20 +33,9 @@ impl Place {
         Ok(Self(path))
     }
 
-    /// The place that `DOCKER_HOST` names.
-    pub(super) fn of(docker_host: &str) -> Option<Self> {
-        let path = Path::new(docker_host.strip_prefix("unix://")?).parent()?;
-        let name = path.file_name()?.to_str()?;
-        name.starts_with(NAME).then(|| Self(path.to_owned()))
-    }
-
     /// What `DOCKER_HOST` has to be for whoever uses the engine.
     pub(crate) fn docker_host(&self) -> String {
         format!("unix://{}", self.0.join("docker.sock").display())
-    }
-
-    pub(super) fn folder(&self) -> &Path {
-        &self.0
     }
 
     /// Removes the folder and the control groups. What cannot be removed is left to the next engine.
@@ -58,6 +47,20 @@ impl Place {
         for hierarchy in hierarchies {
             remove_groups(&hierarchy.join(name));
         }
+    }
+}
+
+#[cfg(feature = "containers")]
+impl Place {
+    /// The place that `DOCKER_HOST` names.
+    pub(super) fn of(docker_host: &str) -> Option<Self> {
+        let path = Path::new(docker_host.strip_prefix("unix://")?).parent()?;
+        let name = path.file_name()?.to_str()?;
+        name.starts_with(NAME).then(|| Self(path.to_owned()))
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -90,6 +93,7 @@ fn remove_groups(group: &Path) {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "containers")]
     #[test]
     fn a_place_is_found_again_from_the_variable_that_leads_to_it() {
         let place = Place(PathBuf::from("/var/tmp/coalmine-engine-17"));

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use crate::{
-    bed::Admin,
+    envoy_admin::Admin,
     wait::{self, Seen},
 };
 

@@ -4,6 +4,7 @@
 //! verdicts back, as Gloo does. What the objects *mean* is decided in the `gloo` crate alone.
 
 mod envoy;
+mod kinds;
 mod objects;
 pub mod pod;
 mod statuses;
@@ -21,7 +22,7 @@ use kube::Client;
 use serde_json::Value;
 use tokio::{task::JoinHandle, time};
 
-use crate::bed::Admin;
+use crate::envoy_admin::Admin;
 use objects::Objects;
 use statuses::Statuses;
 use xds::Files;

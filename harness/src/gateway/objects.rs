@@ -13,29 +13,15 @@ use futures::{
 use gloo::{ObjectRef, Snapshot};
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{ApiResource, DynamicObject, GroupVersionKind},
+    api::{ApiResource, DynamicObject},
     runtime::{WatchStreamExt as _, watcher, watcher::Event},
 };
 use serde_json::Value;
 
-use super::statuses::Statuses;
-
-const KINDS: [(&str, &str, &str, &str); 8] = [
-    ("gloo.solo.io", "v1", "Settings", "settings"),
-    ("gloo.solo.io", "v1", "Upstream", "upstreams"),
-    ("gateway.solo.io", "v1", "Gateway", "gateways"),
-    ("gateway.solo.io", "v1", "VirtualService", "virtualservices"),
-    ("gateway.solo.io", "v1", "RouteTable", "routetables"),
-    ("", "v1", "Service", "services"),
-    ("", "v1", "Endpoints", "endpoints"),
-    ("", "v1", "Pod", "pods"),
-];
-
-/// How a kind is addressed; `None` for a kind that the gateway does not look at.
-pub(super) fn resource(kind: &str) -> Option<ApiResource> {
-    let (group, version, kind, plural) = KINDS.iter().find(|(_, _, name, _)| *name == kind)?;
-    Some(ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural))
-}
+use super::{
+    kinds::{KINDS, resource},
+    statuses::Statuses,
+};
 
 /// One change of one object.
 pub(super) enum Change {

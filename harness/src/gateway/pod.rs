@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use kube::Client;
 
 use super::Gateway;
-use crate::bed::{self, Admin};
+use crate::envoy_admin::{self, Admin};
 
 /// Writes what Envoy starts with: the bootstrap `envoy.json`, and next to it the configuration that
 /// [`run`] goes on with.
@@ -16,7 +16,7 @@ use crate::bed::{self, Admin};
 pub fn prepare(folder: &Path) -> Result<()> {
     let mut bootstrap = super::prepare(&super::folder(folder))?;
     // The API server comes from outside of the pod.
-    bootstrap["admin"] = bed::admin("0.0.0.0");
+    bootstrap["admin"] = envoy_admin::bootstrap("0.0.0.0");
     let path = folder.join("envoy.json");
     fs::write(&path, bootstrap.to_string())
         .with_context(|| format!("cannot write {}", path.display()))

@@ -12,7 +12,7 @@ use kube::{
 };
 use serde_json::{Map, Value, json};
 
-use super::objects;
+use super::kinds;
 
 /// Who Gloo is to the API server's field management.
 const FIELD_MANAGER: &str = "gloo";
@@ -102,7 +102,7 @@ impl Statuses {
 }
 
 async fn write(client: &Client, object: &ObjectRef, patch: Value) {
-    let Some(resource) = objects::resource(&object.kind) else { return };
+    let Some(resource) = kinds::resource(&object.kind) else { return };
     let place = DynamicObject::url_path(&resource, Some(&object.namespace));
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..Default::default() };
     let request = Request::new(place).patch(&object.name, &params, &Patch::Merge(patch));

@@ -16,7 +16,7 @@ use gloo::{Translation, envoy};
 use serde_json::{Value, json};
 
 use super::envoy::Envoy;
-use crate::bed::Admin;
+use crate::envoy_admin::Admin;
 
 const CLUSTERS: &str = "cluster_manager.cds.version_text";
 const LISTENERS: &str = "listener_manager.lds.version_text";

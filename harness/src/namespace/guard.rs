@@ -21,12 +21,20 @@ use nix::{
     unistd::{Pid, getgid, getuid},
 };
 
-use super::{API, Openings, Outside, PROXY, Place, STATUS, network, stage, stage::Stage};
-use crate::{engine, forward};
+use super::{
+    addresses::{API, PROXY, STATUS},
+    network,
+    openings::{Inside, Openings, Outside},
+    stage::{self, Stage},
+};
+use crate::{
+    engine::{self, Place},
+    forward,
+};
 
 /// Runs the program inside new namespaces and ends this process with its exit code. With an engine it
 /// also makes, and in the end removes, what that has outside of them.
-pub(super) fn run(openings: &Openings, with_engine: bool) -> Result<super::Inside> {
+pub(super) fn run(openings: &Openings, with_engine: bool) -> Result<Inside> {
     if with_engine && let Some(obstacle) = engine::obstacle() {
         bail!("COALMINE_BED=k3s-offline cannot run here: {obstacle}");
     }

@@ -9,10 +9,14 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{Outside, guard, stage, stage::Stage};
+use super::{
+    guard,
+    openings::{Inside, Outside},
+    stage::{self, Stage},
+};
 
 /// Starts the program, reaps orphans, and ends with the program's exit code.
-pub(super) fn run(guard: &str, outside: Outside) -> Result<super::Inside> {
+pub(super) fn run(guard: &str, outside: Outside) -> Result<Inside> {
     prctl::set_pdeathsig(Signal::SIGKILL).context("cannot ask to die with the parent")?;
     // The guard may have died before the kernel knew of our wish.
     ensure!(parent()? == guard, "the process that started this bed is gone");

@@ -8,7 +8,7 @@ use rtnetlink::{
     packet_route::route::{RouteScope, RouteType},
 };
 
-use super::{NODE, PODS};
+use super::addresses::{NODE, PODS};
 
 /// The kernel's table of addresses that are its own (`RT_TABLE_LOCAL`).
 const LOCAL_TABLE: u32 = 255;

@@ -1,4 +1,4 @@
-//! How a process started by [`super::enter`] knows which of the three it is: by its name
+//! How a process started by [`crate::enter`] knows which of the three it is: by its name
 //! (`argv[0]`). Unlike the environment a name is not handed down to programs started later, and
 //! the program's own arguments stay as they were.
 
@@ -6,7 +6,7 @@ use std::{env, ffi::OsString, fmt, os::unix::process::CommandExt as _, process::
 
 use anyhow::{Context as _, Result};
 
-use super::Outside;
+use super::openings::Outside;
 
 /// What a process started by the guard or the init is there for.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use tokio::{sync::watch, time};
 
 use super::{
-    NodeOptions,
+    options::NodeOptions,
     probe::Probe,
     spec::{self, Refusal},
 };

@@ -60,7 +60,7 @@ impl Images {
     }
 
     /// Every image, by its repository.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Image)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Image)> {
         self.named.iter().map(|(repository, image)| (repository.as_str(), image))
     }
 

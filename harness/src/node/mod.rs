@@ -7,6 +7,7 @@
 
 mod container;
 mod images;
+mod options;
 mod pod;
 mod probe;
 mod registration;
@@ -14,7 +15,7 @@ mod restart;
 mod spec;
 mod status;
 
-use std::{collections::HashMap, net::Ipv4Addr, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, net::Ipv4Addr, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use futures::StreamExt as _;
@@ -26,22 +27,10 @@ use kube::{
 use tokio::{sync::watch, task::JoinHandle};
 
 pub use images::{Image, Images};
+pub use options::NodeOptions;
 pub use restart::BackOff;
 
 use crate::namespace::PODS;
-
-/// How the node behaves.
-#[derive(Clone, Debug)]
-pub struct NodeOptions {
-    /// Its name in the cluster.
-    pub name: String,
-    /// Which program an image is.
-    pub images: Images,
-    /// Takes a log file per container.
-    pub logs: PathBuf,
-    /// How long to wait before a container is started again.
-    pub back_off: BackOff,
-}
 
 /// A running node. Dropping it kills its pods' processes.
 #[derive(Debug)]

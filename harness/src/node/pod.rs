@@ -13,8 +13,8 @@ use serde_json::json;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
-    NodeOptions,
     container::{Life, State},
+    options::NodeOptions,
     spec, status,
 };
 

@@ -8,7 +8,7 @@ use k8s_openapi::{
 };
 use kube::ResourceExt as _;
 
-use super::{NodeOptions, images::Image};
+use super::{images::Image, options::NodeOptions};
 use crate::process::Program;
 
 /// Why a container cannot be started: what its `waiting` state says.
@@ -151,7 +151,7 @@ pub(super) fn seconds(value: i64) -> Duration {
 mod tests {
     use serde_json::json;
 
-    use super::super::{BackOff, Images};
+    use super::super::{images::Images, restart::BackOff};
     use super::*;
 
     #[test]

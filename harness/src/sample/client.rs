@@ -11,7 +11,10 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::{Failure, Target, recent, version};
+use super::failure::Failure;
+use super::recent;
+use super::target::Target;
+use super::version::version;
 
 /// How long one request may take: longer than Envoy's own 15 s, so that its answer counts.
 const PATIENCE: Duration = Duration::from_secs(20);

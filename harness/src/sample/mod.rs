@@ -1,20 +1,23 @@
 //! Asks a gateway and counts which version answers.
 
 mod client;
+mod failure;
 mod recent;
+mod target;
+mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use anyhow::{Result, bail};
 use tokio::task::JoinSet;
 
 pub use client::Client;
+pub use failure::Failure;
 pub use recent::recent;
+pub use target::Target;
 
 /// How many requests one fixed sample has.
 pub const REQUESTS: u64 = 2000;
@@ -26,61 +29,6 @@ const ROUND: u64 = 64;
 /// Rounds in a row that must agree. Two, so that a change which reaches one worker of the proxy
 /// later than the others is not taken for a finished one.
 const ROUNDS: usize = 2;
-
-/// What to ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Where the gateway listens, for example `http://127.0.0.1:8080`.
-    pub url: String,
-    /// The `Host` header, if it is not the one of the URL.
-    pub host: Option<String>,
-    /// The path, with its slash.
-    pub path: String,
-    /// More headers.
-    pub headers: Vec<(String, String)>,
-}
-
-impl Target {
-    /// A path of a gateway, without headers.
-    pub fn new(url: impl Into<String>, path: impl Into<String>) -> Self {
-        Self { url: url.into(), host: None, path: path.into(), headers: Vec::new() }
-    }
-
-    /// The same with one more header.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-}
-
-/// A request that was not answered as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// When it was known to have failed.
-    pub at: jiff::Timestamp,
-    /// The status, if there was an answer.
-    pub status: Option<u16>,
-    /// The answer's body, or what happened to the connection.
-    pub detail: String,
-}
-
-impl Failure {
-    /// A failure of this moment.
-    pub fn now(status: Option<u16>, detail: impl Into<String>) -> Self {
-        Self { at: jiff::Timestamp::now(), status, detail: detail.into() }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3} ", self.at)?;
-        match self.status {
-            Some(status) => write!(f, "status {status}: {}", self.detail),
-            None => f.write_str(&self.detail),
-        }
-    }
-}
 
 /// Who answered how often.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -182,30 +130,6 @@ pub async fn converge(
         }
         failed.extend(probes.failed);
     }
-}
-
-/// The version that an answer names, for example `echo-v1` of `version:echo-v1`. An `x-pod` header
-/// (`namespace/name`) must belong to it: the pods of version v1 are called `<service>-v1-...`.
-fn version(body: &str, pod: Option<&str>) -> Result<String> {
-    let Some(version) = body.trim().strip_prefix("version:").map(str::trim) else {
-        return of_pets(body).map(str::to_owned).context("the answer names no version");
-    };
-    let Some((_, name)) = pod.and_then(|pod| pod.split_once('/')) else {
-        return Ok(version.to_owned());
-    };
-    let fits = name.starts_with(&format!("{version}-")) || name.contains(&format!("-{version}-"));
-    if !fits {
-        bail!("the answer says {version}, but it comes from pod {name}");
-    }
-    Ok(version.to_owned())
-}
-
-/// The pet store of the 2019 articles tells its versions apart by the status of its pets.
-fn of_pets(body: &str) -> Option<&'static str> {
-    let pets: Value = serde_json::from_str(body).ok()?;
-    let pet = pets.get(0).unwrap_or(&pets);
-    let status = pet.get("status")?.as_str()?;
-    Some(if status == "v2" { "petstore-v2" } else { "petstore-v1" })
 }
 
 #[cfg(test)]

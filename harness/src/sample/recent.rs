@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use hyper::Uri;
 
-use super::Failure;
+use super::failure::Failure;
 
 /// How many are kept.
 const KEPT: usize = 100;

@@ -11,6 +11,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
+use super::version::version;
 use super::*;
 
 /// A server whose answer to the n-th request is a function of n and the request, with its number of

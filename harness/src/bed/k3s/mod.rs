@@ -29,7 +29,7 @@ use testcontainers::{
 use testcontainers_modules::k3s::{K3s, KUBE_SECURE_PORT, TRAEFIK_HTTP};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{credentials::write_private, ready};
+use super::{access, private_file, ready};
 use crate::{
     engine::CannotRun,
     process::Process,
@@ -97,7 +97,7 @@ async fn start(order: Order, host: Option<&str>, directory: &Path) -> Result<(Cl
     let proxy = container.get_host_port_ipv4(TRAEFIK_HTTP).await?;
     let kubeconfig = directory.join("kubeconfig");
     write_kubeconfig(&container.image().read_kube_config()?, &kubeconfig, &host, api)?;
-    let client = super::client(&kubeconfig).await?;
+    let client = access::client(&kubeconfig).await?;
     ready::pods_can_run(&client, &node(&client).await?).await?;
     let cluster = Cluster { container, log, engine: None, doors: Vec::new() };
     let reached = Reached { client, kubeconfig, api: (host.clone(), api), proxy: (host, proxy) };
@@ -144,7 +144,7 @@ fn write_kubeconfig(text: &str, path: &Path, host: &str, port: u16) -> Result<()
         // Wherever that is, the certificate is one for a name that every API server has.
         cluster.tls_server_name = Some("localhost".to_owned());
     }
-    write_private(path, &serde_json::to_string_pretty(&config)?)
+    private_file::write(path, &serde_json::to_string_pretty(&config)?)
 }
 
 /// The name of the only node, once it has registered.

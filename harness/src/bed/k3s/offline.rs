@@ -14,12 +14,12 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    super::{Access, Admin, envoy::ADMIN_PORT, gloo_system},
+    super::{access::Access, gloo_system},
     Cluster, Order, Reached, pod_images,
 };
 use crate::{
     build::{self, VERSIONS, node_image},
-    engine, forward,
+    engine, envoy_admin, forward,
     namespace::{API, Inside, PROXY, STATUS},
     progress::Progress,
 };
@@ -84,7 +84,7 @@ pub(in crate::bed) async fn start(
         outside_kubeconfig: outside,
         api: reached.api(),
         status: STATUS,
-        admin: Some(Admin::of_pod(reached.client.clone(), ADMIN_PORT)),
+        admin: Some(gloo_system::envoy_admin(reached.client.clone(), envoy_admin::PORT)),
         client: reached.client,
         kubeconfig: reached.kubeconfig,
         versions,

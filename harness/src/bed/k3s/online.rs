@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     env, fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
     process::{Command, Stdio},
     time::Duration,
@@ -12,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
-    super::{Access, Admin, gloo_system},
+    super::{access::Access, free_address, gloo_system},
     Cluster, Order,
 };
 use crate::{engine, progress::Progress};
@@ -71,8 +70,8 @@ pub(in crate::bed) async fn start(
         kubectl: "kubectl".into(),
         outside_kubeconfig: reached.kubeconfig.clone(),
         api: reached.api(),
-        status: free_address()?,
-        admin: Some(Admin::of_pod(reached.client.clone(), READ_PORT)),
+        status: free_address::find()?,
+        admin: Some(gloo_system::envoy_admin(reached.client.clone(), READ_PORT)),
         client: reached.client,
         kubeconfig: reached.kubeconfig,
         versions,
@@ -113,12 +112,6 @@ fn gloo_version() -> Option<&'static str> {
 
 fn runs(program: &str) -> bool {
     Command::new(program).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-}
-
-/// An address of this machine that nobody listens on.
-pub(in crate::bed) fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
-    Ok(listener.local_addr()?)
 }
 
 #[cfg(test)]

@@ -1,0 +1,19 @@
+//! What coalmine and the scenarios leave on a cluster.
+
+/// The label that every object of coalmine carries.
+pub(super) const LABEL: &str = "app.kubernetes.io/managed-by=coalmine";
+
+/// The namespace of the daemon's account, as `deploy/base` has it.
+pub(super) const NAMESPACE: &str = "coalmine";
+
+/// What scenarios make outside of namespaces of their own: API group, version and kind.
+pub(super) const KINDS: [(&str, &str, &str); 8] = [
+    ("gateway.solo.io", "v1", "VirtualService"),
+    ("gateway.solo.io", "v1", "RouteTable"),
+    ("gloo.solo.io", "v1", "Upstream"),
+    ("apps", "v1", "Deployment"),
+    ("apps", "v1", "ReplicaSet"),
+    ("", "v1", "Service"),
+    ("", "v1", "ConfigMap"),
+    ("", "v1", "Pod"),
+];
