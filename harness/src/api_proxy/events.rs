@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Frame};
 use tokio::sync::watch;
 
-use super::{Request, serve::Body};
+use super::{Request, body::Body};
 
 /// What a client gets when its watch cannot go on where it was, as the API server says it.
 const EXPIRED: &str = concat!(

@@ -6,7 +6,7 @@ use futures::{Stream, stream};
 use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Frame};
 
-use super::{Request, alteration::Alterations, serve::Body};
+use super::{Request, alteration::Alterations, body::Body};
 
 /// The events of one watch, changed on their way to the client.
 pub(super) fn changed(

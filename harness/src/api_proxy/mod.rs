@@ -33,6 +33,7 @@
 //! ```
 
 mod alteration;
+mod body;
 mod certificate;
 mod events;
 mod fault;

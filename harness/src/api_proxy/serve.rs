@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc};
 
-use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::{
     HeaderMap, Response,
     body::{Bytes, Incoming},
@@ -22,13 +22,12 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Request, Verb,
     alteration::Alterations,
+    body::Body,
     events::Taps,
     fault::{Effect, Fault, Moment, Rules, lost},
     journal::Journal,
     lines,
 };
-
-pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// Headers that are about one connection.
 const HOP_BY_HOP: [header::HeaderName; 4] =
