@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::api::{
     GatewaySpec, ObjectRef, ResourceRef, RouteTableSpec, SettingsSpec, UpstreamGroupSpec,
-    UpstreamSpec, VirtualServiceSpec,
+    UpstreamSpec, VirtualServiceSpec, decode,
 };
 use crate::objects::{Objects, Table};
 
@@ -280,7 +280,7 @@ impl Snapshot {
 fn spec<S: DeserializeOwned + Default>(object: &Value) -> Result<S, String> {
     match object.get("spec") {
         None | Some(Value::Null) => Ok(S::default()),
-        Some(spec) => serde_json::from_value(without_nulls(spec)).map_err(|e| e.to_string()),
+        Some(spec) => decode(spec).map_err(|e| e.to_string()),
     }
 }
 
@@ -308,20 +308,7 @@ fn metadata(object: &Value) -> Metadata {
 
 /// Part of a Kubernetes object; empty where it is absent or unreadable.
 fn part<T: DeserializeOwned + Default>(object: &Value, name: &str) -> T {
-    let part = object.get(name).map(without_nulls).unwrap_or_default();
-    serde_json::from_value(part).unwrap_or_default()
-}
-
-/// `null` is the same as absent, as in Gloo's decoder.
-fn without_nulls(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let kept = fields.iter().filter(|(_, v)| !v.is_null());
-            Value::Object(kept.map(|(k, v)| (k.clone(), without_nulls(v))).collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
-        other => other.clone(),
-    }
+    object.get(name).and_then(|part| decode(part).ok()).unwrap_or_default()
 }
 
 /// What routing sees of a Service.

@@ -8,6 +8,9 @@ use super::written::is_default;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Matcher {
+    /// Headers that must match.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<HeaderMatcher>,
     /// The path begins with this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
@@ -23,15 +26,12 @@ pub struct Matcher {
     /// Whether the path's letter case counts; absent means it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub case_sensitive: Option<bool>,
-    /// Headers that must match.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub headers: Vec<HeaderMatcher>,
-    /// Query parameters that must match.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub query_parameters: Vec<QueryParameterMatcher>,
     /// HTTP methods, one of which the request must have; none means any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
+    /// Query parameters that must match.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub query_parameters: Vec<QueryParameterMatcher>,
 }
 
 /// The path part of a matcher.

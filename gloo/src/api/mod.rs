@@ -6,6 +6,7 @@
 //! (case 09-matcher-invalid step 7, case 13-redirect-direct step 6).
 
 mod crd;
+mod decode;
 mod duration;
 mod gateway;
 mod matcher;
@@ -22,6 +23,7 @@ mod virtual_service;
 mod written;
 
 pub use crd::crds;
+pub use decode::decode;
 pub use duration::Duration;
 pub use gateway::{GatewaySpec, HttpGateway, VirtualServiceExpressions};
 pub(crate) use matcher::Path;

@@ -16,6 +16,9 @@ use super::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct RouteOptions {
+    /// Everything else; written before what is read.
+    #[serde(flatten)]
+    pub unsupported: Map<String, Value>,
     /// Answers and delays made up by Envoy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub faults: Option<Faults>,
@@ -70,9 +73,6 @@ pub struct RouteOptions {
     /// Metadata for Envoy's filters.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub envoy_metadata: BTreeMap<String, Open>,
-    /// Everything else.
-    #[serde(flatten)]
-    pub unsupported: Map<String, Value>,
 }
 
 /// How the host is rewritten.

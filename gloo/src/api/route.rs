@@ -139,12 +139,12 @@ pub struct Destination {
     /// A Consul service; outside this crate's scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consul: Option<Box<Open>>,
-    /// A function of the Upstream.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub destination_spec: Option<Box<DestinationSpec>>,
     /// Only endpoints whose pods carry these labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subset: Option<Subset>,
+    /// A function of the Upstream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination_spec: Option<Box<DestinationSpec>>,
 }
 
 impl Destination {

@@ -11,6 +11,10 @@ use super::{Duration, Open, Subset, WeightedDestination};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct UpstreamSpec {
+    /// Further fields, written before the others as they are, in their order. Nothing is read into them.
+    #[serde(flatten, skip_deserializing)]
+    #[schemars(skip)]
+    pub extra: Map<String, Value>,
     /// The endpoints of a Kubernetes Service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kube: Option<KubeUpstream>,
@@ -65,10 +69,6 @@ pub struct UpstreamSpec {
     /// What Gloo's discovery notes; no meaning for traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discovery_metadata: Option<Box<Open>>,
-    /// Further fields, written as they are, in their order. Nothing is read into them.
-    #[serde(flatten, skip_deserializing)]
-    #[schemars(skip)]
-    pub extra: Map<String, Value>,
 }
 
 impl UpstreamSpec {
@@ -99,6 +99,9 @@ impl UpstreamSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct KubeUpstream {
+    /// Only endpoints whose pods carry these labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub selector: BTreeMap<String, String>,
     /// Name of the Service.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub service_name: String,
@@ -108,9 +111,6 @@ pub struct KubeUpstream {
     /// The *Service's* port, not the container's (gloo-conformance case 05-service-port-mismatch).
     #[serde(skip_serializing_if = "is_default")]
     pub service_port: u32,
-    /// Only endpoints whose pods carry these labels.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub selector: BTreeMap<String, String>,
     /// Functions; they need an Envoy with Solo's extensions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_spec: Option<Box<Open>>,

