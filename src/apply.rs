@@ -12,7 +12,7 @@ use coalmine_core::health::{self, Verdict};
 use coalmine_core::labels::APPLIED;
 use coalmine_core::managed_fields::owned;
 use coalmine_core::object::{Manifest, ObjectId};
-use coalmine_core::plan::{Undo, is_judged_by_gloo};
+use coalmine_core::plan::Undo;
 
 /// Writes objects, and enters the answers into the live state, so that the next decision knows them.
 pub struct Executor<'a> {
@@ -103,7 +103,7 @@ impl Executor<'_> {
     fn stamped(&self, manifest: &Manifest) -> Manifest {
         let mut stamped = manifest.clone();
         stamped.annotate(APPLIED, &manifest.digest().to_string());
-        if !is_judged_by_gloo(manifest.id()) {
+        if !manifest.id().has_gloo_status() {
             return stamped;
         }
         let state = Map::from_iter([(self.gloo_namespace.to_owned(), json!({"state": "Pending"}))]);

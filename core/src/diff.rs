@@ -6,6 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use similar::{ChangeTag, TextDiff};
 
+use crate::kind::Kind;
 use crate::labels::{APPLIED, REVISION};
 use crate::object::ObjectId;
 
@@ -135,7 +136,7 @@ pub fn unified(name: &str, old: (&str, &str), new: (&str, &str)) -> Vec<Line> {
 pub fn text(id: &ObjectId, object: Option<&Value>) -> String {
     let Some(object) = object else { return String::new() };
     let mut object = comparable(object);
-    if id.kind == "Secret" {
+    if id.is(Kind::Secret) {
         for field in ["data", "stringData"] {
             let values = object.get_mut(field).and_then(Value::as_object_mut);
             for value in values.into_iter().flat_map(|values| values.values_mut()) {

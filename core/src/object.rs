@@ -4,8 +4,10 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
+use crate::kind::Kind;
 use crate::labels::{KEEP, REVISION, labels};
 use crate::managed_fields::Digest;
 
@@ -37,6 +39,46 @@ impl ObjectId {
             name: name.to_owned(),
         }))
     }
+
+    /// The object of this kind and name; `namespace` is absent for a cluster-scoped one.
+    pub fn of(kind: Kind, namespace: Option<&str>, name: &str) -> Self {
+        Self::new(kind.api_version(), kind.as_str(), namespace, name)
+    }
+
+    /// Its kind, if it is one that decisions look at.
+    pub fn known_kind(&self) -> Option<Kind> {
+        Kind::of(&self.api_version, &self.kind)
+    }
+
+    /// Whether it is of this kind.
+    pub fn is(&self, kind: Kind) -> bool {
+        self.kind == kind.as_str() && self.known_kind() == Some(kind)
+    }
+
+    /// Whether it sends requests to Upstreams.
+    pub fn is_route(&self) -> bool {
+        self.known_kind().is_some_and(Kind::is_route)
+    }
+
+    /// Whether Gloo reports in its status what it makes of it.
+    pub fn has_gloo_status(&self) -> bool {
+        self.known_kind().is_some_and(Kind::has_gloo_status)
+    }
+
+    /// Whether Gloo's routing rests on it.
+    pub fn is_routing(&self) -> bool {
+        self.known_kind().is_some_and(Kind::is_routing)
+    }
+}
+
+/// An object with this `spec`, as a manifest writes it.
+pub fn object(kind: Kind, namespace: &str, name: &str, spec: impl Serialize) -> Value {
+    json!({
+        "apiVersion": kind.api_version(),
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    })
 }
 
 impl Deref for ObjectId {

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::health::{self, Health, Verdict};
+use crate::kind::Kind;
 use crate::labels::{APPLIED, INSTANCE, SERVICE, is_kept, last_changed};
 use crate::managed_fields::{self, Digest};
 use crate::object::ObjectId;
-use crate::traffic::Routed;
+use crate::traffic::Shares;
 
 /// Whose an object is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ pub enum Detail {
         /// Gloo's verdict, `None` while there is none.
         verdict: Option<Verdict>,
         /// Who gets the requests; only of our own.
-        routed: Routed,
+        shares: Shares,
     },
     /// An Upstream.
     Upstream {
@@ -110,24 +111,26 @@ impl Facts {
         let metadata = &object["metadata"];
         let text = |field: &str| metadata[field].as_str();
         let claim = Claim::on(object, instance);
-        let kind = object["kind"].as_str().unwrap_or_default();
+        let kind = kind_of(object);
         let verdict = || health::verdict(object, gloo_namespace);
         let detail = match kind {
-            "Deployment" => Detail::Deployment {
+            Some(Kind::Deployment) => Detail::Deployment {
                 replicas: object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1),
                 health: health::deployment(object),
             },
-            "Service" => Detail::Service {
+            Some(Kind::Service) => Detail::Service {
                 port: object.pointer("/spec/ports/0/port").and_then(Value::as_u64),
             },
-            "RouteTable" | "VirtualService" => Detail::Routes {
+            Some(Kind::RouteTable | Kind::VirtualService) => Detail::Routes {
                 verdict: verdict(),
-                routed: match &claim {
-                    Claim::Ours(service) => Routed::of(service, object),
-                    _ => Routed::default(),
+                shares: match &claim {
+                    Claim::Ours(service) => Shares::read(service, object),
+                    _ => Shares::default(),
                 },
             },
-            "Upstream" => Detail::Upstream { verdict: verdict(), falls_back: falls_back(object) },
+            Some(Kind::Upstream) => {
+                Detail::Upstream { verdict: verdict(), falls_back: falls_back(object) }
+            }
             _ => Detail::Other,
         };
         let is_ours = matches!(claim, Claim::Ours(_) | Claim::Lapsed);
@@ -136,17 +139,14 @@ impl Facts {
             version: version(object),
             owned: if is_ours { Digest::of_live(object) } else { Digest::of(&Value::Null) },
             applied: metadata["annotations"][APPLIED].as_str().map(Into::into),
-            changed_at: (is_ours && matches!(kind, "Deployment" | "Upstream"))
+            changed_at: (is_ours && matches!(kind, Some(Kind::Deployment | Kind::Upstream)))
                 .then(|| last_changed(object))
                 .flatten(),
             kept: is_kept(object),
             terminating: text("deletionTimestamp").is_some(),
-            routing: is_part_of_gloo(&identify(
-                object,
-                object["apiVersion"].as_str().unwrap_or_default(),
-                kind,
-            ))
-            .then(|| Digest::of(&json!([metadata["labels"], object["spec"]]))),
+            routing: kind
+                .is_some_and(Kind::is_routing)
+                .then(|| Digest::of(&json!([metadata["labels"], object["spec"]]))),
             claim,
             detail,
         }
@@ -161,9 +161,9 @@ impl Facts {
     }
 
     /// Who gets the requests of a RouteTable or VirtualService of ours.
-    pub fn routed(&self) -> Option<&Routed> {
+    pub fn shares(&self) -> Option<&Shares> {
         match &self.detail {
-            Detail::Routes { routed, .. } => Some(routed),
+            Detail::Routes { shares, .. } => Some(shares),
             _ => None,
         }
     }
@@ -243,8 +243,7 @@ pub fn identify(object: &Value, api_version: &str, kind: &str) -> ObjectId {
     ObjectId::new(api_version, kind, text("namespace"), text("name").unwrap_or_default())
 }
 
-/// True for kinds whose objects Gloo's routing rests on.
-pub fn is_part_of_gloo(id: &ObjectId) -> bool {
-    let is_kind = |kind: &gloo::Kind| kind.kind == id.kind && kind.api_version == id.api_version;
-    gloo::Snapshot::ROUTING.iter().any(is_kind)
+/// Its kind, if it is one that decisions look at.
+fn kind_of(object: &Value) -> Option<Kind> {
+    Kind::of(object["apiVersion"].as_str()?, object["kind"].as_str()?)
 }

@@ -1,18 +1,18 @@
 //! What one commit may do to a service: the `policy` of `coalmine.yaml`, held against the routes that
 //! are in force.
 
-use crate::traffic::Routed;
+use crate::traffic::Shares;
 use crate::values::Policy;
 
 /// Why the policy forbids going from the `live` routes to the `desired` ones in one commit.
 ///
 /// A service without routes yet may begin as it likes. Taking traffic from a canary is a rollback and
 /// always allowed.
-pub fn objection(live: Option<&Routed>, desired: &Routed, policy: &Policy) -> Option<String> {
+pub fn objection(live: Option<&Shares>, desired: &Shares, policy: &Policy) -> Option<String> {
     let (before, after) = (live?, desired);
-    for (version, &share) in &after.shares {
-        let old = before.shares.get(version).copied().unwrap_or(0);
-        let is_rollback = before.primary.as_ref() == Some(version);
+    for (version, share) in after.iter() {
+        let old = before.share(version);
+        let is_rollback = before.primary() == Some(version);
         if share <= old || is_rollback {
             continue;
         }
@@ -25,7 +25,7 @@ pub fn objection(live: Option<&Routed>, desired: &Routed, policy: &Policy) -> Op
                 old + step
             ));
         }
-        if policy.require_header_phase && old == 0 && !before.by_header.contains(version) {
+        if policy.require_header_phase && old == 0 && !before.is_header_target(version) {
             return Some(format!(
                 "policy.requireHeaderPhase: {version} would get {share} percent without having \
                  been tried by header; push `canary: {{version: {version}, headers: ...}}` with \
@@ -38,23 +38,14 @@ pub fn objection(live: Option<&Routed>, desired: &Routed, policy: &Policy) -> Op
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
     use crate::values::Weight;
 
-    fn destination(version: &str) -> Value {
-        json!({"upstream": {"name": "echo"}, "subset": {"values": {"version": version}}})
-    }
-
-    fn table(canary_weight: u64, with_header: bool) -> Routed {
-        let header = json!({"matchers": [{"prefix": "/echo", "headers": [{"name": "stage"}]}],
-            "routeAction": {"single": destination("v2")}});
-        let split = json!({"matchers": [{"prefix": "/echo"}], "routeAction": {"multi": {"destinations": [
-            {"destination": destination("v1"), "weight": 100 - canary_weight},
-            {"destination": destination("v2"), "weight": canary_weight}]}}});
-        let routes = if with_header { vec![header, split] } else { vec![split] };
-        Routed::of("echo", &json!({"spec": { "routes": routes }}))
+    fn table(canary_weight: u64, with_header: bool) -> Shares {
+        let shares: Shares =
+            [("v1", 100 - canary_weight), ("v2", canary_weight)].into_iter().collect();
+        let shares = shares.with_primary("v1");
+        if with_header { shares.with_header_target("v2") } else { shares }
     }
 
     fn at_most(percent: u32) -> Policy {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use coalmine_core::sanitize::has_shape;
 use coalmine_core::problem::Problem;
 use coalmine_core::render::{Owner, render};
+use coalmine_core::traffic::Traffic;
 use coalmine_core::tree::{File, Tree};
 use coalmine_core::values::{Reader, Repository};
 use libfuzzer_sys::fuzz_target;
@@ -49,7 +50,7 @@ fn check(repository: &Repository, files: &BTreeMap<String, File>) {
     let owner = Owner { instance: "default".to_owned(), revision: "0123456789abcdef".to_owned() };
     for service in repository.services.values() {
         match service {
-            Ok(service) => drop((service.warnings(), render(service, &owner))),
+            Ok(service) => drop((service.warnings(), render(service, &Traffic::of(service), &owner))),
             Err(problems) => show(problems, files),
         }
     }

@@ -13,6 +13,7 @@ use super::git::Git;
 use crate::cluster::Cluster;
 use crate::report::Requests;
 use crate::source::Source;
+use coalmine_core::kind::Kind;
 use coalmine_core::sanitize::harmless;
 use coalmine_core::values::Repository;
 
@@ -98,17 +99,14 @@ impl Doctor {
             cluster.list(kind.api_version, kind.kind, Some(&self.gloo_namespace), "").await?;
         }
         let namespace = &self.gloo_namespace;
-        let of = |kind: &'static str, api_version: &'static str| {
-            cluster.list(api_version, kind, Some(namespace), "")
-        };
-        let settings = of("Settings", "gloo.solo.io/v1").await?;
+        let settings = cluster.list_known(Kind::Settings, Some(namespace), "").await?;
         if !settings.iter().any(|(id, _)| id.name == "default") {
             anyhow::bail!(
                 "its kinds are there, but no Settings {namespace}/default; does Gloo run in another \
                  namespace? --gloo-namespace here, gloo.namespace in coalmine.yaml"
             );
         }
-        let gateways = of("Gateway", "gateway.solo.io/v1").await?;
+        let gateways = cluster.list_known(Kind::Gateway, Some(namespace), "").await?;
         if gateways.is_empty() {
             anyhow::bail!(
                 "no Gateway is in {namespace}, so nobody listens; Gloo's Helm chart brings one"

@@ -15,8 +15,8 @@ use crate::cluster::Cluster;
 use crate::report::Requests;
 use crate::source::read_directory;
 use coalmine_core::edit::valid;
+use coalmine_core::kind::Kind;
 use coalmine_core::labels::SERVICE;
-use coalmine_core::plan::is_route;
 use coalmine_core::proposal::{Expected, host_of, in_words, reference};
 use coalmine_core::sanitize::harmless;
 
@@ -156,10 +156,12 @@ async fn of_cluster(service: &str) -> anyhow::Result<Seen> {
         for (id, object) in cluster.list(kind.api_version, kind.kind, None, "").await? {
             snapshot.upsert(&object);
             let label = |name: &str| object["metadata"]["labels"][name].as_str();
-            if is_route(&id) && label(SERVICE) == Some(service) {
+            if id.is_route() && label(SERVICE) == Some(service) {
                 routes.insert(reference(&id));
             }
-            if let ("Pod", Some(app), Some(version)) = (kind.kind, label("app"), label("version")) {
+            if let (true, Some(app), Some(version)) =
+                (id.is(Kind::Pod), label("app"), label("version"))
+            {
                 let pod = ResourceRef::new(id.namespace.as_deref().unwrap_or_default(), &id.name);
                 versions.insert(pod, format!("{app} {version}"));
             }

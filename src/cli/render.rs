@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use super::validate::print_problems;
 use crate::source::read_directory;
 use coalmine_core::render::{DEFAULT_INSTANCE, Owner, render};
+use coalmine_core::traffic::Traffic;
 use coalmine_core::values::{Outcome, Repository, ServiceName};
 
 /// Print the objects of a folder's services as YAML, in a stable order
@@ -37,7 +38,7 @@ impl Render {
 
         let mut yaml = String::new();
         for service in selected.iter().filter_map(|outcome| outcome.as_ref().ok()) {
-            for manifest in render(service, &owner).iter() {
+            for manifest in render(service, &Traffic::of(service), &owner).iter() {
                 if !yaml.is_empty() {
                     yaml += "---\n";
                 }

@@ -30,19 +30,10 @@ pub use watched_kind::WatchedKind;
 use whole::Whole;
 
 use crate::report::Requests;
+use coalmine_core::kind::Kind;
 use coalmine_core::labels::{FIELD_MANAGER, INSTANCE, SERVICE};
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::identify;
-
-/// The kinds a service consists of; an object of these with our label that nothing desires is
-/// pruned.
-const SERVICE_KINDS: [(&str, &str); 5] = [
-    ("gateway.solo.io/v1", "VirtualService"),
-    ("gateway.solo.io/v1", "RouteTable"),
-    ("gloo.solo.io/v1", "Upstream"),
-    ("v1", "Service"),
-    ("apps/v1", "Deployment"),
-];
 
 /// How many objects are written or tried at the same time. An API server turns requests away when it
 /// has too many, and each takes a connection and its buffers; more at once is no quicker.
@@ -161,10 +152,23 @@ impl Cluster {
         let service = service.map(|service| format!(",{SERVICE}={service}")).unwrap_or_default();
         let selector = format!("{INSTANCE}={instance}{service}");
         let mut found = BTreeMap::new();
-        for (api_version, kind) in SERVICE_KINDS {
-            found.extend(self.list(api_version, kind, None, &selector).await?);
+        for kind in Kind::OF_SERVICES {
+            found.extend(self.list_known(kind, None, &selector).await?);
         }
         Ok(found)
+    }
+
+    /// Objects of a known kind by label selector (empty: all), in one namespace or in all.
+    ///
+    /// # Errors
+    /// As [`Cluster::list`].
+    pub async fn list_known(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Vec<(ObjectId, Value)>, ClusterError> {
+        self.list(kind.api_version(), kind.as_str(), namespace, selector).await
     }
 
     /// Objects of one kind by label selector (empty: all), in one namespace or in all.
@@ -239,7 +243,8 @@ impl Cluster {
         let selector = ListParams::default().labels(&format!("{INSTANCE}={instance}"));
         let mut kinds = Vec::new();
         for (resource, _) in listable {
-            if ["Pod", "Endpoints", "EndpointSlice", "Event"].contains(&resource.kind.as_str()) {
+            let known = Kind::of(&resource.api_version, &resource.kind);
+            if known.is_some_and(Kind::is_made_by_kubernetes) {
                 continue;
             }
             let api: Api<Whole> = Api::all_with(self.client.clone(), &resource);

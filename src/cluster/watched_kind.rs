@@ -1,5 +1,7 @@
 //! The kinds of objects that are watched.
 
+use coalmine_core::kind::Kind;
+
 /// A kind that is watched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WatchedKind {
@@ -20,8 +22,8 @@ impl WatchedKind {
             kind: kind.kind.into(),
             only_ours: false,
         });
-        let ours = [("v1", "Endpoints"), ("v1", "Pod"), ("apps/v1", "Deployment")];
-        routing.chain(ours.map(|(api_version, kind)| Self::ours(api_version, kind)))
+        let ours = [Kind::Endpoints, Kind::Pod, Kind::Deployment];
+        routing.chain(ours.map(|kind| Self::ours(kind.api_version(), kind.as_str())))
     }
 
     /// Objects with our label of any kind.

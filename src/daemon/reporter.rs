@@ -11,8 +11,7 @@ use crate::reconcile::{Deed, Standing};
 use crate::report::{Events, PerVersion, Reason, Shown, State};
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::PodFacts;
-use coalmine_core::plan::is_route;
-use coalmine_core::traffic::Routed;
+use coalmine_core::traffic::Shares;
 
 /// Reports to people and programs.
 pub(super) struct Reporter {
@@ -24,7 +23,7 @@ pub(super) struct Reporter {
 /// What the cluster has of a service, as far as it is shown.
 pub(super) struct Observed {
     pods: Vec<PodFacts>,
-    routed: Option<Routed>,
+    live: Option<Shares>,
 }
 
 impl Reporter {
@@ -49,9 +48,9 @@ impl Reporter {
     /// What the cluster has of a service now.
     pub(super) fn observe(&self, name: &str) -> Observed {
         let objects = self.live.of_service(name);
-        let routed = objects.iter().filter(|(id, _)| is_route(id));
-        let routed = routed.filter_map(|(_, facts)| facts.routed()).next().cloned();
-        Observed { pods: self.live.pods(name), routed }
+        let routes = objects.iter().filter(|(id, _)| id.is_route());
+        let live = routes.filter_map(|(_, facts)| facts.shares()).next().cloned();
+        Observed { pods: self.live.pods(name), live }
     }
 
     /// Reports how a pass ended that was to apply this revision.
@@ -65,7 +64,7 @@ impl Reporter {
         let mut event = None;
         self.shown.board.service(name, |report| {
             report.ready_pods = ready_pods(&report.weights, &observed.pods);
-            report.observed_weights = shares(&report.weights, observed.routed.as_ref());
+            report.observed_weights = shares(&report.weights, observed.live.as_ref());
             let before = (report.state, report.reason.clone(), report.revision.clone());
             (report.standing_drift, report.fight) = (None, None);
             match standing {
@@ -111,7 +110,7 @@ impl Reporter {
         let metrics = &self.shown.metrics;
         match deed {
             Deed::Applied(ids) => {
-                let routes = ids.iter().filter(|id| is_route(id)).map(ToString::to_string);
+                let routes = ids.iter().filter(|id| id.is_route()).map(ToString::to_string);
                 let routes: Vec<String> = routes.collect();
                 if !routes.is_empty() && self.shown.board.was_in_force(name) {
                     let message = format!("{} as revision {revision} says", routes.join(", "));
@@ -151,7 +150,7 @@ impl Reporter {
     /// An Event about a service is one about its routes, or what else there is of it.
     fn about_service(&self, name: &str, reason: Reason, message: &str) {
         let objects = self.live.of_service(name);
-        let routes = objects.keys().find(|id| is_route(id));
+        let routes = objects.keys().find(|id| id.is_route());
         if let Some(id) = routes.or_else(|| objects.keys().next()) {
             self.about(id, reason, message);
         }
@@ -164,11 +163,8 @@ impl Reporter {
 }
 
 /// The shares that the routes in the cluster give, of those versions that they name.
-fn shares(versions: &PerVersion<u8>, routed: Option<&Routed>) -> PerVersion<u8> {
-    versions.filter_map(|version, _| {
-        let share = routed?.shares.get(version)?;
-        u8::try_from(*share).ok()
-    })
+fn shares(versions: &PerVersion<u8>, live: Option<&Shares>) -> PerVersion<u8> {
+    versions.filter_map(|version, _| u8::try_from(live?.get(version)?).ok())
 }
 
 /// How many pods of each version are ready, of those versions whose pods are known.
@@ -184,19 +180,17 @@ fn ready_pods(versions: &PerVersion<u8>, pods: &[PodFacts]) -> PerVersion<u32> {
 mod tests {
     use super::*;
     use crate::testing::service;
+    use coalmine_core::traffic::Traffic;
 
     #[test]
     fn the_observed_shares_are_those_of_the_routes_that_are_there() {
         let service = service(
             "deployment: {v1: {}, v2: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n",
         );
-        let wanted = PerVersion::of_shares(&service);
-        let routed = Routed {
-            shares: [("v1".to_owned(), 90), ("v3".to_owned(), 10)].into(),
-            ..Routed::default()
-        };
+        let wanted = PerVersion::of_weights(&Traffic::of(&service));
+        let live: Shares = [("v1", 90), ("v3", 10)].into_iter().collect();
         let told: Vec<_> =
-            shares(&wanted, Some(&routed)).iter().map(|it| (it.0.to_owned(), it.1)).collect();
+            shares(&wanted, Some(&live)).iter().map(|it| (it.0.to_owned(), it.1)).collect();
         assert_eq!(told, [("v1".to_owned(), 90)]);
         assert_eq!(shares(&wanted, None), PerVersion::default());
     }
@@ -213,7 +207,7 @@ mod tests {
             "deployment: {v1: {}, v2: {}, v3: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n",
         );
         let pods = [pod("v1", true), pod("v2", false), pod("v1", true), pod("v0", true)];
-        let ready = ready_pods(&PerVersion::of_shares(&service), &pods);
+        let ready = ready_pods(&PerVersion::of_weights(&Traffic::of(&service)), &pods);
         assert_eq!(ready.iter().collect::<Vec<_>>(), [("v1", 2), ("v2", 0)]);
     }
 }

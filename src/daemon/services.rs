@@ -17,6 +17,7 @@ use crate::reconcile::{Deed, Memory, Reconciler, Retry, Standing, leaves};
 use crate::report::Health;
 use crate::scheduler::{self, Failure, KnownServices, Pass, PassResult, Passes, Queue, Taken};
 use crate::telemetry;
+use coalmine_core::kind::Kind;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::plan::Job;
 
@@ -83,7 +84,7 @@ impl Services {
         for request in &requests {
             if let DesiredState::Platform(platform) = &request.state {
                 let ids = platform.manifests.iter().map(Manifest::id);
-                let namespaces = ids.filter(|id| id.kind == "Namespace").cloned().collect();
+                let namespaces = ids.filter(|id| id.is(Kind::Namespace)).cloned().collect();
                 *locked(&self.shared.namespaces) = namespaces;
             }
         }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Touched;
 use crate::cluster::WatchedKind;
+use coalmine_core::kind::Kind;
 use coalmine_core::labels::{SERVICE, last_changed};
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::{
@@ -189,9 +190,9 @@ impl State {
                 seen.insert(id.clone());
             }
         }
-        match (api_version, kind) {
-            ("v1", "Pod") => self.enter_pod(&id, object),
-            ("v1", "Endpoints") => self.enter_endpoints(&id, object),
+        match id.known_kind() {
+            Some(Kind::Pod) => self.enter_pod(&id, object),
+            Some(Kind::Endpoints) => self.enter_endpoints(&id, object),
             _ => self.enter_object(id, object),
         }
     }
@@ -256,8 +257,8 @@ impl State {
     ) -> Option<Touched> {
         let id = identify(object, api_version, kind);
         let is_newer = |known: u64| known > version(object);
-        match (api_version, kind) {
-            ("v1", "Pod" | "Endpoints") => self.forget(&id),
+        match id.known_kind() {
+            Some(Kind::Pod | Kind::Endpoints) => self.forget(&id),
             _ if self.objects.get(&id).is_some_and(|facts| is_newer(facts.version)) => None,
             _ => self.forget(&id),
         }
@@ -265,8 +266,8 @@ impl State {
 
     fn forget(&mut self, id: &ObjectId) -> Option<Touched> {
         let key = || (id.namespace.clone().unwrap_or_default(), id.name.clone());
-        match (id.api_version.as_str(), id.kind.as_str()) {
-            ("v1", "Pod") => {
+        match id.known_kind() {
+            Some(Kind::Pod) => {
                 let service = self
                     .pods
                     .iter_mut()
@@ -274,7 +275,7 @@ impl State {
                 self.pods.retain(|_, pods| !pods.is_empty());
                 Some(Touched::Service(service))
             }
-            ("v1", "Endpoints") => {
+            Some(Kind::Endpoints) => {
                 let known = self.endpoints.remove(&key())?;
                 Some(Touched::Service(known.service))
             }
@@ -315,12 +316,14 @@ impl State {
         let is_gone = |id: &ObjectId| {
             id.api_version == kind.api_version && id.kind == kind.kind && !seen.contains(id)
         };
-        let gone: Vec<ObjectId> = match kind.kind.as_str() {
-            "Pod" => {
+        let gone: Vec<ObjectId> = match Kind::of(&kind.api_version, &kind.kind) {
+            Some(Kind::Pod) => {
                 let pods = self.pods.values().flat_map(BTreeMap::keys);
                 pods.map(|key| named(kind, key)).filter(is_gone).collect()
             }
-            "Endpoints" => self.endpoints.keys().map(|k| named(kind, k)).filter(is_gone).collect(),
+            Some(Kind::Endpoints) => {
+                self.endpoints.keys().map(|k| named(kind, k)).filter(is_gone).collect()
+            }
             _ => self.objects.keys().filter(|id| is_gone(id)).cloned().collect(),
         };
         // Whoever could not be looked at without this kind can be now.

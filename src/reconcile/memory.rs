@@ -11,7 +11,7 @@ use coalmine_core::health::Verdict;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::Facts;
-use coalmine_core::plan::{Undo, is_route};
+use coalmine_core::plan::Undo;
 
 /// The pause after the first repair of an object, doubled by each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -108,7 +108,7 @@ impl Memory {
     /// Notes since when the routes are as they are seen, whoever changed them: also a write of ours
     /// whose answer was lost shows in this way.
     pub(super) fn note_routes(&mut self, objects: &BTreeMap<ObjectId, Facts>, now: Timestamp) {
-        let routes = objects.iter().filter(|(id, _)| is_route(id));
+        let routes = objects.iter().filter(|(id, _)| id.is_route());
         let seen =
             |facts: &Facts| ((facts.owned, facts.terminating), facts.verdict().map(Verdict::rank));
         let routes: BTreeMap<_, _> = routes.map(|(id, facts)| (id.clone(), seen(facts))).collect();
@@ -211,7 +211,7 @@ mod tests {
     fn routes_that_gloo_accepts_after_it_had_rejected_them_are_served_from_then_on() {
         let mut memory = Memory::new(second(0));
         let mut judged = |state: &str, now: i64| {
-            let object = json!({"kind": "RouteTable",
+            let object = json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable",
                 "metadata": {"name": "echo-routes", "namespace": "echo"},
                 "status": {"statuses": {"gloo-system": {"state": state}}}});
             let objects = [(table(), Facts::of(&object, "default", "gloo-system"))].into();

@@ -30,7 +30,7 @@ use coalmine_core::labels::ADOPT;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::Claim;
-use coalmine_core::plan::{Job, Observation, Step, is_route, plan, transition};
+use coalmine_core::plan::{Job, Observation, Step, plan, transition};
 use coalmine_core::policy;
 use coalmine_core::values::{Drift, PLATFORM, Policy, Timing};
 use memory::Refused;
@@ -409,11 +409,11 @@ impl Pass<'_> {
     }
 
     fn objection_of_policy(&self, sight: &Sight) -> Option<String> {
-        let changes_routes = sight.seen.changed.iter().any(is_route);
+        let changes_routes = sight.seen.changed.iter().any(ObjectId::is_route);
         if self.job.service == PLATFORM || !changes_routes || self.job.desired.routes.is_empty() {
             return None;
         }
-        let is_drift = sight.drifted.iter().any(is_route);
+        let is_drift = sight.drifted.iter().any(ObjectId::is_route);
         if is_drift {
             return None;
         }

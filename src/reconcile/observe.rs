@@ -6,12 +6,11 @@ use jiff::Timestamp;
 
 use super::memory::Memory;
 use super::{Conduct, Ended, Reconciler, objection};
+use coalmine_core::kind::Kind;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::{Addresses, Claim, Facts, PodFacts};
-use coalmine_core::plan::{
-    Answering, Backend, Job, Observation, Pods, Undo, is_judged_by_gloo, is_route,
-};
+use coalmine_core::plan::{Answering, Backend, Job, Observation, Pods, Undo};
 use coalmine_core::values::{Drift, PLATFORM};
 
 /// What is seen of a service, and what of it is drift.
@@ -122,7 +121,7 @@ impl Reconciler {
                 of_version.cloned().collect()
             } else {
                 let listed =
-                    self.cluster.list("v1", "Pod", Some(namespace), &pods.selector).await?;
+                    self.cluster.list_known(Kind::Pod, Some(namespace), &pods.selector).await?;
                 listed.iter().map(|(_, pod)| PodFacts::of(pod)).collect()
             };
             by_selector.insert(pods.selector.clone(), found);
@@ -146,7 +145,7 @@ pub fn leaves(objects: &BTreeMap<ObjectId, Facts>) -> bool {
 /// needs: marks differ only where a change of them was under way.
 fn surplus(job: &Job, objects: &BTreeMap<ObjectId, Facts>) -> BTreeSet<ObjectId> {
     let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
-    let rank = |id: &ObjectId| (is_route(id), is_judged_by_gloo(id));
+    let rank = |id: &ObjectId| (id.is_route(), id.has_gloo_status());
     let kept = objects.iter().filter(|(_, facts)| facts.kept && job.farewell);
     let highest = kept.map(|(id, _)| rank(id)).max();
     let left = objects.iter().filter(|(id, facts)| {
@@ -209,15 +208,15 @@ mod tests {
     use coalmine_core::object_state::identify;
 
     fn objects(kept: &[&str]) -> BTreeMap<ObjectId, Facts> {
-        let kinds = ["Deployment", "Upstream", "RouteTable"];
+        let kinds = [Kind::Deployment, Kind::Upstream, Kind::RouteTable];
         let objects = kinds.map(|kind| -> Value {
-            json!({"apiVersion": "gloo.solo.io/v1", "kind": kind, "metadata": {"name": "echo",
+            json!({"apiVersion": kind.api_version(), "kind": kind, "metadata": {"name": "echo",
                 "namespace": "echo", "labels": {INSTANCE: "default", SERVICE: "echo"},
-                "annotations": {KEEP: kept.contains(&kind).to_string()}}})
+                "annotations": {KEEP: kept.contains(&kind.as_str()).to_string()}}})
         });
         let of = |object: &Value| {
-            let id =
-                identify(object, "gloo.solo.io/v1", object["kind"].as_str().unwrap_or_default());
+            let text = |field: &str| object[field].as_str().unwrap_or_default();
+            let id = identify(object, text("apiVersion"), text("kind"));
             (id, Facts::of(object, "default", "gloo-system"))
         };
         objects.iter().map(of).collect()
@@ -227,13 +226,13 @@ mod tests {
     fn there_is_no_way_back_to_before_routes_that_gloo_has_accepted_since() {
         let table = |version: &str, state: &str| {
             let labels = json!({format!("f:{INSTANCE}"): {}});
-            json!({"apiVersion": "v1", "kind": "RouteTable", "spec": {"routes": [version]},
+            json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable", "spec": {"routes": [version]},
                 "metadata": {"name": "echo", "namespace": "echo", "labels": {INSTANCE: "default"},
                     "managedFields": [{"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1":
                         {"f:metadata": {"f:labels": labels}, "f:spec": {"f:routes": {}}}}]},
                 "status": {"statuses": {"gloo-system": {"state": state}}}})
         };
-        let id = identify(&table("v1", ""), "v1", "RouteTable");
+        let id = identify(&table("v1", ""), "gateway.solo.io/v1", "RouteTable");
         let accepted = |live: &Value, before: Option<&Value>| {
             let before = before.map(|routes| {
                 let mut routes = routes.clone();

@@ -8,8 +8,7 @@ use coalmine_core::diff::{self, Difference};
 use coalmine_core::labels::FIELD_MANAGER;
 use coalmine_core::managed_fields::holds;
 use coalmine_core::object::Manifest;
-use coalmine_core::object_state::{Claim, is_part_of_gloo};
-use coalmine_core::plan::is_route;
+use coalmine_core::object_state::Claim;
 
 /// One object that the API server would take in place of another.
 pub(super) struct Tried {
@@ -68,7 +67,7 @@ impl Reconciler {
         if let Some(reason) = objection(job, id, &claim) {
             return Err(Ended::Stalled(reason));
         }
-        if !is_known && is_route(id) {
+        if !is_known && id.is_route() {
             // There is a way back to it.
             self.live.note(&live);
         }
@@ -89,7 +88,7 @@ fn has_distinct_entries(manifest: &Manifest) -> bool {
             _ => true,
         }
     }
-    is_part_of_gloo(manifest.id()) || is_distinct(manifest.object())
+    manifest.id().is_routing() || is_distinct(manifest.object())
 }
 
 /// Whether an object that was tried is there already: the API server gives a version only to what it

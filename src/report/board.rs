@@ -14,6 +14,7 @@ use super::routes::{self, Route};
 use super::service::{Drift, ServiceReport, State};
 use super::tally::Tally;
 use crate::source::Revision;
+use coalmine_core::traffic::Traffic;
 use coalmine_core::values::{PLATFORM, Service};
 
 /// The git source.
@@ -264,9 +265,10 @@ impl Board {
     pub fn detail(&self, name: &str) -> Option<Detail> {
         let content = self.content();
         let entry = content.services.get(name)?;
+        let traffic = entry.values.as_ref().map(|values| Traffic::of(values));
         Some(Detail {
             report: entry.shown(),
-            routes: entry.values.as_ref().map(|values| routes::routes(values)).unwrap_or_default(),
+            routes: traffic.as_ref().map(routes::routes).unwrap_or_default(),
             history: entry.history.clone(),
         })
     }

@@ -12,6 +12,7 @@ use super::per_version::PerVersion;
 use super::service::Drift;
 use crate::source::Revision;
 use coalmine_core::phase::{Change, Phase};
+use coalmine_core::traffic::Traffic;
 use coalmine_core::values::Service;
 
 /// The most commits that are kept of a service; the oldest go first.
@@ -133,7 +134,7 @@ impl History {
         let is_mended = matches!(self.steps.last(), Some(Step { asked: Asked::Errors { .. }, .. }));
         let Some(course) = course.or(is_mended.then_some(Course::Other)) else { return };
         let phase = Phase::of(service);
-        let weights = PerVersion::of_shares(service);
+        let weights = PerVersion::of_weights(&Traffic::of(service));
         // What this daemon finds asked for when it starts, an earlier commit asked for.
         if let (Course::First, Some(last)) = (course, self.steps.last_mut())
             && last.taken_up_at.is_none()

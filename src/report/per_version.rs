@@ -2,7 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
-use coalmine_core::values::{Service, Version};
+use coalmine_core::traffic::Traffic;
+use coalmine_core::values::Version;
 
 /// A number for each version, in the order of the versions' names. There are many services and each has
 /// few versions: a tree's node would have room for eleven.
@@ -23,10 +24,9 @@ impl<N: Copy> PerVersion<N> {
 }
 
 impl PerVersion<u8> {
-    /// Each version's share of the unmarked requests, in percent.
-    pub fn of_shares(service: &Service) -> Self {
-        let versions = service.versions.keys();
-        versions.map(|version| (version, service.routes.share(version).percent())).collect()
+    /// Each version's share of the requests without the canary's headers, in percent.
+    pub fn of_weights(traffic: &Traffic) -> Self {
+        traffic.weights().map(|(version, weight)| (version, weight.percent())).collect()
     }
 }
 

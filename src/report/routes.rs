@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::per_version::PerVersion;
-use coalmine_core::values::{Canary, HeaderMatch, PathMatch, Service, ValueMatch, Weight};
+use coalmine_core::traffic::{Rule, Traffic};
+use coalmine_core::values::{HeaderMatch, ValueMatch};
 
 /// One route: which requests it takes, and who answers them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,7 +21,7 @@ pub struct Route {
     pub query_parameters: Map<String, Value>,
     /// Conditions on headers, in the words of the values.
     pub headers: Map<String, Value>,
-    /// Version to percent of these requests.
+    /// Version to percent of these matches.
     pub weights: PerVersion<u8>,
     /// Version to percent of these requests that it gets a copy of.
     pub shadow: PerVersion<u8>,
@@ -28,57 +29,38 @@ pub struct Route {
     pub options: Vec<String>,
 }
 
-/// The routes that the values mean, in the order in which Gloo tries them: of each path the header
-/// route first, then the one for everybody else.
-pub(super) fn routes(service: &Service) -> Vec<Route> {
-    let mut routes = Vec::new();
-    for path in &service.routes.paths {
-        if let Some(canary) = &service.routes.canary
-            && !canary.headers.is_empty()
-        {
-            routes.push(header_route(service, path, canary));
-        }
-        routes.push(main_route(service, path));
-    }
-    routes
+/// The routes of a service, in the order in which Gloo tries them.
+pub(super) fn routes(traffic: &Traffic) -> Vec<Route> {
+    traffic.rules().iter().map(Route::of).collect()
 }
 
-/// The headers that lead to the canary, in the words of the values.
-pub(super) fn headers(service: &Service) -> Map<String, Value> {
-    let headers = service.routes.canary.iter().flat_map(|canary| &canary.headers);
+/// Conditions on headers, in the words of the values.
+pub(super) fn headers<'a>(
+    headers: impl Iterator<Item = (&'a String, &'a HeaderMatch)>,
+) -> Map<String, Value> {
     headers.map(|(name, wanted)| (name.clone(), header_in_words(wanted))).collect()
 }
 
-fn header_route(service: &Service, path: &PathMatch, canary: &Canary) -> Route {
-    let weights = [(&canary.version, Weight::FULL.percent())].into_iter().collect();
-    let route = route(service, path);
-    Route { headers: headers(service), weights, ..route }
-}
-
-fn main_route(service: &Service, path: &PathMatch) -> Route {
-    let canary = service.routes.canary.as_ref();
-    let shadow = canary.filter(|canary| canary.shadow > Weight::ZERO);
-    let shadow = shadow.map(|canary| (&canary.version, canary.shadow.percent()));
-    Route { shadow: shadow.into_iter().collect(), ..route(service, path) }
-}
-
-fn route(service: &Service, path: &PathMatch) -> Route {
-    let routed = service.routed_versions().into_iter();
-    let weights = routed.map(|version| (version, service.routes.share(version).percent()));
-    let parameters = path.query_parameters.iter();
-    let mut options: Vec<String> =
-        service.routes.options.keys().chain(path.options.keys()).cloned().collect();
-    options.sort();
-    options.dedup();
-    Route {
-        kind: path.path.kind(),
-        path: path.path.text().to_owned(),
-        methods: path.methods.iter().cloned().collect(),
-        query_parameters: parameters.map(|(name, v)| (name.clone(), value_in_words(v))).collect(),
-        headers: Map::new(),
-        weights: weights.collect(),
-        shadow: PerVersion::default(),
-        options,
+impl Route {
+    fn of(rule: &Rule) -> Self {
+        let matches = &rule.matches;
+        let parameters = matches.query_parameters.iter();
+        let weights = rule.destinations.iter().map(|it| (&it.version, it.weight.percent()));
+        let shadow = rule.shadow.iter().map(|it| (&it.version, it.weight.percent()));
+        let mut options: Vec<String> = rule.options.keys().cloned().collect();
+        options.sort();
+        Self {
+            kind: matches.path.kind(),
+            path: matches.path.text().to_owned(),
+            methods: matches.methods.iter().cloned().collect(),
+            query_parameters: parameters
+                .map(|(name, wanted)| (name.clone(), value_in_words(wanted)))
+                .collect(),
+            headers: headers(matches.headers.iter()),
+            weights: weights.collect(),
+            shadow: shadow.collect(),
+            options,
+        }
     }
 }
 
@@ -115,7 +97,7 @@ mod tests {
              options: {retries: {numRetries: 1}}}\n  primary: {version: v1}\n  \
              canary: {version: v2, weight: 10, shadow: 5, headers: {stage: canary, user: {value: bot, invert: true}}}\n",
         );
-        let routes = serde_json::to_value(routes(&service)).expect("JSON");
+        let routes = serde_json::to_value(routes(&Traffic::of(&service))).expect("JSON");
         let header = json!({"stage": "canary", "user": {"value": "bot", "invert": true}});
         let exact = json!({
             "kind": "exact", "path": "/echo/one", "methods": ["GET"],

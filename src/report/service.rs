@@ -8,6 +8,7 @@ use super::condition::Condition;
 use super::per_version::PerVersion;
 use super::routes;
 use coalmine_core::phase::Phase;
+use coalmine_core::traffic::Traffic;
 use coalmine_core::values::{Binding, Service};
 
 /// How a service is doing.
@@ -109,13 +110,13 @@ pub struct Drift {
 impl ServiceReport {
     /// Takes over what the values say.
     pub fn describe(&mut self, service: &Service) {
-        let routes = &service.routes;
+        let (routes, traffic) = (&service.routes, Traffic::of(service));
         self.namespace = service.namespace.clone();
         self.phase = Phase::of(service).to_string();
         self.primary = routes.primary.as_str().into();
         self.canary = routes.canary.as_ref().map(|canary| canary.version.as_str().into());
-        self.weights = PerVersion::of_shares(service);
-        self.headers = routes::headers(service);
+        self.weights = PerVersion::of_weights(&traffic);
+        self.headers = routes::headers(traffic.headers());
         self.paths = routes.paths.iter().map(|path| path.path.text().to_owned()).collect();
         self.domains = match &routes.binding {
             Binding::Domains(domains) => domains.clone(),

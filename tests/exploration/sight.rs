@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coalmine_core::health::{Health, Verdict};
+use coalmine_core::kind::Kind;
 use coalmine_core::managed_fields::Digest;
-use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::object::{Manifest, ObjectId, object};
 use coalmine_core::object_state::{Addresses, Claim, Detail, Facts, PodFacts};
-use coalmine_core::plan::{
-    Answering, Backend, Desired, Observation, Pods, Step, Undo, is_route, plan,
-};
-use coalmine_core::traffic::Routed;
+use coalmine_core::plan::{Answering, Backend, Desired, Observation, Pods, Step, Undo, plan};
+use coalmine_core::traffic::Shares;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -45,7 +44,7 @@ impl Decision {
             Some(Step::Route(_)) => Self::Route,
             Some(Step::PutBack { .. }) => Self::PutBack,
             Some(Step::Delete(ids)) => match &ids[0] {
-                id if is_route(id) => Self::Unroute,
+                id if id.is_route() => Self::Unroute,
                 id if id.kind == "Deployment" => Self::Undeploy(version_of(id)),
                 _ => Self::Hide,
             },
@@ -124,7 +123,7 @@ impl Rollout {
         };
         let table = manifest("RouteTable", "echo-routes");
         let live =
-            self.routes.map(|routes| facts(Detail::Routes { verdict, routed: shares(routes) }));
+            self.routes.map(|routes| facts(Detail::Routes { verdict, shares: shares(routes) }));
         note(table.id().clone(), goal.routes.is_some(), live);
         if goal.routes.is_some() && self.routes != goal.routes {
             changed.insert(table.id().clone());
@@ -162,20 +161,20 @@ fn moment(old: bool) -> Timestamp {
     Timestamp::from_second(if old { 0 } else { NOW }).expect("within the calendar")
 }
 
-fn shares(routes: u8) -> Routed {
+fn shares(routes: u8) -> Shares {
     let (shares, by_header) = ROUTES[usize::from(routes)];
-    let name = |version: u8| format!("v{}", version + 1);
-    Routed {
-        shares: shares.iter().map(|(version, share)| (name(*version), *share)).collect(),
-        primary: shares.first().map(|(version, _)| name(*version)),
-        by_header: by_header.map(name).into_iter().collect(),
-        elsewhere: false,
+    let name = |version: u8| ["v1", "v2", "v3"][usize::from(version)];
+    let mut given: Shares =
+        shares.iter().map(|(version, share)| (name(*version), *share)).collect();
+    if let Some((primary, _)) = shares.first() {
+        given = given.with_primary(name(*primary));
     }
+    by_header.map(name).into_iter().fold(given, |given, target| given.with_header_target(target))
 }
 
 fn manifest(kind: &str, name: &str) -> Manifest {
-    let metadata = json!({"name": name, "namespace": "echo"});
-    Manifest::new(json!({"apiVersion": "v1", "kind": kind, "metadata": metadata})).expect("named")
+    let known = Kind::ALL.into_iter().find(|known| known.as_str() == kind).expect("a known kind");
+    Manifest::new(object(known, "echo", name, json!({}))).expect("named")
 }
 
 fn deployment(version: u8) -> Manifest {

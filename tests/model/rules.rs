@@ -7,7 +7,7 @@ use coalmine_core::diff;
 use coalmine_core::labels::{self, FIELD_MANAGER};
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::ObjectId;
-use coalmine_core::traffic::Routed;
+use coalmine_core::traffic::Shares;
 use serde_json::Value;
 
 use crate::cluster::store::is_ours;
@@ -229,18 +229,18 @@ impl World {
     /// A version gets more requests only if the proxy knows a pod of it that answers.
     fn judge_routes(&mut self, id: &ObjectId, new: &Value, live: Option<&Value>, service: &str) {
         self.rules.tally.route_writes += 1;
-        let old = live.map(|live| Routed::of(service, live)).unwrap_or_default();
-        let new = Routed::of(service, new);
+        let old = live.map(|live| Shares::read(service, live)).unwrap_or_default();
+        let new = Shares::read(service, new);
         self.rules.ways_back.note(id, live, &new);
         // Of routes that Gloo has not judged the proxy knows nothing.
-        let sent = self.sent(id).map(|sent| Routed::of(service, &sent)).unwrap_or_default();
-        let has_routes = !old.shares.is_empty();
-        let gaining: BTreeSet<&String> = new.gains(&sent).collect();
+        let sent = self.sent(id).map(|sent| Shares::read(service, &sent)).unwrap_or_default();
+        let has_routes = old.iter().next().is_some();
+        let gaining: BTreeSet<&str> = new.gains(&sent).collect();
         let lost: BTreeSet<String> = new
             .gains(&old)
             .filter(|version| gaining.contains(version))
             .filter(|version| !self.is_reachable(service, version, has_routes))
-            .cloned()
+            .map(str::to_owned)
             .collect();
         if !lost.is_empty() && !self.is_excused(service) {
             let what =

@@ -7,7 +7,7 @@ use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::ObjectId;
 use coalmine_core::plan::Job;
 use coalmine_core::render::Owner;
-use coalmine_core::traffic::Routed;
+use coalmine_core::traffic::Shares;
 use serde_json::Value;
 
 use crate::cluster::store::is_ours;
@@ -25,7 +25,7 @@ const KINDS: [&str; 7] =
 /// Routes to which there is a way back.
 #[derive(Clone, Debug)]
 struct Before {
-    routed: Routed,
+    shares: Shares,
     claims_common: bool,
 }
 
@@ -36,12 +36,12 @@ pub(crate) struct WaysBack(BTreeMap<ObjectId, Before>);
 impl WaysBack {
     /// New routes are about to take the place of these. What Gloo has not accepted is no place to go
     /// back to; then it is the one before.
-    pub(crate) fn note(&mut self, id: &ObjectId, live: Option<&Value>, new: &Routed) {
+    pub(crate) fn note(&mut self, id: &ObjectId, live: Option<&Value>, new: &Shares) {
         let service = id.namespace.as_deref().unwrap_or_default();
         match live.filter(|live| is_ours(live)) {
             Some(live) if live["status"]["statuses"][GLOO_NAMESPACE]["state"] == "Accepted" => {
-                let routed = Routed::of(service, live);
-                self.0.insert(id.clone(), Before { routed, claims_common: claims_common(live) });
+                let shares = Shares::read(service, live);
+                self.0.insert(id.clone(), Before { shares, claims_common: claims_common(live) });
             }
             Some(_) => {}
             None => drop(self.0.remove(id)),
@@ -56,8 +56,8 @@ impl WaysBack {
         self.0.clear();
     }
 
-    pub(crate) fn leads_to(&self, id: &ObjectId, routed: &Routed) -> bool {
-        self.0.get(id).is_some_and(|before| before.routed == *routed)
+    pub(crate) fn leads_to(&self, id: &ObjectId, shares: &Shares) -> bool {
+        self.0.get(id).is_some_and(|before| before.shares == *shares)
     }
 }
 
@@ -87,8 +87,8 @@ impl World {
     fn has_way_back(&self, id: &ObjectId) -> bool {
         let service = id.namespace.as_deref().unwrap_or_default();
         let Some(before) = self.rules.ways_back.0.get(id) else { return false };
-        let now = self.store.get(id).map(|live| Routed::of(service, &live)).unwrap_or_default();
-        before.routed.gains(&now).all(|version| self.is_reachable(service, version, true))
+        let now = self.store.get(id).map(|live| Shares::read(service, &live)).unwrap_or_default();
+        before.shares.gains(&now).all(|version| self.is_reachable(service, version, true))
             && self.is_wanted(id)
             && !self.rules.is_meddled(service)
             && !(before.claims_common && self.is_contested(service))

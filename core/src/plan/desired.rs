@@ -6,7 +6,7 @@ use super::observation::Observation;
 use super::ready::Need;
 use crate::object::{Manifest, ObjectId};
 use crate::object_state::{Detail, falls_back};
-use crate::traffic::Routed;
+use crate::traffic::Shares;
 
 /// A version as the steps see it: what must be ready before a route may name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Desired {
     /// RouteTable or VirtualService.
     pub routes: Vec<Manifest>,
     /// Who gets the requests by these routes.
-    pub shares: Routed,
+    pub shares: Shares,
     /// What the routes use.
     pub routed: Vec<Backend>,
     /// The versions of ours that no route uses.
@@ -96,12 +96,12 @@ impl Desired {
             let (Some(before), Backend::Pods(pods)) = (before, backend) else {
                 return Some(Need::Everything(backend));
             };
-            let old = before.shares.get(&pods.version).copied().unwrap_or(0);
+            let old = before.share(&pods.version);
             if leaves_fallback(pods, seen) {
                 Some(Need::Everything(backend))
-            } else if !self.shares.gains(before).any(|version| *version == pods.version) {
+            } else if !self.shares.gains(before).any(|version| version == pods.version) {
                 None
-            } else if old > 0 && self.shares.primary.as_ref() == Some(&pods.version) {
+            } else if old > 0 && self.shares.primary() == Some(&pods.version) {
                 Some(Need::Answers(pods))
             } else {
                 Some(Need::Everything(backend))

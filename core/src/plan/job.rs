@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::kind::Kind;
 use crate::labels::ADOPT;
 use crate::managed_fields::Digest;
 use crate::object::{Manifest, ObjectId};
-use crate::plan::{Backend, Desired, Pods, Undo, is_route};
+use crate::plan::{Backend, Desired, Pods, Undo};
 use crate::render::{Owner, Rendered, render};
-use crate::traffic::Routed;
+use crate::traffic::Traffic;
 use crate::values::{Drift, PLATFORM, Platform, Service, Version, Workload};
 
 /// What is to be done about one service.
@@ -30,15 +31,14 @@ pub struct Job {
 impl Job {
     /// The work that a service's values mean.
     pub fn for_service(service: &Service, owner: &Owner) -> Self {
+        let traffic = Traffic::of(service);
         let Rendered { deployments, service: kubernetes_service, upstreams, routes } =
-            render(service, owner);
-        let names = service.routed_versions();
+            render(service, &traffic, owner);
+        let names: Vec<&Version> = traffic.versions().collect();
         let routed = names.iter().map(|version| backend(service, version)).collect();
         let others = service.versions.iter().filter(|(version, _)| !names.contains(version));
         let unrouted = others.filter(|(_, workload)| matches!(workload, Workload::Deployed(_)));
         let unrouted = unrouted.map(|(version, workload)| pods(service, version, workload));
-        let shares =
-            routes.first().map(|routes| Routed::of(service.name.as_str(), routes.object()));
         Self {
             service: service.name.to_string(),
             desired: Desired {
@@ -47,7 +47,7 @@ impl Job {
                 workloads: deployments.into_iter().chain(kubernetes_service).collect(),
                 upstreams,
                 routes,
-                shares: shares.unwrap_or_default(),
+                shares: traffic.shares().clone(),
                 tolerates_warnings: false,
             },
             adopt: service.adopt,
@@ -63,18 +63,18 @@ impl Job {
             let mut manifest = manifest.clone();
             manifest.mark(&owner.instance, PLATFORM, &owner.revision);
             match manifest.id() {
-                id if is_route(id) => desired.routes.push(manifest),
-                id if id.kind == "Upstream" => desired.upstreams.push(manifest),
+                id if id.is_route() => desired.routes.push(manifest),
+                id if id.is(Kind::Upstream) => desired.upstreams.push(manifest),
                 _ => desired.workloads.push(manifest),
             }
         }
-        desired.workloads.sort_by_key(|manifest| manifest.id().kind != "Namespace");
+        desired.workloads.sort_by_key(|manifest| !manifest.id().is(Kind::Namespace));
         Self { service: PLATFORM.into(), desired, adopt: false, farewell: false, drift: None }
     }
 
     /// The namespaces among its objects.
     pub fn namespaces(&self) -> impl Iterator<Item = &Manifest> {
-        self.desired.workloads.iter().filter(|manifest| manifest.id().kind == "Namespace")
+        self.desired.workloads.iter().filter(|manifest| manifest.id().is(Kind::Namespace))
     }
 
     /// The work of taking a service away.
@@ -106,7 +106,7 @@ impl Job {
         let is_asked =
             |manifest: &Manifest| manifest.object()["metadata"]["annotations"][ADOPT] == "true";
         let mut manifests = self.desired.manifests();
-        self.adopt || id.kind == "Namespace" || manifests.any(|m| m.id() == id && is_asked(m))
+        self.adopt || id.is(Kind::Namespace) || manifests.any(|m| m.id() == id && is_asked(m))
     }
 
     /// Whether what nothing desires any more and is marked to be kept stays: when a service's file
@@ -132,9 +132,8 @@ impl Job {
 
 fn backend(service: &Service, version: &Version) -> Backend {
     match &service.versions[version] {
-        Workload::Upstream(upstream) => Backend::Upstream(ObjectId::new(
-            "gloo.solo.io/v1",
-            "Upstream",
+        Workload::Upstream(upstream) => Backend::Upstream(ObjectId::of(
+            Kind::Upstream,
             Some(&upstream.namespace),
             &upstream.name,
         )),
@@ -150,15 +149,15 @@ fn pods(service: &Service, version: &Version, workload: &Workload) -> Pods {
     Pods {
         version: version.to_string(),
         selector: format!("app={},version={version}", service.name),
-        service: own(service, "v1", "Service", service.name.as_str()),
-        deployment: own(service, "apps/v1", "Deployment", &service.version_name(version)),
+        service: own(service, Kind::Service, service.name.as_str()),
+        deployment: own(service, Kind::Deployment, &service.version_name(version)),
         ours: matches!(workload, Workload::Deployed(_)),
         parked: replicas == Some(0),
     }
 }
 
-fn own(service: &Service, api_version: &str, kind: &str, name: &str) -> ObjectId {
-    ObjectId::new(api_version, kind, Some(&service.namespace), name)
+fn own(service: &Service, kind: Kind, name: &str) -> ObjectId {
+    ObjectId::of(kind, Some(&service.namespace), name)
 }
 
 /// The services that have objects in the cluster and stand nowhere any more, given each object's
@@ -170,4 +169,26 @@ pub fn gone<'a>(
     let owners = inventory.filter(|(_, kept)| !kept).map(|(owner, _)| owner);
     let gone = owners.filter(|owner| !(owner.is_empty() || *owner == PLATFORM || is_known(owner)));
     gone.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_virtual_service_of_another_group_is_no_route_of_gloos() {
+        let owner = Owner { instance: "test".into(), revision: "abc123".into() };
+        let platform = |api_version: &str, kind: &str| {
+            let object = json!({"apiVersion": api_version, "kind": kind,
+                "metadata": {"name": "echo", "namespace": "echo"}, "spec": {}});
+            let manifests = vec![Manifest::new(object).expect("complete")];
+            let platform = Platform { manifests, ..Platform::default() };
+            let desired = Job::for_platform(&platform, &owner).desired;
+            (desired.workloads.len(), desired.upstreams.len(), desired.routes.len())
+        };
+        assert_eq!(platform("gateway.solo.io/v1", "VirtualService"), (0, 0, 1));
+        assert_eq!(platform("networking.istio.io/v1", "VirtualService"), (1, 0, 0));
+        assert_eq!(platform("gloo.solo.io/v1", "Upstream"), (0, 1, 0));
+        assert_eq!(platform("example.org/v1", "Upstream"), (1, 0, 0));
+    }
 }

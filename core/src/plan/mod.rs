@@ -21,10 +21,11 @@ pub use job::{Job, gone};
 pub use observation::{Answering, Observation, Undo};
 
 use crate::health::Verdict;
+use crate::kind::Kind;
 use crate::labels::SERVICE;
 use crate::object::{Manifest, ObjectId};
 use crate::object_state::Facts;
-use crate::traffic::Routed;
+use crate::traffic::Shares;
 use ready::Need;
 
 /// One thing to do, or to wait for.
@@ -85,7 +86,8 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
     }
     steps.extend(verdicts(desired, seen));
 
-    let (old_routes, old_rest): (Vec<_>, Vec<_>) = seen.surplus.iter().cloned().partition(is_route);
+    let (old_routes, old_rest): (Vec<_>, Vec<_>) =
+        seen.surplus.iter().cloned().partition(ObjectId::is_route);
     if !seen.surplus.is_empty() {
         steps.extend(blocked(seen));
     }
@@ -105,16 +107,6 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
         steps.extend(Need::Rollout(pods).unmet(seen));
     }
     steps.0
-}
-
-/// True for the kinds that send requests to Upstreams.
-pub fn is_route(id: &ObjectId) -> bool {
-    matches!(id.kind.as_str(), "RouteTable" | "VirtualService")
-}
-
-/// True for the kinds on which Gloo gives a verdict in their status.
-pub fn is_judged_by_gloo(id: &ObjectId) -> bool {
-    is_route(id) || id.kind == "Upstream" && id.api_version == "gloo.solo.io/v1"
 }
 
 #[derive(Default)]
@@ -196,21 +188,21 @@ fn verdict(id: &ObjectId, desired: &Desired, seen: &Observation) -> Option<Step>
 fn nobody_answers(undo: &Undo, id: &ObjectId, now: &Facts, seen: &Observation) -> Option<String> {
     let (before, _) = undo.before.get(id)?.as_ref()?;
     let service = before.object()["metadata"]["labels"][SERVICE].as_str()?;
-    let (before, now) = (Routed::of(service, before.object()), now.routed()?);
+    let (before, now) = (Shares::read(service, before.object()), now.shares()?);
     let is_ours = |version: &str| {
         let name = format!("{service}-{version}");
-        seen.objects.keys().any(|id| id.kind == "Deployment" && id.name == name)
+        seen.objects.keys().any(|id| id.is(Kind::Deployment) && id.name == name)
     };
     let answers = |version: &str| {
         seen.answering.contains(&Some(version.into()))
             || !is_ours(version) && seen.answering.contains(&None)
     };
-    before.gains(now).find(|version| !answers(version)).cloned()
+    before.gains(now).find(|version| !answers(version)).map(str::to_owned)
 }
 
 /// Routes that are being deleted, and are served until they are gone.
 fn leaving(seen: &Observation) -> Option<Step> {
-    let mut routes = seen.objects.iter().filter(|(id, facts)| is_route(id) && facts.terminating);
+    let mut routes = seen.objects.iter().filter(|(id, facts)| id.is_route() && facts.terminating);
     let (id, _) = routes.next()?;
     let advice = "does it have a finalizer, and who is to take it away?".into();
     Some(Step::Await(Wait::on(id, "it is being deleted and not gone yet".into(), advice)))

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::is_route;
 use crate::health::Verdict;
 use crate::object::{Manifest, ObjectId};
 use crate::object_state::{Addresses, Facts, PodFacts};
-use crate::traffic::Routed;
+use crate::traffic::Shares;
 
 /// Versions that have a ready pod. `None` stands for ready pods in the Service of which no version is known.
 pub type Answering = BTreeSet<Option<Arc<str>>>;
@@ -57,9 +56,9 @@ pub struct Observation {
 
 impl Observation {
     /// Who gets the service's requests now; `None` when nobody does.
-    pub fn routes_in_force(&self) -> Option<&Routed> {
-        let routes = self.objects.iter().filter(|(id, facts)| is_route(id) && !facts.terminating);
-        routes.filter_map(|(_, facts)| facts.routed()).next()
+    pub fn routes_in_force(&self) -> Option<&Shares> {
+        let routes = self.objects.iter().filter(|(id, facts)| id.is_route() && !facts.terminating);
+        routes.filter_map(|(_, facts)| facts.shares()).next()
     }
 
     /// When the objects that arrived together have had time to find each other.

@@ -9,6 +9,7 @@ use super::desired::{Backend, Desired, Pods};
 use super::observation::{Observation, after};
 use super::{Step, Wait};
 use crate::health::{Health, Verdict};
+use crate::kind::Kind;
 use crate::object::ObjectId;
 use crate::object_state::{Detail, PodFacts};
 
@@ -72,8 +73,8 @@ fn advice(pods: &Pods, seen: &Observation) -> String {
     let Pods { version, selector, .. } = pods;
     let look = format!("look at the pods with `kubectl describe pods -l {selector}`");
     let in_force = seen.routes_in_force();
-    let share = in_force.and_then(|routes| routes.shares.get(version)).copied().unwrap_or(0);
-    let by_header = in_force.is_some_and(|routes| routes.by_header.contains(version));
+    let share = in_force.map_or(0, |shares| shares.share(version));
+    let by_header = in_force.is_some_and(|shares| shares.is_header_target(version));
     let has = match (share, by_header) {
         (0, false) => {
             return format!("the routes stay as they were; {look}, or push values that work");
@@ -104,7 +105,7 @@ fn reachable(pods: &Pods, seen: &Observation, all: bool) -> Option<Step> {
         _ => format!("{missing} of its ready pods are not in the Endpoints yet"),
     };
     let (selector, service) = (&pods.selector, &pods.service);
-    let id = ObjectId::new("v1", "Endpoints", service.namespace.as_deref(), &service.name);
+    let id = ObjectId::of(Kind::Endpoints, service.namespace.as_deref(), &service.name);
     let advice = format!(
         "the routes stay as they were; are there ready pods with the labels {selector}, and does the Service select them?"
     );

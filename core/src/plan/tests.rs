@@ -9,6 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::health::Health;
 use crate::managed_fields::Digest;
+use crate::object::object;
 use crate::object_state::{Addresses, Claim, Detail, PodFacts};
 
 const SETTLE: Duration = Duration::from_secs(3);
@@ -18,9 +19,8 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn manifest(kind: &str, name: &str) -> Manifest {
-    let object = json!({"apiVersion": "v1", "kind": kind,
-        "metadata": {"name": name, "namespace": "echo"}});
-    Manifest::new(object).expect("complete")
+    let known = Kind::ALL.into_iter().find(|known| known.as_str() == kind).expect("a known kind");
+    Manifest::new(object(known, "echo", name, json!({}))).expect("complete")
 }
 
 fn pods(version: &str) -> Pods {
@@ -34,12 +34,9 @@ fn pods(version: &str) -> Pods {
     }
 }
 
-fn shares(shares: &[(&str, u64)]) -> Routed {
-    Routed {
-        shares: shares.iter().map(|(version, share)| ((*version).to_owned(), *share)).collect(),
-        primary: shares.first().map(|(version, _)| (*version).to_owned()),
-        ..Routed::default()
-    }
+fn shares(shares: &[(&str, u64)]) -> Shares {
+    let given: Shares = shares.iter().copied().collect();
+    shares.first().map(|(primary, _)| given.clone().with_primary(primary)).unwrap_or(given)
 }
 
 fn service(versions: &[&str], routed: &[(&str, u64)]) -> Desired {
@@ -72,7 +69,7 @@ fn facts(detail: Detail) -> Facts {
 }
 
 fn routes(routed: &[(&str, u64)], verdict: Option<Verdict>) -> Facts {
-    facts(Detail::Routes { verdict, routed: shares(routed) })
+    facts(Detail::Routes { verdict, shares: shares(routed) })
 }
 
 /// A cluster in which all these versions are healthy, and these routes are in force.
@@ -243,8 +240,8 @@ fn a_service_that_nothing_desires_loses_its_routes_first_and_the_rest_after_the_
     seen.surplus = seen.objects.keys().cloned().collect();
     let desired = Desired::default();
     let Step::Delete(first) = &plan(&desired, &seen)[0] else { panic!() };
-    assert!(first.iter().all(is_route));
-    seen.surplus.retain(|id| !is_route(id));
+    assert!(first.iter().all(ObjectId::is_route));
+    seen.surplus.retain(|id| !id.is_route());
     seen.routes_changed_at = at(99);
     let [Step::Await(wait), Step::Delete(rest)] = &plan(&desired, &seen)[..] else { panic!() };
     assert_eq!(wait.until, Some(at(102)));
@@ -257,7 +254,7 @@ fn a_service_that_nothing_desires_loses_its_routes_first_and_the_rest_after_the_
 fn a_version_that_goes_to_no_pods_keeps_them_until_the_routes_do_without_it() {
     let mut desired = service(&["v1", "v2"], &[("v2", 100)]);
     let id = pods("v1").deployment;
-    let object = json!({"apiVersion": "v1", "kind": "Deployment",
+    let object = json!({"apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": id.name, "namespace": "echo"}, "spec": {"replicas": 0}});
     desired.workloads[0] = Manifest::new(object).expect("complete");
     let mut seen = healthy(&["v1", "v2"], Some(&[("v1", 100)]));
@@ -329,7 +326,7 @@ fn routes_that_gloo_judges_worse_are_put_back_after_the_settle_time() {
     assert!(matches!(plan(&desired, &seen)[0], Step::PutBack { .. }));
     let v0 =
         json!({"single": {"upstream": {"name": "echo"}, "subset": {"values": {"version": "v0"}}}});
-    let before = json!({"apiVersion": "v1", "kind": "RouteTable",
+    let before = json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable",
         "metadata": {"name": "echo-routes", "labels": {SERVICE: "echo"}},
         "spec": {"routes": [{"matchers": [{"prefix": "/"}], "routeAction": v0}]}});
     let before = (Manifest::new(before).expect("complete"), Verdict::Accepted);
@@ -388,8 +385,8 @@ proptest! {
                 Step::Apply(_) => prop_assert!(route.is_none_or(|route| index < route)),
                 Step::Delete(ids) => {
                     prop_assert!(route.is_none_or(|route| route < index));
-                    let is_rest = ids.iter().any(|id| !is_route(id));
-                    prop_assert!(!(is_rest && ids.iter().any(is_route)));
+                    let is_rest = ids.iter().any(|id| !id.is_route());
+                    prop_assert!(!(is_rest && ids.iter().any(ObjectId::is_route)));
                 }
                 _ => {}
             }
@@ -397,9 +394,9 @@ proptest! {
         // A version that gets more than before is ready, or is waited for before the routes.
         if let Some(route) = route {
             let in_force = has_routes.then(|| shares(&before));
-            for (version, new) in &desired.shares.shares {
-                let old = in_force.as_ref().map_or(0, |r| r.shares.get(version).copied().unwrap_or(0));
-                if *new > old && !seen.addresses.contains_key(version.as_str()) {
+            for (version, new) in desired.shares.iter() {
+                let old = in_force.as_ref().map_or(0, |shares| shares.share(version));
+                if new > old && !seen.addresses.contains_key(version) {
                     prop_assert!(steps[..route].iter().any(is_await));
                 }
             }

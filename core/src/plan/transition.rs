@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::object::{Manifest, ObjectId};
 use crate::object_state::Detail;
 use crate::plan::{Backend, Desired, Observation, Pods};
-use crate::traffic::Routed;
+use crate::traffic::Shares;
 
 /// Why going from what is seen to what is desired would drop requests.
 pub fn objection(desired: &Desired, seen: &Observation) -> Option<String> {
@@ -30,13 +30,8 @@ fn handed_over(pods: &Pods, seen: &Observation) -> Option<String> {
 
 /// Nobody answers in place of a version without pods. Where no version has any, nothing is lost: not
 /// those of the new routes, nor those that have the requests now.
-fn parked(pods: &Pods, desired: &Desired, in_force: &Routed, seen: &Observation) -> Option<String> {
+fn parked(pods: &Pods, desired: &Desired, in_force: &Shares, seen: &Observation) -> Option<String> {
     let version = &pods.version;
-    let gets = |routed: &Routed| {
-        let share = routed.shares.get(version).copied().unwrap_or(0);
-        (share, routed.by_header.contains(version))
-    };
-    let (share, by_header) = gets(&desired.shares);
     let asks_for_pods = |id: &ObjectId| {
         let detail = seen.objects.get(id).map(|facts| &facts.detail);
         matches!(detail, Some(Detail::Deployment { replicas, .. }) if *replicas > 0)
@@ -46,16 +41,14 @@ fn parked(pods: &Pods, desired: &Desired, in_force: &Routed, seen: &Observation)
         // What is not ours to count may well have some.
         id.is_none_or(|id| !seen.objects.contains_key(&id) || asks_for_pods(&id))
     };
-    let used = in_force.shares.iter().filter(|(_, share)| **share > 0).map(|(version, _)| version);
     // Whoever is in the Endpoints may answer, also pods that somebody else runs.
-    let stops = in_force.elsewhere
-        || !seen.addresses.is_empty()
-        || used.chain(&in_force.by_header).any(|version| has_pods(version));
+    let stops =
+        in_force.leads_elsewhere() || !seen.addresses.is_empty() || in_force.used().any(has_pods);
     let others_answer = desired.routed.iter().any(|backend| match backend {
         Backend::Pods(other) => other.version != *version && asks_for_pods(&other.deployment),
         Backend::Upstream(_) => true,
     });
-    (pods.parked && (share > 0 || by_header) && (stops || others_answer)).then(|| {
+    (pods.parked && desired.shares.uses(version) && (stops || others_answer)).then(|| {
         format!(
             "{version} has `replicas: 0` and would get requests; give it replicas, or take it out \
              of the routes"

@@ -8,6 +8,7 @@ use super::Change;
 use super::change::is_route;
 use super::harm::on_one_line;
 use super::situation::Situation;
+use crate::kind::Kind;
 
 /// A mistake in the live cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,16 +84,16 @@ pub(super) fn list(situation: &Situation) -> Vec<Broken> {
 }
 
 fn broken(situation: &Situation, finding: &Finding) -> Broken {
-    let (rule, blocks) = match (finding.gravity, finding.object.kind.as_str()) {
+    let (rule, blocks) = match (finding.gravity, Kind::of_reference(&finding.object)) {
         (Gravity::Warning, _) => (Rule::Warning, Blocks::Nothing),
         (Gravity::RouteError, _) => (Rule::RouteError, Blocks::Nothing),
         (Gravity::Refused, _) => (Rule::Refused, Blocks::EveryRoute),
-        (Gravity::Rejected, "Gateway") => (Rule::Rejected, Blocks::EveryRoute),
-        (Gravity::Rejected, "VirtualService") => {
+        (Gravity::Rejected, Some(Kind::Gateway)) => (Rule::Rejected, Blocks::EveryRoute),
+        (Gravity::Rejected, Some(Kind::VirtualService)) => {
             let object = ObjectRef::clone(&finding.object);
             (Rule::Rejected, Blocks::VirtualServices(vec![object]))
         }
-        (Gravity::Rejected, "RouteTable") => {
+        (Gravity::Rejected, Some(Kind::RouteTable)) => {
             let told = rejected(situation).filter(|(_, reason)| reason.contains(&finding.words));
             let told = told.map(|(object, _)| object.clone()).collect();
             (Rule::Rejected, Blocks::VirtualServices(told))
@@ -107,7 +108,8 @@ fn broken(situation: &Situation, finding: &Finding) -> Broken {
 fn rejected(situation: &Situation) -> impl Iterator<Item = (&ObjectRef, &str)> {
     let statuses = situation.translation.statuses.iter();
     let statuses = statuses.filter(|(object, status)| {
-        object.kind == "VirtualService" && status.state == State::Rejected
+        let kind = Kind::of_reference(object);
+        kind == Some(Kind::VirtualService) && status.state == State::Rejected
     });
     statuses.map(|(object, status)| (object, status.reason.as_str()))
 }
@@ -120,20 +122,23 @@ pub(super) fn blocking(base: &Situation, last: &Situation, change: &Change) -> O
         change.own().filter(|it| !last.snapshot.agrees(&base.snapshot, it)).collect();
     let deletes = !change.surplus.is_empty();
     let alters = |kind: &str| altered.iter().any(|object| object.kind == kind);
-    let held_up = |kind: &str| alters(kind) || deletes && (is_route(kind) || kind == "Upstream");
+    let has_status =
+        |object: &ObjectRef| Kind::of_reference(object).is_some_and(Kind::has_gloo_status);
+    let held_up = |object: &ObjectRef| alters(&object.kind) || deletes && has_status(object);
     let undecodable = last.snapshot.undecodable();
-    if let Some((object, reason)) = undecodable.iter().find(|(object, _)| held_up(&object.kind)) {
+    if let Some((object, reason)) = undecodable.iter().find(|(object, _)| held_up(object)) {
         return Some(format!(
             "Gloo takes up no change of any {} until {object} is repaired, which it cannot decode ({reason})",
             object.kind
         ));
     }
-    if !deletes && !altered.iter().any(|object| is_route(&object.kind)) {
+    if !deletes && !altered.iter().any(|object| is_route(object)) {
         return None;
     }
     let findings = &last.translation.findings;
     let frozen = findings.iter().find(|finding| {
-        let gateway = finding.gravity == Gravity::Rejected && finding.object.kind == "Gateway";
+        let gateway = finding.gravity == Gravity::Rejected
+            && Kind::of_reference(&finding.object) == Some(Kind::Gateway);
         finding.gravity == Gravity::Refused || gateway
     });
     if let Some(finding) = frozen {

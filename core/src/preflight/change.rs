@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use gloo::{ObjectRef, Snapshot};
 
+use crate::kind::Kind;
 use crate::object::{Manifest, ObjectId};
-use crate::object_state::is_part_of_gloo;
 use crate::plan::Desired;
 
 /// The change of one service. It has what Gloo reads of each object and not the manifests: a thousand
@@ -32,11 +32,11 @@ impl Change {
     /// The change that makes a service what it should be, and takes away what is too much.
     pub fn new(service: &str, desired: &Desired, surplus: &BTreeSet<ObjectId>) -> Self {
         let (mut written, mut decoded) = (Vec::new(), Snapshot::default());
-        for manifest in desired.manifests().filter(|manifest| is_part_of_gloo(manifest.id())) {
+        for manifest in desired.manifests().filter(|manifest| manifest.id().is_routing()) {
             written.push(reference(manifest.id()));
             decoded.upsert(manifest.object());
         }
-        let deleted = surplus.iter().filter(|id| is_part_of_gloo(id)).map(reference);
+        let deleted = surplus.iter().filter(|id| id.is_routing()).map(reference);
         Self {
             service: service.to_owned(),
             surplus: surplus.clone(),
@@ -56,13 +56,13 @@ impl Change {
     /// The first of the objects with routes that it writes.
     pub(super) fn first_route(&self) -> Option<&ObjectRef> {
         let mut written = self.written.iter();
-        written.find(|object| is_route(&object.kind))
+        written.find(|object| is_route(object))
     }
 }
 
-/// Whether objects of this kind say which requests go where.
-pub(super) fn is_route(kind: &str) -> bool {
-    matches!(kind, "RouteTable" | "VirtualService")
+/// Whether the object says which requests go where.
+pub(super) fn is_route(object: &ObjectRef) -> bool {
+    Kind::of_reference(object).is_some_and(Kind::is_route)
 }
 
 pub(super) fn reference(id: &ObjectId) -> ObjectRef {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gloo::{ObjectRef, Snapshot};
 
 use super::{Change, group};
+use crate::kind::Kind;
 
 /// Whether all that has happened between two looks at the cluster is what these changes do to
 /// backends and RouteTables, in part or wholly. When they were admitted, each was found to leave the
@@ -17,7 +18,8 @@ pub fn foreseen(before: &Snapshot, after: &Snapshot, changes: &[Arc<Change>]) ->
     let acts = |change: &&Arc<Change>| change.own().any(|object| differing.contains(object));
     let changes: Vec<&Arc<Change>> = changes.iter().filter(acts).collect();
     differing.iter().all(|object| {
-        let serves = matches!(object.kind.as_str(), "VirtualService" | "Gateway" | "Settings")
+        let kind = Kind::of_reference(object);
+        let serves = matches!(kind, Some(Kind::VirtualService | Kind::Gateway | Kind::Settings))
             || group::delegates(before, object)
             || group::delegates(after, object);
         !serves && changes.iter().any(|change| is_done(change, object, after))

@@ -9,6 +9,7 @@ use gloo::{Gravity, ObjectRef, Snapshot};
 
 use super::Change;
 use super::situation::{Situation, under_way};
+use crate::kind::Kind;
 
 /// Cuts the changes, in their order, into runs of independent ones.
 pub(super) fn independent<'a>(
@@ -67,8 +68,9 @@ impl Traits {
         let altered = |object: &&ObjectRef| goes(object) || !live.agrees(coming, object);
         let objects: Vec<ObjectRef> = change.own().filter(altered).cloned().collect();
         let alone = objects.iter().any(|object| {
+            let kind = Kind::of_reference(object);
             broken.contains(object)
-                || matches!(object.kind.as_str(), "Gateway" | "Settings")
+                || matches!(kind, Some(Kind::Gateway | Kind::Settings))
                 || delegates(live, object)
                 || delegates(coming, object)
         });
@@ -76,7 +78,8 @@ impl Traits {
             .into_iter()
             .flat_map(|snapshot| change.own().flat_map(|object| snapshot.uses(object)));
         let uses = uses.collect();
-        let tables = objects.iter().filter(|object| object.kind == "RouteTable");
+        let is_table = |object: &&ObjectRef| Kind::of_reference(object) == Some(Kind::RouteTable);
+        let tables = objects.iter().filter(is_table);
         let (mut adds, mut removes) = (false, false);
         for object in tables {
             let standing = |snapshot: &Snapshot| {
@@ -99,11 +102,11 @@ impl Traits {
 /// Whether the object hands requests on to RouteTables.
 pub(super) fn delegates(snapshot: &Snapshot, object: &ObjectRef) -> bool {
     let hands_on = |routes: &[Route]| routes.iter().any(|route| route.delegate_action.is_some());
-    match object.kind.as_str() {
-        "RouteTable" => {
+    match Kind::of_reference(object) {
+        Some(Kind::RouteTable) => {
             snapshot.route_table(&object.resource()).is_some_and(|(_, spec)| hands_on(&spec.routes))
         }
-        "VirtualService" => snapshot
+        Some(Kind::VirtualService) => snapshot
             .virtual_service(&object.resource())
             .and_then(|spec| spec.virtual_host.as_ref())
             .is_some_and(|host| hands_on(&host.routes)),
@@ -113,7 +116,7 @@ pub(super) fn delegates(snapshot: &Snapshot, object: &ObjectRef) -> bool {
 
 /// The domains of a VirtualService, in small letters; `*` where it names none.
 fn domains(snapshot: &Snapshot, object: &ObjectRef) -> Vec<String> {
-    if object.kind != "VirtualService" {
+    if Kind::of_reference(object) != Some(Kind::VirtualService) {
         return Vec::new();
     }
     let Some(spec) = snapshot.virtual_service(&object.resource()) else { return Vec::new() };

@@ -8,7 +8,7 @@ use gloo::{Finding, Gravity, ObjectRef, State};
 use super::blame::Owners;
 use super::situation::Situation;
 use super::{Change, Refusal};
-use crate::plan::is_route;
+use crate::kind::Kind;
 
 /// # Errors
 /// An object of ours that Gloo could not decode.
@@ -41,9 +41,9 @@ pub(super) fn findings(
             // Whoever delegated to routes that go is warned, and rightly so.
             None if says_that_tables_are_gone(finding) => false,
             // Without any VirtualService Gloo looked at no Upstream, and at no route that none selects.
-            None => match finding.object.kind.as_str() {
-                "Upstream" | "UpstreamGroup" => before.proxy.is_some(),
-                "RouteTable" => {
+            None => match Kind::of_reference(&finding.object) {
+                Some(Kind::Upstream | Kind::UpstreamGroup) => before.proxy.is_some(),
+                Some(Kind::RouteTable) => {
                     finding.gravity >= Gravity::Rejected || looked_at.contains(&*finding.object)
                 }
                 _ => true,
@@ -53,7 +53,7 @@ pub(super) fn findings(
     // A route to several Upstreams that are not there is told of the first. When that one comes, it is
     // told of the next, and is no worse off; unless it is one that we take away.
     let mut takes_away = changes.iter().flat_map(|change| &change.surplus);
-    let takes_away = takes_away.any(|id| !is_route(id));
+    let takes_away = takes_away.any(|id| !id.is_route());
     let by_words = |finding: &Finding| {
         finding.gravity < Gravity::Rejected && (takes_away || owners.has(&finding.object))
     };

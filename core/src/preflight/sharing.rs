@@ -10,6 +10,7 @@ use gloo::{ObjectRef, ResourceRef, ServiceSpec};
 use super::Refusal;
 use super::blame::Owners;
 use super::situation::Situation;
+use crate::kind::Kind;
 
 /// # Errors
 /// An Upstream or Service of ours that would become something else for a stranger who uses it, and an
@@ -19,9 +20,9 @@ pub(super) fn check(base: &Situation, stage: &Situation, owners: &Owners) -> Res
     let changed = changed.filter(|object| !stage.snapshot.agrees(&base.snapshot, object));
     let (mut upstreams, mut services) = (Vec::new(), Vec::new());
     for object in changed {
-        match object.kind.as_str() {
-            "Upstream" => upstreams.push(object),
-            "Service" => services.push(object),
+        match Kind::of_reference(object) {
+            Some(Kind::Upstream) => upstreams.push(object),
+            Some(Kind::Service) => services.push(object),
             _ => {}
         }
     }
@@ -43,7 +44,7 @@ fn port(object: &ObjectRef, stage: &Situation) -> Result<(), Refusal> {
     }
     Err(Refusal::Port {
         object: Arc::new(object.clone()),
-        service: Arc::new(ObjectRef::new("Service", &reference.namespace, &reference.name)),
+        service: Arc::new(Kind::Service.reference(&reference)),
         port: kube.service_port,
     })
 }
@@ -136,7 +137,7 @@ fn of_services(
         let Some(kube) = &spec.kube else { continue };
         let reference = ResourceRef::new(&kube.service_namespace, &kube.service_name);
         let Some(&object) = changed.get(&reference) else { continue };
-        let user = ObjectRef::new("Upstream", &upstream.namespace, &upstream.name);
+        let user = Kind::Upstream.reference(upstream);
         if owners.of_object(&user).is_some_and(|own| owners.of_object(object) == Some(own)) {
             continue;
         }

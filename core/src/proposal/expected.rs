@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gloo::{ObjectRef, Snapshot};
+use gloo::{ObjectRef, ResourceRef, Snapshot};
 use serde_json::{Value, json};
 
-use crate::object::{Manifest, ObjectId};
+use crate::kind::Kind;
+use crate::object::{Manifest, ObjectId, object};
 use crate::phase::Phase;
 use crate::plan::Job;
 use crate::render::{DEFAULT_INSTANCE, Owner};
@@ -66,8 +67,8 @@ impl Expected {
         let mut snapshot = Snapshot::new(gloo);
         let platform: Vec<&Manifest> =
             self.job(PLATFORM).into_iter().flat_map(|job| job.desired.manifests()).collect();
-        let has = |kind: &str| platform.iter().any(|manifest| manifest.id().kind == kind);
-        let own = self.of_gloo(has("Settings"), has("Gateway"));
+        let has = |kind| platform.iter().any(|manifest| manifest.id().is(kind));
+        let own = self.of_gloo(has(Kind::Settings), has(Kind::Gateway));
         put(&mut snapshot, own.iter());
         put(&mut snapshot, platform.iter().map(|manifest| manifest.object()));
         for upstream in self.upstreams_of_others() {
@@ -75,7 +76,7 @@ impl Expected {
                 snapshot.upsert(&elsewhere(&upstream));
             }
         }
-        if !has("VirtualService") {
+        if !has(Kind::VirtualService) {
             put(&mut snapshot, self.way_in().iter());
         }
         snapshot
@@ -98,7 +99,7 @@ impl Expected {
     pub fn has_way_in(&self) -> bool {
         let platform = self.job(PLATFORM);
         let mut manifests = platform.into_iter().flat_map(|job| job.desired.manifests());
-        manifests.any(|manifest| manifest.id().kind == "VirtualService")
+        manifests.any(|manifest| manifest.id().is(Kind::VirtualService))
     }
 
     /// What Gloo's own installation brings.
@@ -106,14 +107,12 @@ impl Expected {
         let namespace = &self.repository.settings.gloo_namespace;
         let mut objects = Vec::new();
         if !settings {
-            objects.push(json!({"apiVersion": "gloo.solo.io/v1", "kind": "Settings",
-                "metadata": {"name": "default", "namespace": namespace}, "spec": {}}));
+            objects.push(object(Kind::Settings, namespace, "default", json!({})));
         }
         if !gateway {
-            objects.push(json!({"apiVersion": "gateway.solo.io/v1", "kind": "Gateway",
-                "metadata": {"name": "gateway-proxy", "namespace": namespace},
-                "spec": {"bindAddress": "::", "bindPort": 8080, "httpGateway": {},
-                    "proxyNames": ["gateway-proxy"]}}));
+            let spec = json!({"bindAddress": "::", "bindPort": 8080, "httpGateway": {},
+                "proxyNames": ["gateway-proxy"]});
+            objects.push(object(Kind::Gateway, namespace, "gateway-proxy", spec));
         }
         objects
     }
@@ -122,7 +121,9 @@ impl Expected {
         let services = self.jobs.keys().filter_map(|name| self.service(name));
         let workloads = services.flat_map(|service| service.versions.values());
         let upstream = |workload: &Workload| match workload {
-            Workload::Upstream(it) => Some(ObjectRef::new("Upstream", &it.namespace, &it.name)),
+            Workload::Upstream(it) => {
+                Some(Kind::Upstream.reference(&ResourceRef::new(&it.namespace, &it.name)))
+            }
             Workload::Deployed(_) | Workload::External => None,
         };
         workloads.filter_map(upstream).collect()
@@ -143,9 +144,11 @@ impl Expected {
         };
         let routes: Vec<Value> = groups.iter().map(route).collect();
         let namespace = &self.repository.settings.gloo_namespace;
-        (!routes.is_empty()).then(|| json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
-            "metadata": {"name": "not-in-this-repository", "namespace": namespace},
-            "spec": {"virtualHost": {"domains": ["not-in-this-repository.invalid"], "routes": routes}}}))
+        (!routes.is_empty()).then(|| {
+            let domains = json!(["not-in-this-repository.invalid"]);
+            let spec = json!({"virtualHost": {"domains": domains, "routes": routes}});
+            object(Kind::VirtualService, namespace, "not-in-this-repository", spec)
+        })
     }
 }
 
@@ -158,9 +161,8 @@ fn put<'a>(snapshot: &mut Snapshot, objects: impl Iterator<Item = &'a Value>) {
 
 /// An Upstream of which only the name is known.
 pub(super) fn elsewhere(upstream: &ObjectRef) -> Value {
-    json!({"apiVersion": "gloo.solo.io/v1", "kind": "Upstream",
-        "metadata": {"name": upstream.name, "namespace": upstream.namespace},
-        "spec": {"static": {"hosts": [{"addr": "192.0.2.1", "port": 80}]}}})
+    let spec = json!({"static": {"hosts": [{"addr": "192.0.2.1", "port": 80}]}});
+    object(Kind::Upstream, &upstream.namespace, &upstream.name, spec)
 }
 
 /// A ready pod of each version that has pods, and the Endpoints with all of them. The addresses are of a
@@ -175,13 +177,13 @@ fn pods(service: &Service) -> Vec<Value> {
         let ip = format!("192.0.2.{}", index % 250 + 2);
         let pod = service.version_name(version);
         addresses.push(json!({"ip": ip, "targetRef":
-            {"kind": "Pod", "name": pod, "namespace": namespace}}));
-        objects.push(json!({"apiVersion": "v1", "kind": "Pod",
+            {"kind": Kind::Pod, "name": pod, "namespace": namespace}}));
+        objects.push(json!({"apiVersion": Kind::Pod.api_version(), "kind": Kind::Pod,
             "metadata": {"name": pod, "namespace": namespace,
                 "labels": {"app": name, "version": version.as_str()}},
             "status": {"podIP": ip}}));
     }
-    objects.push(json!({"apiVersion": "v1", "kind": "Endpoints",
+    objects.push(json!({"apiVersion": Kind::Endpoints.api_version(), "kind": Kind::Endpoints,
         "metadata": {"name": name, "namespace": namespace},
         "subsets": [{"addresses": addresses, "ports": [{"port": service.port}]}]}));
     objects

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gloo::{Memory, ObjectRef, Snapshot, Translation, translate};
+use gloo::{Memory, ObjectRef, ResourceRef, Snapshot, Translation, translate};
 use serde::Serialize;
 
 pub use expected::{Expected, reference};
@@ -23,6 +23,7 @@ pub use routes::{Requests, Row, host_of, in_words};
 pub use text::text;
 
 use crate::diff::{self, Line};
+use crate::kind::Kind;
 use crate::object::{Manifest, ObjectId};
 use crate::phase::Change as Transition;
 use crate::plan::Job;
@@ -256,8 +257,8 @@ fn judge(before: &Expected, after: &Expected, pairs: &[Pair]) -> BTreeMap<String
     let mut base = before.cluster();
     // What stands in for others' objects that only the new values name.
     let coming: Snapshot = after.surroundings();
-    for upstream in coming.upstreams().map(|(it, _)| it).collect::<Vec<_>>() {
-        let upstream = ObjectRef::new("Upstream", &upstream.namespace, &upstream.name);
+    for upstream in coming.upstreams().map(|(it, _)| it).collect::<Vec<&ResourceRef>>() {
+        let upstream = Kind::Upstream.reference(upstream);
         let is_ours =
             |pair: &Pair| pair.after.desired.manifests().any(|it| reference(it.id()) == upstream);
         if !base.contains(&upstream) && !pairs.iter().any(is_ours) {

@@ -6,6 +6,8 @@ use gloo::config::{Action, HeaderMatch, Match, PathMatch, QueryMatch, Route, Tar
 use gloo::{ObjectRef, Translation};
 use serde::Serialize;
 
+use crate::traffic::version_of_upstream;
+
 /// One route.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -128,8 +130,7 @@ fn destination(service: &str, cluster: &str, subset: &BTreeMap<String, String>) 
         return version.clone();
     }
     let upstream = cluster.rsplit_once('_').map_or(cluster, |(upstream, _)| upstream);
-    let version = upstream.strip_prefix(service).and_then(|rest| rest.strip_prefix('-'));
-    version.unwrap_or(upstream).to_owned()
+    version_of_upstream(service, upstream).unwrap_or_else(|| upstream.to_owned())
 }
 
 /// A host by which requests reach the routes that these objects hold; nothing when they are not served.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::kind::Kind;
 use crate::object::{Manifest, ObjectId};
 use crate::object_state::{Facts, PodFacts};
 use crate::plan::Job;
-use crate::plan::{Backend, Observation, Pods, Step, is_judged_by_gloo, plan};
+use crate::plan::{Backend, Observation, Pods, Step, plan};
 use crate::render::DEFAULT_INSTANCE;
 use crate::values::Settings;
 
@@ -114,9 +115,9 @@ fn ready(pods: &Pods) -> PodFacts {
 /// The object with the status of one that is as it should be.
 fn healthy(manifest: &Manifest, gloo: &str) -> Value {
     let mut object = manifest.object().clone();
-    if is_judged_by_gloo(manifest.id()) {
+    if manifest.id().has_gloo_status() {
         object["status"] = json!({"statuses": {gloo: {"state": "Accepted"}}});
-    } else if manifest.id().kind == "Deployment" {
+    } else if manifest.id().is(Kind::Deployment) {
         let replicas = object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
         object["status"] = json!({"replicas": replicas, "updatedReplicas": replicas,
             "readyReplicas": replicas, "availableReplicas": replicas});

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Owner;
+use crate::kind::Kind;
 use crate::labels;
 use crate::values::{Deployment, PORT_NAME, Probe, Service, Version, Workload};
 
@@ -56,8 +57,8 @@ fn render_version(
     let pod = render_pod(service, version, deployment);
     spec.insert("template".into(), json!({"metadata": pod_metadata, "spec": pod}));
     let mut object = json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
+        "apiVersion": Kind::Deployment.api_version(),
+        "kind": Kind::Deployment,
         "metadata": metadata,
         "spec": spec,
     });

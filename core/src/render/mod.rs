@@ -6,7 +6,9 @@ mod upstream;
 
 use serde_json::{Value, json};
 
-use crate::object::Manifest;
+use crate::kind::Kind;
+use crate::object::{Manifest, object};
+use crate::traffic::Traffic;
 use crate::values::{Service, TargetPort, Workload};
 
 /// The instance of a daemon that is given none.
@@ -41,8 +43,9 @@ impl Rendered {
     }
 }
 
-/// Renders a service. The same values give the same objects, field order included.
-pub fn render(service: &Service, owner: &Owner) -> Rendered {
+/// Renders a service with the traffic that its values mean. The same values give the same objects, field
+/// order included.
+pub fn render(service: &Service, traffic: &Traffic, owner: &Owner) -> Rendered {
     let mark = |object: Value| {
         // Every object is rendered with its name, and no patch reaches it.
         let mut manifest = Manifest::new(object).expect("a rendered object names itself");
@@ -55,8 +58,8 @@ pub fn render(service: &Service, owner: &Owner) -> Rendered {
     Rendered {
         deployments: deployment::render(service, owner).into_iter().map(mark).collect(),
         service: kubernetes_service(service).map(mark),
-        upstreams: upstream::render(service).into_iter().map(mark).collect(),
-        routes: vec![mark(routes::render(service))],
+        upstreams: upstream::render(service, traffic).into_iter().map(mark).collect(),
+        routes: vec![mark(routes::render(service, traffic))],
     }
 }
 
@@ -67,15 +70,12 @@ fn kubernetes_service(service: &Service) -> Option<Value> {
         TargetPort::Name(name) => name.as_str().into(),
     };
     service.versions.values().any(has_pods).then(|| {
-        json!({
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": service.name.as_str(), "namespace": service.namespace},
-            "spec": {
-                "ports": [{"port": service.port, "targetPort": target_port, "protocol": "TCP"}],
-                "selector": {"app": service.name.as_str()},
-            },
-        })
+        let name = service.name.as_str();
+        let spec = json!({
+            "ports": [{"port": service.port, "targetPort": target_port, "protocol": "TCP"}],
+            "selector": {"app": name},
+        });
+        object(Kind::Service, &service.namespace, name, spec)
     })
 }
 

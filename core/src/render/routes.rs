@@ -1,148 +1,130 @@
 //! The RouteTable or VirtualService: which requests go to which version.
 
-use serde_json::{Map, Value, json};
-
-use super::upstream::shadowed;
-use crate::values::{
-    Binding, Canary, HeaderMatch, PathMatch, Service, Split, ValueMatch, Version, Weight, Workload,
+use gloo::ResourceRef;
+use gloo::api::{
+    self, DestinationSpec, HeaderMatcher, Matcher, QueryParameterMatcher, Route, RouteAction,
+    RouteOptions, RouteTableSpec, Shadowing, VirtualHost, VirtualServiceSpec, WeightedDestination,
 };
+use serde_json::{Value, json};
 
-pub(super) fn render(service: &Service) -> Value {
-    let routes = routes(service);
+use crate::kind::Kind;
+use crate::object::object;
+use crate::traffic::{Destination, Matches, Rule, Shadow, Traffic};
+use crate::values::{Binding, HeaderMatch, Path, Service, Split, UpstreamRef, ValueMatch, Version};
+
+pub(super) fn render(service: &Service, traffic: &Traffic) -> Value {
+    let routes = traffic.rules().iter().map(|rule| route(service, rule)).collect();
     let (name, namespace) = (service.name.as_str(), service.namespace.as_str());
     match &service.routes.binding {
-        Binding::ApiGroup(group) => json!({
-            "apiVersion": "gateway.solo.io/v1",
-            "kind": "RouteTable",
-            "metadata": {
-                "name": format!("{name}-routes"),
-                "namespace": namespace,
-                "labels": {"apiGroup": group},
-            },
-            "spec": {"routes": routes},
-        }),
-        Binding::Domains(domains) => json!({
-            "apiVersion": "gateway.solo.io/v1",
-            "kind": "VirtualService",
-            "metadata": {"name": name, "namespace": namespace},
-            "spec": {"virtualHost": {"domains": domains, "routes": routes}},
-        }),
-    }
-}
-
-/// Per path the header route, then the route for everybody else: Gloo takes the first that fits,
-/// and does not look at headers where it sorts (gloo-conformance case 10-order-in-one-table).
-fn routes(service: &Service) -> Vec<Value> {
-    let mut routes = Vec::new();
-    for path in &service.routes.paths {
-        if let Some(canary) = &service.routes.canary
-            && !canary.headers.is_empty()
-        {
-            routes.push(header_route(service, path, canary));
+        Binding::ApiGroup(group) => {
+            let spec = RouteTableSpec { routes, weight: None };
+            let name = format!("{name}-routes");
+            let mut table = object(Kind::RouteTable, namespace, &name, spec);
+            table["metadata"]["labels"] = json!({"apiGroup": group});
+            table
         }
-        routes.push(main_route(service, path));
-    }
-    routes
-}
-
-fn header_route(service: &Service, path: &PathMatch, canary: &Canary) -> Value {
-    let headers: Vec<Value> =
-        canary.headers.iter().map(|(name, header)| header_matcher(name, header)).collect();
-    let mut matcher = Map::from_iter([("headers".to_owned(), headers.into())]);
-    matcher.extend(path_matcher(path));
-    let action = json!({"single": destination(service, path, &canary.version)});
-    route(matcher, action, options(service, path))
-}
-
-fn main_route(service: &Service, path: &PathMatch) -> Value {
-    let routes = &service.routes;
-    let action = match &routes.canary {
-        None => json!({"single": destination(service, path, &routes.primary)}),
-        // Both destinations stand there even while one has no share, so that the first shift
-        // changes two numbers and nothing else.
-        Some(canary) => {
-            let weighted = |version, weight: Weight| json!({"destination": destination(service, path, version), "weight": weight.percent()});
-            json!({"multi": {"destinations": [
-                weighted(&routes.primary, canary.weight.rest()),
-                weighted(&canary.version, canary.weight),
-            ]}})
+        Binding::Domains(domains) => {
+            let domains = domains.clone();
+            let host = VirtualHost { domains, routes, ..VirtualHost::default() };
+            let spec =
+                VirtualServiceSpec { virtual_host: Some(host), ..VirtualServiceSpec::default() };
+            object(Kind::VirtualService, namespace, name, spec)
         }
+    }
+}
+
+fn route(service: &Service, rule: &Rule) -> Route {
+    let action = match rule.destinations.as_slice() {
+        [only] => RouteAction::single(destination(service, only)),
+        several => RouteAction::multi(several.iter().map(|it| weighted(service, it)).collect()),
     };
-    let mut options = options(service, path);
-    if let (Some(version), Some(canary)) = (shadowed(service), &routes.canary) {
-        let shadowing = json!({"upstream": upstream_of(service, version), "percentage": canary.shadow.percent()});
-        options.insert("shadowing".into(), shadowing);
-    }
-    route(path_matcher(path), action, options)
-}
-
-fn route(matcher: Map<String, Value>, action: Value, options: Map<String, Value>) -> Value {
-    let mut route = json!({"matchers": [matcher], "routeAction": action});
-    if !options.is_empty() {
-        route["options"] = options.into();
-    }
-    route
-}
-
-/// The service's route options with the path's over them, key by key.
-fn options(service: &Service, path: &PathMatch) -> Map<String, Value> {
-    let mut options = service.routes.options.clone();
-    options.extend(path.options.clone());
-    options
-}
-
-fn path_matcher(path: &PathMatch) -> Map<String, Value> {
-    let mut matcher =
-        Map::from_iter([(path.path.kind().to_owned(), path.path.text().to_owned().into())]);
-    if !path.methods.is_empty() {
-        matcher.insert("methods".into(), json!(path.methods));
-    }
-    if !path.query_parameters.is_empty() {
-        let parameters: Vec<Value> =
-            path.query_parameters.iter().map(|(name, value)| value_matcher(name, value)).collect();
-        matcher.insert("queryParameters".into(), parameters.into());
-    }
-    matcher
-}
-
-/// No value means that the header or parameter is there (gloo-conformance cases
-/// 09-matcher-headers and 09-matcher-query).
-fn value_matcher(name: &str, value: &ValueMatch) -> Value {
-    match value {
-        ValueMatch::Exact(text) => json!({"name": name, "value": text}),
-        ValueMatch::Regex(text) => json!({"name": name, "value": text, "regex": true}),
-        ValueMatch::Present => json!({"name": name}),
+    Route {
+        matchers: vec![matcher(&rule.matches)],
+        route_action: Some(action.into()),
+        options: options(service, rule).map(Into::into),
+        ..Route::default()
     }
 }
 
-fn header_matcher(name: &str, header: &HeaderMatch) -> Value {
-    let mut matcher = value_matcher(name, &header.value);
-    if header.invert {
-        matcher["invertMatch"] = true.into();
-    }
-    matcher
+fn options(service: &Service, rule: &Rule) -> Option<RouteOptions> {
+    let shadowing = rule.shadow.as_ref().map(|shadow| shadowing(service, shadow));
+    let is_empty = rule.options.is_empty() && shadowing.is_none();
+    (!is_empty).then(|| RouteOptions { shadowing, ..RouteOptions::from(rule.options.clone()) })
 }
 
-fn destination(service: &Service, path: &PathMatch, version: &Version) -> Value {
-    let mut destination = match service.routes.split {
-        Split::Upstream => json!({"upstream": upstream_of(service, version)}),
-        Split::Subset => json!({
-            "upstream": {"name": service.name.as_str(), "namespace": service.namespace},
-            "subset": {"values": {"version": version.as_str()}},
-        }),
+fn shadowing(service: &Service, shadow: &Shadow) -> Shadowing {
+    Shadowing {
+        upstream: Some(upstream_of(service, &shadow.version, shadow.upstream.as_ref())),
+        percentage: f32::from(shadow.weight.percent()),
+        ..Shadowing::default()
+    }
+}
+
+fn matcher(matches: &Matches) -> Matcher {
+    let path = match &matches.path {
+        Path::Exact(path) => Matcher::exact(path),
+        Path::Regex(expression) => Matcher::regex(expression),
+        Path::Prefix(prefix) => Matcher::prefix(prefix),
     };
-    if let Some(rest) = &path.rest {
-        destination["destinationSpec"] = json!({"rest": rest});
+    let parameters = matches.query_parameters.iter();
+    Matcher {
+        headers: matches.headers.iter().map(|(name, it)| header_matcher(name, it)).collect(),
+        methods: matches.methods.iter().cloned().collect(),
+        query_parameters: parameters.map(|(name, it)| parameter_matcher(name, it)).collect(),
+        ..path
     }
-    destination
+}
+
+fn parameter_matcher(name: &str, parameter: &ValueMatch) -> QueryParameterMatcher {
+    let (value, regex) = value(parameter);
+    QueryParameterMatcher { name: name.to_owned(), value, regex }
+}
+
+fn header_matcher(name: &str, header: &HeaderMatch) -> HeaderMatcher {
+    let (value, regex) = value(&header.value);
+    HeaderMatcher { name: name.to_owned(), value, regex, invert_match: header.invert }
+}
+
+/// A value and whether it is an expression. No value means that the header or parameter is there
+/// (gloo-conformance cases 09-matcher-headers and 09-matcher-query).
+fn value(wanted: &ValueMatch) -> (String, bool) {
+    match wanted {
+        ValueMatch::Exact(text) => (text.clone(), false),
+        ValueMatch::Regex(expression) => (expression.clone(), true),
+        ValueMatch::Present => (String::new(), false),
+    }
+}
+
+fn weighted(service: &Service, to: &Destination) -> WeightedDestination {
+    WeightedDestination {
+        destination: Some(destination(service, to)),
+        weight: Some(to.weight.percent().into()),
+        options: None,
+    }
+}
+
+fn destination(service: &Service, to: &Destination) -> api::Destination {
+    let Destination { version, upstream, function, .. } = to;
+    let destination = match service.routes.split {
+        Split::Upstream => {
+            api::Destination::upstream(upstream_of(service, version, upstream.as_ref()))
+        }
+        Split::Subset => api::Destination::subset(
+            ResourceRef::new(&service.namespace, service.name.as_str()),
+            [("version".to_owned(), version.to_string())].into(),
+        ),
+    };
+    let function = function.as_ref().map(|function| DestinationSpec {
+        rest: Some(Box::new(function.clone().into())),
+        ..DestinationSpec::default()
+    });
+    api::Destination { destination_spec: function.map(Into::into), ..destination }
 }
 
 /// The Upstream that holds this version alone.
-fn upstream_of(service: &Service, version: &Version) -> Value {
-    match service.versions.get(version) {
-        Some(Workload::Upstream(upstream)) => {
-            json!({"name": upstream.name, "namespace": upstream.namespace})
-        }
-        _ => json!({"name": service.version_name(version), "namespace": service.namespace}),
+fn upstream_of(service: &Service, version: &Version, own: Option<&UpstreamRef>) -> ResourceRef {
+    match own {
+        Some(upstream) => ResourceRef::new(&upstream.namespace, &upstream.name),
+        None => ResourceRef::new(&service.namespace, service.version_name(version)),
     }
 }

@@ -1,89 +1,227 @@
-//! Who gets a service's requests.
+//! Who gets a service's requests: the rules that its values mean.
+//!
+//! [`Traffic`] is computed from the values, and everything that has to know who gets which requests reads
+//! it: rendering, plan, policy, status, page. What is live is read from the live objects into [`Shares`],
+//! since others may have changed it; the two are compared as [`Shares`].
+
+mod live;
+mod shares;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// Who gets a service's requests, read from its routes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Routed {
-    /// Percent of the requests without the canary's headers, by version.
-    pub shares: BTreeMap<String, u64>,
-    /// The version that has what the canary does not get: a route's only destination or its first.
-    pub primary: Option<String>,
-    /// The versions that requests with headers go to.
-    pub by_header: BTreeSet<String>,
-    /// Whether some requests go to what is no version by its name: an Upstream of somebody else's.
-    pub elsewhere: bool,
+pub(crate) use live::version_of_upstream;
+pub use shares::Shares;
+
+use crate::values::{
+    Canary, HeaderMatch, Path, PathMatch, Service, UpstreamRef, ValueMatch, Version, Weight,
+    Workload,
+};
+
+/// Who gets a service's requests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traffic {
+    rules: Vec<Rule>,
+    weights: BTreeMap<Version, Weight>,
+    shares: Shares,
 }
 
-impl Routed {
-    /// Reads the routes of a service's RouteTable or VirtualService.
-    pub fn of(service: &str, object: &Value) -> Self {
-        let mut routed = Self::default();
-        let pointers = ["/spec/routes", "/spec/virtualHost/routes"];
-        let routes =
-            pointers.iter().filter_map(|pointer| object.pointer(pointer)?.as_array()).flatten();
-        for route in routes {
-            let action = &route["routeAction"];
-            let several = action["multi"]["destinations"].as_array();
-            let destinations: Vec<(&Value, u64)> = match several {
-                Some(several) => several
-                    .iter()
-                    .map(|one| (&one["destination"], one["weight"].as_u64().unwrap_or(0)))
-                    .collect(),
-                None => vec![(&action["single"], 100)],
-            };
-            let has_headers = !route["matchers"][0]["headers"].as_array().is_none_or(Vec::is_empty);
-            for (destination, weight) in destinations {
-                let Some(version) = version(service, destination) else {
-                    routed.elsewhere |= weight > 0;
-                    continue;
-                };
-                if has_headers {
-                    routed.by_header.insert(version);
-                } else {
-                    routed.primary.get_or_insert_with(|| version.clone());
-                    routed.shares.insert(version, weight);
-                }
-            }
+/// Some of a service's requests, and who answers them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Which requests, unless a rule before takes them.
+    pub matches: Matches,
+    /// Who answers: one version for all of them, or two whose weights are 100 together.
+    pub destinations: Vec<Destination>,
+    /// Who gets a copy of some.
+    pub shadow: Option<Shadow>,
+    /// Gloo route options, in the order of the values: those of all routes with the path's over them.
+    pub options: Map<String, Value>,
+}
+
+/// Which requests a rule is about: all conditions hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matches {
+    /// The path.
+    pub path: Path,
+    /// The methods; every one when empty.
+    pub methods: BTreeSet<String>,
+    /// Conditions on query parameters, by their names.
+    pub query_parameters: BTreeMap<String, ValueMatch>,
+    /// Conditions on headers, by their names.
+    pub headers: BTreeMap<String, HeaderMatch>,
+}
+
+/// Who answers a share of a rule's requests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Destination {
+    /// The version.
+    pub version: Version,
+    /// Its share of the rule's requests.
+    pub weight: Weight,
+    /// The Upstream that the version is, if somebody else keeps it; else the version has pods.
+    pub upstream: Option<UpstreamRef>,
+    /// The function of a REST Upstream that answers.
+    pub function: Option<Map<String, Value>>,
+}
+
+/// Who gets a copy of a rule's requests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shadow {
+    /// The version.
+    pub version: Version,
+    /// The share of the requests that it gets a copy of; more than nothing.
+    pub weight: Weight,
+    /// The Upstream that the version is, if somebody else keeps it.
+    pub upstream: Option<UpstreamRef>,
+}
+
+impl Traffic {
+    /// What a service's values mean. Of each path the rule for requests with the canary's headers comes
+    /// first, then the one for everybody else: Gloo takes the first that fits, and does not look at headers
+    /// where it sorts (gloo-conformance case 10-order-in-one-table).
+    pub fn of(service: &Service) -> Self {
+        let canary = service.routes.canary.as_ref();
+        let tested = canary.filter(|canary| !canary.headers.is_empty());
+        let mut rules = Vec::new();
+        for path in &service.routes.paths {
+            rules.extend(tested.map(|canary| header_rule(service, path, canary)));
+            rules.push(main_rule(service, path));
         }
-        routed
+        let versions = service.versions.keys();
+        let weights = versions.map(|version| (version.clone(), weight(service, version)));
+        Self { shares: shares(service, &rules), weights: weights.collect(), rules }
     }
 
-    /// The versions that get more requests than by the routes `before`, or requests with headers for the
-    /// first time.
-    pub fn gains<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a String> {
-        let had = |version: &String| before.shares.get(version).copied().unwrap_or(0);
-        let shares = self.shares.iter().filter(move |(version, share)| **share > had(version));
-        shares.map(|(version, _)| version).chain(self.by_header.difference(&before.by_header))
+    /// The rules, in the order in which they are tried.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The versions that rules name, whatever their share: those that must be ready before the routes are
+    /// written. The primary one comes first.
+    pub fn versions(&self) -> impl Iterator<Item = &Version> {
+        // The last rule is one for everybody.
+        let destinations = self.rules.last().map(|rule| &rule.destinations);
+        destinations.into_iter().flatten().map(|destination| &destination.version)
+    }
+
+    /// Each version of the service, whether or not a rule names it, and its share of the requests without the
+    /// canary's headers.
+    pub fn weights(&self) -> impl Iterator<Item = (&Version, Weight)> {
+        self.weights.iter().map(|(version, weight)| (version, *weight))
+    }
+
+    /// The headers that lead to the canary.
+    pub fn headers(&self) -> impl Iterator<Item = (&String, &HeaderMatch)> {
+        let mut headers = self.rules.iter().map(|rule| &rule.matches.headers);
+        headers.find(|headers| !headers.is_empty()).into_iter().flatten()
+    }
+
+    /// The version that gets copies of the primary's requests.
+    pub fn shadowed(&self) -> Option<&Version> {
+        self.rules.iter().find_map(|rule| rule.shadow.as_ref()).map(|shadow| &shadow.version)
+    }
+
+    /// What the versions get, in the form in which live routes are read. A version that is an Upstream of
+    /// somebody else's counts by that Upstream's name, as it does there.
+    pub fn shares(&self) -> &Shares {
+        &self.shares
     }
 }
 
-/// The version that a destination of ours means, by its subset or by the name of its Upstream.
-fn version(service: &str, destination: &Value) -> Option<String> {
-    let subset = destination.pointer("/subset/values/version").and_then(Value::as_str);
-    let upstream = destination.pointer("/upstream/name").and_then(Value::as_str);
-    let of_upstream = || upstream?.strip_prefix(service)?.strip_prefix('-');
-    subset.or_else(of_upstream).map(str::to_owned)
+fn header_rule(service: &Service, path: &PathMatch, canary: &Canary) -> Rule {
+    Rule {
+        matches: Matches { headers: canary.headers.clone(), ..matches(path) },
+        destinations: vec![destination(service, path, &canary.version, Weight::FULL)],
+        shadow: None,
+        options: options(service, path),
+    }
+}
+
+/// Both versions are named even while one has no share, so that the first shift changes two numbers and
+/// nothing else.
+fn main_rule(service: &Service, path: &PathMatch) -> Rule {
+    let versions = service.routed_versions().into_iter();
+    let destinations =
+        versions.map(|version| destination(service, path, version, weight(service, version)));
+    let canary = service.routes.canary.as_ref();
+    let shadow = canary.filter(|canary| canary.shadow > Weight::ZERO).map(|canary| Shadow {
+        version: canary.version.clone(),
+        weight: canary.shadow,
+        upstream: upstream(service, &canary.version),
+    });
+    Rule {
+        matches: matches(path),
+        destinations: destinations.collect(),
+        shadow,
+        options: options(service, path),
+    }
+}
+
+fn matches(path: &PathMatch) -> Matches {
+    Matches {
+        path: path.path.clone(),
+        methods: path.methods.clone(),
+        query_parameters: path.query_parameters.clone(),
+        headers: BTreeMap::new(),
+    }
+}
+
+/// The service's route options with the path's over them, key by key.
+fn options(service: &Service, path: &PathMatch) -> Map<String, Value> {
+    let mut options = service.routes.options.clone();
+    options.extend(path.options.clone());
+    options
+}
+
+fn destination(
+    service: &Service,
+    path: &PathMatch,
+    version: &Version,
+    weight: Weight,
+) -> Destination {
+    Destination {
+        version: version.clone(),
+        weight,
+        upstream: upstream(service, version),
+        function: path.rest.clone(),
+    }
+}
+
+fn upstream(service: &Service, version: &Version) -> Option<UpstreamRef> {
+    match service.versions.get(version)? {
+        Workload::Upstream(upstream) => Some(upstream.clone()),
+        Workload::Deployed(_) | Workload::External => None,
+    }
+}
+
+/// The share of the requests without the canary's headers that a version gets.
+fn weight(service: &Service, version: &Version) -> Weight {
+    let routes = &service.routes;
+    match &routes.canary {
+        Some(canary) if canary.version == *version => canary.weight,
+        Some(canary) if routes.primary == *version => canary.weight.rest(),
+        None if routes.primary == *version => Weight::FULL,
+        _ => Weight::ZERO,
+    }
+}
+
+fn shares(service: &Service, rules: &[Rule]) -> Shares {
+    let mut shares = Shares::default();
+    for rule in rules {
+        for destination in &rule.destinations {
+            let version = match &destination.upstream {
+                Some(it) => version_of_upstream(service.name.as_str(), &it.name),
+                None => Some(destination.version.to_string()),
+            };
+            let weight = u64::from(destination.weight.percent());
+            shares.add(!rule.matches.headers.is_empty(), version, weight);
+        }
+    }
+    shares
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn an_upstream_per_version_is_read_by_its_name() {
-        let own = json!({"upstream": {"name": "echo-v2", "namespace": "echo"}});
-        assert_eq!(version("echo", &own).as_deref(), Some("v2"));
-        let subset = json!({"upstream": {"name": "echo"}, "subset": {"values": {"version": "v1"}}});
-        assert_eq!(version("echo", &subset).as_deref(), Some("v1"));
-        let other = json!({"upstream": {"name": "other"}});
-        assert_eq!(version("echo", &other), None);
-        let route = |to: &Value| json!({"spec": {"routes": [{"routeAction": {"single": to}}]}});
-        assert!(Routed::of("echo", &route(&other)).elsewhere);
-        assert!(!Routed::of("echo", &route(&own)).elsewhere);
-    }
-}
+mod tests;

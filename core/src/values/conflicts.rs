@@ -9,6 +9,7 @@ use super::model::{Binding, Path, PathMatch, Service, Split, ValueMatch, Workloa
 use super::names::{ServiceName, Weight};
 use super::node::{Data, Node};
 use super::repository::Outcome;
+use crate::kind::Kind;
 use crate::problem::{Location, Problem, few};
 use crate::tree::Tree;
 
@@ -54,7 +55,7 @@ fn root(service: &Service, tree: &Tree) -> Arc<Node> {
 /// Something that belongs to one service alone.
 enum Claim<'a> {
     /// The name of an object.
-    Object { kind: &'static str, namespace: &'a str, name: Cow<'a, str> },
+    Object { kind: Kind, namespace: &'a str, name: Cow<'a, str> },
     /// A domain, in lower case.
     Domain(Cow<'a, str>),
     /// A path of an apiGroup.
@@ -73,7 +74,7 @@ struct Index<'a> {
 /// [`Claim::rivals`].
 #[derive(PartialEq, Eq, Hash)]
 enum Key<'a> {
-    Object(&'static str, &'a str, Cow<'a, str>),
+    Object(Kind, &'a str, Cow<'a, str>),
     Domain(Cow<'a, str>),
     Path(&'a str, &'a Path, &'a BTreeMap<String, ValueMatch>, Methods<'a>),
 }
@@ -128,7 +129,7 @@ impl<'a> Claim<'a> {
     fn rivals(&self) -> Vec<Key<'a>> {
         match self {
             Self::Object { kind, namespace, name } => {
-                vec![Key::Object(kind, namespace, name.clone())]
+                vec![Key::Object(*kind, namespace, name.clone())]
             }
             Self::Domain(domain) => vec![Key::Domain(domain.clone())],
             Self::Path { group, path } if path.methods.is_empty() => {
@@ -218,11 +219,11 @@ fn claims(service: &Service) -> Vec<Claim<'_>> {
 fn objects(service: &Service) -> Vec<Claim<'_>> {
     let namespace = service.namespace.as_str();
     let claim = |kind, name| Claim::Object { kind, namespace, name };
-    let mut claims = vec![claim("Upstream", service.name.as_str().into())];
+    let mut claims = vec![claim(Kind::Upstream, service.name.as_str().into())];
     for (version, workload) in &service.versions {
         let name = || Cow::Owned(service.version_name(version));
         if matches!(workload, Workload::Deployed(_)) {
-            claims.push(claim("Deployment", name()));
+            claims.push(claim(Kind::Deployment, name()));
         }
         let shadowed = service
             .routes
@@ -230,7 +231,7 @@ fn objects(service: &Service) -> Vec<Claim<'_>> {
             .as_ref()
             .is_some_and(|canary| canary.version == *version && canary.shadow > Weight::ZERO);
         if service.routes.split == Split::Upstream || shadowed {
-            claims.push(claim("Upstream", name()));
+            claims.push(claim(Kind::Upstream, name()));
         }
     }
     claims

@@ -35,11 +35,11 @@ pub use options::{
     HeaderManipulation, HeaderValue, HeaderValueOption, RegexPattern, RegexRewrite, RetryBackOff,
     RetryPolicy, RouteOptions, VirtualHostOptions, WeightedDestinationOptions,
 };
-pub(crate) use route::{Action, Target};
+pub(crate) use route::Action;
 pub use route::{
     DelegateAction, Destination, DestinationSpec, DirectResponseAction, Expression,
     MultiDestination, Operator, RedirectAction, RedirectCode, Route, RouteAction,
-    RouteTableSelector, Subset, WeightedDestination,
+    RouteTableSelector, Subset, Target, WeightedDestination,
 };
 pub use route_table::RouteTableSpec;
 pub use settings::{GlooSettings, InvalidConfigPolicy, SettingsSpec};

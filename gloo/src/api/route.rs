@@ -90,7 +90,7 @@ pub struct RouteAction {
 
 /// The destination of a [`RouteAction`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Target<'a> {
+pub enum Target<'a> {
     /// One destination.
     Single(&'a Destination),
     /// Several, by weight.
@@ -115,7 +115,7 @@ impl RouteAction {
     }
 
     /// The destination. Of several the last one in the order of [`Target`] counts.
-    pub(crate) fn target(&self) -> Option<Target<'_>> {
+    pub fn target(&self) -> Option<Target<'_>> {
         if self.dynamic_forward_proxy.is_some() {
             return Some(Target::DynamicForwardProxy);
         }

@@ -4,12 +4,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::kind::Kind;
 use crate::labels::{INSTANCE, SERVICE};
 use crate::object::ObjectId;
 use crate::object_state::{Facts, identify};
 
 fn object(kind: &str, name: &str, spec: Value) -> Value {
-    json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "echo",
+    let known = Kind::ALL.into_iter().find(|known| known.as_str() == kind).expect("a known kind");
+    json!({"apiVersion": known.api_version(), "kind": kind, "metadata": {"name": name, "namespace": "echo",
         "labels": {INSTANCE: "default", SERVICE: "echo"}}, "spec": spec})
 }
 
@@ -18,7 +20,12 @@ fn service(port: u16) -> Value {
 }
 
 fn id(kind: &str, name: &str) -> ObjectId {
-    identify(&object(kind, name, json!({})), "v1", kind)
+    id_of(&object(kind, name, json!({})))
+}
+
+fn id_of(object: &Value) -> ObjectId {
+    let text = |field: &str| object[field].as_str().expect("text");
+    identify(object, text("apiVersion"), text("kind"))
 }
 
 fn pods(version: &str) -> Pods {
@@ -32,9 +39,8 @@ fn pods(version: &str) -> Pods {
     }
 }
 
-fn routed(shares: &[(&str, u64)]) -> Routed {
-    let shares = shares.iter().map(|(version, share)| ((*version).to_owned(), *share));
-    Routed { shares: shares.collect(), ..Routed::default() }
+fn routed(shares: &[(&str, u64)]) -> Shares {
+    shares.iter().copied().collect()
 }
 
 /// A cluster with these objects, in which v1 has all requests.
@@ -42,13 +48,13 @@ fn with_traffic(live: &[Value]) -> Observation {
     let mut objects: BTreeMap<ObjectId, Facts> = live
         .iter()
         .map(|object| {
-            let id = identify(object, "v1", object["kind"].as_str().unwrap());
+            let id = id_of(object);
             (id, Facts::of(object, "default", "gloo-system"))
         })
         .collect();
     let table = object("RouteTable", "echo-routes", json!({}));
     let mut facts = Facts::of(&table, "default", "gloo-system");
-    facts.detail = Detail::Routes { verdict: None, routed: routed(&[("v1", 100)]) };
+    facts.detail = Detail::Routes { verdict: None, shares: routed(&[("v1", 100)]) };
     objects.insert(id("RouteTable", "echo-routes"), facts);
     Observation {
         changed: [].into(),
@@ -131,9 +137,9 @@ fn a_version_without_pods_gets_no_requests_that_somebody_else_could_answer() {
     assert!(objection(&moved, &others).is_some());
     let mut foreign = with_traffic(&[deployment("v1", 0), deployment("v2", 0)]);
     assert_eq!(objection(&moved, &foreign), None);
-    let elsewhere = Routed { elsewhere: true, ..Routed::default() };
+    let elsewhere = Shares::default().with_elsewhere();
     let facts = foreign.objects.get_mut(&id("RouteTable", "echo-routes")).expect("there");
-    facts.detail = Detail::Routes { verdict: None, routed: elsewhere };
+    facts.detail = Detail::Routes { verdict: None, shares: elsewhere };
     assert!(objection(&moved, &foreign).is_some());
     let unused = wants(vec![pods("v1"), parked("v2")], &[("v1", 100), ("v2", 0)]);
     assert_eq!(objection(&unused, &with_traffic(&[deployment("v1", 1)])), None);

@@ -5,6 +5,7 @@ mod objects;
 mod properties;
 
 use super::{Owner, Rendered, render};
+use crate::traffic::Traffic;
 use crate::values::tests::service;
 
 fn owner() -> Owner {
@@ -14,7 +15,8 @@ fn owner() -> Owner {
 /// The objects of the service `echo` with these values.
 #[track_caller]
 fn rendered(values: &str) -> Rendered {
-    render(&service(values), &owner())
+    let service = service(values);
+    render(&service, &Traffic::of(&service), &owner())
 }
 
 /// The objects as they would be written to a file.

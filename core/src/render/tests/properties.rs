@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use super::{owner, rendered, yaml};
 use crate::labels::{INSTANCE, MANAGED_BY, REVISION, SERVICE};
 use crate::render::{Rendered, render};
+use crate::traffic::Traffic;
 use crate::values::tests::properties::{reordered, valid_values};
 use crate::values::tests::service;
 use crate::values::{Service, Version};
 
 fn objects(values: &Value) -> (Service, Rendered) {
     let service = service(&serde_yaml::to_string(values).unwrap());
-    let rendered = render(&service, &owner());
+    let rendered = render(&service, &Traffic::of(&service), &owner());
     (service, rendered)
 }
 

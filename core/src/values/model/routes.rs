@@ -28,18 +28,6 @@ pub struct Routes {
     pub fallback: Fallback,
 }
 
-impl Routes {
-    /// The share of the requests without the canary's headers that a version gets.
-    pub fn share(&self, version: &Version) -> Weight {
-        match &self.canary {
-            Some(canary) if canary.version == *version => canary.weight,
-            Some(canary) if self.primary == *version => canary.weight.rest(),
-            None if self.primary == *version => Weight::FULL,
-            _ => Weight::ZERO,
-        }
-    }
-}
-
 /// The version that is being tried, and how much of the traffic it gets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Canary {

@@ -57,7 +57,7 @@ impl Service {
 
     /// The versions that a route names, whatever their share: those that must be ready before
     /// the routes are written.
-    pub fn routed_versions(&self) -> Vec<&Version> {
+    pub(crate) fn routed_versions(&self) -> Vec<&Version> {
         let canary = self.routes.canary.as_ref().map(|canary| &canary.version);
         [&self.routes.primary].into_iter().chain(canary).collect()
     }
