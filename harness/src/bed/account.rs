@@ -27,7 +27,7 @@ const KINDS: [&str; 6] =
 /// The name of all of it.
 const NAME: &str = "coalmine";
 /// The authorizer learns of rights from a watch.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(180);
 /// How long the token is good: longer than any scenario or measurement, in seconds.
 const VALIDITY: i64 = 24 * 3600;
 

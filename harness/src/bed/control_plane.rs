@@ -20,7 +20,7 @@ const ETCD_PEERS: &str = "127.0.0.1:2380";
 /// For its metrics. On a port of their own nobody has to tell them from what the API server asks.
 const ETCD_HTTP: &str = "127.0.0.1:2381";
 /// Long enough for a machine that compiles something else at the same time.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// What Go's garbage collector is told: to wait until the heap is five times what was left, up to a limit.
 /// Its default costs the API server about an eighth of its time, of which a bed has little.

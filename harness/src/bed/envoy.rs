@@ -31,7 +31,7 @@ pub(super) async fn start(
         .args(["--concurrency", "1", "--drain-time-s", "1", "--log-level", "info"]);
     let process = Process::start(&program)?;
     // Not until it is ready: that may wait for a first configuration, which comes later.
-    let running = wait::until("Envoy to run", Duration::from_secs(60), || async {
+    let running = wait::until("Envoy to run", Duration::from_secs(180), || async {
         Seen::from_result(Admin::local().get("/server_info").await.map(drop))
     });
     process.alive(running).await?;

@@ -53,7 +53,7 @@ async fn established(client: &Client, definition: &Value) -> Result<()> {
     let name = definition.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let api = Api::<CustomResourceDefinition>::all(client.clone());
     let established = await_condition(api, name, is_crd_established());
-    let waited = tokio::time::timeout(Duration::from_secs(30), established).await;
+    let waited = tokio::time::timeout(Duration::from_secs(180), established).await;
     waited.with_context(|| format!("CustomResourceDefinition {name} is not Established"))??;
     Ok(())
 }

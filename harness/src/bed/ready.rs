@@ -6,7 +6,7 @@ use anyhow::Result;
 use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use kube::{Api, Client, runtime::wait::await_condition};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Waits until the node takes pods and the namespace `default` has the account they run under.
 pub(super) async fn pods_can_run(client: &Client, node: &str) -> Result<()> {

@@ -18,7 +18,7 @@ use crate::{
     wait::{self, Seen},
 };
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// What was there when the bed started.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ const LEASE_SECONDS: u32 = 40;
 /// A kubelet that has nothing new to say repeats its status every 5 minutes: this many renewals.
 const RENEWALS_PER_STATUS: u32 = 30;
 
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(180);
 const FIELD_MANAGER: &str = "process-node";
 
 /// Makes the Node and reports it ready.
