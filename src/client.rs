@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use jiff::Timestamp;
 use reqwest::{StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::hint::{Advise, advised};
 
 /// How long one answer may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -115,8 +117,8 @@ impl Client {
     /// When the address is none, or the token's file cannot be read.
     pub fn new(server: &str, token_file: Option<&Path>) -> anyhow::Result<Self> {
         let services = Url::parse(server).and_then(|server| server.join("/api/services"));
-        let services = services
-            .with_context(|| format!("{server:?} is no address; write http://HOST:PORT"))?;
+        let services =
+            services.advise(|| (format!("{server:?} is no address"), "write http://HOST:PORT"))?;
         let token = |file: &Path| {
             let token = std::fs::read_to_string(file);
             token.with_context(|| format!("cannot read {}", file.display()))
@@ -135,19 +137,23 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.with_context(|| {
-            format!(
-                "nobody answers at {}; does the daemon run there? `kubectl port-forward -n coalmine \
-                 svc/coalmine 8081` brings it here, --server names another address",
-                self.services
+        let response = request.send().await.advise(|| {
+            (
+                format!("nobody answers at {}", self.services),
+                "does the daemon run there? `kubectl port-forward -n coalmine svc/coalmine 8081` brings it \
+                 here, --server names another address",
             )
         })?;
         match response.status() {
             StatusCode::OK => {}
             StatusCode::UNAUTHORIZED => {
-                bail!("{} asks for a token; name its file with --server-token-file", self.services)
+                let wrong = format!("{} asks for a token", self.services);
+                return Err(advised(wrong, "name its file with --server-token-file"));
             }
-            status => bail!("{} answers {status}; is that a daemon of coalmine?", self.services),
+            status => {
+                let wrong = format!("{} answers {status}", self.services);
+                return Err(advised(wrong, "is that a daemon of coalmine?"));
+            }
         }
         let body = response.bytes().await?;
         serde_json::from_slice(&body)

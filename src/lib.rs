@@ -9,6 +9,7 @@ pub mod client;
 pub mod cluster;
 pub mod daemon;
 pub mod election;
+pub mod hint;
 pub mod live;
 pub mod notify;
 pub mod page;

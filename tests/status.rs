@@ -4,6 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use coalmine::report::{self, ServiceReport, Shown, serve};
+use coalmine_core::reason::Code;
 use coalmine_core::values::Version;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
@@ -75,7 +76,7 @@ async fn who_needs_a_person_comes_first_with_the_reason_and_the_next_command() {
 
     endpoint.service("zulu", |report| {
         shifting(report);
-        report.stalled("Deployment zulu/zulu-v2: \u{1b}[2Jno pods");
+        report.stalled(Code::WaitingForPods, "Deployment zulu/zulu-v2: \u{1b}[2Jno pods");
     });
     let bad = endpoint.coalmine(&["status"]).await;
     assert_eq!(bad.code, Some(4), "{bad:?}");
@@ -116,7 +117,7 @@ async fn a_wait_ends_when_it_is_there_too_late_or_in_need_of_a_person() {
     let late = endpoint.coalmine(&["wait", "echo", "--phase", "Shifted", "--timeout", "1s"]).await;
     assert_eq!((late.code, late.err.as_str()), (Some(3), "echo is not there after 1 s\n"));
 
-    endpoint.service("echo", |report| report.stalled("no pods"));
+    endpoint.service("echo", |report| report.stalled(Code::WaitingForPods, "no pods"));
     let stalled = endpoint.coalmine(&["wait", "echo", "--timeout", "1m"]).await;
     assert_eq!(stalled.code, Some(4), "{stalled:?}");
     assert_eq!(stalled.out, "echo Shifting Stalled at 0123456: no pods\n");

@@ -17,6 +17,7 @@ pub mod policy;
 pub mod preflight;
 pub mod problem;
 pub mod proposal;
+pub mod reason;
 pub mod render;
 pub mod sanitize;
 pub mod traffic;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::health::{self, Health, Verdict};
+use crate::health::{self, Health, Trouble, Verdict};
 use crate::kind::Kind;
 use crate::labels::{APPLIED, INSTANCE, SERVICE, is_kept, last_changed};
 use crate::managed_fields::{self, Digest};
@@ -189,17 +189,8 @@ pub struct PodFacts {
     pub version: Arc<str>,
     /// Since when it is ready; `None` while it is not.
     pub ready_since: Option<Timestamp>,
-    /// Why it is not ready, in the kubelet's or scheduler's words.
+    /// Why it is not ready.
     pub trouble: Option<Trouble>,
-}
-
-/// Why a pod is not ready.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// The pod, the reason and what was observed.
-    pub words: Arc<str>,
-    /// Whether it has failed so often that waiting alone is unlikely to help.
-    pub lasting: bool,
 }
 
 impl PodFacts {
@@ -210,8 +201,7 @@ impl PodFacts {
             name: text("/metadata/name").into(),
             version: text("/metadata/labels/version").into(),
             ready_since: health::ready_since(pod),
-            trouble: health::pod_trouble(pod)
-                .map(|words| Trouble { words: words.into(), lasting: health::keeps_failing(pod) }),
+            trouble: health::pod_trouble(pod),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What one commit may do to a service: the `policy` of `coalmine.yaml`, held against the routes that
 //! are in force.
 
+use crate::reason::PolicyViolation;
 use crate::traffic::Shares;
 use crate::values::Policy;
 
@@ -8,7 +9,11 @@ use crate::values::Policy;
 ///
 /// A service without routes yet may begin as it likes. Taking traffic from a canary is a rollback and
 /// always allowed.
-pub fn objection(live: Option<&Shares>, desired: &Shares, policy: &Policy) -> Option<String> {
+pub fn objection(
+    live: Option<&Shares>,
+    desired: &Shares,
+    policy: &Policy,
+) -> Option<PolicyViolation> {
     let (before, after) = (live?, desired);
     for (version, share) in after.iter() {
         let old = before.share(version);
@@ -19,18 +24,11 @@ pub fn objection(live: Option<&Shares>, desired: &Shares, policy: &Policy) -> Op
         if let Some(step) = policy.max_step.map(|step| u64::from(step.percent()))
             && share - old > step
         {
-            return Some(format!(
-                "policy.maxStep: {version} would go from {old} to {share} percent in one commit, \
-                 at most {step} more are allowed; push a weight of {} first",
-                old + step
-            ));
+            let version = version.to_owned();
+            return Some(PolicyViolation::MaxStep { version, from: old, to: share, most: step });
         }
         if policy.require_header_phase && old == 0 && !before.is_header_target(version) {
-            return Some(format!(
-                "policy.requireHeaderPhase: {version} would get {share} percent without having \
-                 been tried by header; push `canary: {{version: {version}, headers: ...}}` with \
-                 weight 0 first"
-            ));
+            return Some(PolicyViolation::HeaderPhase { version: version.to_owned(), to: share });
         }
     }
     None
@@ -39,6 +37,7 @@ pub fn objection(live: Option<&Shares>, desired: &Shares, policy: &Policy) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reason::Hinted;
     use crate::values::Weight;
 
     fn table(canary_weight: u64, with_header: bool) -> Shares {
@@ -55,7 +54,7 @@ mod tests {
     #[test]
     fn a_step_beyond_the_limit_is_refused_and_the_next_allowed_one_named() {
         let (live, desired) = (table(10, true), table(50, true));
-        let reason = objection(Some(&live), &desired, &at_most(20)).expect("refused");
+        let reason = objection(Some(&live), &desired, &at_most(20)).expect("refused").line();
         assert!(reason.contains("from 10 to 50") && reason.contains("weight of 30"), "{reason}");
         assert_eq!(objection(Some(&live), &desired, &at_most(40)), None);
         assert_eq!(objection(Some(&live), &desired, &Policy::default()), None);
@@ -71,14 +70,14 @@ mod tests {
     #[test]
     fn a_canary_with_the_bigger_share_is_still_a_canary() {
         let refused = objection(Some(&table(60, true)), &table(100, true), &at_most(10));
-        assert!(refused.expect("refused").contains("weight of 70"));
+        assert!(refused.expect("refused").line().contains("weight of 70"));
     }
 
     #[test]
     fn weight_without_a_header_phase_is_refused_when_the_policy_requires_one() {
         let policy = Policy { max_step: None, require_header_phase: true };
         let refused = objection(Some(&table(0, false)), &table(10, true), &policy);
-        assert!(refused.expect("refused").contains("requireHeaderPhase"));
+        assert!(refused.expect("refused").to_string().contains("requireHeaderPhase"));
         assert_eq!(objection(Some(&table(0, true)), &table(10, true), &policy), None);
         assert_eq!(objection(Some(&table(10, false)), &table(20, false), &policy), None);
     }

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+
+use crate::hint::Advise;
 
 /// The `git` program in one work tree.
 #[derive(Clone, Debug)]
@@ -32,7 +34,7 @@ impl Git {
         let output = command(&self.0)
             .args(arguments)
             .output()
-            .context("cannot run `git`; is it installed?")?;
+            .advise(|| ("cannot run `git`", "is it installed?"))?;
         let words = [output.stdout, output.stderr].concat();
         let words = String::from_utf8_lossy(&words).trim().to_owned();
         Ok(Answer { succeeded: output.status.success(), words })
@@ -46,7 +48,7 @@ impl Git {
         if signs.words == "true" {
             command.arg("-S");
         }
-        let output = command.output().context("cannot run `git`; is it installed?")?;
+        let output = command.output().advise(|| ("cannot run `git`", "is it installed?"))?;
         if !output.status.success() {
             bail!("git makes no commit: {}", String::from_utf8_lossy(&output.stderr).trim());
         }

@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, ObjectType, Oid, Repository};
 
+use crate::hint::{Advise, advised};
 use crate::source::{Revision, SourceError, inside, read_commit};
 use coalmine_core::tree::{Tree, short};
 pub use descent::Descent;
@@ -84,13 +85,15 @@ impl Checkout {
     /// When there is no checkout, or no such folder in it.
     pub fn discover(directory: &Path, path: Option<&str>) -> anyhow::Result<Self> {
         let repository = Repository::discover(directory).map_err(|_| {
-            anyhow::anyhow!(
-                "{} is in no git repository; clone the repository of rollouts, or say -C",
-                directory.display()
+            advised(
+                format_args!("{} is in no git repository", directory.display()),
+                "clone the repository of rollouts, or say -C",
             )
         })?;
         let Some(root) = repository.workdir().map(Path::to_path_buf) else {
-            bail!("{} is a bare repository; a clone of it is needed", repository.path().display());
+            let path = repository.path().display();
+            let wrong = format_args!("{path} is a bare repository").to_string();
+            return Err(advised(wrong, "a clone of it is needed"));
         };
         let path = match path {
             Some(path) => inside(path)?,
@@ -114,11 +117,11 @@ impl Checkout {
         let head = self.repository.find_reference("HEAD")?;
         let branch = head.symbolic_target().ok().flatten().map(str::to_owned);
         let Some(branch) = branch else {
-            bail!("no branch is checked out, so there is none to push to; {hint}");
+            return Err(advised("no branch is checked out, so there is none to push to", hint));
         };
         let text = |name: Result<git2::Buf, git2::Error>| -> anyhow::Result<String> {
             let name = name.ok().and_then(|name| name.as_str().ok().map(str::to_owned));
-            name.with_context(|| format!("{branch} follows no branch of a remote; {hint}"))
+            name.advise(|| (format!("{branch} follows no branch of a remote"), hint))
         };
         let remote = text(self.repository.branch_upstream_remote(&branch))?;
         let merge = text(self.repository.branch_upstream_merge(&branch))?;
@@ -162,7 +165,8 @@ impl Checkout {
     pub fn merge_base(&self, one: &str, other: &str) -> anyhow::Result<String> {
         let (one, other) = (Oid::from_str(one)?, Oid::from_str(other)?);
         let base = self.repository.merge_base(one, other);
-        Ok(base.context("the two have no commit in common; is the clone shallow?")?.to_string())
+        let base = base.advise(|| ("the two have no commit in common", "is the clone shallow?"))?;
+        Ok(base.to_string())
     }
 
     /// The files of a commit in the rollouts' folder.
@@ -206,10 +210,10 @@ impl Checkout {
                 );
             }
             let Ok(parent) = commit.parent(0) else {
-                bail!(
-                    "the history ends at {}; `git fetch --unshallow` brings the rest",
-                    change.short()
-                );
+                return Err(advised(
+                    format_args!("the history ends at {}", change.short()),
+                    "`git fetch --unshallow` brings the rest",
+                ));
             };
             match blob(&parent)? {
                 Some(before) if before == now => commit = parent,
@@ -220,11 +224,12 @@ impl Checkout {
                         .with_context(|| format!("{path} was no text before {}", change.short()))?;
                     return Ok((change, content));
                 }
-                None => bail!(
-                    "{path} came with {} ({}); to take the service away remove the file",
-                    change.short(),
-                    change.subject
-                ),
+                None => {
+                    return Err(advised(
+                        format_args!("{path} came with {} ({})", change.short(), change.subject),
+                        "to take the service away remove the file",
+                    ));
+                }
             }
         }
     }
@@ -333,11 +338,13 @@ fn rollouts(root: &Path, directory: &Path) -> anyhow::Result<String> {
     };
     let found = start.ancestors().filter(|folder| is_one(folder)).find(|folder| !inside(folder));
     let Some(found) = found else {
-        bail!(
-            "neither {} nor a folder above it in the repository has coalmine.yaml, services/ or platform/; \
-             say --path",
-            directory.display()
-        );
+        return Err(advised(
+            format_args!(
+                "neither {} nor a folder above it in the repository has coalmine.yaml, services/ or platform/",
+                directory.display()
+            ),
+            "say --path",
+        ));
     };
     Ok(found.strip_prefix(&root)?.to_string_lossy().into_owned())
 }

@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::diff::print_line;
 use super::wait::{Follow, Wanted, seconds};
 use crate::checkout::{Checkout, Descent, FileEdit, Made, Publish, Remote};
+use crate::hint::Advise;
 use coalmine_core::diff;
 use coalmine_core::edit::{Edited, Verb, edit, valid};
 use coalmine_core::proposal::{Proposal, text};
@@ -187,10 +188,11 @@ fn service(tree: &Tree, name: &str) -> Option<Service> {
 
 /// The file before its last change, which then is undone; so whoever says it twice has it back.
 fn undo(checkout: &Checkout, tree: &Tree, base: &str, name: &str) -> anyhow::Result<Edited> {
-    let file = service_file(tree, name).with_context(|| {
+    let file = service_file(tree, name).advise(|| {
         let known = Repository::parse(tree);
         let known: Vec<_> = known.services.keys().map(ToString::to_string).collect();
-        format!("there is no one file of a service {name:?}; there are: {}", known.join(", "))
+        let wrong = format!("there is no one file of a service {name:?}");
+        (wrong, format!("there are: {}", known.join(", ")))
     })?;
     let file = file.to_owned();
     let (change, after) = checkout.previous(base, &file)?;

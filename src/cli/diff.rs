@@ -15,6 +15,7 @@ use coalmine_core::diff::{self, Line};
 use coalmine_core::labels::{SERVICE, is_kept};
 use coalmine_core::object::Manifest;
 use coalmine_core::plan::{Job, gone};
+use coalmine_core::reason::Hinted;
 use coalmine_core::render::{DEFAULT_INSTANCE, Owner};
 use coalmine_core::sanitize::harmless;
 use coalmine_core::values::{PLATFORM, Repository};
@@ -65,7 +66,7 @@ impl Diff {
                 Ok(review) => differences += print(&job, &review),
                 Err(error) => {
                     errors += 1;
-                    anstream::eprintln!("{}: {error}", job.service);
+                    anstream::eprintln!("{}: {}", job.service, error.line());
                 }
             }
         }

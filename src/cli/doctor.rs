@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::git::Git;
 use crate::cluster::Cluster;
+use crate::hint::{self, advised};
 use crate::report::Requests;
 use crate::source::Source;
 use coalmine_core::kind::Kind;
@@ -86,8 +87,9 @@ impl Doctor {
     async fn cluster(&self, findings: &mut Findings) -> anyhow::Result<Cluster> {
         let cluster = Cluster::connect(&Requests::default()).await?;
         let version = cluster.client().apiserver_version().await.map_err(|error| {
-            anyhow::anyhow!(
-                "it does not answer: {error}; check KUBECONFIG and that the cluster is up"
+            advised(
+                format_args!("it does not answer: {error}"),
+                "check KUBECONFIG and that the cluster is up",
             )
         })?;
         findings.add("API server", Ok(format!("Kubernetes {}", version.git_version)));
@@ -101,16 +103,17 @@ impl Doctor {
         let namespace = &self.gloo_namespace;
         let settings = cluster.list_known(Kind::Settings, Some(namespace), "").await?;
         if !settings.iter().any(|(id, _)| id.name == "default") {
-            anyhow::bail!(
-                "its kinds are there, but no Settings {namespace}/default; does Gloo run in another \
-                 namespace? --gloo-namespace here, gloo.namespace in coalmine.yaml"
-            );
+            return Err(advised(
+                format_args!("its kinds are there, but no Settings {namespace}/default"),
+                "does Gloo run in another namespace? --gloo-namespace here, gloo.namespace in coalmine.yaml",
+            ));
         }
         let gateways = cluster.list_known(Kind::Gateway, Some(namespace), "").await?;
         if gateways.is_empty() {
-            anyhow::bail!(
-                "no Gateway is in {namespace}, so nobody listens; Gloo's Helm chart brings one"
-            );
+            return Err(advised(
+                format_args!("no Gateway is in {namespace}, so nobody listens"),
+                "Gloo's Helm chart brings one",
+            ));
         }
         Ok(format!("its kinds, Settings and {} Gateways are in {namespace}", gateways.len()))
     }
@@ -127,7 +130,7 @@ impl Findings {
             Ok(words) => anstream::println!("{GOOD}ok{GOOD:#}     {what}: {}", harmless(&words)),
             Err(error) => {
                 self.bad = true;
-                let words = format!("{error:#}");
+                let words = hint::line(&error);
                 anstream::println!("{BAD}error{BAD:#}  {what}: {}", harmless(&words));
             }
         }
@@ -171,10 +174,10 @@ async fn rights(cluster: &Cluster) -> anyhow::Result<String> {
         }
     }
     if !missing.is_empty() {
-        anyhow::bail!(
-            "not allowed: {}; `kubectl apply -k deploy/base` gives the account of the daemon all of them",
-            missing.join("; ")
-        );
+        return Err(advised(
+            format_args!("not allowed: {}", missing.join("; ")),
+            "`kubectl apply -k deploy/base` gives the account of the daemon all of them",
+        ));
     }
     Ok(format!("all {count} that the daemon needs"))
 }

@@ -12,6 +12,7 @@ use gloo::{
 };
 
 use crate::cluster::Cluster;
+use crate::hint::advised;
 use crate::report::Requests;
 use crate::source::read_directory;
 use coalmine_core::edit::valid;
@@ -62,10 +63,10 @@ impl Explain {
         };
         let translation = translate(&seen.snapshot, &Memory::default());
         let Some(host) = host_of(&translation, &seen.routes) else {
-            bail!(
-                "the gateway serves no route of {}; does a VirtualService select its apiGroup?",
-                self.service
-            );
+            return Err(advised(
+                format_args!("the gateway serves no route of {}", self.service),
+                "does a VirtualService select its apiGroup?",
+            ));
         };
         let request = Request {
             method: self.method.clone(),

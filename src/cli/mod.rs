@@ -37,6 +37,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use jiff::SignedDuration;
 use tokio::runtime::Runtime;
 
+use crate::hint;
 use coalmine_core::sanitize::harmless;
 use coalmine_core::values::check_label_value;
 
@@ -156,21 +157,11 @@ fn runtime() -> anyhow::Result<Runtime> {
     Runtime::new().context("cannot start the runtime")
 }
 
-/// Says what is wrong on one line, and what to do about it on the next: errors say both with a `; ` between.
+/// Says what is wrong on one line, and on the next what to do about it.
 fn fail(error: &anyhow::Error) -> ExitCode {
     const ERROR: Style = AnsiColor::Red.on_default().bold();
     const HINT: Style = AnsiColor::Cyan.on_default();
-    let (mut wrong, mut hints) = (Vec::new(), Vec::new());
-    for cause in error.chain().map(ToString::to_string) {
-        match cause.split_once("; ").filter(|_| !cause.contains('\n')) {
-            Some((what, hint)) => {
-                wrong.push(what.to_owned());
-                hints.push(hint.to_owned());
-            }
-            None => wrong.push(cause),
-        }
-    }
-    let wrong = wrong.join(": ");
+    let (wrong, hints) = hint::wrong_and_hints(error);
     let lines: Vec<_> = wrong.lines().map(harmless).collect();
     anstream::eprintln!("{ERROR}error:{ERROR:#} {}", lines.join("\n"));
     for hint in hints {

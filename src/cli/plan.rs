@@ -4,9 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
-
 use crate::checkout::Checkout;
+use crate::hint::advised;
 use crate::source::read_directory;
 use coalmine_core::proposal::{Proposal, Verdict, markdown, text};
 use coalmine_core::tree::Tree;
@@ -82,10 +81,10 @@ impl Plan {
         let work_tree = || read_directory(&checkout.folder());
         let Some(range) = &self.range else {
             let Ok(base) = checkout.commit_id("@{upstream}") else {
-                bail!(
-                    "the checked out branch follows none of a remote\nhint: say what to compare with, for \
-                     example `coalmine plan origin/main`"
-                );
+                return Err(advised(
+                    "the checked out branch follows none of a remote",
+                    "say what to compare with, for example `coalmine plan origin/main`",
+                ));
             };
             return Ok((checkout.tree(&base)?, work_tree()?));
         };

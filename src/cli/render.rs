@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use super::validate::print_problems;
+use crate::hint::advised;
 use crate::source::read_directory;
 use coalmine_core::render::{DEFAULT_INSTANCE, Owner, render};
 use coalmine_core::traffic::Traffic;
@@ -63,7 +64,10 @@ impl Render {
             && repository.problems.is_empty()
         {
             let names: Vec<_> = repository.services.keys().map(ServiceName::as_str).collect();
-            bail!("no service is called {unknown:?}; the folder has: {}", names.join(", "));
+            return Err(advised(
+                format_args!("no service is called {unknown:?}"),
+                format_args!("the folder has: {}", names.join(", ")),
+            ));
         }
         let services = repository.services.iter().filter(|(name, _)| wanted(name));
         Ok(services.map(|(_, outcome)| outcome).collect())

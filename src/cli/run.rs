@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::git::Git;
 use super::notify::Notify;
 use crate::daemon::{self, Manner, Options};
 use crate::election::LeaseName;
+use crate::hint::Advise;
 use crate::report::Access;
 use crate::secret::SecretFile;
 use crate::shard::Shard;
@@ -201,7 +201,8 @@ fn state_directory() -> anyhow::Result<PathBuf> {
     let absolute =
         |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     let base = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
-    Ok(base.context("neither XDG_STATE_HOME nor HOME is set; say --state-dir")?.join("coalmine"))
+    let base = base.advise(|| ("neither XDG_STATE_HOME nor HOME is set", "say --state-dir"))?;
+    Ok(base.join("coalmine"))
 }
 
 /// The namespace of the pod this runs in, if it does.

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Arg, Command};
 use serde::Deserialize;
+
+use crate::hint::advised;
 
 /// The commands whose options have variables and keys: those that run where nobody types.
 const COMMANDS: [&str; 5] = ["run", "doctor", "status", "wait", "explain"];
@@ -64,10 +66,10 @@ pub(super) fn with_settings(command: Command, arguments: &[OsString]) -> anyhow:
     if let Some(unknown) = file.keys().find(|key| !known.contains(key)) {
         known.sort();
         known.dedup();
-        bail!(
-            "the configuration has the key `{unknown}`, which is no option; known: {}",
-            known.join(", ")
-        );
+        return Err(advised(
+            format_args!("the configuration has the key `{unknown}`, which is no option"),
+            format_args!("known: {}", known.join(", ")),
+        ));
     }
     Ok(command)
 }

@@ -1,61 +1,10 @@
-//! Why the API server did not do what we asked, for a person at night.
+//! What an answer of the API server, or none, means for an object.
 
 use kube::runtime::watcher;
 
+use coalmine_core::health::exceeds_quota;
 use coalmine_core::object::ObjectId;
-
-/// Why the API server did not do what we asked.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// No answer at all, or an answer that asks to come back later.
-    #[error(
-        "cannot reach the API server: {0}; check KUBECONFIG and that the cluster is up, the next attempt follows by itself"
-    )]
-    Unreachable(String),
-    /// The kind is not installed.
-    #[error(
-        "the cluster does not serve {api_version} {kind}; install the CustomResourceDefinitions of Gloo (its Helm chart brings them), then the next attempt succeeds"
-    )]
-    KindNotServed {
-        /// For example `gateway.solo.io/v1`.
-        api_version: String,
-        /// For example `RouteTable`.
-        kind: String,
-    },
-    /// The object's namespace is missing.
-    #[error(
-        "{id}: namespace {namespace} does not exist; add a Namespace to platform/ or create it"
-    )]
-    NamespaceMissing {
-        /// The object that was to be written.
-        id: ObjectId,
-        /// The missing namespace.
-        namespace: String,
-    },
-    /// RBAC says no.
-    #[error("{id}: not allowed: {message}; extend the daemon's Role")]
-    Forbidden {
-        /// The object.
-        id: ObjectId,
-        /// The API server's words.
-        message: String,
-    },
-    /// The API server refused the object's content.
-    #[error("{id}: refused by the API server: {message}")]
-    Refused {
-        /// The object.
-        id: ObjectId,
-        /// The API server's words.
-        message: String,
-    },
-}
-
-impl ClusterError {
-    /// Whether the reason is likely to pass by itself.
-    pub fn passes(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::NamespaceMissing { .. })
-    }
-}
+use coalmine_core::reason::ClusterError;
 
 /// What an error of the client means for the object.
 pub(super) fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
@@ -68,6 +17,7 @@ pub(super) fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
         return ClusterError::Refused { id: id.clone(), message };
     }
     match status.code {
+        403 if exceeds_quota(&message) => ClusterError::QuotaExceeded { id: id.clone(), message },
         401 | 403 => ClusterError::Forbidden { id: id.clone(), message },
         404 if status.details.as_ref().is_some_and(|details| details.kind == "namespaces") => {
             let namespace = id.namespace.clone().unwrap_or_default();
@@ -109,6 +59,7 @@ pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use coalmine_core::reason::Hinted;
 
     /// A failure as the API server words it.
     pub(in crate::cluster) fn failure(code: u16, reason: &str, message: &str, kind: &str) -> Value {
@@ -125,7 +76,7 @@ pub(super) mod tests {
     fn each_refusal_of_the_api_server_names_the_object_and_what_to_do() {
         let told = |code, reason: &str, message: &str, kind: &str| {
             let status = serde_json::from_value(failure(code, reason, message, kind));
-            translate(&table(), kube::Error::Api(Box::new(status.expect("a status")))).to_string()
+            translate(&table(), kube::Error::Api(Box::new(status.expect("a status")))).line()
         };
         assert_eq!(
             told(404, "NotFound", "namespaces \"echo\" not found", "namespaces"),
@@ -135,6 +86,14 @@ pub(super) mod tests {
         assert_eq!(
             told(403, "Forbidden", "cannot patch", "routetables"),
             "RouteTable echo/echo-routes: not allowed: cannot patch; extend the daemon's Role"
+        );
+        let quota = "services \"echo\" is forbidden: exceeded quota: small, requested: services=1";
+        assert_eq!(
+            told(403, "Forbidden", quota, "services"),
+            format!(
+                "RouteTable echo/echo-routes: not allowed: {quota}; raise the quota of the namespace, or ask \
+                 for less"
+            )
         );
         assert_eq!(
             told(400, "BadRequest", "unknown field \"spec.x\"", "routetables"),

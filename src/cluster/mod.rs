@@ -24,11 +24,12 @@ use kube::runtime::watcher::{self, Event};
 use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore};
 
-pub use error::ClusterError;
+pub use coalmine_core::reason::ClusterError;
 use error::{translate, watch_error};
 pub use watched_kind::WatchedKind;
 use whole::Whole;
 
+use crate::hint::advised;
 use crate::report::Requests;
 use coalmine_core::kind::Kind;
 use coalmine_core::labels::{FIELD_MANAGER, INSTANCE, SERVICE};
@@ -57,9 +58,12 @@ impl Cluster {
     /// # Errors
     /// When neither describes a cluster. The API server need not answer yet.
     pub async fn connect(requests: &Requests) -> anyhow::Result<Self> {
-        let config = kube::Config::infer()
-            .await
-            .map_err(|error| anyhow::anyhow!("no cluster configuration: {error}; set KUBECONFIG to a kubeconfig file, or run inside a cluster"))?;
+        let config = kube::Config::infer().await.map_err(|error| {
+            advised(
+                format_args!("no cluster configuration: {error}"),
+                "set KUBECONFIG to a kubeconfig file, or run inside a cluster",
+            )
+        })?;
         Ok(Self::behind(ClientBuilder::try_from(config)?.with_layer(requests).build()))
     }
 
@@ -311,6 +315,7 @@ mod tests {
 
     use super::error::tests::{failure, table};
     use super::*;
+    use coalmine_core::reason::Hinted;
 
     /// A cluster whose API server gives the same answer to everything.
     fn cluster(status: u16, body: &Value) -> Cluster {
@@ -355,7 +360,7 @@ mod tests {
         for (status, body) in [(404, without_the_group), (200, without_the_kind)] {
             let error = cluster(status, &body).get(&table()).await.expect_err("not served");
             assert_eq!(
-                error.to_string(),
+                error.line(),
                 "the cluster does not serve gateway.solo.io/v1 RouteTable; install the \
                  CustomResourceDefinitions of Gloo (its Helm chart brings them), then the next \
                  attempt succeeds"

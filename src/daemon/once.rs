@@ -13,6 +13,7 @@ use crate::election::Leadership;
 use crate::reconcile::{Retry, Standing};
 use crate::report::{Shown, State};
 use crate::source::{Source, SourceConfig};
+use coalmine_core::reason::Hinted;
 
 /// How often it is looked whether all is done.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -98,9 +99,8 @@ fn is_final(standing: Option<&Standing>) -> bool {
 fn trouble(standing: Option<&Standing>) -> Option<String> {
     match standing {
         Some(Standing::Ready | Standing::Drifted { .. }) => None,
-        Some(Standing::Stalled { reason, .. } | Standing::Waiting { reason, .. }) => {
-            Some(reason.clone())
-        }
+        Some(Standing::Stalled { reason, .. }) => Some(reason.line()),
+        Some(Standing::Waiting { reason, .. }) => Some(reason.to_string()),
         Some(Standing::Superseded) | None => Some("was not looked at in time".into()),
     }
 }

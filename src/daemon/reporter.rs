@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use super::request::{DesiredState, ServiceRequest};
 use crate::live::Live;
 use crate::reconcile::{Deed, Standing};
-use crate::report::{Events, PerVersion, Reason, Shown, State};
+use crate::report::{EventReason, Events, PerVersion, Shown, State};
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::PodFacts;
+use coalmine_core::reason::{Code, Hinted};
 use coalmine_core::traffic::Shares;
 
 /// Reports to people and programs.
@@ -38,7 +39,7 @@ impl Reporter {
                 report.describe(service);
             }
             if is_new {
-                report.progressing("");
+                report.progressing(None, "");
             } else if report.state == State::Ready {
                 report.ready(revision);
             }
@@ -76,10 +77,12 @@ impl Reporter {
                     } else {
                         &mut report.standing_drift
                     };
-                    *shown = Some(reason.clone());
+                    *shown = Some(reason.line());
                 }
-                Standing::Waiting { reason, .. } => report.progressing(reason),
-                Standing::Stalled { reason, .. } => report.stalled(reason),
+                Standing::Waiting { reason, .. } => {
+                    report.progressing(Some(reason.code()), &reason.to_string());
+                }
+                Standing::Stalled { reason, .. } => report.stalled(reason.code(), &reason.line()),
                 Standing::Superseded => {}
             }
             if before == (report.state, report.reason.clone(), report.revision.clone()) {
@@ -90,13 +93,15 @@ impl Reporter {
                     tracing::info!(service = name, revision, "ready");
                     // The first time is no news to anybody: a thousand services begin so.
                     if before.0 != State::Ready && before.2.is_some() {
-                        event = Some((Reason::Ready, format!("revision {revision} is in force")));
+                        event =
+                            Some((EventReason::Ready, format!("revision {revision} is in force")));
                     }
                 }
                 State::Progressing => tracing::info!(service = name, "waiting: {}", report.reason),
                 State::Stalled | State::Invalid => {
                     tracing::warn!(service = name, "stalled: {}", report.reason);
-                    event = Some((Reason::Stalled, report.reason.clone()));
+                    let code = report.reason_code.unwrap_or(Code::Invalid);
+                    event = Some((EventReason::Stalled(code), report.reason.clone()));
                 }
             }
         });
@@ -114,21 +119,27 @@ impl Reporter {
                 let routes: Vec<String> = routes.collect();
                 if !routes.is_empty() && self.shown.board.was_in_force(name) {
                     let message = format!("{} as revision {revision} says", routes.join(", "));
-                    self.about_service(name, Reason::Applied, &message);
+                    self.about_service(name, EventReason::Applied, &message);
                 }
             }
             Deed::Pruned(ids) => {
                 for id in ids {
-                    self.events.record(&id, None, Reason::Pruned, "nothing desires it any more");
+                    self.events.record(
+                        &id,
+                        None,
+                        EventReason::Pruned,
+                        "nothing desires it any more",
+                    );
                 }
             }
             Deed::PutBack(reason) => {
+                let reason = reason.line();
                 tracing::warn!(service = name, "put back the previous routes: {reason}");
-                self.about_service(name, Reason::PutBack, &reason);
+                self.about_service(name, EventReason::PutBack, &reason);
             }
-            Deed::Refused(reason) => {
+            Deed::Refused(error) => {
                 metrics.preflight_refused();
-                self.about_service(name, Reason::Refused, &reason);
+                self.about_service(name, EventReason::Refused, &error.line());
             }
             Deed::Drift(deviation) => {
                 tracing::warn!(service = name, "{deviation}");
@@ -136,9 +147,9 @@ impl Reporter {
                 metrics.drift_found(name, kind);
                 let reason = if deviation.repaired {
                     metrics.drift_repaired(name, kind);
-                    Reason::DriftRepaired
+                    EventReason::DriftRepaired
                 } else {
-                    Reason::DriftFound
+                    EventReason::DriftFound
                 };
                 self.about(&deviation.object, reason, &deviation.to_string());
                 let drift = deviation.summary(Timestamp::now());
@@ -148,7 +159,7 @@ impl Reporter {
     }
 
     /// An Event about a service is one about its routes, or what else there is of it.
-    fn about_service(&self, name: &str, reason: Reason, message: &str) {
+    fn about_service(&self, name: &str, reason: EventReason, message: &str) {
         let objects = self.live.of_service(name);
         let routes = objects.keys().find(|id| id.is_route());
         if let Some(id) = routes.or_else(|| objects.keys().next()) {
@@ -156,7 +167,7 @@ impl Reporter {
         }
     }
 
-    fn about(&self, id: &ObjectId, reason: Reason, message: &str) {
+    fn about(&self, id: &ObjectId, reason: EventReason, message: &str) {
         let uid: Option<Arc<str>> = self.live.object(id).map(|facts| facts.uid);
         self.events.record(id, uid.as_deref(), reason, message);
     }

@@ -20,6 +20,7 @@ use crate::telemetry;
 use coalmine_core::kind::Kind;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::plan::Job;
+use coalmine_core::reason::Reason;
 
 /// All services; cloning gives another handle.
 #[derive(Clone)]
@@ -195,7 +196,7 @@ impl Services {
             DesiredState::Platform(_) => {
                 let made = self.shared.reconciler.make_namespaces(job).await;
                 let error = made.err()?;
-                Some(Standing::Stalled { reason: error.to_string(), retry: Retry::Soon })
+                Some(Standing::Stalled { reason: Reason::Cluster(error), retry: Retry::Soon })
             }
             DesiredState::Service(service) => {
                 let live = &self.shared.reconciler.live;
@@ -204,7 +205,7 @@ impl Services {
                 let is_missing =
                     || live.unlisted([id].into_iter()).is_none() && live.object(id).is_none();
                 let is_coming = live.is_being_listed(id) || is_missing();
-                let reason = format!("{id}: waiting for the namespace from platform/");
+                let reason = Reason::NamespaceComes(id.clone());
                 is_coming.then_some(Standing::Waiting { reason, until: None })
             }
         }
@@ -270,7 +271,10 @@ impl Passes for Services {
         }
         // Nobody knows how far it came with what it remembers.
         self.progress(name).remembered.lock().await.memory.forget(Timestamp::now());
-        let reason = failure.to_string();
+        let reason = match failure {
+            Failure::Panicked(message) => Reason::PassPanicked(message.clone()),
+            Failure::TimedOut(limit) => Reason::PassTimedOut(limit.as_secs()),
+        };
         self.conclude(taken, tenure, Standing::Stalled { reason, retry: Retry::Soon });
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Daemon;
 use crate::election::Leadership;
+use crate::hint;
 use crate::source::{Revision, Source, SourceError, Trigger, next_poll};
 
 /// How far polls spread around the interval, as a fraction of it.
@@ -43,7 +44,7 @@ impl Daemon {
                     if std::mem::take(&mut has_orphans)
                         && let Err(error) = self.remove_orphans(source, &revision)
                     {
-                        tracing::error!("orphaned objects are not removed: {error:#}");
+                        tracing::error!("orphaned objects are not removed: {}", hint::line(&error));
                     }
                 }
                 Ok(revision) => match self.accept(source, &revision).await {
@@ -53,7 +54,7 @@ impl Daemon {
                         retry = RETRY.0;
                     }
                     Err(error) => {
-                        self.complain(Some(&revision.id), &format!("{error:#}"));
+                        self.complain(Some(&revision.id), &hint::line(&error));
                         pause = pause.min(retry);
                         retry = (retry * 2).min(RETRY.1);
                     }

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Live;
 use crate::cluster::{Cluster, WatchedKind};
+use coalmine_core::reason::Hinted;
 
 /// The longest pause before a kind that cannot be watched is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -24,7 +25,7 @@ pub(super) async fn follow(live: Live, cluster: Cluster, kind: WatchedKind, resy
     loop {
         live.note_alive(&kind);
         let watched = match timeout(PATIENCE, cluster.watch(&kind, &instance)).await {
-            Ok(watched) => watched.map_err(|error| error.to_string()),
+            Ok(watched) => watched.map_err(|error| error.line()),
             Err(_) => Err(format!("no answer from the API server for {} s", PATIENCE.as_secs())),
         };
         let mut events = match watched {
@@ -43,7 +44,7 @@ pub(super) async fn follow(live: Live, cluster: Cluster, kind: WatchedKind, resy
                 changed = relist.changed() => if changed.is_ok() { break },
                 event = events.next() => match event {
                     Some(Ok(event)) => live.receive(&kind, event),
-                    Some(Err(error)) => live.note_trouble(&kind, error.to_string()),
+                    Some(Err(error)) => live.note_trouble(&kind, error.line()),
                     None => break,
                 },
             }

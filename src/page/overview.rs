@@ -150,6 +150,7 @@ impl Shares {
 mod tests {
     use super::*;
     use crate::testing::service;
+    use coalmine_core::reason::Code;
 
     fn report(name: &str) -> ServiceReport {
         let mut report = ServiceReport::default();
@@ -180,7 +181,7 @@ mod tests {
         let mut services: Vec<_> = ["a", "b", "c", "d", "e"].map(report).into();
         services[1].phase = "Shifting".into();
         services[2].fight = Some("kubectl".into());
-        services[4].stalled("no ready pod");
+        services[4].stalled(Code::WaitingForPods, "no ready pod");
         let page = shown(services, "", false);
         assert_eq!(
             names(&page),
@@ -217,12 +218,12 @@ mod tests {
     #[test]
     fn a_long_reason_is_told_by_its_beginning() {
         let mut stalled = report("echo");
-        stalled.stalled(&"ä".repeat(LONGEST + 1));
+        stalled.stalled(Code::WaitingForPods, &"ä".repeat(LONGEST + 1));
         let page = shown(vec![stalled.clone()], "", false);
         let reason = &page.groups[0].rows[0].standing.reason;
         assert_eq!(reason.chars().count(), LONGEST + 1);
         assert!(reason.ends_with("ä…"), "{reason}");
-        stalled.stalled(&"ä".repeat(LONGEST));
+        stalled.stalled(Code::WaitingForPods, &"ä".repeat(LONGEST));
         let page = shown(vec![stalled], "", false);
         assert!(page.groups[0].rows[0].standing.reason.ends_with('ä'));
     }

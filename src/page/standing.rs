@@ -71,6 +71,7 @@ fn is_at_rest(report: &ServiceReport) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use coalmine_core::reason::Code;
 
     fn standing(change: impl FnOnce(&mut ServiceReport)) -> Standing {
         let mut report = ServiceReport { phase: "Stable".into(), ..ServiceReport::default() };
@@ -81,7 +82,8 @@ mod tests {
 
     #[test]
     fn what_is_stuck_invalid_or_changed_by_others_needs_a_person() {
-        let stalled = standing(|report| report.stalled("no\u{202e} pod\nsee it"));
+        let stalled =
+            standing(|report| report.stalled(Code::WaitingForPods, "no\u{202e} pod\nsee it"));
         assert_eq!((stalled.urgency, stalled.word), (Urgency::Person, "Stalled"));
         assert_eq!(stalled.reason, "no\\u{202e} pod\nsee it");
         let invalid = standing(|report| report.state = State::Invalid);
@@ -96,7 +98,7 @@ mod tests {
     fn a_rollout_is_under_way_until_there_is_one_version() {
         assert_eq!(standing(|_| ()).urgency, Urgency::Rest);
         assert_eq!(standing(|report| report.phase = "Shifting".into()).urgency, Urgency::Rollout);
-        assert_eq!(standing(|report| report.progressing("")).urgency, Urgency::Rollout);
+        assert_eq!(standing(|report| report.progressing(None, "")).urgency, Urgency::Rollout);
         assert_eq!(standing(|report| report.phase.clear()).urgency, Urgency::Rest, "platform/");
     }
 }

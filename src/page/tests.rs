@@ -12,6 +12,7 @@ use super::*;
 use crate::report::{Course, Drift, History};
 use crate::source::Revision;
 use crate::testing::service;
+use coalmine_core::reason::Code;
 
 const SHIFTING: &str = "deployment: {v1: {}, v2: {}}\nroutes: {apiGroup: a, primary: {version: v1}, \
                         canary: {version: v2, weight: 25, headers: {stage: canary}}}\n";
@@ -35,7 +36,7 @@ fn ask(board: &Board, id: &str, values: &str) {
     board.service("echo", |report| {
         report.attempted_revision = id.into();
         report.describe(&service);
-        report.progressing("");
+        report.progressing(None, "");
     });
     board.asks(&service, Some(Course::Advance));
 }
@@ -88,7 +89,7 @@ async fn a_service_is_shown_with_its_timeline_shares_conditions_drift_and_routes
         },
     );
     board.service("echo", |report| {
-        report.stalled("RouteTable echo/echo-routes: Gloo says Rejected: no")
+        report.stalled(Code::WaitingForPods, "RouteTable echo/echo-routes: Gloo says Rejected: no")
     });
     let page = shown(&board, "/services/echo").await;
     for part in [

@@ -13,7 +13,8 @@ use crate::live::Live;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::ObjectId;
 use coalmine_core::plan::Job;
-use coalmine_core::preflight::{Baseline, Broken, Change, Prediction, Refusal, foreseen};
+use coalmine_core::preflight::{Baseline, Broken, Change, Prediction, foreseen};
+use coalmine_core::reason::{PreflightError, Refusal};
 
 /// A handle on the task that asks Gloo's own rules what changes would do to anybody.
 #[derive(Clone)]
@@ -46,13 +47,13 @@ impl Admission {
     /// now on, although it is not written yet, until it is [forgotten](Self::forget).
     ///
     /// # Errors
-    /// Why it would, in words.
+    /// Why it would, or that nobody can say.
     pub(super) async fn ask(
         &self,
         job: &Job,
         surplus: &BTreeSet<ObjectId>,
         gloo_namespace: &str,
-    ) -> Result<Prediction, String> {
+    ) -> Result<Prediction, PreflightError> {
         let change = Arc::new(Change::new(&job.service, &job.desired, surplus));
         let (answer, answered) = oneshot::channel();
         let gloo_namespace = gloo_namespace.to_owned();
@@ -60,8 +61,8 @@ impl Admission {
         // A task that has ended drops the question, and with it the answer's sender.
         let _ = self.messages.send(Message::Ask(Box::new(question)));
         match answered.await {
-            Ok(answer) => answer.map_err(|refusal| refusal.to_string()),
-            Err(_) => Err("the preflight failed; the log says why".into()),
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(PreflightError::Failed),
         }
     }
 

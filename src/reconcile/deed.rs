@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::report;
 use coalmine_core::diff::Difference;
 use coalmine_core::object::ObjectId;
+use coalmine_core::reason::{PreflightError, Reason};
 
 /// Something that a pass did or found.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,9 +18,9 @@ pub enum Deed {
     /// These objects were deleted because nothing desires them any more.
     Pruned(Vec<ObjectId>),
     /// The previous routes were written again, for this reason.
-    PutBack(String),
-    /// The preflight refused a change, for this reason.
-    Refused(String),
+    PutBack(Reason),
+    /// The preflight did not admit a change, for this reason.
+    Refused(PreflightError),
     /// Somebody else changed what we own.
     Drift(Deviation),
 }

@@ -12,13 +12,13 @@ impl Pass<'_> {
     /// late: routes that are seen in the cluster need not be those that are there. A pass that is dropped or
     /// panics meanwhile has no answer either.
     pub(super) async fn attempt(&mut self, step: &Step, sight: &Sight) -> Result<(), Ended> {
-        let ids = written_by(step, self.memory.undo.as_deref());
-        self.memory.in_doubt.extend(ids.iter().cloned());
+        let ids = written_by(step, self.memory.rollback.previous().map(AsRef::as_ref));
+        self.memory.unconfirmed.begin(ids.iter().cloned());
         let taken = self.take(step, sight).await;
         let is_unanswered = matches!(&taken, Err(Ended::Cluster(error))
             if matches!(**error, ClusterError::Unreachable(_)));
         if !is_unanswered {
-            self.memory.in_doubt.retain(|id| !ids.contains(id));
+            self.memory.unconfirmed.confirm(&ids);
         }
         taken
     }
@@ -26,7 +26,7 @@ impl Pass<'_> {
     /// Looks what became of such writes, before anything rests on them.
     pub(super) async fn clear_doubts(&mut self) -> Result<(), Ended> {
         let reconciler = self.reconciler;
-        while let Some(id) = self.memory.in_doubt.first().cloned() {
+        while let Some(id) = self.memory.unconfirmed.first().cloned() {
             match reconciler.cluster.get(&id).await? {
                 Some(object) => {
                     // Of somebody else's the watch may never tell that they are gone.
@@ -36,7 +36,7 @@ impl Pass<'_> {
                 }
                 None => reconciler.live.note_deletion(&id),
             }
-            self.memory.in_doubt.remove(&id);
+            self.memory.unconfirmed.confirm([&id]);
         }
         Ok(())
     }
@@ -47,7 +47,7 @@ fn written_by(step: &Step, undo: Option<&Undo>) -> Vec<ObjectId> {
         Step::Apply(manifests) | Step::Route(manifests) => {
             manifests.iter().map(Manifest::id).cloned().collect()
         }
-        Step::PutBack { .. } => undo.into_iter().flat_map(|it| it.before.keys().cloned()).collect(),
+        Step::PutBack(_) => undo.into_iter().flat_map(|it| it.before.keys().cloned()).collect(),
         Step::Delete(ids) => ids.clone(),
         Step::Await(_) => Vec::new(),
     }

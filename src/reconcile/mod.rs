@@ -26,15 +26,16 @@ pub use review::Review;
 use crate::apply::Executor;
 use crate::cluster::{Cluster, ClusterError};
 use crate::live::Live;
-use coalmine_core::labels::ADOPT;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::Claim;
-use coalmine_core::plan::{Job, Observation, Step, plan, transition};
+use coalmine_core::plan::{Job, Step, Wait, plan, transition};
 use coalmine_core::policy;
+use coalmine_core::preflight::Prediction;
+use coalmine_core::reason::{ForeignObject, Hinted, PreflightError, Reason};
 use coalmine_core::values::{Drift, PLATFORM, Policy, Timing};
-use memory::Refused;
-use observe::{Sight, in_the_way, is_accepted};
+use memory::Effect;
+use observe::{Sight, in_the_way};
 use trial::Tried;
 
 /// What all services of one daemon share.
@@ -73,7 +74,7 @@ pub enum Ended {
     Superseded,
     /// Something that this pass cannot mend.
     #[error("{0}")]
-    Stalled(String),
+    Stalled(Box<Reason>),
     /// The API server did not do what we asked.
     #[error(transparent)]
     Cluster(Box<ClusterError>),
@@ -85,6 +86,22 @@ impl From<ClusterError> for Ended {
     }
 }
 
+impl From<Reason> for Ended {
+    fn from(reason: Reason) -> Self {
+        Self::Stalled(Box::new(reason))
+    }
+}
+
+impl Hinted for Ended {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Superseded => None,
+            Self::Stalled(reason) => reason.hint(),
+            Self::Cluster(error) => error.hint(),
+        }
+    }
+}
+
 /// Where a service stands after a pass.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Standing {
@@ -93,21 +110,21 @@ pub enum Standing {
     /// As desired and healthy, but for what somebody else changed and is left as it is.
     Drifted {
         /// What and why.
-        reason: String,
+        reason: Reason,
         /// When it is repaired after all, if it is.
         until: Option<Timestamp>,
     },
     /// On its way, and waiting.
     Waiting {
         /// For what.
-        reason: String,
+        reason: Reason,
         /// When the wait is over by itself, or has to be looked at again.
         until: Option<Timestamp>,
     },
     /// Not on its way. A change in the cluster or in the repository can bring it forward.
     Stalled {
-        /// Why, and what to do.
-        reason: String,
+        /// Why.
+        reason: Reason,
         /// Whether it is worth trying again without such a change.
         retry: Retry,
     },
@@ -150,12 +167,12 @@ impl Reconciler {
                 Ok(None) => {}
                 Ok(Some(standing)) => return standing,
                 Err(Ended::Superseded) => return Standing::Superseded,
-                Err(ended) => {
-                    let retry = match &ended {
-                        Ended::Cluster(error) if error.passes() => Retry::Soon,
-                        _ => Retry::Later,
-                    };
-                    return Standing::Stalled { reason: ended.to_string(), retry };
+                Err(Ended::Stalled(reason)) => {
+                    return Standing::Stalled { reason: *reason, retry: Retry::Later };
+                }
+                Err(Ended::Cluster(error)) => {
+                    let retry = if error.passes() { Retry::Soon } else { Retry::Later };
+                    return Standing::Stalled { reason: Reason::Cluster(*error), retry };
                 }
             }
         }
@@ -197,17 +214,12 @@ impl Pass<'_> {
         self.clear_doubts().await?;
         let now = (self.reconciler.clock)();
         self.forget_what_is_not_wanted();
-        if self.memory.admitted != Some(self.surroundings()) {
-            // It may be repaired; the admission says so before anything is written.
-            self.memory.was_blocked |= self.memory.blocked_by.take().is_some();
-        }
+        let surroundings = self.surroundings();
+        self.memory.clearance.enter(surroundings);
         let sight = self.reconciler.look(self.job, self.conduct, self.memory, now).await?;
-        let Observation { changed, objects, .. } = &sight.seen;
-        if self.memory.undo.as_ref().is_some_and(|undo| is_accepted(undo, changed, objects)) {
-            self.memory.undo = None;
-        }
+        self.memory.rollback.settle(sight.seen.changed(), sight.seen.objects());
         if let Some(id) = in_the_way(self.job, &sight.seen) {
-            let reason = format!("{id} is being deleted, and is made anew when it is gone");
+            let reason = Reason::Recreated(id.clone());
             return Ok(Some(Standing::Waiting { reason, until: None }));
         }
         let steps = plan(&self.job.desired, &sight.seen);
@@ -215,9 +227,9 @@ impl Pass<'_> {
             self.memory.in_force = Some(self.job.digest());
         }
         let Some(step) = steps.first() else {
-            self.memory.waiting = None;
-            self.memory.tried.clear();
-            if self.memory.admitted.take().is_some() {
+            self.memory.waiting.end();
+            self.memory.dry_runs.clear();
+            if self.memory.clearance.end() {
                 self.reconciler.admission.forget(&self.job.service);
             }
             return Ok(Some(self.settled(&sight).await?));
@@ -227,13 +239,13 @@ impl Pass<'_> {
         }
         self.still_wanted()?;
         let admitted = match step {
-            Step::PutBack { reason, .. } => self.may_go_back(reason).await?,
+            Step::PutBack(reason) => self.may_go_back(reason).await?,
             _ => self.admitted(&sight).await?,
         };
         if !admitted {
             return Ok(None);
         }
-        self.memory.waiting = None;
+        self.memory.waiting.end();
         self.attempt(step, &sight).await?;
         Ok(None)
     }
@@ -241,8 +253,7 @@ impl Pass<'_> {
     /// Nobody has to reckon any more with a change that was let through for another job: this one may
     /// wait or stall for long before it is asked for.
     fn forget_what_is_not_wanted(&mut self) {
-        let job = self.job;
-        if self.memory.admitted.take_if(|(admitted, _)| *admitted != job.digest()).is_some() {
+        if self.memory.clearance.end_unless(self.job.digest()) {
             self.reconciler.admission.forget(&self.job.service);
         }
     }
@@ -260,19 +271,15 @@ impl Pass<'_> {
     /// Everything that is done is as desired; what is left to say is what is left undone.
     async fn settled(&mut self, sight: &Sight) -> Result<Standing, Ended> {
         if sight.left.is_empty() {
-            self.memory.told.clear();
+            self.memory.reported.clear();
             return Ok(Standing::Ready);
         }
         self.tell_of_drift(sight).await?;
-        let names: Vec<String> = sight.left.keys().map(ToString::to_string).collect();
-        let names = names.join(", ");
+        let ids = sight.left.keys().cloned().collect();
         let until = sight.left.values().flatten().min().copied();
         let reason = match until {
-            Some(_) => format!(
-                "{names} is changed by somebody else again and again, and is repaired ever more rarely; \
-                 find out who does it (the log and the Events name the field manager)"
-            ),
-            None => format!("{names} differs from the repository; --drift=repair would undo that"),
+            Some(_) => Reason::DriftBackingOff(ids),
+            None => Reason::DriftReported(ids),
         };
         Ok(Standing::Drifted { reason, until })
     }
@@ -282,37 +289,36 @@ impl Pass<'_> {
         for manifest in self.job.desired.manifests() {
             let id = manifest.id();
             let Some(due) = sight.left.get(id) else { continue };
-            let owned = sight.seen.objects.get(id).map(|facts| facts.owned);
-            if due.is_some() || self.memory.told.get(id) == Some(&owned) {
+            let owned = sight.seen.object(id).map(|facts| facts.owned);
+            if due.is_some() || self.memory.reported.has(id, owned) {
                 continue;
             }
             let tried = self.reconciler.try_out(self.job, &[manifest]).await?;
             let fields = tried.iter().flatten().flat_map(Tried::changes).collect();
-            self.memory.told.insert(id.clone(), owned);
+            self.memory.reported.record(id, owned);
             (self.tell)(Deed::Drift(Deviation { object: id.clone(), fields, repaired: false }));
         }
         Ok(())
     }
 
-    fn waiting(&mut self, wait: &coalmine_core::plan::Wait, now: Timestamp) -> Standing {
-        let waited = self.memory.waited(&wait.on, now);
-        let waited = std::time::Duration::try_from(waited).unwrap_or_default();
+    fn waiting(&mut self, wait: &Wait, now: Timestamp) -> Standing {
+        let Wait { reason, until } = wait;
+        let waited = self.memory.waiting.follow(reason.subject(), now);
         let deadline = self.conduct.timing.deadline;
-        let reason = format!("{}: {}", wait.on, wait.reason);
-        if wait.lasting || waited >= deadline && wait.until.is_none() {
-            let so_long = if wait.lasting {
-                String::new()
-            } else {
-                format!(" (waited {} s)", waited.as_secs())
-            };
-            let reason = format!("{reason}{so_long}; {}", wait.advice);
+        let reason = reason.clone();
+        if reason.is_lasting() {
+            return Standing::Stalled { reason, retry: Retry::Never };
+        }
+        if waited >= deadline && until.is_none() {
+            let (reason, seconds) = (Box::new(reason), waited.as_secs());
+            let reason = Reason::Overdue { reason, seconds };
             return Standing::Stalled { reason, retry: Retry::Never };
         }
         let recheck = now.checked_add(jiff::SignedDuration::try_from(RECHECK).unwrap_or_default());
         let needs_recheck = self.job.desired.uses_foreign_pods();
         let end = jiff::SignedDuration::try_from(deadline.saturating_sub(waited)).ok();
         let end = end.and_then(|rest| now.checked_add(rest).ok());
-        let until = wait.until.or(if needs_recheck { recheck.ok() } else { end });
+        let until = until.or(if needs_recheck { recheck.ok() } else { end });
         Standing::Waiting { reason, until }
     }
 
@@ -322,62 +328,58 @@ impl Pass<'_> {
         let seen = &sight.seen;
         let objection = self
             .objection_of_policy(sight)
-            .or_else(|| transition::objection(&self.job.desired, seen));
+            .or_else(|| transition::objection(&self.job.desired, seen).map(Reason::Unsafe));
         if let Some(reason) = objection {
-            return Err(Ended::Stalled(format!("nothing was changed: {reason}")));
+            return Err(reason.into());
         }
         if !self.tried(sight).await? {
             return Ok(false);
         }
-        let reconciler = self.reconciler;
-        let admitted = Some(self.surroundings());
-        if self.memory.admitted == admitted {
+        let surroundings = self.surroundings();
+        if self.memory.clearance.holds(surroundings) {
             return Ok(true);
         }
-        let admission = &reconciler.admission;
-        let asked = admission.ask(self.job, &seen.surplus, &self.conduct.gloo_namespace).await;
-        let prediction = asked.map_err(|refusal| {
-            (self.tell)(Deed::Refused(refusal.clone()));
-            Ended::Stalled(format!("no route was changed: {refusal}"))
-        })?;
-        self.memory.admitted = admitted;
-        let is_free =
-            prediction.blocked_by.is_none() && std::mem::take(&mut self.memory.was_blocked);
-        if is_free {
+        let prediction = self.ask(self.job, seen.surplus()).await.map_err(Reason::Preflight)?;
+        let effect = self.memory.clearance.admit(surroundings, prediction);
+        if effect == Effect::Unblocked {
             // What is there reaches Envoy only now.
-            self.memory.routes_judged_at = seen.now;
+            self.memory.routes.restart(seen.now());
         }
-        let is_new = is_free
-            || prediction.judged_upstreams != self.memory.judged_upstreams
-            || prediction.blocked_by != self.memory.blocked_by;
-        self.memory.judged_upstreams = prediction.judged_upstreams;
-        self.memory.blocked_by = prediction.blocked_by;
-        Ok(!is_new)
+        Ok(effect == Effect::None)
+    }
+
+    /// Asks the preflight, and tells of a refusal.
+    async fn ask(
+        &self,
+        job: &Job,
+        surplus: &BTreeSet<ObjectId>,
+    ) -> Result<Prediction, PreflightError> {
+        let admission = &self.reconciler.admission;
+        let asked = admission.ask(job, surplus, &self.conduct.gloo_namespace).await;
+        asked.inspect_err(|error| (self.tell)(Deed::Refused(error.clone())))
     }
 
     /// Whether the routes of before harm nobody. What they had and the new ones have not, somebody else
     /// may have been given meanwhile.
-    async fn may_go_back(&mut self, reason: &str) -> Result<bool, Ended> {
-        let Some(undo) = self.memory.undo.clone() else { return Ok(false) };
+    async fn may_go_back(&mut self, reason: &Reason) -> Result<bool, Ended> {
+        let Some(undo) = self.memory.rollback.previous().cloned() else { return Ok(false) };
         let (way_back, surplus) = self.job.way_back(&undo);
         // It is reckoned with until it is written, and is what no job of this service is.
-        self.memory.admitted = Some((way_back.digest(), 0));
-        let admission = &self.reconciler.admission;
-        let asked = admission.ask(&way_back, &surplus, &self.conduct.gloo_namespace).await;
-        asked.map(|_| true).map_err(|refusal| {
-            (self.tell)(Deed::Refused(refusal.clone()));
-            Ended::Stalled(format!("{reason}; the previous routes are not put back: {refusal}"))
-        })
+        self.memory.clearance.admit_rollback(way_back.digest());
+        let asked = self.ask(&way_back, &surplus).await;
+        let cause = || Box::new(reason.clone());
+        asked.map_err(|error| Reason::RollbackRefused { cause: cause(), error })?;
+        Ok(true)
     }
 
     /// Tries the changed objects that were not tried on their present state. Every object is tried
     /// before the first is written, so that a service is not left half written.
     async fn tried(&mut self, sight: &Sight) -> Result<bool, Ended> {
         let seen = &sight.seen;
-        let version = |id: &ObjectId| seen.objects.get(id).map_or(0, |facts| facts.version);
+        let version = |id: &ObjectId| seen.object(id).map_or(0, |facts| facts.version);
         let is_new = |manifest: &&Manifest| {
             let (id, digest) = (manifest.id(), manifest.digest());
-            seen.changed.contains(id) && self.memory.tried.get(id) != Some(&(digest, version(id)))
+            seen.changed().contains(id) && !self.memory.dry_runs.accepted(id, digest, version(id))
         };
         let manifests: Vec<&Manifest> = self.job.desired.manifests().filter(is_new).collect();
         if manifests.is_empty() {
@@ -389,27 +391,27 @@ impl Pass<'_> {
             let (id, digest) = (manifest.id(), manifest.digest());
             let changes = tried.as_ref().map(Tried::changes).unwrap_or_default();
             if let Some(tried) = &tried
-                && let Some(facts) = seen.objects.get(id)
+                && let Some(facts) = seen.object(id)
                 && changes.is_empty()
                 && facts.owned == Digest::of_live(&tried.stored)
             {
                 // The API server stores it in other words than we apply it.
-                self.memory.note_stored(id, digest, facts.owned);
+                self.memory.stored.record(id, digest, facts.owned);
                 as_expected = false;
                 continue;
             }
             if sight.drifted.contains(id) {
-                self.memory.note_repair(id, seen.now);
+                self.memory.repairs.record(id, seen.now());
                 let deviation = Deviation { object: id.clone(), fields: changes, repaired: true };
                 (self.tell)(Deed::Drift(deviation));
             }
-            self.memory.tried.insert(id.clone(), (digest, version(id)));
+            self.memory.dry_runs.record(id, digest, version(id));
         }
         Ok(as_expected)
     }
 
-    fn objection_of_policy(&self, sight: &Sight) -> Option<String> {
-        let changes_routes = sight.seen.changed.iter().any(ObjectId::is_route);
+    fn objection_of_policy(&self, sight: &Sight) -> Option<Reason> {
+        let changes_routes = sight.seen.changed().iter().any(ObjectId::is_route);
         if self.job.service == PLATFORM || !changes_routes || self.job.desired.routes.is_empty() {
             return None;
         }
@@ -418,7 +420,8 @@ impl Pass<'_> {
             return None;
         }
         let live = sight.seen.routes_in_force();
-        policy::objection(live, &self.job.desired.shares, &self.conduct.policy)
+        let policy = &self.conduct.policy;
+        policy::objection(live, &self.job.desired.shares, policy).map(Reason::Policy)
     }
 
     async fn take(&mut self, step: &Step, sight: &Sight) -> Result<(), Ended> {
@@ -431,21 +434,17 @@ impl Pass<'_> {
         match step {
             Step::Apply(manifests) => self.write(&executor, manifests, sight).await?,
             Step::Route(manifests) => {
-                let undo = executor.undo(manifests, self.memory.undo.as_deref()).await?;
-                self.memory.undo = Some(Arc::new(undo));
+                let known = self.memory.rollback.previous().map(AsRef::as_ref);
+                let undo = executor.undo(manifests, known).await?;
+                self.memory.rollback.remember(undo);
                 self.write(&executor, manifests, sight).await?;
             }
-            Step::PutBack { reason, is_judged } => {
-                if let Some(undo) = self.memory.undo.clone() {
+            Step::PutBack(reason) => {
+                if let Some(undo) = self.memory.rollback.previous().cloned() {
                     self.still_wanted()?;
-                    self.memory.refused = Some(Refused {
-                        routes: self.job.routes_digest(),
-                        reason: reason.clone(),
-                        is_judged: *is_judged,
-                    });
+                    self.memory.rollback.refuse(self.job.routes_digest(), reason.clone());
                     executor.put_back(&undo).await?;
-                    // Only now: what fails half-way is done again.
-                    self.memory.undo = None;
+                    self.memory.rollback.is_done();
                     (self.tell)(Deed::PutBack(reason.clone()));
                 }
             }
@@ -470,15 +469,13 @@ impl Pass<'_> {
         for manifest in manifests {
             let id = manifest.id();
             if !self.written.insert(id.clone()) {
-                return Err(Ended::Stalled(format!(
-                    "{id} does not keep what is applied; is there a webhook that changes it?"
-                )));
+                return Err(Reason::NotKept(id.clone()).into());
             }
             self.still_wanted()?;
             let stored = executor.apply(std::slice::from_ref(manifest)).await?;
             let digest = manifest.digest();
             for object in &stored {
-                self.memory.note_stored(id, digest, Digest::of_live(object));
+                self.memory.stored.record(id, digest, Digest::of_live(object));
             }
         }
         let mut applied =
@@ -491,25 +488,21 @@ impl Pass<'_> {
     }
 }
 
-/// Why the object may not be written: one without our labels is somebody else's, and stays theirs.
-fn objection(job: &Job, id: &ObjectId, claim: &Claim) -> Option<String> {
-    match claim {
-        Claim::Ours(service) if **service == *job.service => None,
-        Claim::Ours(service) => {
-            Some(format!("{id} belongs to the service {service}; give one of the two another name"))
+/// # Errors
+/// An object that may not be written: one without our labels is somebody else's, and stays theirs.
+fn check_owner(job: &Job, id: &ObjectId, claim: &Claim) -> Result<(), Ended> {
+    let object = id.clone();
+    let foreign = match claim {
+        Claim::Ours(service) if **service == *job.service => return Ok(()),
+        Claim::Lapsed => return Ok(()),
+        Claim::Nobody if job.adopts(id) => return Ok(()),
+        Claim::Ours(service) => ForeignObject::OfService { object, service: service.to_string() },
+        Claim::Instance(instance) => {
+            ForeignObject::OfInstance { object, instance: instance.to_string() }
         }
-        Claim::Instance(other) => {
-            Some(format!("{id} belongs to the coalmine instance {other}; remove it there first"))
-        }
-        Claim::Lapsed => None,
-        Claim::Nobody if job.adopts(id) => None,
-        Claim::Nobody if job.service == PLATFORM => Some(format!(
-            "{id} exists and was not made by coalmine; delete it, or give it the annotation `{ADOPT}: \"true\"` in platform/ to take it over"
-        )),
-        Claim::Nobody => Some(format!(
-            "{id} exists and was not made by coalmine; delete it, or say `adopt: true` in the service's values to take it over"
-        )),
-    }
+        Claim::Nobody => ForeignObject::NotManaged { object, of_platform: job.service == PLATFORM },
+    };
+    Err(Reason::Foreign(foreign).into())
 }
 
 #[cfg(test)]

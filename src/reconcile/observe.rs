@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::memory::Memory;
-use super::{Conduct, Ended, Reconciler, objection};
+use super::{Conduct, Ended, Reconciler, check_owner};
 use coalmine_core::kind::Kind;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::{Manifest, ObjectId};
-use coalmine_core::object_state::{Addresses, Claim, Facts, PodFacts};
-use coalmine_core::plan::{Answering, Backend, Job, Observation, Pods, Undo};
+use coalmine_core::object_state::{Claim, Facts, PodFacts};
+use coalmine_core::plan::{Backend, Job, LivePods, Observation, Pods};
+use coalmine_core::reason::Reason;
 use coalmine_core::values::{Drift, PLATFORM};
 
 /// What is seen of a service, and what of it is drift.
@@ -32,7 +33,7 @@ impl Reconciler {
         now: Timestamp,
     ) -> Result<Sight, Ended> {
         if let Some(trouble) = self.live.unlisted(job.desired.manifests().map(Manifest::id)) {
-            return Err(Ended::Stalled(trouble));
+            return Err(Reason::NotListed(trouble).into());
         }
         let mut objects = self.live.of_service(&job.service);
         let mut changed = BTreeSet::new();
@@ -41,17 +42,15 @@ impl Reconciler {
             let id = manifest.id();
             let facts = self.live.object(id);
             if let Some(facts) = &facts {
-                if let Some(reason) = objection(job, id, &facts.claim) {
-                    return Err(Ended::Stalled(reason));
-                }
+                check_owner(job, id, &facts.claim)?;
                 objects.insert(id.clone(), facts.clone());
             }
             let digest = manifest.digest();
-            if in_sync(facts.as_ref(), memory.expected(id, digest)) {
+            if in_sync(facts.as_ref(), memory.stored.expected(id, digest)) {
                 continue;
             }
             if is_drift(job, memory, facts.as_ref(), digest) {
-                let due = memory.repair_due(id).filter(|due| *due > now);
+                let due = memory.repairs.due(id).filter(|due| *due > now);
                 match (job.drift.unwrap_or(conduct.drift), due) {
                     (Drift::Repair, None) => drifted.insert(id.clone()),
                     (Drift::Repair, due) => {
@@ -68,41 +67,33 @@ impl Reconciler {
             changed.insert(id.clone());
         }
         let surplus = surplus(job, &objects);
-        let (pods, addresses, answering) = self.pods(job, &mut objects).await?;
-        memory.note_routes(&objects, now);
-        let refused =
-            memory.refused.as_ref().filter(|refused| refused.routes == job.routes_digest());
-        let seen = Observation {
-            changed,
-            surplus,
-            objects,
-            pods,
-            addresses,
-            answering,
-            judged_upstreams: memory.judged_upstreams.clone(),
-            routes_changed_at: memory.routes_changed_at,
-            routes_judged_at: memory.routes_judged_at,
-            undo: memory.undo.clone(),
-            refused_routes: refused.map(|refused| refused.reason.clone()),
-            blocked_by: memory.blocked_by.clone(),
-            overdue: overdue(memory, conduct, now),
-            gloo_namespace: conduct.gloo_namespace.as_str().into(),
-            settle: conduct.timing.settle,
-            now,
-        };
+        let pods = self.pods(job, &mut objects).await?;
+        memory.routes.observe(&objects, now);
+        if memory.routes.all_judged() {
+            memory.rollback.gloo_answers();
+        }
+        let Conduct { timing, gloo_namespace, .. } = conduct;
+        let seen = Observation::new(objects, gloo_namespace, timing.settle, now)
+            .with_differences(changed, surplus)
+            .with_pods(pods)
+            .with_route_times(memory.routes.times())
+            .with_judged_upstreams(memory.clearance.judged_upstreams().clone())
+            .with_blocker(memory.clearance.blocked_by().cloned())
+            .with_previous_routes(memory.rollback.previous().cloned())
+            .with_refused_routes(memory.rollback.refusal(job.routes_digest()).cloned())
+            .with_overdue(memory.waiting.overdue(timing.deadline, now));
         Ok(Sight { seen, drifted, left })
     }
 
-    /// The pods of every version, by selector, which of them can be reached, and who has a ready one.
+    /// The pods of every version, which of them can be reached, and who has a ready one.
     async fn pods(
         &self,
         job: &Job,
         objects: &mut BTreeMap<ObjectId, Facts>,
-    ) -> Result<(BTreeMap<String, Vec<PodFacts>>, Addresses, Answering), Ended> {
-        let mut by_selector = BTreeMap::new();
-        let mut addresses = Addresses::new();
+    ) -> Result<LivePods, Ended> {
+        let mut live = LivePods::default();
         if job.service == PLATFORM {
-            return Ok((by_selector, addresses, Answering::new()));
+            return Ok(live);
         }
         let ours = self.live.pods(&job.service);
         let mut versions: Vec<&Pods> = job.desired.unrouted.iter().collect();
@@ -124,15 +115,16 @@ impl Reconciler {
                     self.cluster.list_known(Kind::Pod, Some(namespace), &pods.selector).await?;
                 listed.iter().map(|(_, pod)| PodFacts::of(pod)).collect()
             };
-            by_selector.insert(pods.selector.clone(), found);
-            addresses.extend(self.live.ready_addresses(namespace, &pods.service.name));
+            live.insert(&pods.selector, found);
+            live.insert_addresses(self.live.ready_addresses(namespace, &pods.service.name));
         }
-        let ready = ours.iter().filter(|pod| pod.ready_since.is_some());
-        let mut answering: Answering = ready.map(|pod| Some(pod.version.clone())).collect();
-        if addresses.keys().any(|name| ours.iter().all(|pod| pod.name != *name)) {
-            answering.insert(None);
+        for pod in ours.iter().filter(|pod| pod.ready_since.is_some()) {
+            live.insert_answering(Some(pod.version.clone()));
         }
-        Ok((by_selector, addresses, answering))
+        if live.addresses().keys().any(|name| ours.iter().all(|pod| pod.name != *name)) {
+            live.insert_answering(None);
+        }
+        Ok(live)
     }
 }
 
@@ -169,33 +161,11 @@ fn is_drift(job: &Job, memory: &Memory, facts: Option<&Facts>, manifest: Digest)
         || facts.is_none() && memory.in_force == Some(job.digest())
 }
 
-fn overdue(memory: &Memory, conduct: &Conduct, now: Timestamp) -> Option<String> {
-    let (on, since) = memory.waiting.as_ref()?;
-    let waited = std::time::Duration::try_from(now.duration_since(*since)).unwrap_or_default();
-    (waited >= conduct.timing.deadline).then(|| on.clone())
-}
-
 /// The first object that is being deleted although it is desired: it can only be made anew once it
 /// is gone.
 pub(super) fn in_the_way<'a>(job: &'a Job, seen: &Observation) -> Option<&'a ObjectId> {
     let mut ids = job.desired.manifests().map(Manifest::id);
-    ids.find(|id| seen.objects.get(id).is_some_and(|facts| facts.terminating))
-}
-
-/// Whether Gloo has judged the routes that are there, and likes them no less than those of before:
-/// there is no need to go back any more, also if something else is desired by now. Routes that are
-/// still those of before say nothing, unless they are desired.
-pub(super) fn is_accepted(
-    undo: &Undo,
-    changed: &BTreeSet<ObjectId>,
-    objects: &BTreeMap<ObjectId, Facts>,
-) -> bool {
-    undo.before.iter().all(|(id, before)| {
-        let Some(facts) = objects.get(id) else { return false };
-        let is_new = before.as_ref().is_none_or(|(routes, _)| facts.owned != routes.digest());
-        (is_new || !changed.contains(id))
-            && facts.verdict().is_some_and(|verdict| !undo.is_worse(id, verdict))
-    })
+    ids.find(|id| seen.object(id).is_some_and(|facts| facts.terminating))
 }
 
 #[cfg(test)]
@@ -203,8 +173,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use coalmine_core::health::Verdict;
-    use coalmine_core::labels::{FIELD_MANAGER, INSTANCE, KEEP, SERVICE};
+    use coalmine_core::labels::{INSTANCE, KEEP, SERVICE};
     use coalmine_core::object_state::identify;
 
     fn objects(kept: &[&str]) -> BTreeMap<ObjectId, Facts> {
@@ -220,35 +189,6 @@ mod tests {
             (id, Facts::of(object, "default", "gloo-system"))
         };
         objects.iter().map(of).collect()
-    }
-
-    #[test]
-    fn there_is_no_way_back_to_before_routes_that_gloo_has_accepted_since() {
-        let table = |version: &str, state: &str| {
-            let labels = json!({format!("f:{INSTANCE}"): {}});
-            json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable", "spec": {"routes": [version]},
-                "metadata": {"name": "echo", "namespace": "echo", "labels": {INSTANCE: "default"},
-                    "managedFields": [{"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1":
-                        {"f:metadata": {"f:labels": labels}, "f:spec": {"f:routes": {}}}}]},
-                "status": {"statuses": {"gloo-system": {"state": state}}}})
-        };
-        let id = identify(&table("v1", ""), "gateway.solo.io/v1", "RouteTable");
-        let accepted = |live: &Value, before: Option<&Value>| {
-            let before = before.map(|routes| {
-                let mut routes = routes.clone();
-                routes["metadata"].as_object_mut().unwrap().remove("managedFields");
-                (Manifest::new(routes).expect("named"), Verdict::Accepted)
-            });
-            let objects = [(id.clone(), Facts::of(live, "default", "gloo-system"))].into();
-            let undo = Undo { before: [(id.clone(), before)].into() };
-            is_accepted(&undo, &[id.clone()].into(), &objects)
-        };
-        let (old, new) = (table("v1", "Accepted"), table("v2", "Accepted"));
-        assert!(accepted(&new, Some(&old)) && accepted(&new, None));
-        assert!(!accepted(&table("v2", "Rejected"), Some(&old)));
-        assert!(!accepted(&table("v2", "Pending"), None));
-        // The new ones may have been written, and not be seen yet.
-        assert!(!accepted(&old, Some(&old)));
     }
 
     #[test]

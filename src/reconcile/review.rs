@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Ended, objection};
+use super::{Ended, check_owner};
 use crate::cluster::Cluster;
 use coalmine_core::diff;
 use coalmine_core::labels;
@@ -46,9 +46,7 @@ impl Review {
                 && let Some(object) = cluster.get(id).await?
             {
                 let claim = Claim::on(&object, instance);
-                if let Some(reason) = objection(job, id, &claim) {
-                    return Err(Ended::Stalled(reason));
-                }
+                check_owner(job, id, &claim)?;
                 live.insert(id.clone(), object);
             }
         }

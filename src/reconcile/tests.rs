@@ -15,6 +15,7 @@ use crate::cluster::WatchedKind;
 use coalmine_core::health::Verdict;
 use coalmine_core::labels::{APPLIED, INSTANCE, SERVICE};
 use coalmine_core::plan::{Desired, Undo};
+use coalmine_core::reason::Hinted;
 use coalmine_core::render::Owner;
 use coalmine_core::tree::Tree;
 use coalmine_core::values::Repository;
@@ -111,7 +112,7 @@ async fn nobody_reckons_with_a_change_that_was_let_through_and_is_not_wanted_any
         (job("echo", "[{prefix: /common}]"), job("foxtrot", "[{prefix: /common}]"));
     let mut memory = Memory::new(Timestamp::now());
     asked(&echo).await.expect("alone");
-    memory.admitted = Some((echo.digest(), 0));
+    memory.clearance.admit((echo.digest(), 0), Prediction::default());
     asked(&foxtrot).await.expect_err("echo is about to have these requests");
     // The next values wait, and are not asked for yet.
     let later = job("echo", "[{prefix: /echo}]");
@@ -144,7 +145,7 @@ async fn routes_are_not_put_back_over_somebody_who_has_their_requests_by_now() {
     let undo = |memory: &mut Memory| {
         let routes = before.desired.routes[0].clone();
         let before = [(routes.id().clone(), Some((routes, Verdict::Accepted)))];
-        memory.undo = Some(Arc::new(Undo { before: before.into() }));
+        memory.rollback.remember(Undo { before: before.into() });
     };
     let standing = async |others: &[Value]| {
         let objects = [&[live(&echo, "Rejected")], others].concat();
@@ -156,7 +157,7 @@ async fn routes_are_not_put_back_over_somebody_who_has_their_requests_by_now() {
         reconciler.pass(&echo, &conduct, &mut memory, &|| false, &|_| ()).await
     };
     let reason = |standing| match standing {
-        Standing::Stalled { reason, .. } => reason,
+        Standing::Stalled { reason, .. } => reason.line(),
         other => panic!("{other:?}"),
     };
     let foxtrot = live(&job("foxtrot", "[{prefix: /common}]"), "Accepted");
@@ -249,7 +250,7 @@ async fn what_a_strangers_mistake_kept_from_envoy_settles_from_when_it_is_repair
     let mut reason = async |reconciler: &Reconciler, second: i64| {
         SECONDS.store(second, Ordering::Relaxed);
         match reconciler.pass(&echo, &conduct, &mut memory, &|| false, &|_| ()).await {
-            Standing::Waiting { reason, .. } | Standing::Stalled { reason, .. } => reason,
+            Standing::Waiting { reason, .. } | Standing::Stalled { reason, .. } => reason.line(),
             other => panic!("{other:?}"),
         }
     };

@@ -3,7 +3,7 @@
 use futures::future::try_join_all;
 use serde_json::Value;
 
-use super::{Ended, Reconciler, objection};
+use super::{Ended, Reconciler, check_owner};
 use coalmine_core::diff::{self, Difference};
 use coalmine_core::labels::FIELD_MANAGER;
 use coalmine_core::managed_fields::holds;
@@ -64,9 +64,7 @@ impl Reconciler {
         };
         let Some(live) = live else { return Ok(None) };
         let claim = Claim::on(&live, &self.instance);
-        if let Some(reason) = objection(job, id, &claim) {
-            return Err(Ended::Stalled(reason));
-        }
+        check_owner(job, id, &claim)?;
         if !is_known && id.is_route() {
             // There is a way back to it.
             self.live.note(&live);

@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::condition::Turns;
 use super::history::{Course, History};
 use super::routes::{self, Route};
 use super::service::{Drift, ServiceReport, State};
 use super::tally::Tally;
+use super::transition_times::TransitionTimes;
 use crate::source::Revision;
+use coalmine_core::reason::Code;
 use coalmine_core::traffic::Traffic;
 use coalmine_core::values::{PLATFORM, Service};
 
@@ -106,7 +107,7 @@ pub(super) struct Entry {
     attempted_at: Timestamp,
     /// When the first commit arrived that is not in force, if there is one.
     pub(super) waits_since: Option<Timestamp>,
-    turns: Turns,
+    transitions: TransitionTimes,
     pub(super) tally: Tally,
     /// The newest valid values, which the daemon has too.
     values: Option<Arc<Service>>,
@@ -316,7 +317,7 @@ impl Entry {
             invalid: None,
             attempted_at: now,
             waits_since: None,
-            turns: Turns::new(now),
+            transitions: TransitionTimes::new(now),
             tally: Tally::default(),
             values: None,
             history: History::default(),
@@ -326,6 +327,11 @@ impl Entry {
     /// How the service is doing, its newest values included.
     pub(super) fn state(&self) -> State {
         if self.invalid.is_some() { State::Invalid } else { self.report.state }
+    }
+
+    /// The reason of [`Self::state`].
+    pub(super) fn reason_code(&self) -> Option<Code> {
+        if self.invalid.is_some() { Some(Code::Invalid) } else { self.report.reason_code }
     }
 
     fn attempted(&self) -> &str {
@@ -340,9 +346,13 @@ impl Entry {
         change(self);
         if self.state() != state {
             self.report.since = now;
-            self.tally.stalls += u64::from(self.state() == State::Stalled);
+            if self.state() == State::Stalled
+                && let Some(code) = self.report.reason_code
+            {
+                self.tally.stalled(code);
+            }
         }
-        self.turns.follow(&self.report, self.state(), now);
+        self.transitions.follow(&self.report, self.state(), now);
         if self.report.state == State::Ready {
             self.history.in_force(now);
         }
@@ -363,9 +373,10 @@ impl Entry {
         if let Some(invalid) = &self.invalid {
             report.state = State::Invalid;
             report.reason = invalid.reason.clone();
+            report.reason_code = self.reason_code();
             report.attempted_revision = invalid.revision.clone();
         }
-        report.conditions = self.turns.conditions(&report);
+        report.conditions = self.transitions.conditions(&report);
         report
     }
 }

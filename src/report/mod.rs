@@ -13,11 +13,12 @@ mod per_version;
 mod routes;
 mod service;
 mod tally;
+mod transition_times;
 
 pub use access::Access;
 pub use board::{Board, Detail, SourceReport, Summary};
 pub use condition::{Condition, Kind as ConditionKind, Status as ConditionStatus};
-pub use events::{Events, Reason};
+pub use events::{EventReason, Events};
 pub use health::{Activity, Health};
 pub use history::{Asked, Course, Drifts, History, Step};
 pub use http::{Endpoint, Shown, serve};

@@ -8,6 +8,7 @@ use super::condition::Condition;
 use super::per_version::PerVersion;
 use super::routes;
 use coalmine_core::phase::Phase;
+use coalmine_core::reason::Code;
 use coalmine_core::traffic::Traffic;
 use coalmine_core::values::{Binding, Service};
 
@@ -54,6 +55,8 @@ pub struct ServiceReport {
     pub state: State,
     /// What it waits for, or why it is stalled or invalid; empty when it is ready.
     pub reason: String,
+    /// The stable name of `reason`, when there is one.
+    pub reason_code: Option<Code>,
     /// Since when it has been in this state. The board fills this in.
     pub since: Timestamp,
     /// The newest commit whose values are fully in force.
@@ -128,6 +131,7 @@ impl ServiceReport {
     pub fn ready(&mut self, revision: &str) {
         self.state = State::Ready;
         self.reason.clear();
+        self.reason_code = None;
         self.applied_weights.clone_from(&self.weights);
         if self.revision.as_deref() != Some(revision) {
             self.revision = Some(revision.to_owned());
@@ -135,14 +139,16 @@ impl ServiceReport {
     }
 
     /// On its way, or waiting for `reason`.
-    pub fn progressing(&mut self, reason: &str) {
+    pub fn progressing(&mut self, code: Option<Code>, reason: &str) {
         self.state = State::Progressing;
+        self.reason_code = code;
         reason.clone_into(&mut self.reason);
     }
 
     /// Not as desired, and not on its way there.
-    pub fn stalled(&mut self, reason: &str) {
+    pub fn stalled(&mut self, code: Code, reason: &str) {
         self.state = State::Stalled;
+        self.reason_code = Some(code);
         reason.clone_into(&mut self.reason);
     }
 }

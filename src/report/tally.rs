@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use coalmine_core::reason::Code;
+
 /// Upper bounds of the buckets of a service's reconcile durations, in seconds: an unchanged service,
 /// a change of weight, the settle time, a pod's start, a slow image, the default deadline.
 pub(super) const BUCKETS: [f64; 7] = [0.1, 0.5, 2.0, 5.0, 20.0, 60.0, 300.0];
@@ -9,8 +11,8 @@ pub(super) const BUCKETS: [f64; 7] = [0.1, 0.5, 2.0, 5.0, 20.0, 60.0, 300.0];
 /// What is counted of one service.
 #[derive(Default)]
 pub(super) struct Tally {
-    /// How often it became stalled.
-    pub(super) stalls: u64,
+    /// How often it became stalled, by reason. Most services have none, and there are few.
+    pub(super) stalls: Vec<(Code, u64)>,
     /// How often a pass over it panicked.
     pub(super) panics: u64,
     /// How long it took to reconcile it.
@@ -20,6 +22,14 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// Counts that the service became stalled.
+    pub(super) fn stalled(&mut self, code: Code) {
+        match self.stalls.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, count)) => *count += 1,
+            None => self.stalls.push((code, 1)),
+        }
+    }
+
     pub(super) fn drift_of(&mut self, kind: &str) -> &mut Drifts {
         let known = self.drift.iter().position(|(known, _)| **known == *kind);
         let place = known.unwrap_or_else(|| {

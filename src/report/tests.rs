@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::source::Revision;
 use crate::testing::service;
+use coalmine_core::reason::Code;
 
 struct Clock(Arc<AtomicI64>);
 
@@ -26,7 +27,7 @@ fn board() -> (Board, Clock) {
 fn attempt(board: &Board, revision: &str) {
     board.service("echo", |report| {
         report.attempted_revision = revision.into();
-        report.progressing("");
+        report.progressing(None, "");
     });
 }
 
@@ -49,7 +50,7 @@ fn a_commit_waits_from_its_arrival_until_it_is_in_force() {
     board.service("echo", |report| report.ready("b"));
     assert_eq!(waits_since(&board), None);
     clock.set(50);
-    board.service("echo", |report| report.progressing("repairing"));
+    board.service("echo", |report| report.progressing(None, "repairing"));
     assert_eq!(waits_since(&board), None, "a repair is no commit");
 }
 
@@ -77,9 +78,9 @@ fn a_state_keeps_the_time_of_its_last_change() {
         (report.state, report.since.as_second())
     };
     clock.set(10);
-    board.service("echo", |report| report.stalled("no ready pod"));
+    board.service("echo", |report| report.stalled(Code::WaitingForPods, "no ready pod"));
     clock.set(20);
-    board.service("echo", |report| report.stalled("no ready pod of two"));
+    board.service("echo", |report| report.stalled(Code::WaitingForPods, "no ready pod of two"));
     assert_eq!(since(), (State::Stalled, 10));
     clock.set(30);
     board.invalid("echo", "no".into(), "b");
@@ -93,11 +94,12 @@ fn a_state_keeps_the_time_of_its_last_change() {
 fn becoming_stalled_is_counted_and_staying_stalled_is_not() {
     let (board, _) = board();
     for reason in ["one", "two"] {
-        board.service("echo", |report| report.stalled(reason));
+        board.service("echo", |report| report.stalled(Code::WaitingForPods, reason));
     }
     board.service("echo", |report| report.ready("a"));
-    board.service("echo", |report| report.stalled("three"));
-    assert_eq!(board.content().services["echo"].tally.stalls, 2);
+    board.service("echo", |report| report.stalled(Code::GlooRejected, "three"));
+    let expected = [(Code::WaitingForPods, 1), (Code::GlooRejected, 1)];
+    assert_eq!(board.content().services["echo"].tally.stalls, expected);
 }
 
 #[test]

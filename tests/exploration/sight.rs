@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use coalmine_core::health::{Health, Verdict};
+use coalmine_core::health::{Health, Shortfall, Verdict};
 use coalmine_core::kind::Kind;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::{Manifest, ObjectId, object};
-use coalmine_core::object_state::{Addresses, Claim, Detail, Facts, PodFacts};
-use coalmine_core::plan::{Answering, Backend, Desired, Observation, Pods, Step, Undo, plan};
+use coalmine_core::object_state::{Claim, Detail, Facts, PodFacts};
+use coalmine_core::plan::{
+    Backend, Desired, LivePods, Observation, Pods, RouteTimes, Step, Undo, plan,
+};
+use coalmine_core::reason::Reason;
 use coalmine_core::traffic::Shares;
 use jiff::Timestamp;
 use serde_json::json;
@@ -42,7 +45,7 @@ impl Decision {
                 _ => Self::Expose,
             },
             Some(Step::Route(_)) => Self::Route,
-            Some(Step::PutBack { .. }) => Self::PutBack,
+            Some(Step::PutBack(_)) => Self::PutBack,
             Some(Step::Delete(ids)) => match &ids[0] {
                 id if id.is_route() => Self::Unroute,
                 id if id.kind == "Deployment" => Self::Undeploy(version_of(id)),
@@ -94,24 +97,27 @@ impl Rollout {
             }
             objects.extend(live.map(|facts| (id, facts)));
         };
-        let mut by_selector = BTreeMap::new();
-        let (mut addresses, mut answering) = (Addresses::new(), Answering::new());
+        let mut live = LivePods::default();
         for version in 0..3 {
             let has = |set: Set| set & 1 << version != 0;
             let (known, ready) = (pods(version), has(self.daemon.sees_rollout));
-            let health = if ready { Health::Ready } else { Health::Waiting("not ready".into()) };
+            let health =
+                if ready { Health::Ready } else { Health::Waiting(Shortfall::NotObserved) };
             let detail = Detail::Deployment { replicas: 1, health };
             let changed_at = Some(moment(has(self.daemon.old_rollout)));
-            let live = has(self.deployed).then(|| Facts { changed_at, ..facts(detail) });
-            note(known.deployment, has(goal.versions), live);
+            let there = has(self.deployed).then(|| Facts { changed_at, ..facts(detail) });
+            note(known.deployment, has(goal.versions), there);
             let name: Arc<str> = known.version.as_str().into();
             let ready_since = has(self.daemon.sees_ready).then_some(Timestamp::UNIX_EPOCH);
-            answering.extend(ready_since.map(|_| Some(name.clone())));
+            if ready_since.is_some() {
+                live.insert_answering(Some(name.clone()));
+            }
             let pod =
                 PodFacts { name: name.clone(), version: name.clone(), ready_since, trouble: None };
-            by_selector.insert(known.selector, vec![pod]);
+            live.insert(&known.selector, vec![pod]);
             if has(self.daemon.sees_endpoints) {
-                addresses.insert(name, Some(moment(has(self.daemon.old_endpoints))));
+                let since = Some(moment(has(self.daemon.old_endpoints)));
+                live.insert_addresses([(name, since)].into());
             }
         }
         let service = self.base.then(|| facts(Detail::Service { port: Some(80) }));
@@ -122,9 +128,9 @@ impl Rollout {
             Word::Rejected => Some(Verdict::Rejected("no".into())),
         };
         let table = manifest("RouteTable", "echo-routes");
-        let live =
+        let there =
             self.routes.map(|routes| facts(Detail::Routes { verdict, shares: shares(routes) }));
-        note(table.id().clone(), goal.routes.is_some(), live);
+        note(table.id().clone(), goal.routes.is_some(), there);
         if goal.routes.is_some() && self.routes != goal.routes {
             changed.insert(table.id().clone());
         }
@@ -133,24 +139,22 @@ impl Rollout {
             Arc::new(Undo { before: [(table.id().clone(), before)].into() })
         };
         let refused = self.daemon.refused.filter(|refused| Some(*refused) == goal.routes);
-        Observation {
-            changed,
-            surplus,
-            objects,
-            pods: by_selector,
-            addresses,
-            answering,
-            judged_upstreams: BTreeSet::new(),
-            routes_changed_at: moment(self.daemon.settled),
-            routes_judged_at: moment(self.daemon.followed),
-            undo: self.daemon.undo.map(before),
-            refused_routes: refused.map(|_| "refused".into()),
-            blocked_by: None,
-            overdue: None,
-            gloo_namespace: "gloo-system".into(),
-            settle: Duration::from_secs(3),
-            now: Timestamp::from_second(NOW).expect("within the calendar"),
-        }
+        let refused = refused.map(|_| Reason::Verdict {
+            object: table.id().clone(),
+            verdict: Verdict::Rejected("no".into()),
+            unanswered: None,
+        });
+        let now = Timestamp::from_second(NOW).expect("within the calendar");
+        let times = RouteTimes {
+            changed_at: moment(self.daemon.settled),
+            judged_at: moment(self.daemon.followed),
+        };
+        Observation::new(objects, "gloo-system", Duration::from_secs(3), now)
+            .with_differences(changed, surplus)
+            .with_pods(live)
+            .with_route_times(times)
+            .with_previous_routes(self.daemon.undo.map(before))
+            .with_refused_routes(refused)
     }
 }
 

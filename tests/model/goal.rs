@@ -6,14 +6,14 @@ use coalmine_core::labels::{INSTANCE as LABEL, KEEP, SERVICE};
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::plan::Job;
+use coalmine_core::reason::Hinted;
 use coalmine_core::render::Owner;
 use gloo::Outcome;
 use serde_json::Value;
 
-use crate::cluster::store::is_ours;
-use crate::cluster::{INSTANCE, id};
+use crate::cluster::INSTANCE;
 use crate::process::Process;
-use crate::repository::{COMMON, SERVICES, VERSIONS, Workload};
+use crate::repository::{SERVICES, Workload};
 use crate::world::World;
 
 impl World {
@@ -29,13 +29,14 @@ impl World {
                 }
                 (Some((_, Some(_))), Some(Standing::Stalled { reason, .. })) => {
                     if !self.is_true(service, &reason) {
-                        wrong.push(format!("{service} is stalled for no good reason: {reason}"));
+                        let line = reason.line();
+                        wrong.push(format!("{service} is stalled for no good reason: {line}"));
                     }
                 }
                 (Some((_, Some(_))), other) => wrong.push(format!("{service} ends as {other:?}")),
                 (_, None) => wrong.extend(self.remains(service)),
-                // Somebody else's routes, or those whose label somebody took away, still need what is to go.
-                (_, Some(Standing::Stalled { reason, .. })) if self.names_a_strangers(&reason) => {}
+                (_, Some(Standing::Stalled { reason, .. }))
+                    if self.names_another_owner(&reason) => {}
                 (_, Some(other)) => wrong.push(format!("{service} is not gone: {other:?}")),
             }
         }
@@ -114,48 +115,5 @@ impl World {
             labels[LABEL] == INSTANCE && labels[SERVICE] == service
         };
         all.filter(|(_, object)| is_of_service(object)).collect()
-    }
-
-    fn names_a_strangers(&self, reason: &str) -> bool {
-        let kinds = ["RouteTable", "Deployment", "Service", "Upstream"];
-        let mut all = kinds.iter().flat_map(|kind| self.store.of_kind(kind));
-        all.any(|(id, object)| reason.contains(&id.to_string()) && !is_ours(&object))
-    }
-
-    /// Whether what is said to be in the way is.
-    fn is_true(&self, service: &str, reason: &str) -> bool {
-        let Some(values) = self.repository.values(service) else { return false };
-        let object = |kind: &str, name: &str| self.store.get(&id(kind, service, name));
-        let mut ours = VERSIONS
-            .iter()
-            .zip(&values.versions)
-            .filter(|(_, workload)| matches!(workload, Some(Workload::Ours(_))));
-        if reason.contains("exists and was not made by coalmine") {
-            return self.names_a_strangers(reason);
-        }
-        if reason.contains("would get requests") || reason.contains("is `external` now") {
-            return true;
-        }
-        if reason.contains(COMMON) {
-            // Who was let through before may still be on the way there.
-            let claims = values.common || reason.contains("the previous routes are not put back");
-            return claims && self.is_contested(service);
-        }
-        if reason.contains("simulated dislike") {
-            return true;
-        }
-        if reason.starts_with("Deployment ") || reason.starts_with("Endpoints ") {
-            return ours.any(|(version, _)| {
-                let name = format!("{service}-{version}");
-                let is_meant = reason.contains(&name) || reason.contains(&format!(": {version}:"));
-                let live = object("Deployment", &name);
-                let is_ready = live.is_some_and(|live| {
-                    let available = live["status"]["availableReplicas"].as_u64();
-                    available > Some(0) && available >= live["spec"]["replicas"].as_u64()
-                });
-                is_meant && !is_ready
-            });
-        }
-        false
     }
 }

@@ -13,6 +13,7 @@ mod process;
 mod repository;
 mod rules;
 mod story;
+mod truth;
 mod way_back;
 mod world;
 

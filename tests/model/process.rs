@@ -19,6 +19,8 @@ use tokio::sync::mpsc;
 use crate::cluster::{GLOO_NAMESPACE, INSTANCE, server};
 use crate::world::{World, clock, patience};
 
+/// How long a wait may take before the service is stalled.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -179,7 +181,7 @@ impl Process {
             None => Job::farewell(&name),
         };
         let conduct = Conduct {
-            timing: Timing { deadline: Duration::from_secs(60), settle: Duration::from_secs(3) },
+            timing: Timing { deadline: DEADLINE, settle: Duration::from_secs(3) },
             gloo_namespace: GLOO_NAMESPACE.into(),
             policy: Policy::default(),
             drift: Drift::Repair,

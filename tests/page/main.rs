@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use coalmine_core::reason::Code;
 use fantoccini::{Client, Locator};
 use harness::wait::{Seen, until};
 use harness::{Progress, build, namespace};
@@ -136,9 +137,9 @@ async fn what_changes_is_shown_without_a_reload_and_without_losing_the_place(
             Vec::new(),
         )
         .await?;
-    scene
-        .board
-        .service("foxtrot", |report| report.stalled("Deployment foxtrot/foxtrot-v1: no ready pod"));
+    scene.board.service("foxtrot", |report| {
+        report.stalled(Code::WaitingForPods, "Deployment foxtrot/foxtrot-v1: no ready pod")
+    });
     see(&client, "#person ~ ul", "no ready pod").await?;
     let state = "return [window.same, document.activeElement.id, document.title]";
     let state = client.execute(state, Vec::new()).await?;
@@ -212,7 +213,9 @@ async fn a_token_opens_the_page_and_keeps_it_live(driver: &Driver) -> Result<()>
     ensure!(!page.contains("golf"), "it is shown without the token");
     client.goto(&scene.address("/").replace("://", "://ada:correct-horse-battery@")).await?;
     see(&client, "main", "golf").await?;
-    scene.board.service("foxtrot", |report| report.stalled("no ready pod of foxtrot"));
+    scene.board.service("foxtrot", |report| {
+        report.stalled(Code::WaitingForPods, "no ready pod of foxtrot")
+    });
     see(&client, "main", "no ready pod of foxtrot").await?;
     client.close().await?;
     Ok(())

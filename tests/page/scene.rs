@@ -9,6 +9,7 @@ use coalmine::page;
 use coalmine::report::{self, Access, Board, Course, Drift, Endpoint, Metrics, Shown};
 use coalmine::secret::SecretFile;
 use coalmine::source::Revision;
+use coalmine_core::reason::Code;
 use coalmine_core::tree::Tree;
 use coalmine_core::values::{Repository, Service};
 use jiff::Timestamp;
@@ -133,7 +134,7 @@ fn story() -> Result<Board> {
     teller.after(6);
     teller.board.service("golf", |report| {
         report.stalled(
-            "RouteTable golf/golf-routes: Gloo says Rejected: 1 error occurred: route with matcher prefix:\"/golf\" \
+            Code::WaitingForPods, "RouteTable golf/golf-routes: Gloo says Rejected: 1 error occurred: route with matcher prefix:\"/golf\" \
              overlaps with an earlier one; the previous routes were put back. Give the route another path, or take the \
              earlier one away",
         );
@@ -154,7 +155,7 @@ fn story() -> Result<Board> {
         report.ready_pods = report
             .ready_pods
             .filter_map(|version, pods| Some(if version == "v2" { 1 } else { pods }));
-        report.progressing("Deployment echo/echo-v2: 1 of 3 pods are ready")
+        report.progressing(None, "Deployment echo/echo-v2: 1 of 3 pods are ready")
     });
     teller.at(end, 0);
     Ok(teller.board)
@@ -183,7 +184,7 @@ impl Teller {
         self.board.service(name, |report| {
             report.attempted_revision = commit;
             report.describe(&service);
-            report.progressing("");
+            report.progressing(None, "");
         });
         self.board.asks(&service, Some(course));
         Ok(())

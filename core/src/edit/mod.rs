@@ -18,6 +18,7 @@ use intent::Operation;
 pub use verb::{Goal, LADDER, Verb};
 
 use crate::problem::Problem;
+use crate::reason::{Advice, Hinted};
 use crate::tree::Tree;
 use crate::values::{Repository, Service};
 
@@ -38,7 +39,7 @@ pub struct Edited {
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
     /// There is no such service.
-    #[error("no service is called {name:?}; there are: {}", known.join(", "))]
+    #[error("no service is called {name:?}")]
     Unknown {
         /// What was asked for.
         name: String,
@@ -54,21 +55,32 @@ pub enum EditError {
         problems: Vec<Problem>,
     },
     /// It cannot be done as the rollout stands.
-    #[error("{name}: {reason}")]
+    #[error("{name}: {advice}")]
     NotNow {
         /// The service.
         name: String,
         /// Why, and what can be done instead.
-        reason: String,
+        advice: Advice,
     },
     /// The file is written in a way that cannot be edited without changing more than was asked.
-    #[error("{file} cannot be edited in place; write by hand: {}", instead.join(", "))]
+    #[error("{file} cannot be edited in place")]
     ByHand {
         /// The file.
         file: String,
         /// The keys and their values.
         instead: Vec<String>,
     },
+}
+
+impl Hinted for EditError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { known, .. } => Some(format!("there are: {}", known.join(", "))),
+            Self::Invalid { .. } => None,
+            Self::NotNow { advice, .. } => advice.hint(),
+            Self::ByHand { instead, .. } => Some(format!("write by hand: {}", instead.join(", "))),
+        }
+    }
 }
 
 fn lines(problems: &[Problem]) -> String {
@@ -86,7 +98,7 @@ pub fn edit(tree: &Tree, name: &str, verb: &Verb) -> Result<Edited, EditError> {
     let policy = &repository.settings.policy;
     let intent = verb
         .intent(&before, policy)
-        .map_err(|reason| EditError::NotNow { name: name.to_owned(), reason })?;
+        .map_err(|advice| EditError::NotNow { name: name.to_owned(), advice })?;
     let file = before.file.clone();
     let by_hand = || EditError::ByHand {
         file: file.clone(),

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::phase::{Change, Phase};
+use crate::reason::Hinted;
 use crate::values::Version;
 use crate::values::Weight;
 use crate::values::tests::properties::valid_values;
@@ -43,7 +44,7 @@ fn edited(values: &str, verb: &Verb) -> String {
 }
 
 fn refused(values: &str, verb: &Verb) -> String {
-    edit(&tree(values, ""), "echo", verb).expect_err("no edit").to_string()
+    edit(&tree(values, ""), "echo", verb).expect_err("no edit").line()
 }
 
 fn version(name: &str) -> Version {
@@ -191,7 +192,7 @@ fn what_cannot_be_done_says_what_can() {
     ] {
         assert_eq!(refused(values, &verb), format!("echo: {reason}"));
     }
-    let unknown = edit(&tree(STABLE, ""), "golf", &to(5)).expect_err("no edit").to_string();
+    let unknown = edit(&tree(STABLE, ""), "golf", &to(5)).expect_err("no edit").line();
     assert_eq!(unknown, "no service is called \"golf\"; there are: echo");
 }
 
@@ -218,7 +219,7 @@ fn what_an_edit_would_change_elsewhere_too_is_left_to_a_person() {
                 assert_eq!(service.routes.primary.as_str(), "v2");
                 assert_ne!(format!("{:?}", service.routes.binding), r#"ApiGroup("v2")"#);
             }
-            Err(error) => assert!(error.to_string().contains("write by hand"), "{error}"),
+            Err(error) => assert!(error.line().contains("write by hand"), "{error}"),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::intent::{Intent, Operation, equals, with_image};
+use crate::reason::Advice;
 use crate::values::{Canary, Policy, Service, Version, Weight, Workload};
 
 /// What a person asks of a rollout.
@@ -47,7 +48,7 @@ const CANARY: &[&str] = &["routes", "canary"];
 
 impl Verb {
     /// What the verb means for a service, or why it cannot be done as its rollout stands.
-    pub(super) fn intent(&self, service: &Service, policy: &Policy) -> Result<Intent, String> {
+    pub(super) fn intent(&self, service: &Service, policy: &Policy) -> Result<Intent, Advice> {
         match self {
             Self::Start { version, image, headers } => {
                 start(service, version, image.as_deref(), headers)
@@ -65,16 +66,17 @@ fn start(
     version: &Version,
     image: Option<&str>,
     headers: &BTreeMap<String, String>,
-) -> Result<Intent, String> {
+) -> Result<Intent, Advice> {
     let primary = &service.routes.primary;
     if let Some(canary) = &service.routes.canary {
-        return Err(format!(
-            "{} is being tried already; finish or abort that rollout first",
-            canary.version
+        return Err(Advice::new(
+            format_args!("{} is being tried already", canary.version),
+            "finish or abort that rollout first",
         ));
     }
     if version == primary {
-        return Err(format!("{version} is what it runs; name another version"));
+        let wrong = format_args!("{version} is what it runs");
+        return Err(Advice::new(wrong, "name another version"));
     }
     let mut wanted = service.clone();
     let mut operations = Vec::new();
@@ -83,13 +85,18 @@ fn start(
         let workload = &service.versions[primary];
         match workload {
             Workload::Upstream(_) => {
-                return Err(format!(
-                    "{primary} is an Upstream of somebody else's, so nothing tells what {version} is; \
-                     write deployment.{version} first"
+                return Err(Advice::new(
+                    format_args!(
+                        "{primary} is an Upstream of somebody else's, so nothing tells what {version} is"
+                    ),
+                    format_args!("write deployment.{version} first"),
                 ));
             }
             Workload::Deployed(deployment) if deployment.image.is_some() && image.is_none() => {
-                return Err(format!("{primary} names its image; name that of {version}: --image"));
+                return Err(Advice::new(
+                    format_args!("{primary} names its image"),
+                    format_args!("name that of {version}: --image"),
+                ));
             }
             _ => {}
         }
@@ -99,7 +106,8 @@ fn start(
     if let Some(image) = image {
         let workload = &wanted.versions[version];
         if !matches!(workload, Workload::Deployed(_)) {
-            return Err(format!("{version} is not deployed by coalmine; leave --image away"));
+            let wrong = format_args!("{version} is not deployed by coalmine");
+            return Err(Advice::new(wrong, "leave --image away"));
         }
         operations.push(Operation::text(&[path[0], path[1], "image"], image));
         let workload = with_image(workload, Some(image));
@@ -122,7 +130,7 @@ fn new_canary(version: &Version) -> [Operation; 2] {
     [Operation::empty(CANARY), Operation::text(&["routes", "canary", "version"], version.as_str())]
 }
 
-fn promote(service: &Service, goal: Goal, policy: &Policy) -> Result<Intent, String> {
+fn promote(service: &Service, goal: Goal, policy: &Policy) -> Result<Intent, Advice> {
     let mut wanted = service.clone();
     let mut operations = Vec::new();
     let canary = match &service.routes.canary {
@@ -137,10 +145,11 @@ fn promote(service: &Service, goal: Goal, policy: &Policy) -> Result<Intent, Str
     let (version, now) = (canary.version.clone(), canary.weight);
     let weight = match goal {
         Goal::Next => next(now, policy).ok_or_else(|| {
-            format!("{version} has all requests already; `coalmine finish` makes it the primary")
+            let wrong = format_args!("{version} has all requests already");
+            Advice::new(wrong, "`coalmine finish` makes it the primary")
         })?,
         Goal::Weight(weight) if weight == now && service.routes.canary.is_some() => {
-            return Err(format!("{version} has {now} % already"));
+            return Err(format!("{version} has {now} % already").into());
         }
         Goal::Weight(weight) => weight,
     };
@@ -158,26 +167,31 @@ fn next(now: Weight, policy: &Policy) -> Option<Weight> {
 }
 
 /// The one version that gets no requests yet.
-fn only_other(service: &Service) -> Result<&Version, String> {
+fn only_other(service: &Service) -> Result<&Version, Advice> {
     let mut others = service.versions.keys().filter(|it| **it != service.routes.primary);
     match (others.next(), others.next()) {
         (Some(version), None) => Ok(version),
-        (None, _) => Err("nothing is being tried; `coalmine start` brings a new version".into()),
-        _ => Err("several versions could be meant; `coalmine start --version` says which".into()),
+        (None, _) => {
+            Err(Advice::new("nothing is being tried", "`coalmine start` brings a new version"))
+        }
+        _ => Err(Advice::new(
+            "several versions could be meant",
+            "`coalmine start --version` says which",
+        )),
     }
 }
 
-fn canary(service: &Service) -> Result<&Canary, String> {
-    let none = || "nothing is being tried, there is no canary".to_owned();
+fn canary(service: &Service) -> Result<&Canary, Advice> {
+    let none = || "nothing is being tried, there is no canary".to_owned().into();
     service.routes.canary.as_ref().ok_or_else(none)
 }
 
-fn abort(service: &Service) -> Result<Intent, String> {
+fn abort(service: &Service) -> Result<Intent, Advice> {
     let canary = canary(service)?;
     if canary.weight == Weight::ZERO {
-        return Err(format!(
-            "{} has no share of the requests; `--full` takes its header route too",
-            canary.version
+        return Err(Advice::new(
+            format_args!("{} has no share of the requests", canary.version),
+            "`--full` takes its header route too",
         ));
     }
     let mut wanted = service.clone();
@@ -189,7 +203,7 @@ fn abort(service: &Service) -> Result<Intent, String> {
     })
 }
 
-fn give_up(service: &Service) -> Result<Intent, String> {
+fn give_up(service: &Service) -> Result<Intent, Advice> {
     let version = &canary(service)?.version;
     let mut wanted = service.clone();
     wanted.routes.canary = None;
@@ -200,11 +214,12 @@ fn give_up(service: &Service) -> Result<Intent, String> {
     })
 }
 
-fn finish(service: &Service, force: bool) -> Result<Intent, String> {
+fn finish(service: &Service, force: bool) -> Result<Intent, Advice> {
     let Canary { version, weight, .. } = canary(service)?;
     if *weight < Weight::FULL && !force {
-        return Err(format!(
-            "{version} has {weight} % of the requests; `coalmine promote` it to 100 first, or say --force"
+        return Err(Advice::new(
+            format_args!("{version} has {weight} % of the requests"),
+            "`coalmine promote` it to 100 first, or say --force",
         ));
     }
     let old = &service.routes.primary;

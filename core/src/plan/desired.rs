@@ -2,37 +2,11 @@
 
 use serde_json::Value;
 
+use super::backend::{Backend, Need, Pods};
 use super::observation::Observation;
-use super::ready::Need;
-use crate::object::{Manifest, ObjectId};
+use crate::object::Manifest;
 use crate::object_state::{Detail, falls_back};
 use crate::traffic::Shares;
-
-/// A version as the steps see it: what must be ready before a route may name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// Pods behind the service's Service.
-    Pods(Pods),
-    /// An Upstream that somebody else keeps.
-    Upstream(ObjectId),
-}
-
-/// The pods of one version, labelled `app` and `version`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pods {
-    /// The value of their label `version`.
-    pub version: String,
-    /// The label selector that finds them.
-    pub selector: String,
-    /// The Service whose Endpoints Gloo reads.
-    pub service: ObjectId,
-    /// The Deployment they have, or would have if somebody else did not deploy them.
-    pub deployment: ObjectId,
-    /// Whether that Deployment is ours.
-    pub ours: bool,
-    /// Whether the values ask for no pod at all (`replicas: 0`).
-    pub parked: bool,
-}
 
 /// One service as it should be.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::backend::{Backend, Pods};
+use super::desired::Desired;
+use super::undo::Undo;
 use crate::kind::Kind;
 use crate::labels::ADOPT;
 use crate::managed_fields::Digest;
 use crate::object::{Manifest, ObjectId};
-use crate::plan::{Backend, Desired, Pods, Undo};
 use crate::render::{Owner, Rendered, render};
 use crate::traffic::Traffic;
 use crate::values::{Drift, PLATFORM, Platform, Service, Version, Workload};

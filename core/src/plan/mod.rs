@@ -8,60 +8,35 @@
 //! unless that version is ready and every proxy has had time to learn of its pods; and nothing that
 //! could still be in use is taken away before the routes that do without it have settled.
 
+mod backend;
 mod desired;
 mod job;
+mod live_pods;
 mod observation;
 mod ready;
+mod route_times;
+mod step;
 pub mod transition;
+mod undo;
 
-use jiff::Timestamp;
-
-pub use desired::{Backend, Desired, Pods};
+pub use backend::{Backend, Pods};
+pub use desired::Desired;
 pub use job::{Job, gone};
-pub use observation::{Answering, Observation, Undo};
+pub use live_pods::LivePods;
+pub use observation::Observation;
+pub use route_times::RouteTimes;
+pub use step::{Step, Wait};
+pub use undo::Undo;
 
 use crate::health::Verdict;
 use crate::kind::Kind;
 use crate::labels::SERVICE;
 use crate::object::{Manifest, ObjectId};
 use crate::object_state::Facts;
+use crate::reason::{Reason, Subject};
 use crate::traffic::Shares;
-use ready::Need;
-
-/// One thing to do, or to wait for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Write these; for Gloo's kinds with the status `Pending`, so that its verdict is fresh.
-    Apply(Vec<Manifest>),
-    /// Write these routes, and remember the ones before until Gloo has judged.
-    Route(Vec<Manifest>),
-    /// Write the routes before again.
-    PutBack {
-        /// What Gloo said about the new ones, or that it said nothing.
-        reason: String,
-        /// Whether it was a verdict. What Gloo did not judge may be tried again when it judges again.
-        is_judged: bool,
-    },
-    /// Delete these.
-    Delete(Vec<ObjectId>),
-    /// Nothing can be done now.
-    Await(Wait),
-}
-
-/// What is waited for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Wait {
-    /// The object, or what else it is about.
-    pub on: String,
-    /// What is missing.
-    pub reason: String,
-    /// When it is over by itself, for waits that only take time.
-    pub until: Option<Timestamp>,
-    /// Whether it is unlikely to end without somebody's help.
-    pub lasting: bool,
-    /// What a person can do about it.
-    pub advice: String,
-}
+use backend::Need;
+use step::Steps;
 
 /// The steps that are left, in order; none when everything is as desired and healthy.
 pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
@@ -75,14 +50,14 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
     let routes = desired.changed(&desired.routes, seen);
     if !routes.is_empty() {
         if let Some(reason) = &seen.refused_routes {
-            steps.wait(refused(&desired.routes, reason));
+            steps.extend([Reason::RolledBack(Box::new(reason.clone())).into()]);
         }
         steps.extend(blocked(seen));
         let gains = desired.gains(seen);
         steps.extend(gains.iter().filter_map(|need| need.unmet(seen)));
         steps.extend(ready::unjudged_upstreams(desired, seen));
         steps.extend(ready::unknown_to_proxies(&gains, desired, seen));
-        steps.0.push(Step::Route(routes));
+        steps.route(routes);
     }
     steps.extend(verdicts(desired, seen));
 
@@ -106,32 +81,7 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
     for pods in &desired.unrouted {
         steps.extend(Need::Rollout(pods).unmet(seen));
     }
-    steps.0
-}
-
-#[derive(Default)]
-struct Steps(Vec<Step>);
-
-impl Steps {
-    fn apply(&mut self, manifests: Vec<Manifest>) {
-        if !manifests.is_empty() {
-            self.0.push(Step::Apply(manifests));
-        }
-    }
-
-    fn delete(&mut self, ids: Vec<ObjectId>) {
-        if !ids.is_empty() {
-            self.0.push(Step::Delete(ids));
-        }
-    }
-
-    fn wait(&mut self, wait: Wait) {
-        self.0.push(Step::Await(wait));
-    }
-
-    fn extend(&mut self, steps: impl IntoIterator<Item = Step>) {
-        self.0.extend(steps);
-    }
+    steps.into_vec()
 }
 
 /// What Gloo makes of the desired routes that are in the cluster.
@@ -142,45 +92,34 @@ fn verdicts(desired: &Desired, seen: &Observation) -> Option<Step> {
 
 fn verdict(id: &ObjectId, desired: &Desired, seen: &Observation) -> Option<Step> {
     let facts = seen.objects.get(id)?;
+    let object = id.clone();
     let undo = seen.undo.as_ref().filter(|undo| undo.concerns(id));
-    let gloo = &seen.gloo_namespace;
-    let advice = format!("does Gloo run in namespace {gloo}, and what does its log say?");
     let Some(verdict) = facts.verdict() else {
-        let is_overdue = seen.overdue.as_deref() == Some(&id.to_string());
-        if is_overdue && undo.is_some_and(|undo| undo.was_there(id)) {
-            let reason = format!("{id}: Gloo gave no verdict in time; {advice}");
-            return Some(Step::PutBack { reason, is_judged: false });
-        }
-        let reason = "Gloo has given no verdict on it yet".into();
-        return Some(Step::Await(Wait::on(id, reason, advice)));
+        let is_overdue = seen.overdue == Some(Subject::Object(object.clone()))
+            && undo.is_some_and(|undo| undo.was_there(id));
+        let gloo_namespace = seen.gloo_namespace.clone();
+        let reason = Reason::NoVerdict { object, gloo_namespace, is_overdue };
+        return Some(if is_overdue { Step::PutBack(reason) } else { reason.into() });
     };
-    let (word, said) = match verdict {
+    match verdict {
         Verdict::Accepted => return None,
         Verdict::Warning(_) if desired.tolerates_warnings => return None,
-        Verdict::Warning(said) => ("Warning", said),
-        Verdict::Rejected(said) => ("Rejected", said),
-    };
-    let reason = format!("Gloo says {word}: {said}");
-    match undo {
-        // Objects that arrive together can draw a warning about each other that is gone a moment
-        // later.
-        Some(undo) if undo.is_worse(id, verdict) => {
-            let until = seen.settled_at();
-            let is_served = matches!(verdict, Verdict::Warning(_));
-            Some(if until > seen.now {
-                Step::Await(Wait { until: Some(until), ..Wait::on(id, reason, advice) })
-            } else if is_served && let Some(version) = nobody_answers(undo, id, facts, seen) {
-                let reason = format!(
-                    "{reason}; by the previous routes {version} would get more \
-                    requests, and none of its pods is ready"
-                );
-                Step::Await(Wait::on(id, reason, "correct what it names".into()))
-            } else {
-                Step::PutBack { reason: format!("{id}: {reason}"), is_judged: true }
-            })
-        }
-        _ => Some(Step::Await(Wait::on(id, reason, "correct what it names".into()))),
+        Verdict::Warning(_) | Verdict::Rejected(_) => {}
     }
+    let is_served = matches!(verdict, Verdict::Warning(_));
+    let reason = |unanswered| Reason::Verdict { object, verdict: verdict.clone(), unanswered };
+    let Some(undo) = undo.filter(|undo| undo.is_worse(id, verdict)) else {
+        return Some(reason(None).into());
+    };
+    // Objects that arrive together can draw a warning about each other that is gone a moment later.
+    let until = seen.settled_at();
+    Some(if until > seen.now {
+        Step::until(until, reason(None))
+    } else if is_served && let Some(version) = nobody_answers(undo, id, facts, seen) {
+        reason(Some(version)).into()
+    } else {
+        Step::PutBack(reason(None))
+    })
 }
 
 /// A version that would get more requests by the routes before than by those that are served now, and has
@@ -194,8 +133,7 @@ fn nobody_answers(undo: &Undo, id: &ObjectId, now: &Facts, seen: &Observation) -
         seen.objects.keys().any(|id| id.is(Kind::Deployment) && id.name == name)
     };
     let answers = |version: &str| {
-        seen.answering.contains(&Some(version.into()))
-            || !is_ours(version) && seen.answering.contains(&None)
+        seen.pods.answers(version) || !is_ours(version) && seen.pods.unknown_answer()
     };
     before.gains(now).find(|version| !answers(version)).map(str::to_owned)
 }
@@ -204,52 +142,19 @@ fn nobody_answers(undo: &Undo, id: &ObjectId, now: &Facts, seen: &Observation) -
 fn leaving(seen: &Observation) -> Option<Step> {
     let mut routes = seen.objects.iter().filter(|(id, facts)| id.is_route() && facts.terminating);
     let (id, _) = routes.next()?;
-    let advice = "does it have a finalizer, and who is to take it away?".into();
-    Some(Step::Await(Wait::on(id, "it is being deleted and not gone yet".into(), advice)))
+    Some(Reason::Leaving(id.clone()).into())
 }
 
 /// Envoy takes up new routes, and finishes what it sent elsewhere, within the settle time.
 fn followed(seen: &Observation) -> Option<Step> {
     let until = seen.followed_at();
-    (until > seen.now).then(|| {
-        Step::Await(Wait {
-            on: "routes".into(),
-            reason: "they settle before anything old is taken away".into(),
-            until: Some(until),
-            lasting: false,
-            advice: String::new(),
-        })
-    })
+    (until > seen.now).then(|| Step::until(until, Reason::RoutesSettle))
 }
 
 /// Envoy goes by the routes it has until somebody has repaired the mistake: new ones would not reach
 /// it, and what it still uses may not go.
 fn blocked(seen: &Observation) -> Option<Step> {
-    let reason = seen.blocked_by.clone()?;
-    Some(Step::Await(Wait {
-        on: "Gloo".into(),
-        reason,
-        until: None,
-        lasting: true,
-        advice: "no route is changed and nothing deleted until that is repaired".into(),
-    }))
-}
-
-fn refused(routes: &[Manifest], reason: &str) -> Wait {
-    let on = routes.first().map(|manifest| manifest.id().to_string()).unwrap_or_default();
-    Wait {
-        on,
-        reason: reason.to_owned(),
-        until: None,
-        lasting: true,
-        advice: "the previous routes are in force, correct the values and push again".into(),
-    }
-}
-
-impl Wait {
-    fn on(id: &ObjectId, reason: String, advice: String) -> Self {
-        Self { on: id.to_string(), reason, until: None, lasting: false, advice }
-    }
+    Some(Reason::Blocked(seen.blocked_by.clone()?).into())
 }
 
 #[cfg(test)]

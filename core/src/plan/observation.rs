@@ -4,106 +4,172 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::health::Verdict;
-use crate::object::{Manifest, ObjectId};
-use crate::object_state::{Addresses, Facts, PodFacts};
+use super::live_pods::LivePods;
+use super::route_times::{RouteTimes, after};
+use super::undo::Undo;
+use crate::object::ObjectId;
+use crate::object_state::{Detail, Facts};
+use crate::reason::{Blocker, Reason, Subject};
 use crate::traffic::Shares;
 
-/// Versions that have a ready pod. `None` stands for ready pods in the Service of which no version is known.
-pub type Answering = BTreeSet<Option<Arc<str>>>;
-
 /// What is seen of one service at a moment: all that [`super::plan`] decides by.
+///
+/// A new one shows a service whose objects are as desired, whose routes have settled, and in whose way nothing
+/// is; the methods `with_...` add what is otherwise.
 #[derive(Clone, Debug)]
 pub struct Observation {
     /// Desired objects that are missing or differ.
-    pub changed: BTreeSet<ObjectId>,
+    pub(super) changed: BTreeSet<ObjectId>,
     /// Objects of this service with our label that nothing desires any more.
-    pub surplus: BTreeSet<ObjectId>,
+    pub(super) surplus: BTreeSet<ObjectId>,
     /// The service's objects, and those of others that it uses.
-    pub objects: BTreeMap<ObjectId, Facts>,
-    /// Its pods, by the selector that finds them.
-    pub pods: BTreeMap<String, Vec<PodFacts>>,
-    /// The ready pods in the Service's v1 Endpoints.
-    pub addresses: Addresses,
-    /// Who has a ready pod.
-    pub answering: Answering,
+    pub(super) objects: BTreeMap<ObjectId, Facts>,
+    /// Its pods.
+    pub(super) pods: LivePods,
     /// Upstreams on which Gloo will give a verdict before the new routes are there. Without any
     /// VirtualService Gloo writes no status on an Upstream (case 15-delete-virtualservice).
-    pub judged_upstreams: BTreeSet<ObjectId>,
-    /// When the routes were last changed, as far as this process knows: a process that has just
-    /// started takes the moment of its first look.
-    pub routes_changed_at: Timestamp,
-    /// When Gloo last gave them another verdict, began or ended to have one, or served changes again after it
-    /// was kept from it, in the same way.
-    pub routes_judged_at: Timestamp,
+    pub(super) judged_upstreams: BTreeSet<ObjectId>,
+    /// When the routes changed.
+    pub(super) route_times: RouteTimes,
     /// The routes before the present ones, while Gloo has not judged these.
-    pub undo: Option<Arc<Undo>>,
-    /// Why the desired routes are not to be tried again.
-    pub refused_routes: Option<String>,
-    /// Why changes of routes would not reach Envoy now, by somebody else's mistake.
-    pub blocked_by: Option<String>,
-    /// The object of a wait that has passed its deadline.
-    pub overdue: Option<String>,
+    pub(super) undo: Option<Arc<Undo>>,
+    /// Why the desired routes were put back and are not to be tried again.
+    pub(super) refused_routes: Option<Reason>,
+    /// Why changes of routes would not reach Envoy now.
+    pub(super) blocked_by: Option<Blocker>,
+    /// What was waited for longer than the deadline.
+    pub(super) overdue: Option<Subject>,
     /// Where Gloo runs.
-    pub gloo_namespace: Arc<str>,
+    pub(super) gloo_namespace: Arc<str>,
     /// How long every proxy takes to follow.
-    pub settle: Duration,
+    pub(super) settle: Duration,
     /// The present.
-    pub now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 impl Observation {
+    /// These objects at this moment, under a Gloo in this namespace whose proxies follow within `settle`.
+    pub fn new(
+        objects: BTreeMap<ObjectId, Facts>,
+        gloo_namespace: &str,
+        settle: Duration,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            changed: BTreeSet::new(),
+            surplus: BTreeSet::new(),
+            objects,
+            pods: LivePods::default(),
+            judged_upstreams: BTreeSet::new(),
+            route_times: RouteTimes::since(Timestamp::MIN),
+            undo: None,
+            refused_routes: None,
+            blocked_by: None,
+            overdue: None,
+            gloo_namespace: gloo_namespace.into(),
+            settle,
+            now,
+        }
+    }
+
+    /// Desired objects that are missing or differ, and objects that nothing desires any more.
+    #[must_use]
+    pub fn with_differences(
+        self,
+        changed: BTreeSet<ObjectId>,
+        surplus: BTreeSet<ObjectId>,
+    ) -> Self {
+        Self { changed, surplus, ..self }
+    }
+
+    /// The service's pods.
+    #[must_use]
+    pub fn with_pods(self, pods: LivePods) -> Self {
+        Self { pods, ..self }
+    }
+
+    /// Upstreams on which Gloo will give a verdict before the new routes are there.
+    #[must_use]
+    pub fn with_judged_upstreams(self, judged_upstreams: BTreeSet<ObjectId>) -> Self {
+        Self { judged_upstreams, ..self }
+    }
+
+    /// When the routes changed.
+    #[must_use]
+    pub fn with_route_times(self, route_times: RouteTimes) -> Self {
+        Self { route_times, ..self }
+    }
+
+    /// The routes before the present ones, while Gloo has not judged these.
+    #[must_use]
+    pub fn with_previous_routes(self, undo: Option<Arc<Undo>>) -> Self {
+        Self { undo, ..self }
+    }
+
+    /// Why the desired routes were put back.
+    #[must_use]
+    pub fn with_refused_routes(self, refused_routes: Option<Reason>) -> Self {
+        Self { refused_routes, ..self }
+    }
+
+    /// Why changes of routes would not reach Envoy now.
+    #[must_use]
+    pub fn with_blocker(self, blocked_by: Option<Blocker>) -> Self {
+        Self { blocked_by, ..self }
+    }
+
+    /// What was waited for longer than the deadline.
+    #[must_use]
+    pub fn with_overdue(self, overdue: Option<Subject>) -> Self {
+        Self { overdue, ..self }
+    }
+
+    /// Desired objects that are missing or differ.
+    pub fn changed(&self) -> &BTreeSet<ObjectId> {
+        &self.changed
+    }
+
+    /// Objects of this service that nothing desires any more.
+    pub fn surplus(&self) -> &BTreeSet<ObjectId> {
+        &self.surplus
+    }
+
+    /// The service's objects, and those of others that it uses.
+    pub fn objects(&self) -> &BTreeMap<ObjectId, Facts> {
+        &self.objects
+    }
+
+    /// What is known of one object; `None` when it is not there.
+    pub fn object(&self, id: &ObjectId) -> Option<&Facts> {
+        self.objects.get(id)
+    }
+
+    /// The moment.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Who gets the service's requests now; `None` when nobody does.
     pub fn routes_in_force(&self) -> Option<&Shares> {
         let routes = self.objects.iter().filter(|(id, facts)| id.is_route() && !facts.terminating);
         routes.filter_map(|(_, facts)| facts.shares()).next()
     }
 
+    /// What only the object's kind tells.
+    pub(super) fn detail(&self, id: &ObjectId) -> Option<&Detail> {
+        self.objects.get(id).map(|facts| &facts.detail)
+    }
+
     /// When the objects that arrived together have had time to find each other.
-    pub fn settled_at(&self) -> Timestamp {
-        after(self.routes_changed_at, self.settle)
+    pub(super) fn settled_at(&self) -> Timestamp {
+        after(self.route_times.changed_at, self.settle)
     }
 
     /// When every proxy follows the routes that are there: Envoy follows Gloo's verdict, however late
     /// that comes.
-    pub fn followed_at(&self) -> Timestamp {
-        after(self.routes_changed_at.max(self.routes_judged_at), self.settle)
-    }
-}
-
-/// A moment later; the end of time when there is none.
-pub(super) fn after(moment: Timestamp, pause: Duration) -> Timestamp {
-    let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
-    moment.checked_add(pause).unwrap_or(Timestamp::MAX)
-}
-
-/// The routes that were there before ours: the way back while Gloo has not judged the new ones.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Undo {
-    /// By object what it was and how Gloo judged that; `None` for one that was not there.
-    pub before: BTreeMap<ObjectId, Option<(Manifest, Verdict)>>,
-}
-
-impl Undo {
-    /// Whether it says anything about this object.
-    pub fn concerns(&self, id: &ObjectId) -> bool {
-        self.before.contains_key(id)
-    }
-
-    /// Whether there is something to go back to.
-    pub fn was_there(&self, id: &ObjectId) -> bool {
-        self.before.get(id).is_some_and(Option::is_some)
-    }
-
-    /// Routes that are new may draw a warning (a VirtualService that selects no table yet does, case
-    /// 02-selectors); routes that were there before may not, whether or not Gloo had judged them yet.
-    pub fn is_worse(&self, id: &ObjectId, now: &Verdict) -> bool {
-        match self.before.get(id) {
-            Some(Some((_, before))) => now.rank() > before.rank(),
-            Some(None) => matches!(now, Verdict::Rejected(_)),
-            None => false,
-        }
+    pub(super) fn followed_at(&self) -> Timestamp {
+        after(self.route_times.changed_at.max(self.route_times.judged_at), self.settle)
     }
 }

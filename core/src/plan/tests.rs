@@ -7,12 +7,13 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::health::Health;
+use crate::health::{Health, Shortfall};
 use crate::managed_fields::Digest;
 use crate::object::object;
 use crate::object_state::{Addresses, Claim, Detail, PodFacts};
 
 const SETTLE: Duration = Duration::from_secs(3);
+const SOME_LACK: Shortfall = Shortfall::Unavailable { available: 0, desired: 1 };
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("in range")
@@ -100,24 +101,12 @@ fn healthy(versions: &[&str], routed: Option<&[(&str, u64)]>) -> Observation {
         let id = manifest("RouteTable", "echo-routes").id().clone();
         objects.insert(id, routes(routed, accepted));
     }
-    Observation {
-        changed: BTreeSet::new(),
-        surplus: BTreeSet::new(),
-        objects,
-        pods: by_selector,
-        addresses,
-        answering: versions.iter().map(|version| Some((*version).into())).collect(),
-        judged_upstreams: [upstream].into(),
-        routes_changed_at: at(0),
-        routes_judged_at: at(0),
-        undo: None,
-        refused_routes: None,
-        blocked_by: None,
-        overdue: None,
-        gloo_namespace: "gloo-system".into(),
-        settle: SETTLE,
-        now: at(100),
-    }
+    let mut pods = LivePods { by_selector, addresses, ..LivePods::default() };
+    versions.iter().for_each(|version| pods.insert_answering(Some((*version).into())));
+    Observation::new(objects, "gloo-system", SETTLE, at(100))
+        .with_pods(pods)
+        .with_judged_upstreams([upstream].into())
+        .with_route_times(RouteTimes::since(at(0)))
 }
 
 fn changed(ids: &[&ObjectId]) -> BTreeSet<ObjectId> {
@@ -126,10 +115,10 @@ fn changed(ids: &[&ObjectId]) -> BTreeSet<ObjectId> {
 
 fn fails(seen: &mut Observation, version: &str) {
     let pods = pods(version);
-    let detail = Detail::Deployment { replicas: 1, health: Health::Waiting("0 of 1".into()) };
+    let detail = Detail::Deployment { replicas: 1, health: Health::Waiting(SOME_LACK) };
     seen.objects.insert(pods.deployment, facts(detail));
-    seen.pods.insert(pods.selector, Vec::new());
-    seen.addresses.remove(version);
+    seen.pods.insert(&pods.selector, Vec::new());
+    seen.pods.addresses.remove(version);
 }
 
 fn is_await(step: &Step) -> bool {
@@ -172,15 +161,15 @@ fn a_version_that_gets_more_has_to_be_ready_and_known_to_every_proxy() {
     let mut seen = healthy(&["v1", "v2"], Some(&[("v1", 100)]));
     seen.changed = changed(&[desired.routes[0].id()]);
     assert!(matches!(plan(&desired, &seen)[0], Step::Route(_)));
-    seen.pods.get_mut("app=echo,version=v2").unwrap()[0].ready_since = Some(at(98));
+    seen.pods.by_selector.get_mut("app=echo,version=v2").unwrap()[0].ready_since = Some(at(98));
     let [Step::Await(wait), Step::Route(_), ..] = &plan(&desired, &seen)[..] else { panic!() };
     assert_eq!(wait.until, Some(at(102)));
-    seen.pods.get_mut("app=echo,version=v2").unwrap()[0].ready_since = Some(at(0));
-    seen.addresses.insert("v2".into(), Some(at(97)));
+    seen.pods.by_selector.get_mut("app=echo,version=v2").unwrap()[0].ready_since = Some(at(0));
+    seen.pods.addresses.insert("v2".into(), Some(at(97)));
     let [Step::Await(wait), Step::Route(_), ..] = &plan(&desired, &seen)[..] else { panic!() };
     assert_eq!(wait.until, Some(at(101)));
     // The pods that are seen may be those of a Deployment that is gone.
-    seen.addresses.insert("v2".into(), Some(at(0)));
+    seen.pods.addresses.insert("v2".into(), Some(at(0)));
     seen.objects.get_mut(&pods("v2").deployment).unwrap().changed_at = Some(at(98));
     let [Step::Await(wait), Step::Route(_), ..] = &plan(&desired, &seen)[..] else { panic!() };
     assert_eq!(wait.until, Some(at(102)));
@@ -195,10 +184,10 @@ fn nothing_goes_before_every_proxy_has_followed_a_late_verdict_or_a_late_deletio
     let mut seen = healthy(&["v1", "v2"], Some(&routed));
     seen.surplus = changed(&[&pods("v1").deployment]);
     assert!(matches!(plan(&desired, &seen)[..], [Step::Delete(_)]));
-    seen.routes_judged_at = at(99);
+    seen.route_times.judged_at = at(99);
     let [Step::Await(wait), Step::Delete(_)] = &plan(&desired, &seen)[..] else { panic!() };
     assert_eq!(wait.until, Some(at(102)));
-    seen.routes_judged_at = at(0);
+    seen.route_times.judged_at = at(0);
     let old = Facts { terminating: true, ..routes(&[("v1", 100)], Some(Verdict::Accepted)) };
     seen.objects.insert(manifest("RouteTable", "old").id().clone(), old);
     assert!(is_await(&plan(&desired, &seen)[0]));
@@ -213,7 +202,7 @@ fn taking_requests_from_a_version_that_fails_waits_for_nothing() {
     let steps = plan(&desired, &seen);
     assert!(matches!(steps[0], Step::Route(_)), "{steps:?}");
     // Neither does a primary whose rollout is not complete, as long as it answers.
-    let detail = Detail::Deployment { replicas: 3, health: Health::Waiting("1 of 3".into()) };
+    let detail = Detail::Deployment { replicas: 3, health: Health::Waiting(SOME_LACK) };
     seen.objects.insert(pods("v1").deployment, facts(detail));
     assert!(matches!(plan(&desired, &seen)[0], Step::Route(_)));
     fails(&mut seen, "v1");
@@ -225,12 +214,13 @@ fn a_primary_that_takes_its_share_back_with_new_pods_only_waits_until_proxies_kn
     let desired = service(&["v1", "v2"], &[("v1", 100), ("v2", 0)]);
     let mut seen = healthy(&["v1", "v2"], Some(&[("v1", 50), ("v2", 50)]));
     seen.changed = changed(&[desired.routes[0].id()]);
-    seen.addresses.insert("v1".into(), Some(at(98)));
+    seen.pods.addresses.insert("v1".into(), Some(at(98)));
     let [Step::Await(wait), Step::Route(_), ..] = &plan(&desired, &seen)[..] else { panic!() };
     assert_eq!(wait.until, Some(at(102)));
-    let old = PodFacts { name: "old".into(), ..seen.pods["app=echo,version=v1"][0].clone() };
-    seen.pods.get_mut("app=echo,version=v1").unwrap().push(old);
-    seen.addresses.insert("old".into(), Some(at(0)));
+    let old =
+        PodFacts { name: "old".into(), ..seen.pods.by_selector["app=echo,version=v1"][0].clone() };
+    seen.pods.by_selector.get_mut("app=echo,version=v1").unwrap().push(old);
+    seen.pods.addresses.insert("old".into(), Some(at(0)));
     assert!(matches!(plan(&desired, &seen)[0], Step::Route(_)));
 }
 
@@ -242,7 +232,7 @@ fn a_service_that_nothing_desires_loses_its_routes_first_and_the_rest_after_the_
     let Step::Delete(first) = &plan(&desired, &seen)[0] else { panic!() };
     assert!(first.iter().all(ObjectId::is_route));
     seen.surplus.retain(|id| !id.is_route());
-    seen.routes_changed_at = at(99);
+    seen.route_times.changed_at = at(99);
     let [Step::Await(wait), Step::Delete(rest)] = &plan(&desired, &seen)[..] else { panic!() };
     assert_eq!(wait.until, Some(at(102)));
     assert_eq!(rest.len(), 2);
@@ -270,7 +260,7 @@ fn nothing_goes_that_may_answer_for_pods_that_have_just_come() {
     let desired = service(&["v2"], &routed);
     let mut seen = healthy(&["v1", "v2"], Some(&routed));
     seen.surplus = changed(&[&pods("v1").deployment]);
-    seen.addresses.insert("v2".into(), Some(at(98)));
+    seen.pods.addresses.insert("v2".into(), Some(at(98)));
     let [Step::Await(wait), Step::Delete(_)] = &plan(&desired, &seen)[..] else { panic!() };
     assert_eq!(wait.until, Some(at(102)));
 }
@@ -316,14 +306,14 @@ fn routes_that_gloo_judges_worse_are_put_back_after_the_settle_time() {
     seen.undo = Some(Arc::new(Undo {
         before: [(id.clone(), Some((desired.routes[0].clone(), Verdict::Accepted)))].into(),
     }));
-    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack { .. }));
-    seen.routes_changed_at = at(99);
+    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack(_)));
+    seen.route_times.changed_at = at(99);
     assert!(is_await(&plan(&desired, &seen)[0]));
     // Those that are served stay where the others would lead to nobody.
     let warning = Verdict::Warning("hm".into());
-    seen.routes_changed_at = at(0);
+    seen.route_times.changed_at = at(0);
     seen.objects.insert(id.clone(), routes(&[("v1", 50), ("v2", 50)], Some(warning)));
-    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack { .. }));
+    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack(_)));
     let v0 =
         json!({"single": {"upstream": {"name": "echo"}, "subset": {"values": {"version": "v0"}}}});
     let before = json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable",
@@ -333,23 +323,23 @@ fn routes_that_gloo_judges_worse_are_put_back_after_the_settle_time() {
     seen.undo = Some(Arc::new(Undo { before: [(id.clone(), Some(before))].into() }));
     assert!(is_await(&plan(&desired, &seen)[0]));
     // Pods of no version that is known may be those that somebody else deploys, and of ours they are not.
-    seen.answering.insert(None);
-    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack { .. }));
+    seen.pods.answering.insert(None);
+    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack(_)));
     let deployment = manifest("Deployment", "echo-v0").id().clone();
     let parked = facts(Detail::Deployment { replicas: 0, health: Health::Ready });
     seen.objects.insert(deployment, parked);
     assert!(is_await(&plan(&desired, &seen)[0]));
-    seen.answering.insert(Some("v0".into()));
-    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack { .. }));
+    seen.pods.answering.insert(Some("v0".into()));
+    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack(_)));
     // Without a verdict they stay until the deadline.
     seen.objects.insert(id.clone(), routes(&[("v1", 50), ("v2", 50)], None));
     assert!(is_await(&plan(&desired, &seen)[0]));
-    seen.overdue = Some(id.to_string());
-    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack { .. }));
+    seen.overdue = Some(Subject::Object(id.clone()));
+    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack(_)));
     // Once put back they are not tried again.
     seen.undo = None;
     seen.changed = changed(&[&id]);
-    seen.refused_routes = Some("Gloo said no".into());
+    seen.refused_routes = Some(Reason::UpstreamMissing(id.clone()));
     assert!(is_await(&plan(&desired, &seen)[0]));
 }
 
@@ -396,7 +386,7 @@ proptest! {
             let in_force = has_routes.then(|| shares(&before));
             for (version, new) in desired.shares.iter() {
                 let old = in_force.as_ref().map_or(0, |shares| shares.share(version));
-                if new > old && !seen.addresses.contains_key(version) {
+                if new > old && !seen.pods.addresses.contains_key(version) {
                     prop_assert!(steps[..route].iter().any(is_await));
                 }
             }

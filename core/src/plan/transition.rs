@@ -2,13 +2,16 @@
 
 use serde_json::Value;
 
+use super::backend::{Backend, Pods};
+use super::desired::Desired;
+use super::observation::Observation;
 use crate::object::{Manifest, ObjectId};
 use crate::object_state::Detail;
-use crate::plan::{Backend, Desired, Observation, Pods};
+use crate::reason::UnsafeChange;
 use crate::traffic::Shares;
 
 /// Why going from what is seen to what is desired would drop requests.
-pub fn objection(desired: &Desired, seen: &Observation) -> Option<String> {
+pub fn objection(desired: &Desired, seen: &Observation) -> Option<UnsafeChange> {
     let in_force = seen.routes_in_force()?;
     let mut pods = desired.routed.iter().filter_map(|backend| match backend {
         Backend::Pods(pods) => Some(pods),
@@ -18,19 +21,20 @@ pub fn objection(desired: &Desired, seen: &Observation) -> Option<String> {
         .or_else(|| desired.workloads.iter().find_map(|manifest| port_change(manifest, seen)))
 }
 
-fn handed_over(pods: &Pods, seen: &Observation) -> Option<String> {
+fn handed_over(pods: &Pods, seen: &Observation) -> Option<UnsafeChange> {
     let deployment = &pods.deployment;
-    (!pods.ours && seen.surplus.contains(deployment)).then(|| {
-        format!(
-            "the version of {deployment} is `external` now, and its pods would go with that \
-             Deployment; route to another version first, then hand this one over"
-        )
-    })
+    let goes = !pods.ours && seen.surplus.contains(deployment);
+    goes.then(|| UnsafeChange::HandedOver(deployment.clone()))
 }
 
 /// Nobody answers in place of a version without pods. Where no version has any, nothing is lost: not
 /// those of the new routes, nor those that have the requests now.
-fn parked(pods: &Pods, desired: &Desired, in_force: &Shares, seen: &Observation) -> Option<String> {
+fn parked(
+    pods: &Pods,
+    desired: &Desired,
+    in_force: &Shares,
+    seen: &Observation,
+) -> Option<UnsafeChange> {
     let version = &pods.version;
     let asks_for_pods = |id: &ObjectId| {
         let detail = seen.objects.get(id).map(|facts| &facts.detail);
@@ -42,18 +46,15 @@ fn parked(pods: &Pods, desired: &Desired, in_force: &Shares, seen: &Observation)
         id.is_none_or(|id| !seen.objects.contains_key(&id) || asks_for_pods(&id))
     };
     // Whoever is in the Endpoints may answer, also pods that somebody else runs.
-    let stops =
-        in_force.leads_elsewhere() || !seen.addresses.is_empty() || in_force.used().any(has_pods);
+    let stops = in_force.leads_elsewhere()
+        || !seen.pods.addresses().is_empty()
+        || in_force.used().any(has_pods);
     let others_answer = desired.routed.iter().any(|backend| match backend {
         Backend::Pods(other) => other.version != *version && asks_for_pods(&other.deployment),
         Backend::Upstream(_) => true,
     });
-    (pods.parked && desired.shares.uses(version) && (stops || others_answer)).then(|| {
-        format!(
-            "{version} has `replicas: 0` and would get requests; give it replicas, or take it out \
-             of the routes"
-        )
-    })
+    let is_unsafe = pods.parked && desired.shares.uses(version) && (stops || others_answer);
+    is_unsafe.then(|| UnsafeChange::WithoutPods(version.clone()))
 }
 
 /// The Deployment that another version of the same service has, if it is ours.
@@ -65,17 +66,12 @@ fn deployment_of(version: &str, pods: &Pods) -> Option<ObjectId> {
 
 /// Gloo finds endpoints by the Service's port: between the change of the Service and the one of the
 /// Upstream there are none (gloo-conformance case 05-service-port-mismatch).
-fn port_change(manifest: &Manifest, seen: &Observation) -> Option<String> {
-    let id = manifest.id();
-    let live = seen.objects.get(id).map(|facts| &facts.detail);
-    let Some(Detail::Service { port: Some(old) }) = live else { return None };
-    let new = manifest.object().pointer("/spec/ports/0/port").and_then(Value::as_u64)?;
-    (*old != new).then(|| {
-        format!(
-            "{id}: service.port would change from {old} to {new}, and until Gloo has followed every \
-             request would get 503; keep {old}, or bring the service out anew under another name"
-        )
-    })
+fn port_change(manifest: &Manifest, seen: &Observation) -> Option<UnsafeChange> {
+    let service = manifest.id();
+    let Some(Detail::Service { port: Some(from) }) = seen.detail(service) else { return None };
+    let to = manifest.object().pointer("/spec/ports/0/port").and_then(Value::as_u64)?;
+    let service = service.clone();
+    (*from != to).then_some(UnsafeChange::ServicePort { service, from: *from, to })
 }
 
 #[cfg(test)]

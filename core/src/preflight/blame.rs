@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use gloo::ObjectRef;
 
-use super::{Change, Refusal};
+use super::change::Change;
+use crate::reason::Refusal;
 
 /// The objects of the changes at hand, each with the position of its change.
 pub(super) struct Owners(HashMap<ObjectRef, usize>);

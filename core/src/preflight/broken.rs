@@ -1,14 +1,17 @@
 //! What is wrong in the cluster already, and whom it holds up.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use gloo::{Finding, Gravity, ObjectRef, State};
 
-use super::Change;
+use super::change::Change;
 use super::change::is_route;
 use super::harm::on_one_line;
 use super::situation::Situation;
 use crate::kind::Kind;
+use crate::reason::Blocker;
 
 /// A mistake in the live cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,9 +97,11 @@ fn broken(situation: &Situation, finding: &Finding) -> Broken {
             (Rule::Rejected, Blocks::VirtualServices(vec![object]))
         }
         (Gravity::Rejected, Some(Kind::RouteTable)) => {
-            let told = rejected(situation).filter(|(_, reason)| reason.contains(&finding.words));
-            let told = told.map(|(object, _)| object.clone()).collect();
-            (Rule::Rejected, Blocks::VirtualServices(told))
+            let reported: BTreeSet<&ObjectRef> =
+                situation.translation.reported_on(finding).collect();
+            let hosts = rejected(situation).map(|(host, _)| host);
+            let hosts = hosts.filter(|host| reported.contains(host)).cloned().collect();
+            (Rule::Rejected, Blocks::VirtualServices(hosts))
         }
         (Gravity::Rejected, _) => (Rule::Rejected, Blocks::Nothing),
     };
@@ -117,7 +122,7 @@ fn rejected(situation: &Situation) -> impl Iterator<Item = (&ObjectRef, &str)> {
 /// Why what the change does to routes and Upstreams would not reach Envoy.
 ///
 /// A mistake that the change itself puts right does not count: `last` is the cluster after it.
-pub(super) fn blocking(base: &Situation, last: &Situation, change: &Change) -> Option<String> {
+pub(super) fn blocking(base: &Situation, last: &Situation, change: &Change) -> Option<Blocker> {
     let altered: Vec<&ObjectRef> =
         change.own().filter(|it| !last.snapshot.agrees(&base.snapshot, it)).collect();
     let deletes = !change.surplus.is_empty();
@@ -127,10 +132,8 @@ pub(super) fn blocking(base: &Situation, last: &Situation, change: &Change) -> O
     let held_up = |object: &ObjectRef| alters(&object.kind) || deletes && has_status(object);
     let undecodable = last.snapshot.undecodable();
     if let Some((object, reason)) = undecodable.iter().find(|(object, _)| held_up(object)) {
-        return Some(format!(
-            "Gloo takes up no change of any {} until {object} is repaired, which it cannot decode ({reason})",
-            object.kind
-        ));
+        let (object, words) = (Arc::new(object.clone()), (*reason).to_owned());
+        return Some(Blocker::Undecodable { object, words });
     }
     if !deletes && !altered.iter().any(|object| is_route(object)) {
         return None;
@@ -142,16 +145,11 @@ pub(super) fn blocking(base: &Situation, last: &Situation, change: &Change) -> O
         finding.gravity == Gravity::Refused || gateway
     });
     if let Some(finding) = frozen {
-        let words = on_one_line(&finding.words);
-        return Some(format!(
-            "Envoy gets no change of routes until {} is repaired: {words}",
-            finding.object
-        ));
+        let (object, words) = (Arc::clone(&finding.object), on_one_line(&finding.words));
+        return Some(Blocker::Frozen { object, words });
     }
-    rejected(last).find(|(object, _)| serves(base, last, object, change)).map(|(object, reason)| {
-        let words = on_one_line(reason);
-        format!("{object} stays as Gloo last knew it until it is repaired: {words}")
-    })
+    let (host, reason) = rejected(last).find(|(object, _)| serves(base, last, object, change))?;
+    Some(Blocker::RejectedHost { host: Arc::new(host.clone()), words: on_one_line(reason) })
 }
 
 /// Whether the VirtualService has routes of this change, now or then, or is one of its objects.

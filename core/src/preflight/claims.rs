@@ -9,11 +9,11 @@ use std::sync::Arc;
 use gloo::config::{Match, PathMatch, Route, VirtualHost};
 use gloo::{Finding, Gravity, ObjectRef, Translation};
 
-use super::Change;
 use super::blame::Owners;
+use super::change::Change;
 use super::overlap::{covers, meet, pairs, takes_from};
-use super::refusal::{Conflict, Refusal};
 use super::situation::Situation;
+use crate::reason::{Conflict, Refusal};
 
 /// # Errors
 /// Requests of one that another would get, a stranger's route that would go or be answered otherwise,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use gloo::{ObjectRef, Snapshot};
 
-use super::{Change, group};
+use super::change::Change;
+use super::group;
 use crate::kind::Kind;
 
 /// Whether all that has happened between two looks at the cluster is what these changes do to

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gloo::api::Route;
 use gloo::{Gravity, ObjectRef, Snapshot};
 
-use super::Change;
+use super::change::Change;
 use super::situation::{Situation, under_way};
 use crate::kind::Kind;
 

@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use gloo::{Finding, Gravity, ObjectRef, State};
+use gloo::{Code, Finding, Gravity, ObjectRef, State};
 
 use super::blame::Owners;
+use super::change::Change;
 use super::situation::Situation;
-use super::{Change, Refusal};
 use crate::kind::Kind;
+use crate::reason::Refusal;
 
 /// # Errors
 /// An object of ours that Gloo could not decode.
@@ -123,10 +124,8 @@ fn refusal(finding: &Finding) -> Refusal {
 }
 
 fn says_that_tables_are_gone(finding: &Finding) -> bool {
-    let words = &finding.words;
     finding.gravity == Gravity::Warning
-        && (words.ends_with("no route table matches the given selector")
-            || (words.starts_with("route table ") && words.ends_with(" missing")))
+        && matches!(finding.code, Code::NoRouteTableSelected | Code::MissingRouteTable)
 }
 
 pub(super) fn on_one_line(reason: &str) -> String {

@@ -16,7 +16,6 @@ mod foresight;
 mod group;
 mod harm;
 mod overlap;
-mod refusal;
 mod sharing;
 mod situation;
 
@@ -26,13 +25,13 @@ use std::sync::{Arc, OnceLock};
 use gloo::{Memory, ObjectRef, Snapshot, State};
 
 use crate::object::ObjectId;
+use crate::reason::{Blocker, Refusal};
 use blame::Owners;
 use situation::{Situation, Stages};
 
 pub use broken::{Blocks, Broken, Rule};
 pub use change::Change;
 pub use foresight::foreseen;
-pub use refusal::{Conflict, Refusal};
 
 /// What is known about a change that harms nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub struct Prediction {
     /// Why what the change does to routes would not reach Envoy, if it would not. Then routes must
     /// not be written, and nothing that the old ones may use may be deleted: Envoy still goes by
     /// them. Everything before the routes may go on.
-    pub blocked_by: Option<String>,
+    pub blocked_by: Option<Blocker>,
 }
 
 /// The cluster that changes are compared with: what is live, and what is admitted and not to be seen

@@ -7,10 +7,10 @@ use gloo::api::{FallbackPolicy, StaticUpstream, UpstreamSpec};
 use gloo::config::{Action, Route, Target};
 use gloo::{ObjectRef, ResourceRef, ServiceSpec};
 
-use super::Refusal;
 use super::blame::Owners;
 use super::situation::Situation;
 use crate::kind::Kind;
+use crate::reason::Refusal;
 
 /// # Errors
 /// An Upstream or Service of ours that would become something else for a stranger who uses it, and an

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gloo::{Memory, Snapshot, Translation, translate};
 
-use super::Change;
+use super::change::Change;
 
 /// Objects, and what they mean.
 #[derive(Debug)]

@@ -28,7 +28,8 @@ use crate::object::{Manifest, ObjectId};
 use crate::phase::Change as Transition;
 use crate::plan::Job;
 use crate::policy;
-use crate::preflight::{Baseline, Broken, Change, Refusal};
+use crate::preflight::{Baseline, Broken, Change};
+use crate::reason::{Hinted, Refusal};
 use crate::tree::Tree;
 use crate::values::{PLATFORM, Repository};
 
@@ -181,7 +182,7 @@ impl Judgement {
         let refused = jobs
             .iter()
             .zip(verdicts)
-            .filter_map(|(job, verdict)| Some((job.service.clone(), verdict.err()?.to_string())));
+            .filter_map(|(job, verdict)| Some((job.service.clone(), verdict.err()?.line())));
         let refused = refused.collect();
         for manifest in jobs.iter().flat_map(|job| job.desired.manifests()) {
             cluster.upsert(manifest.object());
@@ -289,7 +290,7 @@ fn proposal(
     let shares = pair.before.as_ref().map(|job| &job.desired.shares);
     let forbidden = new.and_then(|_| policy::objection(shares, &pair.after.desired.shares, policy));
     let errors: Vec<String> =
-        refusal.map(ToString::to_string).into_iter().chain(forbidden).collect();
+        refusal.map(Hinted::line).into_iter().chain(forbidden.map(|it| it.line())).collect();
     let verdict = match (old, new) {
         _ if !errors.is_empty() => Verdict::Error,
         (Some(old), Some(new)) => {

@@ -1,7 +1,6 @@
 //! The steps in which a change is carried out, as the planner takes them when all goes well.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,8 +9,7 @@ use serde_json::{Value, json};
 use crate::kind::Kind;
 use crate::object::{Manifest, ObjectId};
 use crate::object_state::{Facts, PodFacts};
-use crate::plan::Job;
-use crate::plan::{Backend, Observation, Pods, Step, plan};
+use crate::plan::{Backend, Job, LivePods, Observation, Pods, Step, plan};
 use crate::render::DEFAULT_INSTANCE;
 use crate::values::Settings;
 
@@ -32,8 +30,8 @@ pub(super) fn steps(before: Option<&Job>, after: &Job, settings: &Settings) -> V
                 format!("write {written}{}", if had_routes { UNDO } else { "" })
             }
             Step::Delete(ids) => format!("delete {}", names(ids.iter())),
-            Step::Await(wait) => format!("wait until {} is ready", wait.on),
-            Step::PutBack { .. } => continue,
+            Step::Await(wait) => format!("wait until {} is ready", wait.reason.subject()),
+            Step::PutBack(_) => continue,
         };
         if !words.contains(&line) {
             words.push(line);
@@ -68,29 +66,18 @@ fn observation(before: Option<&Job>, after: &Job, settings: &Settings) -> Observ
         (manifest.id().clone(), Facts::of(&object, DEFAULT_INSTANCE, gloo))
     });
     let running: Vec<&Pods> = before.into_iter().flat_map(pods).collect();
-    let version = |pods: &&Pods| Some(Arc::from(pods.version.as_str()));
-    Observation {
-        changed: after.desired.manifests().filter(differs).map(|it| it.id().clone()).collect(),
-        surplus: stored
-            .keys()
-            .filter(|id| !desired.contains(**id))
-            .map(|it| (*it).clone())
-            .collect(),
-        objects: objects.collect(),
-        pods: running.iter().map(|pods| (pods.selector.clone(), vec![ready(pods)])).collect(),
-        addresses: running.iter().map(|pods| (ready(pods).name, Some(Timestamp::MIN))).collect(),
-        answering: running.iter().map(version).collect(),
-        judged_upstreams: BTreeSet::new(),
-        routes_changed_at: Timestamp::MIN,
-        routes_judged_at: Timestamp::MIN,
-        undo: None,
-        refused_routes: None,
-        blocked_by: None,
-        overdue: None,
-        gloo_namespace: gloo.as_str().into(),
-        settle: Duration::ZERO,
-        now: Timestamp::UNIX_EPOCH,
+    let changed = after.desired.manifests().filter(differs).map(|it| it.id().clone());
+    let surplus = stored.keys().filter(|id| !desired.contains(**id)).map(|it| (*it).clone());
+    let mut live = LivePods::default();
+    for version in running {
+        let pod = ready(version);
+        live.insert_addresses([(pod.name.clone(), Some(Timestamp::MIN))].into());
+        live.insert_answering(Some(version.version.as_str().into()));
+        live.insert(&version.selector, vec![pod]);
     }
+    Observation::new(objects.collect(), gloo, Duration::ZERO, Timestamp::UNIX_EPOCH)
+        .with_differences(changed.collect(), surplus.collect())
+        .with_pods(live)
 }
 
 /// The versions of a service that have pods.

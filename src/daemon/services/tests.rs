@@ -142,7 +142,7 @@ async fn an_outcome_that_comes_while_another_daemon_leads_is_reported_when_this_
     until(&shown, PLATFORM, |report| report.state == State::Ready).await;
     // Nothing has changed when it leads once more, and yet somebody may have read otherwise.
     election.borrow().take();
-    shown.board.service(PLATFORM, |report| report.progressing("as somebody else sees it"));
+    shown.board.service(PLATFORM, |report| report.progressing(None, "as somebody else sees it"));
     election.borrow_mut().give();
     until(&shown, PLATFORM, |report| report.state == State::Ready).await;
     stop.cancel();

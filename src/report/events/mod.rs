@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use super::metrics::{Loss, Metrics};
 use coalmine_core::labels::FIELD_MANAGER;
 use coalmine_core::object::ObjectId;
+use coalmine_core::reason::Code;
 use rate::Rate;
 
 /// How many events wait to be sent at most.
@@ -31,13 +32,13 @@ const LONGEST_NOTE: usize = 1023;
 
 /// What happened to an object, in one word for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum EventReason {
     /// A commit's change was written.
     Applied,
     /// A commit is fully in force and healthy.
     Ready,
-    /// The service is not on its way to what its values say.
-    Stalled,
+    /// The service is not on its way to what its values say, and why. The Event has the code for its reason.
+    Stalled(Code),
     /// The service's values have errors.
     Invalid,
     /// Somebody's change was found and left.
@@ -52,14 +53,14 @@ pub enum Reason {
     Refused,
 }
 
-impl Reason {
+impl EventReason {
     /// The reason's name, whether it is a warning, and what was done or tried.
     fn words(self) -> (&'static str, EventType, &'static str) {
         use EventType::{Normal, Warning};
         match self {
             Self::Applied => ("Applied", Normal, "Apply"),
             Self::Ready => ("Ready", Normal, "Rollout"),
-            Self::Stalled => ("Stalled", Warning, "Rollout"),
+            Self::Stalled(code) => (code.as_str(), Warning, "Rollout"),
             Self::Invalid => ("Invalid", Warning, "ReadValues"),
             Self::DriftFound => ("DriftFound", Warning, "Compare"),
             Self::DriftRepaired => ("DriftRepaired", Warning, "Repair"),
@@ -100,7 +101,7 @@ impl Events {
 
     /// Tells what happened to the object. It does not wait and does not fail. Without its `uid` the
     /// event is stored, but `kubectl describe` does not find it.
-    pub fn record(&self, about: &ObjectId, uid: Option<&str>, reason: Reason, message: &str) {
+    pub fn record(&self, about: &ObjectId, uid: Option<&str>, reason: EventReason, message: &str) {
         let may =
             self.rate.lock().unwrap_or_else(PoisonError::into_inner).may(about, Instant::now());
         if !may {
@@ -126,7 +127,7 @@ async fn send(recorder: Recorder, mut waiting: mpsc::Receiver<Queued>, metrics: 
     }
 }
 
-fn event(reason: Reason, message: &str) -> Event {
+fn event(reason: EventReason, message: &str) -> Event {
     let (name, type_, action) = reason.words();
     // The recorder takes events with the same action for one series and keeps the first one's note.
     // Another message is another event.

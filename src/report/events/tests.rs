@@ -54,7 +54,7 @@ fn lost(events: &Events, cause: &str) -> Option<String> {
 async fn an_event_is_written_where_kubectl_describe_looks_for_it() {
     let (events, sending, mut written, go) = started(201);
     go.notify_one();
-    events.record(&table(), Some("the-uid"), Reason::Ready, "revision 0123456 is in force");
+    events.record(&table(), Some("the-uid"), EventReason::Ready, "revision 0123456 is in force");
     drop(events);
     sending.await;
     let (request, event) = written.recv().await.expect("an event");
@@ -71,12 +71,18 @@ async fn an_event_is_written_where_kubectl_describe_looks_for_it() {
     );
 }
 
+#[test]
+fn an_event_about_a_stalled_service_has_the_code_for_its_reason() {
+    let stalled = event(EventReason::Stalled(Code::GlooRejected), "no");
+    assert_eq!((stalled.reason.as_str(), stalled.type_), ("GlooRejected", EventType::Warning));
+}
+
 #[tokio::test]
 async fn the_same_again_is_a_series_and_another_message_another_event() {
     let (events, sending, mut written, go) = started(201);
     go.notify_one();
     for message in ["replicas 1 -> 3", "replicas 1 -> 3", "replicas 1 -> 5"] {
-        events.record(&table(), None, Reason::DriftRepaired, message);
+        events.record(&table(), None, EventReason::DriftRepaired, message);
     }
     drop(events);
     sending.await;
@@ -99,7 +105,7 @@ async fn a_slow_api_server_holds_nobody_up_and_what_does_not_fit_is_counted() {
     for number in 0..QUEUE + 3 {
         let name = format!("echo-{number}");
         let about = ObjectId::new("gateway.solo.io/v1", "RouteTable", Some("echo"), &name);
-        events.record(&about, None, Reason::Applied, "a");
+        events.record(&about, None, EventReason::Applied, "a");
     }
     assert_eq!(lost(&events, "queue-full").as_deref(), Some("3"));
     drop((sending, written));
@@ -109,7 +115,12 @@ async fn a_slow_api_server_holds_nobody_up_and_what_does_not_fit_is_counted() {
 async fn one_object_cannot_flood_the_api_server() {
     let (events, _sending, _written, _) = started(201);
     for number in 0..100 {
-        events.record(&table(), None, Reason::Stalled, &number.to_string());
+        events.record(
+            &table(),
+            None,
+            EventReason::Stalled(Code::GlooRejected),
+            &number.to_string(),
+        );
     }
     assert_eq!(lost(&events, "too-many").as_deref(), Some("88"));
 }
@@ -118,8 +129,8 @@ async fn one_object_cannot_flood_the_api_server() {
 async fn an_event_that_is_refused_is_counted_and_the_next_one_is_sent() {
     let (events, sending, mut written, go) = started(403);
     go.notify_one();
-    events.record(&table(), None, Reason::Ready, "a");
-    events.record(&table(), None, Reason::Stalled, "b");
+    events.record(&table(), None, EventReason::Ready, "a");
+    events.record(&table(), None, EventReason::Stalled(Code::GlooRejected), "b");
     let metrics = events.metrics.clone();
     drop(events);
     let sending = tokio::spawn(sending);
@@ -133,7 +144,7 @@ async fn an_event_that_is_refused_is_counted_and_the_next_one_is_sent() {
 #[test]
 fn a_long_message_is_cut_between_two_letters() {
     let message = "ä".repeat(1000);
-    let note = event(Reason::Invalid, &message).note.expect("a note");
+    let note = event(EventReason::Invalid, &message).note.expect("a note");
     assert_eq!(note.len(), 1022);
     assert!(message.starts_with(&note));
 }

@@ -46,6 +46,7 @@ const SOURCE_WAITING: &str =
     "Time since the first commit arrived that was not taken up as a whole; 0 without one";
 const PHASE: &str = "1 for the phase of the rollout, 0 for the others";
 const STATE: &str = "1 for the state of the service, 0 for the others";
+const REASON: &str = "1 for the reason why the service waits or is stalled; none when it is ready";
 const CONDITION: &str = "1 while the condition holds";
 const DESIRED: &str = "Desired share of the unmarked requests, in percent";
 const APPLIED: &str = "Share of the unmarked requests that is in force, in percent";
@@ -54,7 +55,7 @@ const REVISION: &str = "Newest commit that is fully in force";
 const WAITING: &str = "Time since the first commit arrived that is not in force; 0 without one";
 const DURATION: &str =
     "How long one pass over the service took; a pass takes what steps it can and waits nowhere";
-const STALLS: &str = "How often the service became stalled";
+const STALLS: &str = "How often the service became stalled for this reason";
 const PANICS: &str = "Passes over the service that panicked: faults of coalmine, to be reported";
 const FOUND: &str = "Changes by others to objects of this kind";
 const REPAIRED: &str = "Changes by others to objects of this kind that were undone";
@@ -93,6 +94,11 @@ impl Families<'_, '_> {
             State::ALL.into_iter().try_for_each(|state| {
                 let labels = [("service", service), ("state", state.name())];
                 gauge(family, &labels, u32::from(entry.state() == state))
+            })
+        })?;
+        self.services("service_reason", REASON, MetricType::Gauge, |service, entry, family| {
+            entry.reason_code().into_iter().try_for_each(|code| {
+                gauge(family, &[("service", service), ("reason", code.as_str())], 1)
             })
         })?;
         self.services(
@@ -145,7 +151,9 @@ impl Families<'_, '_> {
             histogram.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
         })?;
         self.services("service_stalls", STALLS, MetricType::Counter, |service, entry, family| {
-            counter(family, &[("service", service)], entry.tally.stalls)
+            entry.tally.stalls.iter().try_for_each(|(code, count)| {
+                counter(family, &[("service", service), ("reason", code.as_str())], *count)
+            })
         })?;
         let name = "service_reconcile_panics";
         self.services(name, PANICS, MetricType::Counter, |service, entry, family| {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::testing::service;
+use coalmine_core::reason::Code;
 use coalmine_core::values::Service;
 
 fn metrics_at(seconds: Arc<AtomicU64>) -> Metrics {
@@ -35,6 +36,8 @@ fn after_everything() -> Metrics {
         report.attempted_revision = "a".into();
         report.ready("a");
     });
+    metrics.board.service("echo", |report| report.stalled(Code::GlooRejected, "no"));
+    metrics.board.service("echo", |report| report.progressing(Some(Code::WaitingForGloo), ""));
     metrics.fetched(Duration::from_millis(5), true);
     metrics.fetched(Duration::from_millis(5), false);
     metrics.reconciled("echo", Duration::from_secs(1));
@@ -128,7 +131,23 @@ fn one_phase_and_one_state_of_a_service_are_true() {
     assert_eq!(current, [r#"coalmine_service_phase{service="echo",phase="Shifting"} 1"#]);
     let states = samples(&metrics, "coalmine_service_state{");
     let current: Vec<_> = states.into_iter().filter(|line| line.ends_with(" 1")).collect();
-    assert_eq!(current, [r#"coalmine_service_state{service="echo",state="Ready"} 1"#]);
+    assert_eq!(current, [r#"coalmine_service_state{service="echo",state="Progressing"} 1"#]);
+}
+
+#[test]
+fn the_reason_of_a_service_is_told_while_there_is_one_and_stalls_are_counted_by_it() {
+    let metrics = after_everything();
+    let reason = || samples(&metrics, "coalmine_service_reason{");
+    let stalls = || samples(&metrics, "coalmine_service_stalls_total{");
+    assert_eq!(reason(), [r#"coalmine_service_reason{service="echo",reason="WaitingForGloo"} 1"#]);
+    let once = r#"coalmine_service_stalls_total{service="echo",reason="GlooRejected"} 1"#;
+    assert_eq!(stalls(), [once]);
+    metrics.board.invalid("echo", "no".into(), "b");
+    assert_eq!(reason(), [r#"coalmine_service_reason{service="echo",reason="Invalid"} 1"#]);
+    metrics.board.valid("echo");
+    metrics.board.service("echo", |report| report.ready("b"));
+    assert_eq!(reason(), [""; 0]);
+    assert_eq!(stalls(), [once]);
 }
 
 #[test]

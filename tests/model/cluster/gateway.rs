@@ -26,6 +26,8 @@ pub(crate) struct Gateway {
     /// When the last routes and endpoints on their way arrive: none overtakes another.
     arrivals: (i64, i64),
     disliked: Vec<Disliked>,
+    /// All that it ever disliked, also what it changed its mind about.
+    once_disliked: Vec<Disliked>,
     pub(crate) dislikes_next: BTreeMap<String, State>,
     pub(crate) slow_until: i64,
     pub(crate) down_until: i64,
@@ -34,6 +36,7 @@ pub(crate) struct Gateway {
 }
 
 /// A spec that gets another verdict than it deserves.
+#[derive(Clone)]
 struct Disliked {
     id: ObjectId,
     spec: Value,
@@ -52,6 +55,7 @@ impl Default for Gateway {
             proxy_memory: Memory::default(),
             arrivals: (0, 0),
             disliked: Vec::new(),
+            once_disliked: Vec::new(),
             dislikes_next: BTreeMap::new(),
             slow_until: 0,
             down_until: 0,
@@ -147,6 +151,20 @@ impl World {
         disliked.filter(is_there).map(|it| (&it.id, it.since))
     }
 
+    /// Whether Gloo ever gave this content of an object this verdict without a cause.
+    pub(crate) fn has_disliked(&self, id: &ObjectId, spec: &Value, state: State) -> bool {
+        let mut disliked = self.gateway.once_disliked.iter();
+        disliked.any(|of| of.id == *id && of.spec == *spec && of.state == state)
+    }
+
+    /// The objects that Gloo goes by, and what it makes of them.
+    pub(crate) fn meaning(&self) -> (Snapshot, Translation) {
+        let mut snapshot = Snapshot::new(GLOO_NAMESPACE);
+        self.of_gloo().values().for_each(|object| _ = snapshot.upsert(object));
+        let translation = translate(&snapshot, &self.gateway.gloo_memory);
+        (snapshot, translation)
+    }
+
     /// What the proxy has of an object, or is about to have.
     pub(crate) fn sent(&self, id: &ObjectId) -> Option<Value> {
         self.gateway.sent.get(id).map(|sent| json!({ "spec": sent[1] }))
@@ -172,7 +190,9 @@ impl World {
             let known = known.map(|place| gateway.disliked.remove(place).state);
             if let Some(state) = gateway.dislikes_next.remove(service).or(known) {
                 let spec = object["spec"].clone();
-                gateway.disliked.push(Disliked { id: id.clone(), spec, state, since: self.now });
+                let disliked = Disliked { id: id.clone(), spec, state, since: self.now };
+                gateway.once_disliked.push(disliked.clone());
+                gateway.disliked.push(disliked);
                 self.expect_way_back(id);
             }
         }

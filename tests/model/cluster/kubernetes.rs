@@ -54,6 +54,13 @@ pub(crate) struct Pod {
     restarts: u32,
 }
 
+impl Pod {
+    /// Whether a Deployment made it.
+    pub(crate) fn is_owned(&self) -> bool {
+        self.owner.is_some()
+    }
+}
+
 /// All pods by name, and what becomes of them.
 #[derive(Default)]
 pub(crate) struct Pods {

@@ -56,24 +56,7 @@ fn with_traffic(live: &[Value]) -> Observation {
     let mut facts = Facts::of(&table, "default", "gloo-system");
     facts.detail = Detail::Routes { verdict: None, shares: routed(&[("v1", 100)]) };
     objects.insert(id("RouteTable", "echo-routes"), facts);
-    Observation {
-        changed: [].into(),
-        surplus: [].into(),
-        objects,
-        pods: BTreeMap::new(),
-        addresses: Default::default(),
-        answering: Default::default(),
-        judged_upstreams: [].into(),
-        routes_changed_at: Timestamp::UNIX_EPOCH,
-        routes_judged_at: Timestamp::UNIX_EPOCH,
-        undo: None,
-        refused_routes: None,
-        blocked_by: None,
-        overdue: None,
-        gloo_namespace: "gloo-system".into(),
-        settle: std::time::Duration::ZERO,
-        now: Timestamp::UNIX_EPOCH,
-    }
+    Observation::new(objects, "gloo-system", std::time::Duration::ZERO, Timestamp::UNIX_EPOCH)
 }
 
 fn without_traffic(live: &[Value]) -> Observation {
@@ -94,7 +77,7 @@ fn another_service_port_is_refused_while_there_is_traffic() {
         Desired { workloads: vec![service], ..Desired::default() }
     };
     let reason = objection(&to(8080), &with_traffic(&[service(80)])).expect("refused");
-    assert!(reason.contains("from 80 to 8080"), "{reason}");
+    assert!(reason.to_string().contains("from 80 to 8080"), "{reason}");
     assert_eq!(objection(&to(80), &with_traffic(&[service(80)])), None);
     assert_eq!(objection(&to(8080), &without_traffic(&[service(80)])), None);
     assert_eq!(objection(&to(8080), &with_traffic(&[])), None);
@@ -108,7 +91,7 @@ fn a_routed_version_is_not_handed_over_by_deleting_its_pods() {
     assert_eq!(objection(&desired, &seen), None);
     seen.surplus.insert(pods("v1").deployment);
     let reason = objection(&desired, &seen).expect("refused");
-    assert!(reason.contains("Deployment echo/echo-v1"), "{reason}");
+    assert!(reason.to_string().contains("Deployment echo/echo-v1"), "{reason}");
 }
 
 fn deployment(version: &str, replicas: u64) -> Value {
@@ -120,7 +103,7 @@ fn a_version_without_pods_gets_no_requests_that_somebody_else_could_answer() {
     let parked = |version| Pods { parked: true, ..pods(version) };
     let v2 = wants(vec![pods("v1"), parked("v2")], &[("v1", 90), ("v2", 10)]);
     let reason = objection(&v2, &with_traffic(&[deployment("v1", 1)])).expect("refused");
-    assert!(reason.contains("v2 has `replicas: 0`"), "{reason}");
+    assert!(reason.to_string().contains("v2 has `replicas: 0`"), "{reason}");
     // Where nothing runs, nothing is lost; nor is it where there are no requests yet.
     assert_eq!(objection(&v2, &with_traffic(&[deployment("v1", 0)])), None);
     assert_eq!(objection(&v2, &without_traffic(&[deployment("v1", 1)])), None);
@@ -133,7 +116,7 @@ fn a_version_without_pods_gets_no_requests_that_somebody_else_could_answer() {
         objection(&moved, &with_traffic(&[deployment("v1", 1), deployment("v2", 0)])).is_some()
     );
     let mut others = with_traffic(&[deployment("v1", 0), deployment("v2", 0)]);
-    others.addresses.insert("somebody-elses".into(), None);
+    others.pods.addresses.insert("somebody-elses".into(), None);
     assert!(objection(&moved, &others).is_some());
     let mut foreign = with_traffic(&[deployment("v1", 0), deployment("v2", 0)]);
     assert_eq!(objection(&moved, &foreign), None);

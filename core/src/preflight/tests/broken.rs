@@ -30,7 +30,7 @@ fn moved() -> Wish {
 fn a_table_that_gloo_cannot_decode_holds_up_routes_and_nothing_else() {
     let objects = cluster_with(undecodable());
     let blocked = judge(&objects, &moved()).expect("harmless").blocked_by.expect("held up");
-    assert!(blocked.contains("RouteTable golf/golf-routes"), "{blocked}");
+    assert!(blocked.to_string().contains("RouteTable golf/golf-routes"), "{blocked}");
     let mut other = echo(table("echo", "/echo", single("echo")));
     assert_eq!(judge(&objects, &other).expect("harmless").blocked_by, None, "nothing changes");
     let spec = json!({"selectors": [{"keys": ["version"]}, {"keys": ["stage"]}]});
@@ -54,7 +54,7 @@ fn a_strangers_table_that_cannot_be_decoded_hides_no_mistake_of_ours() {
 fn a_frozen_route_configuration_holds_up_routes_and_deletions() {
     let objects = cluster_with(frozen());
     let blocked = judge(&objects, &moved()).expect("harmless").blocked_by.expect("held up");
-    assert!(blocked.contains("RouteTable golf/golf-routes"), "{blocked}");
+    assert!(blocked.to_string().contains("RouteTable golf/golf-routes"), "{blocked}");
     let draining = echo(table("echo", "/echo", single("echo"))).without(&[upstream("old")]);
     assert!(judge(&objects, &draining).expect("harmless").blocked_by.is_some());
 }
@@ -91,7 +91,7 @@ fn a_rejected_virtual_service_holds_up_its_own_routes_only() {
         "delegateAction": {"ref": {"name": "hotel-routes", "namespace": "hotel"}}});
     objects.push(circle);
     let blocked = judge(&objects, &moved()).expect("harmless").blocked_by.expect("held up");
-    assert!(blocked.contains("VirtualService gloo-system/app"), "{blocked}");
+    assert!(blocked.to_string().contains("VirtualService gloo-system/app"), "{blocked}");
 }
 
 #[test]

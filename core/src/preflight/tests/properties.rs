@@ -1,6 +1,6 @@
 //! What holds for any cluster and any changes, judged by asking who answers requests.
 
-use gloo::{Answer, Request, Translation, answer, translate};
+use gloo::{Answer, Code, Request, Translation, answer, translate};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -274,7 +274,8 @@ impl Before {
         }
         for (object, status) in after.statuses.iter().filter(|(object, _)| !begun(object)) {
             let Some(known) = before.statuses.get(object) else { continue };
-            let nothing_left = status.reason.contains("no route table matches");
+            let listed = after.reported.get(object).into_iter().flatten();
+            let nothing_left = listed.map(|it| it.code).any(|it| it == Code::NoRouteTableSelected);
             if status.state > known.state.max(State::Accepted) && !nothing_left {
                 return Some(format!("{object}: {status:?}"));
             }

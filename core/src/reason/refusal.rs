@@ -3,11 +3,13 @@ use std::sync::Arc;
 
 use gloo::{ObjectRef, State};
 
+use super::hint::Hinted;
+
 /// Why a change is not made. Every reason names an object of the cluster or of the change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// One such object keeps Gloo from taking up any change of its kind (case 13-undecodable).
-    #[error("{object}: Gloo cannot decode it ({reason}) and would take up no change of any {} any more; correct it", object.kind)]
+    #[error("{object}: Gloo cannot decode it ({reason}) and would take up no change of any {} any more", object.kind)]
     Undecodable {
         /// The object, ours.
         object: Arc<ObjectRef>,
@@ -45,9 +47,7 @@ pub enum Refusal {
         reason: String,
     },
     /// Routes would be there and reach nobody (case 11-nothing-selected).
-    #[error(
-        "{0} would be selected by no VirtualService any more, and its requests would get 404; are the apiGroup and the labels right?"
-    )]
+    #[error("{0} would be selected by no VirtualService any more, and its requests would get 404")]
     Unserved(Arc<ObjectRef>),
     /// A stranger's route would go or be answered otherwise.
     #[error(
@@ -63,7 +63,7 @@ pub enum Refusal {
     },
     /// Routes of others would change places (case 10-order-two-tables-same-weight).
     #[error(
-        "{object}: its route for {path} would come before the one for {behind} of {other} and take its requests, since Gloo sorts the routes of several tables (virtual host {host}); give the tables different weights"
+        "{object}: its route for {path} would come before the one for {behind} of {other} and take its requests, since Gloo sorts the routes of several tables (virtual host {host})"
     )]
     Reordered {
         /// The object whose route would come first.
@@ -81,9 +81,7 @@ pub enum Refusal {
     #[error(transparent)]
     Conflict(Conflict),
     /// A more specific domain takes requests from a wildcard (case 12-domains).
-    #[error(
-        "{object}: the domain {domain} would take requests from {wildcard} of {owner}; agree with its owner"
-    )]
+    #[error("{object}: the domain {domain} would take requests from {wildcard} of {owner}")]
     Domain {
         /// Our VirtualService.
         object: Arc<ObjectRef>,
@@ -119,9 +117,7 @@ pub enum Refusal {
         what: &'static str,
     },
     /// An Upstream without endpoints although everything is Accepted (case 05-service-port-mismatch).
-    #[error(
-        "{object}: {service} has no port {port}, and its requests would get 503; servicePort is the Service's port, not the container's"
-    )]
+    #[error("{object}: {service} has no port {port}, and its requests would get 503")]
     Port {
         /// The Upstream.
         object: Arc<ObjectRef>,
@@ -131,9 +127,7 @@ pub enum Refusal {
         port: u32,
     },
     /// Another change that is under way has the same object.
-    #[error(
-        "{object}: the service {service} is about to write it; give one of the two another name"
-    )]
+    #[error("{object}: the service {service} is about to write it")]
     Claimed {
         /// The object.
         object: Arc<ObjectRef>,
@@ -141,10 +135,7 @@ pub enum Refusal {
         service: String,
     },
     /// A route to what another service is about to delete.
-    #[error(
-        "{object}: it needs {used}, which the service {service} is about to delete; push it again when that \
-         is gone, with another destination"
-    )]
+    #[error("{object}: it needs {used}, which the service {service} is about to delete")]
     Leaving {
         /// The object with the route.
         object: Arc<ObjectRef>,
@@ -177,6 +168,48 @@ impl Refusal {
     }
 }
 
+impl Hinted for Refusal {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Undecodable { .. } => "correct it",
+            Self::Unserved(_) => "are the apiGroup and the labels right?",
+            Self::Reordered { .. } => "give the tables different weights",
+            Self::Conflict(_) => "choose another path, or agree with its owner",
+            Self::Domain { .. } => "agree with its owner",
+            Self::Port { .. } => "servicePort is the Service's port, not the container's",
+            Self::Claimed { .. } => "give one of the two another name",
+            Self::Leaving { .. } => "push it again when that is gone, with another destination",
+            Self::WholeConfiguration { .. }
+            | Self::Verdict { .. }
+            | Self::Route { .. }
+            | Self::RouteChanged { .. }
+            | Self::Shadowed { .. }
+            | Self::Shared { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Why the preflight does not admit a change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PreflightError {
+    /// The change would harm somebody.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The preflight itself failed.
+    #[error("the preflight failed")]
+    Failed,
+}
+
+impl Hinted for PreflightError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused(refusal) => refusal.hint(),
+            Self::Failed => Some("the log says why".to_owned()),
+        }
+    }
+}
+
 /// A route of ours and another's that take the same requests, one before the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
@@ -199,14 +232,13 @@ impl fmt::Display for Conflict {
             write!(
                 f,
                 "the path {ours} would take the requests of {theirs} in {owner} (virtual host {host})"
-            )?;
+            )
         } else {
             write!(
                 f,
                 "the path {ours} is taken already by {theirs} in {owner} (virtual host {host})"
-            )?;
+            )
         }
-        f.write_str("; choose another path, or agree with its owner")
     }
 }
 

@@ -1,0 +1,158 @@
+use std::fmt;
+
+use serde_json::Value;
+
+use super::condition::condition;
+
+/// A judgement on one Deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// As it should be.
+    Ready,
+    /// Not yet, and why.
+    Waiting(Shortfall),
+    /// It will not become ready by itself, and why.
+    Failed(Shortfall),
+}
+
+/// What a Deployment lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shortfall {
+    /// The Deployment itself.
+    Missing,
+    /// Its controller has not seen its new spec.
+    NotObserved,
+    /// Some pods do not have the new spec.
+    Outdated {
+        /// How many have it.
+        updated: u64,
+        /// How many should.
+        desired: u64,
+    },
+    /// Some pods are not available.
+    Unavailable {
+        /// How many are.
+        available: u64,
+        /// How many should be.
+        desired: u64,
+    },
+    /// So many pods of an older spec are still there.
+    OldPods(u64),
+    /// The API server does not admit its pods, in the API server's words.
+    NotCreated(String),
+    /// It is past its progress deadline, in the words of its condition.
+    PastDeadline(String),
+}
+
+impl Shortfall {
+    /// Whether a ResourceQuota is the cause. The API server says so in words only: it answers with the reason
+    /// `Forbidden`, and the admission plugin's text begins so.
+    pub fn exceeds_quota(&self) -> bool {
+        matches!(self, Self::NotCreated(words) if exceeds_quota(words))
+    }
+}
+
+/// Whether the API server forbids a request because of a ResourceQuota, by the words of its admission plugin
+/// (k8s.io/apiserver/pkg/admission/plugin/resourcequota).
+pub fn exceeds_quota(words: &str) -> bool {
+    words.contains("exceeded quota:")
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("it does not exist"),
+            Self::NotObserved => f.write_str("its new spec has not been taken up yet"),
+            Self::Outdated { updated, desired } => {
+                write!(f, "{updated} of {desired} pods have the new spec")
+            }
+            Self::Unavailable { available, desired } => {
+                write!(f, "{available} of {desired} pods are ready")
+            }
+            Self::OldPods(count) => write!(f, "{count} old pods are still there"),
+            Self::NotCreated(words) | Self::PastDeadline(words) => f.write_str(words),
+        }
+    }
+}
+
+/// As `kubectl rollout status` judges a Deployment, with regard to `observedGeneration`.
+pub fn deployment(object: &Value) -> Health {
+    let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64);
+    if number("/status/observedGeneration") < number("/metadata/generation") {
+        return Health::Waiting(Shortfall::NotObserved);
+    }
+    if let Some(message) = condition(object, "Progressing", |condition| {
+        condition["reason"] == "ProgressDeadlineExceeded"
+    }) {
+        return Health::Failed(Shortfall::PastDeadline(message));
+    }
+    let desired = number("/spec/replicas").unwrap_or(1);
+    let of = |pointer: &str| number(pointer).unwrap_or(0);
+    let (updated, available, all) =
+        (of("/status/updatedReplicas"), of("/status/availableReplicas"), of("/status/replicas"));
+    let refused = || condition(object, "ReplicaFailure", |condition| condition["status"] == "True");
+    let lacks_pods = updated < desired || available < desired;
+    Health::Waiting(if let Some(words) = lacks_pods.then(refused).flatten() {
+        Shortfall::NotCreated(words)
+    } else if updated < desired {
+        Shortfall::Outdated { updated, desired }
+    } else if available < desired {
+        Shortfall::Unavailable { available, desired }
+    } else if all > desired {
+        Shortfall::OldPods(all - desired)
+    } else {
+        return Health::Ready;
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rolled_out() -> Value {
+        json!({"metadata": {"generation": 2}, "spec": {"replicas": 2},
+            "status": {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}})
+    }
+
+    #[test]
+    fn a_deployment_is_ready_only_when_its_newest_spec_is() {
+        assert_eq!(deployment(&rolled_out()), Health::Ready);
+        let mut stale = rolled_out();
+        stale["metadata"]["generation"] = 3.into();
+        assert!(matches!(deployment(&stale), Health::Waiting(_)));
+        let mut late = rolled_out();
+        late["status"]["availableReplicas"] = 1.into();
+        assert_eq!(
+            deployment(&late),
+            Health::Waiting(Shortfall::Unavailable { available: 1, desired: 2 })
+        );
+        let mut surge = rolled_out();
+        surge["status"]["replicas"] = 3.into();
+        assert_eq!(deployment(&surge), Health::Waiting(Shortfall::OldPods(1)));
+    }
+
+    #[test]
+    fn a_deployment_past_its_progress_deadline_has_failed() {
+        let mut failed = rolled_out();
+        failed["status"]["conditions"] = json!([{"type": "Progressing", "status": "False",
+            "reason": "ProgressDeadlineExceeded", "message": "timed out progressing"}]);
+        let past = Shortfall::PastDeadline("timed out progressing".into());
+        assert_eq!(deployment(&failed), Health::Failed(past));
+    }
+
+    #[test]
+    fn a_deployment_whose_pods_are_not_admitted_says_why_until_they_are() {
+        let mut refused = rolled_out();
+        let words = "pods \"echo\" is forbidden: exceeded quota: small, requested: pods=1";
+        refused["status"]["conditions"] = json!([{"type": "ReplicaFailure", "status": "True",
+            "reason": "FailedCreate", "message": words}]);
+        assert_eq!(deployment(&refused), Health::Ready, "it has all its pods");
+        refused["status"]["availableReplicas"] = 1.into();
+        let shortfall = Shortfall::NotCreated(words.into());
+        assert!(shortfall.exceeds_quota());
+        assert_eq!(deployment(&refused), Health::Waiting(shortfall));
+        assert!(!Shortfall::NotCreated("violates PodSecurity".into()).exceeds_quota());
+    }
+}

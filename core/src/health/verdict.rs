@@ -1,0 +1,85 @@
+use std::fmt;
+
+use serde_json::Value;
+
+/// Gloo's word on an Upstream, RouteTable or VirtualService.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Served as written.
+    Accepted,
+    /// Served, with a flaw.
+    Warning(String),
+    /// Not served; an older version may be.
+    Rejected(String),
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted => f.write_str("Accepted"),
+            Self::Warning(said) => write!(f, "Warning: {said}"),
+            Self::Rejected(said) => write!(f, "Rejected: {said}"),
+        }
+    }
+}
+
+impl Verdict {
+    /// 0 for Accepted, 1 for Warning, 2 for Rejected: more is worse.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::Accepted => 0,
+            Self::Warning(_) => 1,
+            Self::Rejected(_) => 2,
+        }
+    }
+}
+
+/// Gloo's verdict in the object's status; `None` while it is Pending or Gloo has written nothing.
+///
+/// Gloo's status carries no generation. The verdict is fresh only because every apply of ours writes
+/// `Pending` along with the spec, which Gloo then takes over.
+pub fn verdict(object: &Value, gloo_namespace: &str) -> Option<Verdict> {
+    let status = object.get("status")?.get("statuses")?.get(gloo_namespace)?;
+    let reason = || {
+        let text = status.get("reason").and_then(Value::as_str).unwrap_or("no reason given");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    // Older Gloo wrote the number of the protobuf enum instead of its name.
+    match status.get("state")? {
+        Value::String(state) => match state.as_str() {
+            "Accepted" => Some(Verdict::Accepted),
+            "Warning" => Some(Verdict::Warning(reason())),
+            "Rejected" => Some(Verdict::Rejected(reason())),
+            _ => None,
+        },
+        Value::Number(number) => match number.as_u64()? {
+            1 => Some(Verdict::Accepted),
+            2 => Some(Verdict::Rejected(reason())),
+            3 => Some(Verdict::Warning(reason())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pending_and_absent_verdicts_are_no_verdict() {
+        let with = |state: Value| {
+            json!({"status": {"statuses": {"gloo-system": {"state": state,
+            "reason": "1 error\n  occurred"}}}})
+        };
+        assert_eq!(verdict(&json!({}), "gloo-system"), None);
+        assert_eq!(verdict(&with("Pending".into()), "gloo-system"), None);
+        assert_eq!(verdict(&with("Accepted".into()), "other"), None);
+        assert_eq!(verdict(&with("Accepted".into()), "gloo-system"), Some(Verdict::Accepted));
+        let rejected = Some(Verdict::Rejected("1 error occurred".into()));
+        assert_eq!(verdict(&with("Rejected".into()), "gloo-system"), rejected);
+        assert_eq!(verdict(&with(2.into()), "gloo-system"), rejected);
+    }
+}

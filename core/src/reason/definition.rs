@@ -1,0 +1,191 @@
+use std::sync::Arc;
+
+use super::blocker::Blocker;
+use super::cluster::ClusterError;
+use super::code::Code;
+use super::objection::{ForeignObject, PolicyViolation, UnsafeChange};
+use super::pods::PodsNotReady;
+use super::refusal::PreflightError;
+use super::subject::Subject;
+use crate::health::Verdict;
+use crate::object::ObjectId;
+
+/// Why a service waits or is stalled.
+///
+/// `Display` is the message; [`Hinted::line`] has the hint too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The rollout of a version is not complete.
+    PodsNotReady(Box<PodsNotReady>),
+    /// Ready pods of a version are not in the Endpoints.
+    NotInEndpoints {
+        /// The Endpoints, which is what Gloo reads.
+        endpoints: ObjectId,
+        /// The version.
+        version: String,
+        /// The label selector that finds its pods.
+        selector: String,
+        /// How many ready pods are missing; `None` when no pod is ready.
+        missing: Option<usize>,
+    },
+    /// An Upstream that is not managed by coalmine does not exist.
+    UpstreamMissing(ObjectId),
+    /// Gloo has not written a status on an object.
+    NoVerdict {
+        /// The object.
+        object: ObjectId,
+        /// The namespace of Gloo.
+        gloo_namespace: Arc<str>,
+        /// Whether that took longer than the deadline.
+        is_overdue: bool,
+    },
+    /// Gloo does not accept an object.
+    Verdict {
+        /// The object.
+        object: ObjectId,
+        /// Gloo's verdict, Warning or Rejected.
+        verdict: Verdict,
+        /// A version without ready pods, which would get more requests by the previous routes.
+        unanswered: Option<String>,
+    },
+    /// A mistake of another owner keeps changes from Envoy.
+    Blocked(Blocker),
+    /// Proxies are given time to learn of new pods and Upstreams.
+    ProxiesLearn,
+    /// Proxies are given time to follow new routes.
+    RoutesSettle,
+    /// Routes are being deleted, and are served until they are gone.
+    Leaving(ObjectId),
+    /// A desired object is being deleted, and is created again when it is gone.
+    Recreated(ObjectId),
+    /// A namespace of `platform/` does not exist yet.
+    NamespaceComes(ObjectId),
+    /// The objects of a kind are not known, in the words of the watch.
+    NotListed(String),
+    /// The previous routes are applied, for this reason.
+    RolledBack(Box<Reason>),
+    /// The previous routes cannot be applied.
+    RollbackRefused {
+        /// Why they should be.
+        cause: Box<Reason>,
+        /// Why they are not.
+        error: PreflightError,
+    },
+    /// The policy forbids the change.
+    Policy(PolicyViolation),
+    /// The change would drop requests in whatever order it is done.
+    Unsafe(UnsafeChange),
+    /// The preflight does not admit the change.
+    Preflight(PreflightError),
+    /// An object belongs to another owner.
+    Foreign(ForeignObject),
+    /// An object does not keep what is applied.
+    NotKept(ObjectId),
+    /// The API server did not do what it was asked for.
+    Cluster(ClusterError),
+    /// Another reason, which was waited for longer than the deadline.
+    Overdue {
+        /// The reason.
+        reason: Box<Reason>,
+        /// How long, in seconds.
+        seconds: u64,
+    },
+    /// A pass over the service panicked, with this message.
+    PassPanicked(String),
+    /// A pass over the service was given up after so many seconds.
+    PassTimedOut(u64),
+    /// Drift is reported and not repaired.
+    DriftReported(Vec<ObjectId>),
+    /// Drift comes back again and again, and its repair is delayed.
+    DriftBackingOff(Vec<ObjectId>),
+}
+
+impl Reason {
+    /// The stable name.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::PodsNotReady(pods) => pods.code(),
+            Self::NotInEndpoints { missing: None, .. } => Code::WaitingForPods,
+            Self::NotInEndpoints { missing: Some(_), .. } => Code::WaitingForEndpoints,
+            Self::UpstreamMissing(_) => Code::UpstreamMissing,
+            Self::NoVerdict { .. } => Code::WaitingForGloo,
+            Self::Verdict { verdict: Verdict::Rejected(_), .. } => Code::GlooRejected,
+            Self::Verdict { .. } => Code::GlooWarning,
+            Self::Blocked(_) => Code::GlooBlocked,
+            Self::ProxiesLearn => Code::WaitingForProxies,
+            Self::RoutesSettle => Code::WaitingForRoutes,
+            Self::Leaving(_) | Self::Recreated(_) => Code::WaitingForDeletion,
+            Self::NamespaceComes(_) => Code::WaitingForNamespace,
+            Self::NotListed(_) => Code::WaitingForCache,
+            Self::RolledBack(_) => Code::RolledBack,
+            Self::RollbackRefused { .. } => Code::RollbackRefused,
+            Self::Policy(PolicyViolation::MaxStep { .. }) => Code::MaxStepExceeded,
+            Self::Policy(PolicyViolation::HeaderPhase { .. }) => Code::HeaderPhaseRequired,
+            Self::Unsafe(UnsafeChange::HandedOver(_)) => Code::VersionHandedOver,
+            Self::Unsafe(UnsafeChange::WithoutPods(_)) => Code::VersionWithoutPods,
+            Self::Unsafe(UnsafeChange::ServicePort { .. }) => Code::ServicePortChanged,
+            Self::Preflight(PreflightError::Refused(_)) => Code::PreflightRefused,
+            Self::Preflight(PreflightError::Failed) => Code::PreflightFailed,
+            Self::Foreign(ForeignObject::OfService { .. }) => Code::ObjectOfOtherService,
+            Self::Foreign(ForeignObject::OfInstance { .. }) => Code::ObjectOfOtherInstance,
+            Self::Foreign(ForeignObject::NotManaged { .. }) => Code::ObjectNotManaged,
+            Self::NotKept(_) => Code::ApplyNotKept,
+            Self::Cluster(error) => match error {
+                ClusterError::Unreachable(_) => Code::ApiServerUnreachable,
+                ClusterError::KindNotServed { .. } => Code::KindNotServed,
+                ClusterError::NamespaceMissing { .. } => Code::NamespaceMissing,
+                ClusterError::Forbidden { .. } => Code::PermissionDenied,
+                ClusterError::QuotaExceeded { .. } => Code::QuotaExceeded,
+                ClusterError::Refused { .. } => Code::ApiServerRefused,
+            },
+            Self::Overdue { reason, .. } => reason.code(),
+            Self::PassPanicked(_) => Code::PassPanicked,
+            Self::PassTimedOut(_) => Code::PassTimedOut,
+            Self::DriftReported(_) => Code::DriftReported,
+            Self::DriftBackingOff(_) => Code::DriftBackingOff,
+        }
+    }
+
+    /// What is waited for. A wait for the same subject goes on, whatever else changes about it.
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::PodsNotReady(pods) => Subject::Object(pods.deployment.clone()),
+            Self::NotInEndpoints { endpoints: object, .. }
+            | Self::UpstreamMissing(object)
+            | Self::NoVerdict { object, .. }
+            | Self::Verdict { object, .. }
+            | Self::Leaving(object)
+            | Self::Recreated(object)
+            | Self::NamespaceComes(object)
+            | Self::NotKept(object) => Subject::Object(object.clone()),
+            Self::Blocked(_) => Subject::Gloo,
+            Self::ProxiesLearn => Subject::Proxies,
+            Self::RoutesSettle => Subject::Routes,
+            Self::RolledBack(reason) | Self::Overdue { reason, .. } => reason.subject(),
+            Self::RollbackRefused { .. }
+            | Self::Policy(_)
+            | Self::Unsafe(_)
+            | Self::Preflight(_)
+            | Self::Foreign(_)
+            | Self::PassPanicked(_)
+            | Self::PassTimedOut(_)
+            | Self::DriftReported(_)
+            | Self::DriftBackingOff(_) => Subject::Person,
+            Self::NotListed(_) | Self::Cluster(_) => Subject::ApiServer,
+        }
+    }
+
+    /// Whether it is unlikely to end without somebody's help, so that waiting for the deadline is of no use.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::PodsNotReady(pods) => pods.is_lasting(),
+            Self::Blocked(_) | Self::RolledBack(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether Gloo has written a status that is not good enough.
+    pub fn is_verdict(&self) -> bool {
+        matches!(self, Self::Verdict { .. })
+    }
+}

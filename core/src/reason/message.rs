@@ -1,0 +1,135 @@
+//! The words of a [`Reason`].
+
+use std::fmt;
+
+use super::definition::Reason;
+use super::hint::Hinted;
+use super::subject::Subject;
+use crate::object::ObjectId;
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PodsNotReady(pods) => pods.fmt(f),
+            Self::NotInEndpoints { endpoints, version, missing: None, .. } => {
+                write!(f, "{endpoints}: {version}: no pod of it is ready")
+            }
+            Self::NotInEndpoints { endpoints, version, missing: Some(missing), .. } => write!(
+                f,
+                "{endpoints}: {version}: {missing} of its ready pods are not in the Endpoints yet"
+            ),
+            Self::UpstreamMissing(id) => write!(f, "{id}: it does not exist"),
+            Self::NoVerdict { object, is_overdue: false, .. } => {
+                write!(f, "{object}: Gloo has given no verdict on it yet")
+            }
+            Self::NoVerdict { object, is_overdue: true, .. } => {
+                write!(f, "{object}: Gloo gave no verdict in time")
+            }
+            Self::Verdict { object, verdict, unanswered } => {
+                write!(f, "{object}: Gloo says {verdict}")?;
+                match unanswered {
+                    Some(version) => write!(
+                        f,
+                        "; by the previous routes {version} would get more requests, and none of its pods \
+                         is ready"
+                    ),
+                    None => Ok(()),
+                }
+            }
+            Self::Blocked(blocker) => write!(f, "{}: {blocker}", Subject::Gloo),
+            Self::ProxiesLearn => write!(
+                f,
+                "{}: every proxy is given time to learn of new pods and Upstreams",
+                Subject::Proxies
+            ),
+            Self::RoutesSettle => {
+                write!(f, "{}: they settle before anything old is taken away", Subject::Routes)
+            }
+            Self::Leaving(id) => write!(f, "{id}: it is being deleted and not gone yet"),
+            Self::Recreated(id) => {
+                write!(f, "{id} is being deleted, and is made anew when it is gone")
+            }
+            Self::NamespaceComes(id) => write!(f, "{id}: waiting for the namespace from platform/"),
+            Self::NotListed(words) => f.write_str(words),
+            Self::PassPanicked(message) => {
+                write!(f, "internal error: the pass over this service panicked: {message}")
+            }
+            Self::PassTimedOut(seconds) => {
+                write!(
+                    f,
+                    "the pass over this service was given up after {seconds} s, and is tried again"
+                )
+            }
+            Self::RolledBack(reason) => reason.fmt(f),
+            Self::RollbackRefused { cause, error } => {
+                write!(f, "{cause}; the previous routes are not put back: {error}")
+            }
+            Self::Policy(violation) => write!(f, "nothing was changed: {violation}"),
+            Self::Unsafe(change) => write!(f, "nothing was changed: {change}"),
+            Self::Preflight(error) => write!(f, "no route was changed: {error}"),
+            Self::Foreign(foreign) => foreign.fmt(f),
+            Self::NotKept(id) => write!(f, "{id} does not keep what is applied"),
+            Self::Cluster(error) => error.fmt(f),
+            Self::Overdue { reason, seconds } => write!(f, "{reason} (waited {seconds} s)"),
+            Self::DriftReported(ids) => {
+                write!(f, "{} differs from the repository", listed(ids))
+            }
+            Self::DriftBackingOff(ids) => write!(
+                f,
+                "{} is changed by somebody else again and again, and is repaired ever more rarely",
+                listed(ids)
+            ),
+        }
+    }
+}
+
+impl Hinted for Reason {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::PodsNotReady(pods) => return pods.hint(),
+            Self::NotInEndpoints { selector, .. } => {
+                return Some(format!(
+                    "the routes stay as they were; are there ready pods with the labels {selector}, and does \
+                     the Service select them?"
+                ));
+            }
+            Self::UpstreamMissing(_) => "the routes stay as they were; create it, or name another",
+            Self::NoVerdict { gloo_namespace, .. } => {
+                return Some(format!(
+                    "does Gloo run in namespace {gloo_namespace}, and what does its log say?"
+                ));
+            }
+            Self::Verdict { .. } => "correct what it names",
+            Self::Blocked(_) => "no route is changed and nothing deleted until that is repaired",
+            Self::Leaving(_) => "does it have a finalizer, and who is to take it away?",
+            Self::RolledBack(_) => {
+                "the previous routes are in force, correct the values and push again"
+            }
+            Self::RollbackRefused { error, .. } | Self::Preflight(error) => return error.hint(),
+            Self::Policy(violation) => return violation.hint(),
+            Self::Unsafe(change) => return change.hint(),
+            Self::Foreign(foreign) => return foreign.hint(),
+            Self::NotKept(_) => "is there a webhook that changes it?",
+            Self::Cluster(error) => return error.hint(),
+            Self::Overdue { reason, .. } => return reason.hint(),
+            Self::PassPanicked(_) => {
+                "nothing else is affected, and it is tried again; please report this with the daemon's log"
+            }
+            Self::PassTimedOut(_) => "check whether the API server answers",
+            Self::DriftReported(_) => "--drift=repair would undo that",
+            Self::DriftBackingOff(_) => {
+                "find out who does it (the log and the Events name the field manager)"
+            }
+            Self::ProxiesLearn
+            | Self::RoutesSettle
+            | Self::Recreated(_)
+            | Self::NamespaceComes(_)
+            | Self::NotListed(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn listed(ids: &[ObjectId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

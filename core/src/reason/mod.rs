@@ -1,0 +1,25 @@
+//! Why a service waits or is stalled, by type. Codes, messages and hints are rendered from it.
+
+mod blocker;
+mod cluster;
+mod code;
+mod definition;
+mod hint;
+mod message;
+mod objection;
+mod pods;
+mod refusal;
+mod subject;
+
+pub use blocker::Blocker;
+pub use cluster::ClusterError;
+pub use code::Code;
+pub use definition::Reason;
+pub use hint::{Advice, Hinted};
+pub use objection::{ForeignObject, PolicyViolation, UnsafeChange};
+pub use pods::PodsNotReady;
+pub use refusal::{Conflict, PreflightError, Refusal};
+pub use subject::Subject;
+
+#[cfg(test)]
+mod tests;

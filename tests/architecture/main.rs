@@ -1,0 +1,88 @@
+//! The structure of the code: no circle of imports between modules, and layers that import downwards only.
+
+mod graph;
+mod modules;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use graph::Graph;
+use modules::Modules;
+
+/// The crates, by the folder of their sources.
+const CRATES: [&str; 4] = ["core/src", "gloo/src", "harness/src", "src"];
+
+/// What decides comes first, then what acts on it: each may import from those before it, and from no other of
+/// these.
+const LAYERS: [&str; 6] = ["cluster", "live", "reconcile", "scheduler", "daemon", "cli"];
+
+fn folder(sources: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(sources)
+}
+
+#[test]
+fn no_module_imports_from_one_that_imports_from_it() {
+    let mut circles = Vec::new();
+    for sources in CRATES {
+        let modules = Modules::read(&folder(sources));
+        assert!(modules.len() > 10, "{sources}: only {} modules were found", modules.len());
+        circles.extend(Graph::of_files(&modules).circles(sources));
+        circles.extend(Graph::of_top_level(&modules).circles(sources));
+    }
+    assert!(circles.is_empty(), "{} circles:\n{}", circles.len(), circles.join("\n"));
+}
+
+#[test]
+fn layers_import_downwards_only() {
+    let modules = Modules::read(&folder("src"));
+    let graph = Graph::of_top_level(&modules);
+    let mut seen = 0;
+    for (height, layer) in LAYERS.iter().enumerate() {
+        for above in &LAYERS[height + 1..] {
+            let names = graph.imports(layer, above);
+            assert!(names.is_empty(), "{layer} imports {names:?} from {above}, which is above it");
+            seen += graph.imports(above, layer).len();
+        }
+    }
+    assert!(seen > 10, "only {seen} imports between layers were found");
+}
+
+#[test]
+fn every_module_stands_on_the_page_about_the_architecture() {
+    let page = std::fs::read_to_string(folder("CONTRIBUTING.md")).expect("the page");
+    let named: BTreeSet<&str> = page.split('`').filter(|word| word.contains("src/")).collect();
+    let missing: Vec<&&str> = named.iter().filter(|path| !folder(path).exists()).collect();
+    assert!(missing.is_empty(), "the page names what does not exist: {missing:?}");
+    for sources in ["core/src", "src"] {
+        let modules = Modules::read(&folder(sources));
+        let modules = modules.top_level();
+        assert!(modules.len() > 10, "{sources}: only {modules:?} were found");
+        for module in modules {
+            let places = [format!("{sources}/{module}/"), format!("{sources}/{module}.rs")];
+            let stands = places.iter().any(|place| named.contains(place.as_str()));
+            assert!(stands, "{} stands nowhere on the page", places[0]);
+        }
+    }
+}
+
+#[test]
+fn a_circle_is_found_and_named() {
+    let sources = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let file = sources.path().join(name);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+        std::fs::write(file, text).expect("written");
+    };
+    write("lib.rs", "mod one;\nmod two;\nmod three;");
+    write("one.rs", "use crate::two::Deep;\npub struct One;");
+    write("two/mod.rs", "mod deep;\npub use deep::Deep;");
+    write("two/deep.rs", "pub struct Deep(crate::three::Three);");
+    write("three.rs", "pub struct Three;\n#[cfg(test)]\nmod tests { use crate::one::One; }");
+    let circles = || Graph::of_files(&Modules::read(sources.path())).circles("it");
+    // Tests may look at everything.
+    assert_eq!(circles(), Vec::<String>::new());
+    write("three.rs", "use super::one;\npub struct Three(one::One);");
+    let expected = "it: one, three, two::deep\n  one -> two::deep: Deep\n  three -> one: One, one\n  \
+                    two::deep -> three: Three";
+    assert_eq!(circles(), [expected]);
+}
