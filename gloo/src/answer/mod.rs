@@ -112,3 +112,6 @@ fn mirrors(translation: &Translation, forward: &Forward) -> Vec<(f64, Vec<(Outco
     };
     mirrors.map(copy).collect()
 }
+
+#[cfg(test)]
+mod tests;
