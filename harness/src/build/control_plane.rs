@@ -56,6 +56,11 @@ pub(super) const NODE: Programs = Programs {
     etcd: false,
 };
 
+/// What Go's garbage collector is told in each compiler: to leave everything until there is this much. The
+/// processes are short, and collecting is a quarter to a third of what the big generated packages cost
+/// (`k8s.io/api/core/v1`: 11.1 s of processor time with it, 7.4 s without).
+const COLLECTOR: [(&str, &str); 2] = [("GOGC", "off"), ("GOMEMLIMIT", "1GiB")];
+
 const ETCD_PACKAGE: &str = "go.etcd.io/etcd/server/v3";
 
 /// The folder with the programs.
@@ -113,6 +118,7 @@ impl Go<'_> {
     fn run(&self, args: &[&str], each: impl FnMut(&str)) -> Result<String> {
         let mut command = Command::new("go");
         command.args(args).current_dir(self.module).env("CGO_ENABLED", "0");
+        command.envs(COLLECTOR);
         // Go keeps its own caches below HOME and refuses to work without one.
         let home = env::var_os("HOME").is_some_and(|home| Path::new(&home).is_dir());
         for (variable, folder) in [("GOCACHE", "go-build"), ("GOPATH", "go")] {
