@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SourceError;
 use super::revision::Revision;
-use coalmine_core::reason::Advice;
 
 /// The file inside the state directory.
 const FILE: &str = "accepted.json";
@@ -41,10 +40,9 @@ impl Accepted {
         let path = directory.join(FILE);
         let unreadable = |detail: String| SourceError::Disk {
             path: path.clone(),
-            detail: Advice::new(
-                detail,
-                "it names the commit that was accepted last. Mend it, or remove it to start with whatever the \
-                 branch has now",
+            detail: format!(
+                "{detail}; it names the commit that was accepted last. Mend it, or remove it to start \
+                 with whatever the branch has now"
             ),
         };
         let text = match fs::read(&path) {
@@ -65,7 +63,7 @@ impl Accepted {
         let path = directory.join(FILE);
         let growing = path.with_extension("json.new");
         self.write(directory, &growing, &path)
-            .map_err(|error| SourceError::Disk { path, detail: error.to_string().into() })
+            .map_err(|error| SourceError::Disk { path, detail: error.to_string() })
     }
 
     fn write(&self, directory: &Path, growing: &PathBuf, path: &PathBuf) -> std::io::Result<()> {
@@ -81,7 +79,6 @@ impl Accepted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use coalmine_core::reason::Hinted;
 
     fn accepted(id: &str) -> Accepted {
         Accepted {
@@ -122,6 +119,6 @@ mod tests {
         fs::write(folder.path().join(FILE), "{").unwrap();
         let error = Accepted::load(folder.path(), "file:///srv/a.git", "main").unwrap_err();
         assert!(error.to_string().contains("accepted.json: EOF while parsing"), "{error}");
-        assert!(error.line().contains("remove it to start with"), "{error}");
+        assert!(error.to_string().contains("remove it to start with"), "{error}");
     }
 }

@@ -95,11 +95,7 @@ impl<'a> Contact<'a> {
             ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Os
         );
         Failure::Final(match (error.class(), error.code()) {
-            (_, ErrorCode::Auth) => {
-                let denial = self.answers.denial().cloned();
-                let detail = denial.unwrap_or_else(|| detail.into());
-                SourceError::Authentication { repository, detail }
-            }
+            (_, ErrorCode::Auth) => SourceError::Authentication { repository, detail },
             (ErrorClass::Ssh, ErrorCode::Certificate) => self.host_key(),
             (ErrorClass::Ssl, _) | (_, ErrorCode::Certificate) => {
                 SourceError::Certificate { repository, detail }
@@ -132,11 +128,11 @@ impl<'a> Contact<'a> {
 /// Returns its text.
 fn trust(known_hosts: &Path, home: &Path) -> Result<String, SourceError> {
     let text = fs::read_to_string(known_hosts)
-        .map_err(|error| unusable(known_hosts, error.to_string().into()))?;
+        .map_err(|error| unusable(known_hosts, error.to_string()))?;
     let folder = home.join(".ssh");
     fs::create_dir_all(&folder)
         .and_then(|()| fs::write(folder.join("known_hosts"), &text))
-        .map_err(|error| SourceError::Disk { path: folder, detail: error.to_string().into() })?;
+        .map_err(|error| SourceError::Disk { path: folder, detail: error.to_string() })?;
     Ok(text)
 }
 
@@ -144,7 +140,6 @@ fn trust(known_hosts: &Path, home: &Path) -> Result<String, SourceError> {
 mod tests {
     use super::*;
     use crate::source::{Credentials, Policy};
-    use coalmine_core::reason::Hinted;
 
     /// What a failure at this address is told as; the state directory holds `known_hosts`.
     fn told(repository: &str, known_hosts: &str, error: &git2::Error) -> String {
@@ -168,7 +163,7 @@ mod tests {
         }
         match contact.failure(error) {
             Failure::Final(error) => {
-                error.line().replace(&folder.path().display().to_string(), "STATE")
+                error.to_string().replace(&folder.path().display().to_string(), "STATE")
             }
             Failure::Clone(detail) => format!("clone: {detail}"),
         }

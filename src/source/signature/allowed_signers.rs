@@ -6,8 +6,6 @@ use jiff::tz::TimeZone;
 use ssh_key::PublicKey;
 use ssh_key::public::KeyData;
 
-use coalmine_core::reason::Advice;
-
 /// The namespace of signatures over git's objects.
 pub(super) const NAMESPACE: &str = "git";
 
@@ -27,22 +25,18 @@ struct Signer {
 impl AllowedSigners {
     /// # Errors
     /// The line, and what is wrong with it.
-    pub(super) fn parse(text: &str) -> Result<Self, Advice> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut signers = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
                 let number = number + 1;
                 let signer = Signer::parse(line, number);
-                signers.push(
-                    signer
-                        .map_err(|detail| detail.reworded(|it| format!("line {number}: {it}")))?,
-                );
+                signers.push(signer.map_err(|detail| format!("line {number}: {detail}"))?);
             }
         }
         if signers.is_empty() {
-            let nobody = "it names nobody, so every commit would be refused";
-            return Err(nobody.to_owned().into());
+            return Err("it names nobody, so every commit would be refused".to_owned());
         }
         Ok(Self(signers))
     }
@@ -62,7 +56,7 @@ impl AllowedSigners {
 
 impl Signer {
     /// `principals [options] key-type base64-key [comment]`
-    fn parse(line: &str, number: usize) -> Result<Self, Advice> {
+    fn parse(line: &str, number: usize) -> Result<Self, String> {
         // Whom a key belongs to is not asked: git does not compare it with the committer either.
         let (_principals, rest) = word(line);
         let (options, key) = match word(rest) {
@@ -84,15 +78,14 @@ impl Signer {
         Ok(signer)
     }
 
-    fn take(&mut self, option: &str) -> Result<(), Advice> {
+    fn take(&mut self, option: &str) -> Result<(), String> {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         let value = value.trim_matches('"');
         match name.to_ascii_lowercase().as_str() {
             "namespaces" => {
                 if value.contains(['*', '?', '!']) {
-                    return Err(Advice::new(
-                        format_args!("namespaces=\"{value}\": patterns are not supported"),
-                        "write the names",
+                    return Err(format!(
+                        "namespaces=\"{value}\": patterns are not supported; write the names"
                     ));
                 }
                 self.namespaces = value.split(',').map(str::to_owned).collect();
@@ -100,15 +93,11 @@ impl Signer {
             "valid-after" => self.after = Some(time(value)?),
             "valid-before" => self.before = Some(time(value)?),
             "cert-authority" => {
-                return Err(Advice::new(
-                    "cert-authority is not supported",
-                    "list the keys themselves",
-                ));
+                return Err("cert-authority is not supported; list the keys themselves".to_owned());
             }
             _ => {
-                return Err(Advice::new(
-                    format_args!("unknown option `{name}`"),
-                    "there are namespaces, valid-after and valid-before",
+                return Err(format!(
+                    "unknown option `{name}`; there are namespaces, valid-after and valid-before"
                 ));
             }
         }
@@ -184,7 +173,6 @@ fn time(text: &str) -> Result<Timestamp, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use coalmine_core::reason::Hinted;
 
     const KEY: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
@@ -199,7 +187,7 @@ mod tests {
     }
 
     fn wrong(text: &str) -> String {
-        AllowedSigners::parse(&text.replace("KEY", KEY)).err().unwrap().line()
+        AllowedSigners::parse(&text.replace("KEY", KEY)).err().unwrap()
     }
 
     #[test]
