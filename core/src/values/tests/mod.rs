@@ -7,7 +7,6 @@ mod mistakes;
 pub(crate) mod properties;
 mod repository;
 mod route_mistakes;
-mod schema;
 mod unreadable;
 mod version_mistakes;
 
