@@ -5,13 +5,17 @@ use std::collections::BTreeSet;
 use super::entry::{Entry, Fields, Problems};
 use super::model::Binding;
 use super::names::check_label_value;
+use super::schema;
 use crate::problem::Problem;
 
 /// Reads `apiGroup` or `domains` below `routes`.
-pub(super) fn read(fields: &mut Fields, problems: &mut Problems) -> Option<Binding> {
+pub(super) fn read(
+    fields: &mut Fields<schema::Routes>,
+    problems: &mut Problems,
+) -> Option<Binding> {
     const HELP: &str = "`apiGroup` joins the platform's VirtualService, \
                         `domains` makes one of the service's own: write one of the two";
-    match (fields.take("apiGroup"), fields.take("domains")) {
+    match (fields.take(schema::Routes::api_group()), fields.take(schema::Routes::domains())) {
         (Some(entry), None) => {
             let group = entry.text(problems)?;
             match check_label_value(&group) {

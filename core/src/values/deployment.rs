@@ -10,38 +10,22 @@ use super::model::{Deployment, Probe, Probes, UpstreamRef, Workload};
 use super::node::{Data, Scalar};
 use super::patch;
 use super::scalars::{is_reserved, read_duration, read_label, read_port, read_segment};
+use super::schema::{self, Mapping};
 use crate::problem::Problem;
-
-/// The keys of a version's settings, apart from `external`.
-const SETTINGS: [&str; 13] = [
-    "replicas",
-    "image",
-    "args",
-    "env",
-    "port",
-    "imagePullPolicy",
-    "resources",
-    "probes",
-    "labels",
-    "annotations",
-    "serviceAccountName",
-    "drain",
-    "patch",
-];
 
 /// Whether a key below `deployment` can be a version's setting rather than a version.
 pub(super) fn is_setting(key: &str) -> bool {
-    key == "external" || SETTINGS.contains(&key)
+    schema::Version::KEYS.contains(&key)
 }
 
 /// Reads what stands below `deployment.<version>`.
 pub(super) fn read(entry: &Entry, namespace: &str, problems: &mut Problems) -> Option<Workload> {
-    let mut fields = entry.fields(problems)?;
-    if let Some(external) = fields.take("external")
+    let mut fields = entry.fields::<schema::Version>(problems)?;
+    if let Some(external) = fields.take(schema::Version::external())
         && external.node.scalar() != Some(Scalar::Bool(false))
     {
         let workload = read_external(&external, namespace, problems);
-        for setting in SETTINGS {
+        for setting in schema::Version::keys() {
             if let Some(entry) = fields.take_even_null(setting) {
                 let message = "has no effect: the version is external, its Deployment is not ours";
                 problems.push(entry.problem(message).help("remove it, or remove `external`"));
@@ -58,17 +42,19 @@ fn read_external(entry: &Entry, namespace: &str, problems: &mut Problems) -> Opt
         return entry.boolean(problems).map(|_| Workload::External);
     }
     let mut fields = entry.fields(problems)?;
-    let upstream = fields.take("upstream");
+    let upstream = fields.take(schema::ExternalUpstream::upstream());
     if upstream.is_none() {
-        problems.push(fields.missing("upstream", "write `external: {upstream: {name: ...}}`"));
+        let help = "write `external: {upstream: {name: ...}}`";
+        problems.push(fields.missing(schema::ExternalUpstream::upstream(), help));
     }
     fields.finish(problems);
     let mut fields = upstream?.fields(problems)?;
-    let name = fields.take("name");
+    let name = fields.take(schema::UpstreamReference::name());
     if name.is_none() {
-        problems.push(fields.missing("name", "name the Upstream that exists already"));
+        let help = "name the Upstream that exists already";
+        problems.push(fields.missing(schema::UpstreamReference::name(), help));
     }
-    let namespace = match fields.take("namespace") {
+    let namespace = match fields.take(schema::UpstreamReference::namespace()) {
         Some(entry) => read_label(&entry, "a namespace", problems),
         None => Some(namespace.to_owned()),
     };
@@ -77,31 +63,38 @@ fn read_external(entry: &Entry, namespace: &str, problems: &mut Problems) -> Opt
     Some(Workload::Upstream(UpstreamRef { name, namespace: namespace? }))
 }
 
-fn read_deployment(mut fields: Fields, problems: &mut Problems) -> Deployment {
-    let mut text = |fields: &mut Fields, name| fields.take(name)?.text(problems);
-    let image = text(&mut fields, "image");
-    let service_account_name = text(&mut fields, "serviceAccountName");
+fn read_deployment(mut fields: Fields<schema::Version>, problems: &mut Problems) -> Deployment {
+    let mut text = |key| fields.take(key)?.text(problems);
+    let image = text(schema::Version::image());
+    let service_account_name = text(schema::Version::service_account_name());
     let deployment = Deployment {
         replicas: fields
-            .take("replicas")
+            .take(schema::Version::replicas())
             .and_then(|entry| entry.whole(0..=u32::MAX, "the number of pods", problems)),
         image,
-        args: fields.take("args").and_then(|entry| entry.texts(problems)),
-        env: fields.take("env").map(|entry| read_env(&entry, problems)).unwrap_or_default(),
-        port: fields.take("port").and_then(|entry| read_port(&entry, problems)),
+        args: fields.take(schema::Version::args()).and_then(|entry| entry.texts(problems)),
+        env: fields
+            .take(schema::Version::env())
+            .map(|entry| read_env(&entry, problems))
+            .unwrap_or_default(),
+        port: fields.take(schema::Version::port()).and_then(|entry| read_port(&entry, problems)),
         image_pull_policy: fields
-            .take("imagePullPolicy")
+            .take(schema::Version::image_pull_policy())
             .and_then(|entry| read_pull_policy(&entry, problems)),
-        resources: fields.take("resources").and_then(|entry| entry.object(problems)),
+        resources: fields
+            .take(schema::Version::resources())
+            .and_then(|entry| entry.object(problems)),
         probes: fields
-            .take("probes")
+            .take(schema::Version::probes())
             .map(|entry| read_probes(&entry, problems))
             .unwrap_or_default(),
-        labels: read_own_map(fields.take("labels"), problems),
-        annotations: read_own_map(fields.take("annotations"), problems),
+        labels: read_own_map(fields.take(schema::Version::labels()), problems),
+        annotations: read_own_map(fields.take(schema::Version::annotations()), problems),
         service_account_name,
-        drain: fields.take("drain").and_then(|entry| read_drain(&entry, problems)),
-        patch: fields.take("patch").and_then(|entry| patch::read(&entry, problems)),
+        drain: fields.take(schema::Version::drain()).and_then(|entry| read_drain(&entry, problems)),
+        patch: fields
+            .take(schema::Version::patch())
+            .and_then(|entry| patch::read(&entry, problems)),
     };
     fields.finish(problems);
     deployment
@@ -187,12 +180,14 @@ fn read_pull_policy(entry: &Entry, problems: &mut Problems) -> Option<String> {
 
 fn read_probes(entry: &Entry, problems: &mut Problems) -> Probes {
     let Some(mut fields) = entry.fields(problems) else { return Probes::default() };
-    let mut read = |name| match fields.take(name) {
+    let mut read = |key| match fields.take(key) {
         None => Probe::Default,
         Some(probe) if probe.node.scalar() == Some(Scalar::Bool(false)) => Probe::Off,
         Some(probe) => probe.object(problems).map_or(Probe::Default, Probe::Given),
     };
-    let (readiness, liveness, startup) = (read("readiness"), read("liveness"), read("startup"));
+    let readiness = read(schema::Probes::readiness());
+    let liveness = read(schema::Probes::liveness());
+    let startup = read(schema::Probes::startup());
     fields.finish(problems);
     Probes { readiness, liveness, startup }
 }

@@ -1,12 +1,14 @@
 //! Reads typed values out of located nodes, and goes on after a mistake to find them all.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::node::{Data, Node, Scalar};
+use super::schema::{Key, Mapping};
 use crate::problem::{Location, MOST_SHOWN, Problem};
 
 /// What a reading function does: `None` says that a problem was noted.
@@ -164,7 +166,11 @@ impl Entry {
     }
 
     /// As [`Entry::fields`], with a next step for who writes something else.
-    pub(super) fn fields_like(&self, help: &str, problems: &mut Problems) -> Option<Fields> {
+    pub(super) fn fields_like<M: Mapping>(
+        &self,
+        help: &str,
+        problems: &mut Problems,
+    ) -> Option<Fields<M>> {
         if self.node.scalar().is_some() && !self.node.is_null() {
             problems.push(self.expected("a mapping").help(help));
             return None;
@@ -173,43 +179,47 @@ impl Entry {
     }
 
     /// A mapping with known keys. Nothing is an empty one.
-    pub(super) fn fields(&self, problems: &mut Problems) -> Option<Fields> {
+    pub(super) fn fields<M: Mapping>(&self, problems: &mut Problems) -> Option<Fields<M>> {
         let entries = self.entries(problems)?;
-        Some(Fields { entry: self.clone(), entries, known: Vec::new() })
+        Some(Fields { entry: self.clone(), entries, mapping: PhantomData })
     }
 }
 
-/// A mapping with known keys: those that were asked for when [`Fields::finish`] is called.
-pub(super) struct Fields {
+/// The values of a mapping whose keys the schema declares, less those that were taken.
+pub(super) struct Fields<M> {
     pub(super) entry: Entry,
     entries: Vec<(String, Entry)>,
-    known: Vec<&'static str>,
+    mapping: PhantomData<fn() -> M>,
 }
 
-impl Fields {
+impl<M: Mapping> Fields<M> {
     /// The value of a key, when there is one and it is not null.
-    pub(super) fn take(&mut self, name: &'static str) -> Option<Entry> {
-        self.take_even_null(name).filter(|entry| !entry.node.is_null())
+    pub(super) fn take(&mut self, key: Key<M>) -> Option<Entry> {
+        self.take_even_null(key).filter(|entry| !entry.node.is_null())
     }
 
     /// The value of a key, where an absent value means something else than an absent key.
-    pub(super) fn take_even_null(&mut self, name: &'static str) -> Option<Entry> {
-        self.known.push(name);
-        let found = self.entries.iter().position(|(key, _)| key == name)?;
+    pub(super) fn take_even_null(&mut self, key: Key<M>) -> Option<Entry> {
+        let found = self.entries.iter().position(|(name, _)| name == key.name())?;
         Some(self.entries.remove(found).1)
     }
 
     /// The problem that a required key is missing.
-    pub(super) fn missing(&self, name: &str, help: &str) -> Problem {
+    pub(super) fn missing(&self, key: Key<M>, help: &str) -> Problem {
         let entry = &self.entry;
         let dot = if entry.path.is_empty() { "" } else { "." };
-        Problem::new(&entry.key_at, format!("{}{dot}{name}", entry.path), "the key is required")
-            .help(help)
+        Problem::new(
+            &entry.key_at,
+            format!("{}{dot}{}", entry.path, key.name()),
+            "the key is required",
+        )
+        .help(help)
     }
 
-    /// Reports every key that nobody asked for.
-    pub(super) fn finish(mut self, problems: &mut Problems) {
-        self.known.sort_unstable();
+    /// Reports every key that was not taken.
+    pub(super) fn finish(self, problems: &mut Problems) {
+        let mut known = M::KEYS.to_vec();
+        known.sort_unstable();
         for (index, (name, entry)) in self.entries.iter().enumerate() {
             let problem = Problem::new(&entry.key_at, &entry.path, "unknown key");
             // Nobody is shown more problems, and the nearest key is dear to find.
@@ -217,9 +227,9 @@ impl Fields {
                 problems.push(problem);
                 continue;
             }
-            problems.push(problem.help(match nearest(name, &self.known) {
+            problems.push(problem.help(match nearest(name, &known) {
                 Some(known) => format!("did you mean `{known}`?"),
-                None => format!("known here: {}", self.known.join(", ")),
+                None => format!("known here: {}", known.join(", ")),
             }));
         }
     }

@@ -5,10 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::entry::{Entry, Problems};
 use super::model::{HeaderMatch, Path, PathMatch, ValueMatch};
 use super::precedence;
+use super::schema::{self, MAX_PATHS};
 use crate::problem::Problem;
-
-/// No service has more paths than this: each is compared with every other.
-const MAX_PATHS: usize = 500;
 
 /// Reads `routes.paths`, in the order of their routes.
 pub(super) fn read_paths(entry: &Entry, problems: &mut Problems) -> Option<Vec<PathMatch>> {
@@ -36,8 +34,8 @@ pub(super) fn read_paths(entry: &Entry, problems: &mut Problems) -> Option<Vec<P
 
 fn read_path_match(entry: &Entry, problems: &mut Problems) -> Option<PathMatch> {
     let mut fields = entry.fields(problems)?;
-    let kinds = ["prefix", "exact", "regex"];
-    let given: Vec<_> = kinds.map(|kind| (kind, fields.take(kind))).into_iter().collect();
+    let kinds = [schema::Path::prefix(), schema::Path::exact(), schema::Path::regex()];
+    let given = kinds.map(|key| (key.name(), fields.take(key)));
     let given: Vec<_> =
         given.into_iter().filter_map(|(kind, entry)| Some((kind, entry?))).collect();
     let path = match given.as_slice() {
@@ -48,10 +46,11 @@ fn read_path_match(entry: &Entry, problems: &mut Problems) -> Option<PathMatch> 
             None
         }
     };
-    let methods = fields.take("methods").map(|entry| read_methods(&entry, problems));
-    let query = fields.take("queryParameters").map(|entry| read_query(&entry, problems));
-    let options = fields.take("options").and_then(|entry| entry.object(problems));
-    let rest = fields.take("rest").and_then(|entry| entry.object(problems));
+    let methods = fields.take(schema::Path::methods()).map(|entry| read_methods(&entry, problems));
+    let query =
+        fields.take(schema::Path::query_parameters()).map(|entry| read_query(&entry, problems));
+    let options = fields.take(schema::Path::options()).and_then(|entry| entry.object(problems));
+    let rest = fields.take(schema::Path::rest()).and_then(|entry| entry.object(problems));
     fields.finish(problems);
     Some(PathMatch {
         path: path?,
@@ -178,20 +177,21 @@ fn read_value_match(entry: &Entry, problems: &mut Problems) -> Option<HeaderMatc
         return Some(HeaderMatch { value, invert: false });
     }
     let mut fields = entry.fields(problems)?;
-    let value = fields.take("value").map(|entry| exact(&entry, problems));
-    let regex = fields.take("regex").map(|entry| {
+    let value = fields.take(schema::Match::value()).map(|entry| exact(&entry, problems));
+    let regex = fields.take(schema::Match::regex()).map(|entry| {
         let text = entry.text(problems)?;
         check_regex(&entry, &text, problems).then_some(ValueMatch::Regex(text))
     });
-    let present = fields.take("present").map(|entry| match entry.boolean(problems)? {
-        true => Some(ValueMatch::Present),
-        false => {
-            let problem = entry.problem("`present` can only be true");
-            problems.push(problem.help("write `{present: true, invert: true}` for absent"));
-            None
-        }
-    });
-    let invert = fields.take("invert").and_then(|entry| entry.boolean(problems));
+    let present =
+        fields.take(schema::Match::present()).map(|entry| match entry.boolean(problems)? {
+            true => Some(ValueMatch::Present),
+            false => {
+                let problem = entry.problem("`present` can only be true");
+                problems.push(problem.help("write `{present: true, invert: true}` for absent"));
+                None
+            }
+        });
+    let invert = fields.take(schema::Match::invert()).and_then(|entry| entry.boolean(problems));
     fields.finish(problems);
     let mut given = [value, regex, present].into_iter().flatten();
     match (given.next(), given.next()) {

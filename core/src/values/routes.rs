@@ -9,6 +9,7 @@ use super::entry::{Entry, Fields, Problems};
 use super::matching;
 use super::model::{Canary, Fallback, PathMatch, Routes, Split, Workload};
 use super::names::{ServiceName, Version, Weight};
+use super::schema::{self, Key, Mapping};
 use crate::problem::Problem;
 
 /// How `routes` looks.
@@ -22,12 +23,13 @@ pub(super) fn read(
     versions: Option<&BTreeMap<Version, Workload>>,
     problems: &mut Problems,
 ) -> Option<Routes> {
-    let mut fields = entry.fields_like(ROUTES, problems)?;
+    let mut fields = entry.fields_like::<schema::Routes>(ROUTES, problems)?;
     let binding = binding::read(&mut fields, problems);
-    let paths = fields.take("paths").map(|entry| matching::read_paths(&entry, problems));
-    let options = fields.take("options").map(|entry| entry.object(problems));
+    let paths =
+        fields.take(schema::Routes::paths()).map(|entry| matching::read_paths(&entry, problems));
+    let options = fields.take(schema::Routes::options()).map(|entry| entry.object(problems));
     let primary = read_primary(&mut fields, versions, problems);
-    let canary_entry = fields.take("canary");
+    let canary_entry = fields.take(schema::Routes::canary());
     let canary =
         canary_entry.as_ref().map(|entry| read_canary(entry, primary.as_ref(), versions, problems));
     let (split, fallback) = read_split(&mut fields, versions, problems);
@@ -49,29 +51,30 @@ pub(super) fn read(
 }
 
 fn read_primary(
-    fields: &mut Fields,
+    fields: &mut Fields<schema::Routes>,
     versions: Option<&BTreeMap<Version, Workload>>,
     problems: &mut Problems,
 ) -> Option<Version> {
     const HELP: &str = "say who gets the requests: `primary: {version: v1}`";
-    let Some(entry) = fields.take("primary") else {
-        problems.push(fields.missing("primary", HELP));
+    let Some(entry) = fields.take(schema::Routes::primary()) else {
+        problems.push(fields.missing(schema::Routes::primary(), HELP));
         return None;
     };
     let mut fields = entry.fields_like(HELP, problems)?;
-    let version = read_version(&mut fields, HELP, versions, problems);
+    let version = read_version(&mut fields, schema::Primary::version, HELP, versions, problems);
     fields.finish(problems);
     version.map(|(version, _)| version)
 }
 
-fn read_version(
-    fields: &mut Fields,
+fn read_version<M: Mapping>(
+    fields: &mut Fields<M>,
+    key: fn() -> Key<M>,
     help: &str,
     versions: Option<&BTreeMap<Version, Workload>>,
     problems: &mut Problems,
 ) -> Option<(Version, Entry)> {
-    let Some(entry) = fields.take("version") else {
-        problems.push(fields.missing("version", help));
+    let Some(entry) = fields.take(key()) else {
+        problems.push(fields.missing(key(), help));
         return None;
     };
     let text = entry.text(problems)?;
@@ -100,20 +103,23 @@ fn read_canary(
 ) -> Option<Canary> {
     const HELP: &str = "say who is being tried: `canary: {version: v2}`";
     let mut fields = entry.fields_like(HELP, problems)?;
-    let version = read_version(&mut fields, HELP, versions, problems);
+    let version = read_version(&mut fields, schema::Canary::version, HELP, versions, problems);
     if let Some((version, entry)) = &version
         && primary == Some(version)
     {
         let problem = entry.problem(format!("{version} is the primary version already"));
         problems.push(problem.help("name another version, or remove `canary`"));
     }
-    let headers = fields.take("headers").map(|entry| matching::read_headers(&entry, problems));
-    let mut weight = |fields: &mut Fields, name, help| match fields.take(name) {
+    let headers = fields
+        .take(schema::Canary::headers())
+        .map(|entry| matching::read_headers(&entry, problems));
+    let mut weight = |key, help| match fields.take(key) {
         Some(entry) => read_weight(&entry, help, problems),
         None => Some(Weight::ZERO),
     };
-    let share = weight(&mut fields, "weight", "the canary's percentage, the primary gets the rest");
-    let shadow = weight(&mut fields, "shadow", "the percentage of requests that are mirrored");
+    let share =
+        weight(schema::Canary::weight(), "the canary's percentage, the primary gets the rest");
+    let shadow = weight(schema::Canary::shadow(), "the percentage of requests that are mirrored");
     fields.finish(problems);
     Some(Canary {
         version: version?.0,
@@ -128,12 +134,12 @@ fn read_weight(entry: &Entry, help: &str, problems: &mut Problems) -> Option<Wei
 }
 
 fn read_split(
-    fields: &mut Fields,
+    fields: &mut Fields<schema::Routes>,
     versions: Option<&BTreeMap<Version, Workload>>,
     problems: &mut Problems,
 ) -> (Split, Fallback) {
     let mut split = Split::default();
-    if let Some(entry) = fields.take("split") {
+    if let Some(entry) = fields.take(schema::Routes::split()) {
         match entry.text(problems).as_deref() {
             Some("subset") => {}
             Some("upstream") => split = Split::Upstream,
@@ -142,7 +148,7 @@ fn read_split(
         }
     }
     let mut fallback = Fallback::default();
-    if let Some(entry) = fields.take("fallback") {
+    if let Some(entry) = fields.take(schema::Routes::fallback()) {
         match entry.text(problems).as_deref() {
             Some("any") if split == Split::Upstream => {
                 let problem = entry.problem("`fallback: any` needs `split: subset`");

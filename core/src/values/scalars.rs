@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::entry::{Entry, Problems};
 use super::names::{check_label, check_path_segment};
-use crate::labels;
+use super::schema::{RESERVED_KEYS, RESERVED_PREFIX};
 
 /// A port number.
 pub(super) fn read_port(entry: &Entry, problems: &mut Problems) -> Option<u16> {
@@ -49,5 +49,5 @@ pub(super) fn read_duration(entry: &Entry, problems: &mut Problems) -> Option<Du
 
 /// Whether a label or annotation is one of ours.
 pub(super) fn is_reserved(key: &str) -> bool {
-    ["app", "version", labels::MANAGED_BY].contains(&key) || key.starts_with("coalmine.dev/")
+    RESERVED_KEYS.contains(&key) || key.starts_with(RESERVED_PREFIX)
 }

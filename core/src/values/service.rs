@@ -12,6 +12,7 @@ use super::names::{ServiceName, Version};
 use super::node::{Data, Extent, Node, Scalar};
 use super::routes::ROUTES;
 use super::scalars::{read_label, read_port};
+use super::schema::{self, ENDPOINT_SOURCES};
 use super::yaml::MAX_EXTENT;
 use super::{deployment, drift, routes};
 use crate::problem::{Location, Problem};
@@ -30,14 +31,16 @@ pub(super) fn read(
     let own = Entry::root(root.clone());
     let nested = nested_deployment(&own);
     let entry = Entry::root(with_defaults(root, defaults));
-    let Some(mut fields) = entry.fields_like(FILE, &mut problems) else { return Err(problems) };
+    let Some(mut fields) = entry.fields_like::<schema::ServiceFile>(FILE, &mut problems) else {
+        return Err(problems);
+    };
 
-    let namespace = match fields.take("namespace") {
+    let namespace = match fields.take(schema::ServiceFile::namespace()) {
         Some(entry) => read_label(&entry, "a namespace", &mut problems),
         None => Some(name.to_string()),
     };
     let namespace = namespace.unwrap_or_else(|| name.to_string());
-    let versions = match (fields.take_even_null("deployment"), nested) {
+    let versions = match (fields.take_even_null(schema::ServiceFile::deployment()), nested) {
         (_, Some(problem)) => {
             problems.push(problem);
             None
@@ -49,17 +52,22 @@ pub(super) fn read(
         }
     };
     let (port, target_port) = read_ports(&mut fields, &mut problems);
-    let routes = match fields.take("routes") {
+    let routes = match fields.take(schema::ServiceFile::routes()) {
         Some(entry) => routes::read(name, &entry, versions.as_ref(), &mut problems),
         None => {
-            problems.push(fields.missing("routes", ROUTES));
+            problems.push(fields.missing(schema::ServiceFile::routes(), ROUTES));
             None
         }
     };
-    let upstream = fields.take("upstream").and_then(|entry| read_upstream(&entry, &mut problems));
-    let mut flag = |fields: &mut Fields, key| fields.take(key)?.boolean(&mut problems);
-    let (adopt, keep) = (flag(&mut fields, "adopt"), flag(&mut fields, "keep"));
-    let drift = fields.take("drift").and_then(|entry| drift::read(&entry, &mut problems));
+    let upstream = fields
+        .take(schema::ServiceFile::upstream())
+        .and_then(|entry| read_upstream(&entry, &mut problems));
+    let mut flag = |key| fields.take(key)?.boolean(&mut problems);
+    let adopt = flag(schema::ServiceFile::adopt());
+    let keep = flag(schema::ServiceFile::keep());
+    let drift = fields
+        .take(schema::ServiceFile::drift())
+        .and_then(|entry| drift::read(&entry, &mut problems));
     fields.finish(&mut problems);
 
     match (versions, routes) {
@@ -82,20 +90,8 @@ pub(super) fn read(
 
 /// More of the Upstreams' spec; not where the endpoints come from.
 pub(super) fn read_upstream(entry: &Entry, problems: &mut Problems) -> Option<Map<String, Value>> {
-    const SOURCES: [&str; 10] = [
-        "kube",
-        "static",
-        "pipe",
-        "aws",
-        "azure",
-        "consul",
-        "awsEc2",
-        "gcp",
-        "ai",
-        "discoveryMetadata",
-    ];
     let object = entry.object(problems)?;
-    if let Some(source) = SOURCES.iter().find(|source| object.contains_key(**source)) {
+    if let Some(source) = ENDPOINT_SOURCES.iter().find(|source| object.contains_key(**source)) {
         let message = format!("`{source}` cannot stand here");
         let help = "the endpoints are the service's pods; an Upstream of another kind belongs to platform/";
         problems.push(entry.problem(message).help(help));
@@ -114,8 +110,8 @@ pub(super) fn empty_file(at: &Location) -> Problem {
     ))
 }
 
-fn missing_deployment(fields: &Fields) -> Problem {
-    fields.missing("deployment", VERSIONS)
+fn missing_deployment(fields: &Fields<schema::ServiceFile>) -> Problem {
+    fields.missing(schema::ServiceFile::deployment(), VERSIONS)
 }
 
 /// The slip `deployment: {deployment: {v1: {}}}`, which would run a version called `deployment`.
@@ -171,17 +167,22 @@ fn read_versions(
     complete.then_some(versions)
 }
 
-fn read_ports(fields: &mut Fields, problems: &mut Problems) -> (Option<u16>, Option<TargetPort>) {
-    let Some(mut fields) = fields.take("service").and_then(|entry| entry.fields(problems)) else {
+fn read_ports(
+    fields: &mut Fields<schema::ServiceFile>,
+    problems: &mut Problems,
+) -> (Option<u16>, Option<TargetPort>) {
+    let service = fields.take(schema::ServiceFile::service());
+    let Some(mut fields) = service.and_then(|entry| entry.fields(problems)) else {
         return (None, None);
     };
-    let port = fields.take("port").and_then(|entry| read_port(&entry, problems));
-    let target = fields.take("targetPort").and_then(|entry| match entry.node.scalar() {
-        Some(Scalar::Text(_)) => {
-            read_label(&entry, "a port's name", problems).map(TargetPort::Name)
-        }
-        _ => read_port(&entry, problems).map(TargetPort::Number),
-    });
+    let port = fields.take(schema::Service::port()).and_then(|entry| read_port(&entry, problems));
+    let target =
+        fields.take(schema::Service::target_port()).and_then(|entry| match entry.node.scalar() {
+            Some(Scalar::Text(_)) => {
+                read_label(&entry, "a port's name", problems).map(TargetPort::Name)
+            }
+            _ => read_port(&entry, problems).map(TargetPort::Number),
+        });
     fields.finish(problems);
     (port, target)
 }

@@ -8,6 +8,7 @@ use super::entry::{Entry, Fields, Problems};
 use super::model::{Policy, Settings};
 use super::names::{ServiceName, Weight};
 use super::scalars::{read_duration, read_label};
+use super::schema::{self, Key, Mapping};
 use super::service;
 use super::yaml::{self, MAX_EXTENT};
 
@@ -43,8 +44,8 @@ pub(super) fn read(
             return None;
         }
     };
-    let mut fields = Entry::root(root).fields(problems)?;
-    let defaults = fields.take("defaults");
+    let mut fields = Entry::root(root).fields::<schema::SettingsFile>(problems)?;
+    let defaults = fields.take(schema::SettingsFile::defaults());
     let settings = read_settings(&mut fields, problems);
     fields.finish(problems);
     let defaults = defaults.map(|entry| (Defaults::new(entry.node.clone()), entry));
@@ -54,17 +55,17 @@ pub(super) fn read(
     Some(SettingsFile { settings, defaults: defaults.map(|(defaults, _)| defaults) })
 }
 
-fn read_settings(fields: &mut Fields, problems: &mut Problems) -> Settings {
+fn read_settings(fields: &mut Fields<schema::SettingsFile>, problems: &mut Problems) -> Settings {
     let mut settings = Settings::default();
-    section(fields, "gloo", problems, |fields, problems| {
-        if let Some(entry) = fields.take("namespace")
+    section(fields, schema::SettingsFile::gloo(), problems, |fields, problems| {
+        if let Some(entry) = fields.take(schema::Gloo::namespace())
             && let Some(namespace) = read_label(&entry, "a namespace", problems)
         {
             settings.gloo_namespace = namespace;
         }
     });
-    section(fields, "timing", problems, |fields, problems| {
-        if let Some(entry) = fields.take("deadline")
+    section(fields, schema::SettingsFile::timing(), problems, |fields, problems| {
+        if let Some(entry) = fields.take(schema::Timing::deadline())
             && let Some(deadline) = read_duration(&entry, problems)
         {
             settings.timing.deadline = deadline;
@@ -72,36 +73,39 @@ fn read_settings(fields: &mut Fields, problems: &mut Problems) -> Settings {
                 problems.push(entry.expected("more than nothing"));
             }
         }
-        if let Some(entry) = fields.take("settle")
+        if let Some(entry) = fields.take(schema::Timing::settle())
             && let Some(settle) = read_duration(&entry, problems)
         {
             settings.timing.settle = settle;
         }
     });
-    section(fields, "policy", problems, |fields, problems| {
+    section(fields, schema::SettingsFile::policy(), problems, |fields, problems| {
         settings.policy = Policy {
-            max_step: fields.take("maxStep").and_then(|entry| read_step(&entry, problems)),
+            max_step: fields
+                .take(schema::Policy::max_step())
+                .and_then(|entry| read_step(&entry, problems)),
             require_header_phase: fields
-                .take("requireHeaderPhase")
+                .take(schema::Policy::require_header_phase())
                 .and_then(|entry| entry.boolean(problems))
                 .unwrap_or_default(),
         };
     });
-    section(fields, "prune", problems, |fields, problems| {
+    section(fields, schema::SettingsFile::prune(), problems, |fields, problems| {
         let help = "how many objects one revision may remove";
-        settings.prune_limit =
-            fields.take("limit").and_then(|entry| entry.whole(0..=u32::MAX, help, problems));
+        settings.prune_limit = fields
+            .take(schema::Prune::limit())
+            .and_then(|entry| entry.whole(0..=u32::MAX, help, problems));
     });
     settings
 }
 
-fn section(
-    fields: &mut Fields,
-    name: &'static str,
+fn section<M: Mapping>(
+    fields: &mut Fields<schema::SettingsFile>,
+    key: Key<schema::SettingsFile>,
     problems: &mut Problems,
-    read: impl FnOnce(&mut Fields, &mut Problems),
+    read: impl FnOnce(&mut Fields<M>, &mut Problems),
 ) {
-    let Some(mut section) = fields.take(name).and_then(|entry| entry.fields(problems)) else {
+    let Some(mut section) = fields.take(key).and_then(|entry| entry.fields(problems)) else {
         return;
     };
     read(&mut section, problems);
@@ -113,25 +117,47 @@ fn read_step(entry: &Entry, problems: &mut Problems) -> Option<Weight> {
     entry.whole(1..=100, help, problems).and_then(Weight::new)
 }
 
+/// Finds the mistakes in the defaults that would not show in a service: a service's own versions, routes,
+/// primary and canary hide a default that is no mapping, and the versions that its routes name are its own.
+fn check_hidden(deployment: Option<&Entry>, routes: Option<&Entry>, problems: &mut Problems) {
+    if let Some(deployment) = deployment {
+        deployment.fields::<schema::Version>(problems);
+    }
+    let Some(mut routes) = routes.and_then(|routes| routes.fields(problems)) else { return };
+    let (primary, canary) =
+        (routes.take(schema::Routes::primary()), routes.take(schema::Routes::canary()));
+    let primary = primary
+        .and_then(|entry| entry.fields(problems))
+        .and_then(|mut fields| fields.take(schema::Primary::version()));
+    let canary = canary
+        .and_then(|entry| entry.fields(problems))
+        .and_then(|mut fields| fields.take(schema::Canary::version()));
+    for version in [primary, canary].into_iter().flatten() {
+        version.text(problems);
+    }
+}
+
 /// How often the defaults fit at least into a service's bounds: into a few versions.
 const LEAST_TIMES: usize = 8;
 
 /// Reads the defaults as a service would, to find their own mistakes once and not in every
 /// service: a service that says nothing but what it must.
 fn check_defaults(defaults: &Defaults, entry: &Entry, problems: &mut Problems) {
-    let Some(mut fields) = entry.fields(problems) else { return };
-    let canary = fields.take("routes").is_some_and(|routes| routes.node.get("canary").is_some());
-    fields.take("deployment");
-    fields.take("service");
-    fields.take("drift");
-    fields.take("upstream");
+    let Some(mut fields) = entry.fields::<schema::Defaults>(problems) else { return };
+    let routes = fields.take(schema::Defaults::routes());
+    let deployment = fields.take(schema::Defaults::deployment());
+    fields.take(schema::Defaults::service());
+    fields.take(schema::Defaults::drift());
+    fields.take(schema::Defaults::upstream());
     fields.finish(problems);
+    check_hidden(deployment.as_ref(), routes.as_ref(), problems);
 
     if defaults.extent.times(LEAST_TIMES).exceeds(MAX_EXTENT) {
         let problem = entry.problem("the defaults hold more than fits into a service's versions");
         problems.push(problem.help("what is this long belongs into the services' own files"));
         return;
     }
+    let canary = routes.is_some_and(|routes| routes.node.get("canary").is_some());
     let canary = if canary { ", canary: {version: v2}" } else { "" };
     let bound = defaults
         .node

@@ -194,6 +194,22 @@ fn a_mistake_in_the_defaults_is_reported_once_where_it_stands() {
 }
 
 #[test]
+fn a_default_that_every_services_own_value_hides_is_checked_too() {
+    says(
+        "defaults: {deployment: [a], routes: {apiGroup: a, primary: v1, canary: {version: []}}}\n",
+        &[
+            "coalmine.yaml:1:24: defaults.deployment: expected a mapping, found a list",
+            "coalmine.yaml:1:60: defaults.routes.primary: expected a mapping, found the text \"v1\"",
+            "coalmine.yaml:1:82: defaults.routes.canary.version: expected text, found a list",
+        ],
+    );
+    says(
+        "defaults: {routes: echo}\n",
+        &["coalmine.yaml:1:20: defaults.routes: expected a mapping, found the text \"echo\""],
+    );
+}
+
+#[test]
 fn what_a_default_means_for_one_service_only_is_a_problem_of_that_service() {
     let settings = "defaults: {routes: {apiGroup: a, primary: {version: v2}}}\n";
     let repository = with(settings, "deployment: {v1: {}}\n");

@@ -7,6 +7,7 @@ mod mistakes;
 pub(crate) mod properties;
 mod repository;
 mod route_mistakes;
+mod schema;
 mod unreadable;
 mod version_mistakes;
 

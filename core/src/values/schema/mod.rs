@@ -1,0 +1,33 @@
+//! The keys of the files. Each is declared once, for the JSON Schema that editors read and for the reader.
+//!
+//! What a schema cannot say (that the canary is a version of the service, that no two services claim a path)
+//! `coalmine validate` says. Whatever is valid there fits the schema; the tests name every difference.
+
+mod mapping;
+mod routes;
+mod rules;
+mod scalars;
+mod service;
+mod settings;
+mod version;
+
+use schemars::schema_for;
+use serde_json::Value;
+
+pub(super) use mapping::{Key, Mapping};
+pub(super) use routes::{Canary, MAX_PATHS, Match, Path, Primary, Routes};
+pub(super) use service::{ENDPOINT_SOURCES, Service, ServiceFile};
+pub(super) use settings::{Defaults, Gloo, Policy, Prune, SettingsFile, Timing};
+pub(super) use version::{
+    ExternalUpstream, Probes, RESERVED_KEYS, RESERVED_PREFIX, UpstreamReference, Version,
+};
+
+/// The schema of `services/*.yaml`.
+pub fn service() -> Value {
+    schema_for!(ServiceFile).to_value()
+}
+
+/// The schema of `coalmine.yaml`.
+pub fn settings() -> Value {
+    schema_for!(SettingsFile).to_value()
+}

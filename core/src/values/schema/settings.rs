@@ -1,0 +1,76 @@
+//! The keys of `coalmine.yaml`.
+
+use super::mapping::mapping;
+use super::routes::Routes;
+use super::scalars::{Count, Duration, Label, Step};
+use super::service::{Drift, Service, Upstream};
+use super::version::Version;
+
+mapping! {
+    /// Settings of a repository of rollouts. All of them are optional.
+    #[schemars(extend("type" = ["object", "null"]))]
+    SettingsFile {
+        /// What services share that do not say otherwise.
+        defaults: Option<Defaults>,
+        /// Gloo.
+        gloo: Option<Gloo>,
+        /// How long things may take.
+        timing: Option<Timing>,
+        /// What one commit may do.
+        policy: Option<Policy>,
+        /// What may be removed.
+        prune: Option<Prune>,
+    }
+}
+
+mapping! {
+    /// What services share that do not say otherwise.
+    Defaults {
+        /// Settings of every version that is not external.
+        deployment: Option<Version>,
+        /// The Kubernetes Service.
+        service: Option<Service>,
+        /// Who gets the requests. A default canary completes that of a service which names one.
+        routes: Option<Routes>,
+        /// More of the Upstreams' spec.
+        upstream: Option<Upstream>,
+        /// What is done when somebody else changes an object.
+        drift: Option<Drift>,
+    }
+}
+
+mapping! {
+    /// Gloo.
+    Gloo {
+        /// Where it runs; gloo-system by default.
+        namespace: Option<Label>,
+    }
+}
+
+mapping! {
+    /// How long things may take.
+    Timing {
+        /// The longest wait before a service counts as stalled; 5m by default.
+        deadline: Option<Duration>,
+        /// From Gloo's verdict until every proxy has the new routes; 3s by default.
+        settle: Option<Duration>,
+    }
+}
+
+mapping! {
+    /// What one commit may do.
+    Policy {
+        /// The biggest rise of a version's share, in percent.
+        max_step as "maxStep": Option<Step>,
+        /// Whether a version is tried by headers before it gets a share.
+        require_header_phase as "requireHeaderPhase": Option<bool>,
+    }
+}
+
+mapping! {
+    /// What may be removed.
+    Prune {
+        /// The most objects that one revision may remove.
+        limit: Option<Count>,
+    }
+}

@@ -1,0 +1,213 @@
+//! What the reader refuses although it fits the schema, and why a schema cannot say it.
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::Sides;
+use crate::problem::Problem;
+
+/// A mistake that only the reader finds.
+struct Difference {
+    /// What a right file has.
+    rule: &'static str,
+    /// Why the schema does not say so.
+    reason: &'static str,
+    /// The keys at which the reader finds the mistake: an expression for the whole path, without `defaults.`.
+    key: &'static str,
+    /// What the reader's message contains: an expression.
+    message: &'static str,
+    /// A file with the mistake, and no other.
+    example: &'static str,
+}
+
+const NUMBERS: &str =
+    "a number is checked as the text that is written, which a schema does not see";
+const OTHER_FILE: &str = "coalmine.yaml may say it, which the schema of one file does not see";
+const VALUES: &str = "a schema does not compare one value with another";
+
+/// Those of a service, most of which the defaults of `coalmine.yaml` can have too.
+const OF_A_SERVICE: [Difference; 19] = [
+    Difference {
+        rule: "routes are given, by the service or by the defaults",
+        reason: OTHER_FILE,
+        key: r"routes(\.primary(\.version)?|\.canary\.version)?",
+        message: "^the key is required",
+        example: "deployment: {v1: }",
+    },
+    Difference {
+        rule: "an apiGroup or domains are given, by the service or by the defaults",
+        reason: OTHER_FILE,
+        key: "routes",
+        message: "^`apiGroup` or `domains` is required",
+        example: "deployment: {v1: }\nroutes: {primary: {version: v1}}",
+    },
+    Difference {
+        rule: "a free key with nothing in it has a default",
+        reason: OTHER_FILE,
+        key: r"deployment(\.[^.]+)?\.(env|labels|annotations)\..+|routes\.canary\.headers\..+",
+        message: "^expected .*, found nothing$",
+        example: "deployment: {v1: {labels: {team: }}}\nroutes: {apiGroup: a, primary: {version: v1}}",
+    },
+    Difference {
+        rule: "a mapping of a patch with nothing in it has a default",
+        reason: OTHER_FILE,
+        key: r"deployment(\.[^.]+)?\.patch\.(metadata|spec|spec\.template|spec\.template\.metadata|metadata\.annotations|(spec\.template\.)?metadata\.labels)",
+        message: "identity",
+        example: "deployment: {v1: {patch: {spec: }}}\nroutes: {apiGroup: a, primary: {version: v1}}",
+    },
+    Difference {
+        rule: "a version that is routed to is deployed",
+        reason: VALUES,
+        key: r"routes\.(primary|canary)\.version",
+        message: "is not in `deployment`$",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v2}}",
+    },
+    Difference {
+        rule: "the canary is another version than the primary",
+        reason: VALUES,
+        key: r"routes\.canary\.version",
+        message: "is the primary version already$",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}, canary: {version: v1}}",
+    },
+    Difference {
+        rule: "a version that is an Upstream of its own needs the split by upstream",
+        reason: VALUES,
+        key: r"routes\.split",
+        message: "is an Upstream of its own, which has no subset",
+        example: "deployment: {v1: {external: {upstream: {name: vm}}}}\nroutes: {apiGroup: a, primary: {version: v1}}",
+    },
+    Difference {
+        rule: "service and version fit into one name",
+        reason: "the service's name is that of the file",
+        key: r"deployment\.[^.]+",
+        message: "characters, the most is 63$",
+        example: "deployment: {v1: , v23456789012345678901234567890123456789012345678901234567890123: }\nroutes: {apiGroup: a, primary: {version: v1}}",
+    },
+    Difference {
+        rule: "the number of replicas is written as a whole one",
+        reason: "3.0 is an integer to JSON Schema",
+        key: r"deployment(\.[^.]+)?\.(replicas|port)|service\.(port|targetPort)|routes\.canary\.(weight|shadow)|policy\.maxStep|prune\.limit",
+        message: r"^expected a whole number.*, found \d+\.0$",
+        example: "deployment: {v1: {replicas: 3.0}}\nroutes: {apiGroup: a, primary: {version: v1}}",
+    },
+    Difference {
+        rule: "a number that stands for a name is a name",
+        reason: NUMBERS,
+        key: r"namespace|gloo\.namespace|deployment(\.[^.]+)?\.external\.upstream\.namespace",
+        message: r#"^a namespace is lower-case letters, digits and `-` between them, found "-?[0-9.]+"$"#,
+        example: "namespace: 1.5\ndeployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}}",
+    },
+    Difference {
+        rule: "a number that stands for an apiGroup is a label's value",
+        reason: NUMBERS,
+        key: r"routes\.apiGroup",
+        message: r#"^a label's value .*, found "-[0-9.]+"$"#,
+        example: "deployment: {v1: }\nroutes: {apiGroup: -1, primary: {version: v1}}",
+    },
+    Difference {
+        rule: "a duration can be read",
+        reason: "durations are written in more ways than an expression can list",
+        key: r"deployment(\.[^.]+)?\.drain|timing\.(deadline|settle)",
+        message: "^expected a duration",
+        example: "deployment: {v1: {drain: soon}}\nroutes: {apiGroup: a, primary: {version: v1}}",
+    },
+    Difference {
+        rule: "pods end after whole seconds, and within an hour",
+        reason: "a schema does not reckon with durations",
+        key: r"deployment(\.[^.]+)?\.drain",
+        message: "^expected whole seconds, at most 1h",
+        example: "deployment: {v1: {drain: 61m}}\nroutes: {apiGroup: a, primary: {version: v1}}",
+    },
+    Difference {
+        rule: "a regular expression can be read",
+        reason: "the language of regular expressions is not regular",
+        key: r"routes\.(paths\[\d+\]\.regex|paths\[\d+\]\.queryParameters\..+\.regex|canary\.headers\..+\.regex)",
+        message: "^not a regular expression",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}, paths: [{regex: '('}]}",
+    },
+    Difference {
+        rule: "a variable is listed once",
+        reason: VALUES,
+        key: r"deployment(\.[^.]+)?\.env\[\d+\]",
+        message: "^the variable is listed twice",
+        example: "deployment: {v1: {env: [{name: A}, {name: A, value: b}]}}\nroutes: {apiGroup: a, primary: {version: v1}}",
+    },
+    Difference {
+        rule: "a domain is listed once",
+        reason: VALUES,
+        key: r"routes\.domains\[\d+\]",
+        message: "^the domain is listed twice",
+        example: "deployment: {v1: }\nroutes: {domains: [a.example, A.example], primary: {version: v1}}",
+    },
+    Difference {
+        rule: "a path is listed once",
+        reason: VALUES,
+        key: r"routes\.paths\[\d+\]",
+        message: "path is listed twice$",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}, paths: [{prefix: /a}, {prefix: /a, options: {}}]}",
+    },
+    Difference {
+        rule: "a path does not take another's requests",
+        reason: VALUES,
+        key: r"routes\.paths\[\d+\]",
+        message: "would take its requests",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}, paths: [{exact: /a/b, options: {timeout: 1s}}, {prefix: /a, methods: [GET]}]}",
+    },
+    Difference {
+        rule: "a route has one shadow",
+        reason: "the two shadows stand in different mappings, whose defaults may stand in coalmine.yaml",
+        key: r"routes\.canary",
+        message: "exclude each other$",
+        example: "deployment: {v1: , v2: }\nroutes: {apiGroup: a, primary: {version: v1}, canary: {version: v2, shadow: 5}, options: {shadowing: {}}}",
+    },
+];
+
+/// Those of `coalmine.yaml` alone.
+const OF_SETTINGS: [Difference; 1] = [Difference {
+    rule: "a wait has a deadline",
+    reason: "a schema does not reckon with durations",
+    key: r"timing\.deadline",
+    message: "^expected more than nothing",
+    example: "timing: {deadline: 0s}",
+}];
+
+/// The settings beside a service that needs no defaults.
+pub(super) fn none() -> Value {
+    Value::Null
+}
+
+/// Whether a problem is one that a schema cannot see.
+pub(super) fn is_known(problem: &Problem) -> bool {
+    thread_local! {
+        static KNOWN: Vec<(Regex, Regex)> = OF_A_SERVICE.iter().chain(&OF_SETTINGS).map(Difference::compiled).collect();
+    }
+    let key = problem.key.strip_prefix("defaults.").unwrap_or(&problem.key);
+    KNOWN.with(|known| {
+        known.iter().any(|(path, message)| path.is_match(key) && message.is_match(&problem.message))
+    })
+}
+
+impl Difference {
+    fn compiled(&self) -> (Regex, Regex) {
+        let key = Regex::new(&format!("^({})$", self.key)).expect("an expression");
+        (key, Regex::new(self.message).expect("an expression"))
+    }
+}
+
+#[test]
+fn each_difference_has_a_file_that_fits_the_schema_and_is_refused_for_it() {
+    let (service, settings) = (Sides::of_service(none()), Sides::of_settings());
+    let of_service = OF_A_SERVICE.iter().map(|difference| (&service, difference));
+    let of_settings = OF_SETTINGS.iter().map(|difference| (&settings, difference));
+    for (sides, difference) in of_service.chain(of_settings) {
+        let Difference { rule, reason, example, .. } = difference;
+        let file: Value = serde_yaml::from_str(example).expect("YAML");
+        assert_eq!(sides.fits(&file), Ok(()), "{rule}: the schema says it now, although {reason}");
+        let problems = sides.read(&file).expect_err(rule);
+        let (key, message) = difference.compiled();
+        for problem in &problems {
+            assert!(key.is_match(&problem.key), "{rule}: {problem}");
+            assert!(message.is_match(&problem.message), "{rule}: {problem}");
+        }
+    }
+}

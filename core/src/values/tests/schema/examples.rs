@@ -1,0 +1,158 @@
+//! Right files in which every key stands, each short, so that a mistake in it is soon found.
+
+use serde_json::{Value, json};
+
+/// Services that need no defaults.
+pub(super) fn services() -> Vec<Value> {
+    let routes = |more: Value| {
+        let mut routes = json!({"apiGroup": "example", "primary": {"version": "v1"}});
+        merge(&mut routes, more);
+        json!({"deployment": {"v1": {}, "v2": null}, "routes": routes})
+    };
+    let version = |version: Value| {
+        let routes = json!({"apiGroup": "example", "primary": {"version": "v1"}});
+        json!({"deployment": {"v1": version}, "routes": routes})
+    };
+    let mut services: Vec<_> = versions().into_iter().map(version).collect();
+    services.extend(route_sections().into_iter().map(routes));
+    services.push(json!({
+        "namespace": "shop",
+        "deployment": {"v1": {}},
+        "service": {"port": 80, "targetPort": "http"},
+        "routes": {"domains": ["echo.example", "*"], "primary": {"version": "v1"}},
+        "upstream": {"useHttp2": true},
+        "adopt": false,
+        "keep": true,
+        "drift": "report",
+    }));
+    services.push(json!({
+        "deployment": {"v1": {"external": {"upstream": {"name": "vm", "namespace": "edge"}}}},
+        "service": {"targetPort": 8080},
+        "routes": {
+            "apiGroup": "example",
+            "primary": {"version": "v1"},
+            "split": "upstream",
+            "fallback": "none",
+        },
+    }));
+    services
+}
+
+/// Files called `coalmine.yaml`.
+pub(super) fn settings() -> Vec<Value> {
+    let mut settings: Vec<_> = versions()
+        .into_iter()
+        .map(|version| json!({"defaults": {"deployment": version}}))
+        .chain(route_sections().into_iter().map(|routes| json!({"defaults": {"routes": routes}})))
+        .collect();
+    settings.push(json!({
+        "gloo": {"namespace": "edge"},
+        "timing": {"deadline": "90s", "settle": "500ms"},
+        "policy": {"maxStep": 20, "requireHeaderPhase": true},
+        "prune": {"limit": 10},
+    }));
+    settings.push(json!({"defaults": {
+        "deployment": {"external": {"upstream": {"name": "vm", "namespace": "edge"}}},
+        "service": {"port": 80, "targetPort": 8080},
+        "routes": {"domains": ["echo.example"], "primary": {"version": "v9"}},
+        "upstream": {"useHttp2": true},
+        "drift": "ignore",
+    }}));
+    settings.push(defaults());
+    settings
+}
+
+/// A `coalmine.yaml` that says something in every mapping in which a service's `null` leaves the default.
+pub(super) fn defaults() -> Value {
+    json!({"defaults": {
+        "deployment": {
+            "env": {"MODE": "x"},
+            "probes": {"liveness": {"periodSeconds": 5}},
+            "labels": {"team": "a"},
+            "annotations": {"note": "b"},
+            "patch": patch(),
+        },
+        "service": {"port": 8000},
+        "routes": {
+            "apiGroup": "example",
+            "primary": {"version": "v1"},
+            "canary": {"version": "v2", "headers": {"stage": "canary"}},
+        },
+        "upstream": {"useHttp2": true},
+        "drift": "report",
+    }})
+}
+
+fn patch() -> Value {
+    json!({
+        "metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}},
+        "spec": {"minReadySeconds": 3, "template": {"metadata": {"labels": {"e": "f"}}}},
+    })
+}
+
+fn versions() -> Vec<Value> {
+    let secret = json!({"secretKeyRef": {"name": "s", "key": "k"}});
+    vec![
+        json!({
+            "replicas": 2,
+            "image": "registry.example/echo:1",
+            "args": ["-p", 8080],
+            "port": 8080,
+            "imagePullPolicy": "IfNotPresent",
+            "resources": {"limits": {"memory": "1Gi"}},
+            "serviceAccountName": "echo",
+            "drain": "1m 30s",
+        }),
+        json!({"env": {"MODE": "x", "SECRET": {"valueFrom": secret}}}),
+        json!({"env": [{"name": "MODE", "value": "x"}, {"name": "SECRET", "valueFrom": secret}]}),
+        json!({
+            "probes": {"readiness": {"tcpSocket": {"port": 1}}, "liveness": false, "startup": {}},
+            "labels": {"team": "a"},
+            "annotations": {"note": "b"},
+        }),
+        json!({"patch": patch()}),
+        json!({"external": true}),
+    ]
+}
+
+fn route_sections() -> Vec<Value> {
+    vec![
+        json!({
+            "apiGroup": "example",
+            "paths": [
+                {"prefix": "/a", "methods": ["GET"], "options": {"timeout": "5s"}},
+                {
+                    "exact": "/b",
+                    "queryParameters": {
+                        "p": "1",
+                        "q": {"value": "2", "invert": false},
+                        "r": {"regex": "a|b"},
+                        "s": {"present": true},
+                    },
+                },
+                {"regex": "/c.*", "rest": {"functionName": "f"}},
+            ],
+            "options": {"timeout": "5s"},
+        }),
+        json!({
+            "canary": {
+                "version": "v2",
+                "headers": {
+                    "stage": "canary",
+                    "a": {"value": "2"},
+                    "b": {"regex": "a|b", "invert": true},
+                    "c": {"present": true},
+                },
+                "weight": 50,
+                "shadow": 5,
+            },
+            "split": "subset",
+            "fallback": "any",
+        }),
+    ]
+}
+
+fn merge(into: &mut Value, more: Value) {
+    let (Value::Object(into), Value::Object(more)) = (into, more) else { return };
+    into.extend(more);
+}
