@@ -2,8 +2,9 @@
 
 use std::fmt::{self, Display};
 
+use crate::source::SourceError;
 use coalmine_core::edit::EditError;
-use coalmine_core::reason::{ClusterError, Hinted};
+use coalmine_core::reason::{Advice, ClusterError, Hinted};
 
 /// An error that says what to do about it.
 #[derive(Debug)]
@@ -83,7 +84,11 @@ fn hint_of(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     ) -> Option<String> {
         cause.downcast_ref::<E>()?.hint()
     }
-    of::<Advised>(cause).or_else(|| of::<ClusterError>(cause)).or_else(|| of::<EditError>(cause))
+    of::<Advised>(cause)
+        .or_else(|| of::<Advice>(cause))
+        .or_else(|| of::<ClusterError>(cause))
+        .or_else(|| of::<EditError>(cause))
+        .or_else(|| of::<SourceError>(cause))
 }
 
 #[cfg(test)]
@@ -103,6 +108,17 @@ mod tests {
         assert_eq!(wrong, "cannot begin: cannot read a; b: no such file");
         assert_eq!(hints, ["make it"]);
         assert_eq!(line(&error), "cannot begin: cannot read a; b: no such file; make it");
+    }
+
+    #[test]
+    fn the_hint_of_the_source_and_that_of_a_secret_are_not_part_of_what_is_wrong() {
+        let (repository, branch) = ("file:///a".to_owned(), "main".to_owned());
+        let empty = anyhow::Error::from(SourceError::RepositoryEmpty { repository, branch });
+        let (wrong, hints) = wrong_and_hints(&empty);
+        assert_eq!(wrong, "git repository file:///a is empty");
+        assert_eq!(hints, ["push branch `main` to it"]);
+        let short = anyhow::Error::from(Advice::new("too short", "make one"));
+        assert_eq!(wrong_and_hints(&short), ("too short".into(), vec!["make one".into()]));
     }
 
     #[test]

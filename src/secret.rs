@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use coalmine_core::reason::Advice;
+
 /// The fewest bytes a secret may have. A guess at one that can be guessed needs no signature.
 const SHORTEST: usize = 16;
 
@@ -17,13 +19,12 @@ impl Secret {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(text: &[u8]) -> Result<Self, String> {
+    pub fn parse(text: &[u8]) -> Result<Self, Advice> {
         let secret = text.trim_ascii();
         if secret.len() < SHORTEST {
-            return Err(format!(
-                "it has {} bytes, and at least {SHORTEST} are needed; make one with \
-                 `openssl rand -hex 32`, for this file and for the other side",
-                secret.len()
+            return Err(Advice::new(
+                format_args!("it has {} bytes, and at least {SHORTEST} are needed", secret.len()),
+                "make one with `openssl rand -hex 32`, for this file and for the other side",
             ));
         }
         Ok(Self(secret.to_vec()))
@@ -67,11 +68,10 @@ impl SecretFile {
     ///
     /// # Errors
     /// The file's name, and why it cannot be used.
-    pub fn read(&self) -> Result<Secret, String> {
-        let named =
-            |detail: String| format!("{} file {}: {detail}", self.what, self.path.display());
-        let text = std::fs::read(&self.path).map_err(|error| named(error.to_string()))?;
-        Secret::parse(&text).map_err(named)
+    pub fn read(&self) -> Result<Secret, Advice> {
+        let named = |detail: &str| format!("{} file {}: {detail}", self.what, self.path.display());
+        let text = std::fs::read(&self.path).map_err(|error| named(&error.to_string()))?;
+        Secret::parse(&text).map_err(|advice| advice.reworded(named))
     }
 }
 
@@ -91,7 +91,10 @@ mod tests {
     #[test]
     fn a_secret_that_can_be_guessed_is_refused() {
         let error = Secret::parse(b"  hunter2 \n").err().unwrap();
-        assert!(error.starts_with("it has 7 bytes, and at least 16 are needed"), "{error}");
+        assert!(
+            error.to_string().starts_with("it has 7 bytes, and at least 16 are needed"),
+            "{error}"
+        );
     }
 
     /// RFC 4231, test case 6: a key longer than the block, which is hashed first.

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use coalmine::source::{Change, Credentials, Policy, Revision, Source, SourceConfig, SourceError};
+use coalmine_core::reason::Hinted;
 use coalmine_core::tree::Tree;
 use git2::{ObjectType, Oid, Repository, Signature};
 
@@ -199,7 +200,7 @@ async fn a_path_that_the_revision_lacks_fails_only_when_the_tree_is_read() {
     let config = SourceConfig { path: "service".to_owned(), ..fixture.config() };
     let source = Source::new(config).unwrap();
     let revision = source.fetch().await.unwrap();
-    let error = source.tree(&revision).unwrap_err().to_string();
+    let error = source.tree(&revision).unwrap_err().line();
     assert!(error.contains("has no folder `service` (did you mean `services`?)"), "{error}");
     assert!(error.contains(revision.short()), "{error}");
 }
@@ -212,7 +213,7 @@ async fn a_repository_that_does_not_exist_is_said_not_to() {
         let error = fixture.source_at(&repository).fetch().await.unwrap_err();
         assert!(matches!(error, SourceError::RepositoryMissing { .. }), "{error:?}");
         let expected = format!("git repository {repository} does not exist");
-        assert!(error.to_string().starts_with(&expected), "{error}");
+        assert!(error.line().starts_with(&expected), "{error}");
     }
     let folder = fixture.folder.path().display().to_string();
     let error = fixture.source_at(&folder).fetch().await.unwrap_err();
@@ -225,11 +226,11 @@ async fn an_empty_repository_is_told_from_one_without_the_branch() {
     let source = fixture.source();
     let error = source.fetch().await.unwrap_err();
     assert!(matches!(error, SourceError::RepositoryEmpty { .. }), "{error:?}");
-    assert!(error.to_string().ends_with("is empty; push branch `main` to it"), "{error}");
+    assert!(error.line().ends_with("is empty; push branch `main` to it"), "{error}");
 
     fixture.commit("mian", "one", None);
     fixture.commit("develop", "one", None);
-    let error = source.fetch().await.unwrap_err().to_string();
+    let error = source.fetch().await.unwrap_err().line();
     assert!(
         error.ends_with(
             "has no branch `main` (did you mean `mian`?); it has `develop`, `mian`; push the branch or \
@@ -335,7 +336,7 @@ async fn two_daemons_on_one_state_directory_do_not_disturb_each_other() {
     lock.lock().unwrap();
     let error = fixture.source().fetch().await.unwrap_err();
     assert!(matches!(error, SourceError::Busy { .. }), "{error:?}");
-    assert!(error.to_string().ends_with("give every daemon its own --state-dir"), "{error}");
+    assert!(error.line().ends_with("give every daemon its own --state-dir"), "{error}");
     lock.unlock().unwrap();
     fixture.source().fetch().await.unwrap();
 }
@@ -369,7 +370,7 @@ async fn a_server_that_hangs_ends_the_child_at_the_deadline() {
         let error = source.fetch().await.unwrap_err();
         assert_eq!(error, SourceError::Deadline { repository: repository.clone(), deadline });
         let expected = format!("git repository {repository} sent nothing for 300ms");
-        assert!(error.to_string().starts_with(&expected), "{error}");
+        assert!(error.line().starts_with(&expected), "{error}");
         match server.accept() {
             Ok((connection, _)) => break connection,
             Err(error) => assert!(Instant::now() < end, "no child reaches the server: {error}"),
@@ -489,7 +490,7 @@ async fn a_server_that_wants_a_token_says_which_flag_is_missing() {
     let server = web_server("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"git\"");
     let error = fixture.source_at(&server).fetch().await.unwrap_err();
     assert_eq!(
-        error.to_string(),
+        error.line(),
         format!(
             "git repository {server} refused us: it asks for a token; name its file with --git-token-file"
         )
@@ -502,7 +503,7 @@ async fn a_web_server_without_the_repository_says_that_it_is_missing() {
     let server = web_server("HTTP/1.1 404 Not Found");
     let error = fixture.source_at(&server).fetch().await.unwrap_err();
     assert!(matches!(error, SourceError::RepositoryMissing { .. }), "{error:?}");
-    assert!(error.to_string().contains("404"), "{error}");
+    assert!(error.line().contains("404"), "{error}");
 }
 
 #[tokio::test]
@@ -512,12 +513,12 @@ async fn a_server_that_is_down_or_breaks_is_unreachable() {
     drop(listener);
     let error = fixture.source_at(&down).fetch().await.unwrap_err();
     assert!(matches!(error, SourceError::Unreachable { .. }), "{error:?}");
-    assert!(error.to_string().contains("the next poll tries again"), "{error}");
+    assert!(error.line().contains("the next poll tries again"), "{error}");
 
     let breaking = web_server("HTTP/1.1 503 Service Unavailable");
     let error = fixture.source_at(&breaking).fetch().await.unwrap_err();
     assert!(matches!(error, SourceError::Unreachable { .. }), "{error:?}");
-    assert!(error.to_string().contains("503"), "{error}");
+    assert!(error.line().contains("503"), "{error}");
 }
 
 #[tokio::test]
@@ -526,13 +527,13 @@ async fn a_child_that_cannot_do_its_part_is_reported_with_its_last_words() {
     let program = |program: &str| {
         Source::new(SourceConfig { program: PathBuf::from(program), ..fixture.config() }).unwrap()
     };
-    let error = program("/no/such/program").fetch().await.unwrap_err().to_string();
+    let error = program("/no/such/program").fetch().await.unwrap_err().line();
     assert!(error.contains("/no/such/program cannot be started"), "{error}");
 
     let script = fixture.folder.path().join("broken");
     fs::write(&script, "#!/bin/sh\nread request\necho noise\necho out of memory >&2\nexit 3\n")
         .unwrap();
     fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let error = program(script.to_str().unwrap()).fetch().await.unwrap_err().to_string();
+    let error = program(script.to_str().unwrap()).fetch().await.unwrap_err().line();
     assert!(error.ends_with("the child ended with exit status: 3: out of memory"), "{error}");
 }

@@ -7,6 +7,7 @@ use coalmine::source::{
     CommitId, Credentials, Policy, Revision, Rewind, Signatures, Source, SourceConfig, SourceError,
     TrustedKeys,
 };
+use coalmine_core::reason::Hinted;
 use git2::{Oid, Repository, Signature};
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::{HashAlg, LineEnding, PrivateKey};
@@ -145,10 +146,10 @@ async fn a_rewritten_history_is_refused_by_both_names_and_forgotten_by_no_restar
         assert_eq!(error.refused_revision(), Some(other.as_str()));
         let expected = format!(
             "branch `main` was rewritten: its newest commit {other} (\"other\" by Ada) does not descend from \
-             {second}, which was accepted last and stays applied."
+             {second}, which was accepted last and stays applied; "
         );
-        assert!(error.to_string().starts_with(&expected), "{error}");
-        assert!(error.to_string().ends_with(&format!("--allow-rewind={other}")), "{error}");
+        assert!(error.line().starts_with(&expected), "{error}");
+        assert!(error.line().ends_with(&format!("--allow-rewind={other}")), "{error}");
     }
     restarted.tree(&restarted.accepted().unwrap()).expect("what is applied stays readable");
 }
@@ -273,9 +274,9 @@ async fn an_unsigned_commit_is_refused_by_its_name_and_what_was_accepted_stays()
     assert_eq!(error.refused_revision(), Some(second.as_str()));
     let expected = format!(
         "branch `main` at {second} is not accepted: commit {second} (\"two\", which says it is by Ada) cannot be \
-         trusted, since it is not signed. What was accepted last stays applied."
+         trusted, since it is not signed. What was accepted last stays applied; "
     );
-    assert!(error.to_string().starts_with(&expected), "{error}");
+    assert!(error.line().starts_with(&expected), "{error}");
     assert_eq!(source.accepted().unwrap().id, first);
     let third = fixture.push_signed("three", &[&first], Some(&ada));
     assert_eq!(follow(&source).await.unwrap().id, third, "once it is gone nothing is left of it");
@@ -359,7 +360,7 @@ async fn a_key_file_that_cannot_be_used_stops_the_start_and_later_every_new_comm
     let keys = vec![TrustedKeys::Ssh(file.clone())];
     let policy = Policy { signatures: Signatures { keys, after: None }, ..Policy::default() };
     let config = SourceConfig { policy, ..fixture.config() };
-    let error = Source::new(config).unwrap_err().to_string();
+    let error = Source::new(config).unwrap_err().line();
     assert_eq!(
         error,
         format!("file {} of --verify: No such file or directory (os error 2)", file.display())

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::reason::Advice;
 use crate::sanitize::{harmless, has_shape};
 
 /// A place in a file, and how many characters from there on it is about.
@@ -42,6 +43,15 @@ impl Problem {
     /// A problem without a next step; see [`Problem::help`].
     pub fn new(at: &Location, key: impl Into<String>, message: impl Into<String>) -> Self {
         Self { at: at.clone(), key: key.into(), message: message.into(), help: None }
+    }
+
+    /// What is wrong and where, and the next step.
+    pub fn advice(&self) -> Advice {
+        let wrong = Self { help: None, ..self.clone() };
+        match &self.help {
+            Some(help) => Advice::new(wrong, harmless(help)),
+            None => wrong.to_string().into(),
+        }
     }
 
     /// Adds the next step.

@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use super::connection::Connection;
 use super::diff::print_line;
 use super::wait::{Follow, Wanted, seconds};
 use crate::checkout::{Checkout, Descent, FileEdit, Made, Publish, Remote};
-use crate::hint::Advise;
+use crate::hint::{Advise, advised};
 use coalmine_core::diff;
 use coalmine_core::edit::{Edited, Verb, edit, valid};
 use coalmine_core::proposal::{Proposal, text};
+use coalmine_core::reason::Hinted;
 use coalmine_core::sanitize::harmless;
 use coalmine_core::tree::Tree;
 use coalmine_core::values::{Repository, Service, service_file};
@@ -81,14 +82,15 @@ impl Act {
             let prepared = self.prepare(&checkout, request, now)?;
             if prepared.before != first.before {
                 let newest = checkout.revision(now)?;
-                bail!(
-                    "somebody changed {} meanwhile; the branch is now at {} ({}, by {}). Look at it and say \
-                     it again",
-                    self.service,
-                    newest.short(),
-                    harmless(&newest.subject),
-                    harmless(&newest.author)
-                );
+                return Err(advised(
+                    format_args!("somebody changed {} meanwhile", self.service),
+                    format_args!(
+                        "the branch is now at {} ({}, by {}). Look at it and say it again",
+                        newest.short(),
+                        harmless(&newest.subject),
+                        harmless(&newest.author)
+                    ),
+                ));
             }
             Ok(prepared.edit)
         })?;
@@ -128,7 +130,13 @@ impl Act {
         let proposal = Proposal::of(&tree, &after);
         let objections = proposal.objections(&self.service);
         if !objections.is_empty() {
-            bail!("{} would not be accepted: {}", self.service, objections.join("; "));
+            let wrong: Vec<String> = objections.iter().map(ToString::to_string).collect();
+            let wrong = format!("{} would not be accepted: {}", self.service, wrong.join("; "));
+            let hints: Vec<String> = objections.iter().filter_map(Hinted::hint).collect();
+            return Err(match hints.is_empty() {
+                true => anyhow::Error::msg(wrong),
+                false => advised(wrong, hints.join("; ")),
+            });
         }
         let transition = proposal.services.iter().find(|it| it.service == self.service);
         let transition = transition.map(|it| match (&it.before, &it.after) {

@@ -148,7 +148,7 @@ impl Run {
             anyhow::bail!("{flag} needs an address to --listen at");
         }
         let file = SecretFile { what, path: path.to_owned() };
-        file.read().map_err(anyhow::Error::msg)?;
+        file.read()?;
         Ok(file)
     }
 

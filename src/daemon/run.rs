@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -10,6 +9,7 @@ use super::source_loop::{JITTER, SOURCE_LOOP};
 use super::{Daemon, Options};
 use crate::cluster::Cluster;
 use crate::election::{self, Leadership};
+use crate::hint::{Advise, advised};
 use crate::notify::{Notifier, Place, Receivers};
 use crate::page;
 use crate::report::{self, Endpoint, Shown};
@@ -43,7 +43,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         Some(address) => {
             let listener = TcpListener::bind(address)
                 .await
-                .with_context(|| format!("cannot listen on {address}; choose another --listen"))?;
+                .advise(|| (format!("cannot listen on {address}"), "choose another --listen"))?;
             tracing::info!(address = %listener.local_addr()?, "status at / and /api/services");
             let pages = page::routes(shown.board.clone());
             let endpoint = Endpoint { shown: shown.clone(), access: options.access, pages, hooks };
@@ -116,7 +116,8 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
     };
     let left = tokio::time::timeout(SHUTDOWN, leaving).await;
     if let Some(fault) = fault {
-        anyhow::bail!("internal error: {fault}; the daemon ends, so that it starts anew");
+        let wrong = format!("internal error: {fault}");
+        return Err(advised(wrong, "the daemon ends, so that it starts anew"));
     }
     match left {
         Ok(result) => result,

@@ -6,6 +6,7 @@ use super::Daemon;
 use crate::election::Leadership;
 use crate::hint;
 use crate::source::{Revision, Source, SourceError, Trigger, next_poll};
+use coalmine_core::reason::Hinted;
 
 /// How far polls spread around the interval, as a fraction of it.
 pub(super) const JITTER: f64 = 0.1;
@@ -63,7 +64,7 @@ impl Daemon {
                     if accepted.is_none() && !matches!(error, SourceError::Busy { .. }) {
                         accepted = self.resume(source, leadership).await;
                     }
-                    self.complain(error.refused_revision(), &error.to_string());
+                    self.complain(error.refused_revision(), &error.line());
                 }
             }
             tokio::select! {

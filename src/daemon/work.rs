@@ -7,6 +7,7 @@ use anyhow::bail;
 
 use super::Manner;
 use super::request::{DesiredState, ServiceRequest};
+use crate::hint::advised;
 use crate::reconcile::Conduct;
 use crate::scheduler::KnownServices;
 use coalmine_core::object::{Manifest, ObjectId};
@@ -95,20 +96,24 @@ impl Work {
         let revision = self.requests.first().map(|request| request.revision.to_string());
         let revision = revision.unwrap_or_default();
         if !gone.is_empty() && repository.services.is_empty() {
-            bail!(
-                "revision {revision} has no services at all and {} are in the cluster; nothing is \
-                 deleted, check --path and --branch, or say --allow-prune-all",
-                gone.len()
-            );
+            return Err(advised(
+                format_args!(
+                    "revision {revision} has no services at all and {} are in the cluster",
+                    gone.len()
+                ),
+                "nothing is deleted, check --path and --branch, or say --allow-prune-all",
+            ));
         }
         let Some(limit) = repository.settings.prune_limit else { return Ok(gone) };
         let to_prune = self.count_to_prune(inventory, &gone);
         if to_prune > usize::try_from(limit)? {
-            bail!(
-                "revision {revision} would delete {to_prune} objects, more than the {limit} of \
-                 prune.limit in coalmine.yaml; nothing is changed, push it in smaller parts, raise \
-                 the limit, or say --allow-prune-all"
-            );
+            return Err(advised(
+                format_args!(
+                    "revision {revision} would delete {to_prune} objects, more than the {limit} of \
+                     prune.limit in coalmine.yaml"
+                ),
+                "nothing is changed, push it in smaller parts, raise the limit, or say --allow-prune-all",
+            ));
         }
         Ok(gone)
     }
@@ -150,6 +155,7 @@ pub(super) fn joined(problems: &[Problem]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint;
     use crate::shard::Shard;
     use coalmine_core::tree::Tree;
     use coalmine_core::values::Drift;
@@ -210,7 +216,7 @@ mod tests {
         let inventory = [owned("Upstream", "echo", false)];
         let platform =
             [("platform/echo.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: echo}\n")];
-        let error = orphans(&platform, &inventory).expect_err("refused").to_string();
+        let error = hint::line(&orphans(&platform, &inventory).expect_err("refused"));
         assert!(error.contains("check --path"), "{error}");
         let allowed = Manner { prune_all: true, ..MANNER };
         assert_eq!(orphans_in(allowed, &platform, &inventory).expect("allowed"), ["echo"]);

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde_json::json;
 
+use crate::hint::Advise;
 use crate::report::{State, Summary};
 use crate::source::token;
 
@@ -103,8 +104,9 @@ impl CommitStatus {
         instance: &str,
         page: Option<Url>,
     ) -> anyhow::Result<Self> {
-        let (host, project) = host_and_project(repository).with_context(|| {
-            format!("{repository} does not tell a forge and a project; give --repo an https or ssh address")
+        let (host, project) = host_and_project(repository).advise(|| {
+            let wrong = format!("{repository} does not tell a forge and a project");
+            (wrong, "give --repo an https or ssh address")
         })?;
         let usual = match (forge, host.as_str()) {
             (Forge::Github, "github.com") => "https://api.github.com/".to_owned(),

@@ -82,7 +82,7 @@ impl Webhook {
         let body = body.to_string();
         let mut request = http.post(self.url.clone()).header("Content-Type", "application/json");
         if let Some(secret) = &self.secret {
-            let secret = secret.read().map_err(anyhow::Error::msg)?;
+            let secret = secret.read()?;
             let signature = secret.signature(body.as_bytes());
             request = request.header("X-Coalmine-Signature-256", format!("sha256={signature}"));
         }

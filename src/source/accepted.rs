@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SourceError;
 use super::revision::Revision;
+use coalmine_core::reason::Advice;
 
 /// The file inside the state directory.
 const FILE: &str = "accepted.json";
@@ -40,9 +41,10 @@ impl Accepted {
         let path = directory.join(FILE);
         let unreadable = |detail: String| SourceError::Disk {
             path: path.clone(),
-            detail: format!(
-                "{detail}; it names the commit that was accepted last. Mend it, or remove it to start \
-                 with whatever the branch has now"
+            detail: Advice::new(
+                detail,
+                "it names the commit that was accepted last. Mend it, or remove it to start with whatever the \
+                 branch has now",
             ),
         };
         let text = match fs::read(&path) {
@@ -63,7 +65,7 @@ impl Accepted {
         let path = directory.join(FILE);
         let growing = path.with_extension("json.new");
         self.write(directory, &growing, &path)
-            .map_err(|error| SourceError::Disk { path, detail: error.to_string() })
+            .map_err(|error| SourceError::Disk { path, detail: error.to_string().into() })
     }
 
     fn write(&self, directory: &Path, growing: &PathBuf, path: &PathBuf) -> std::io::Result<()> {
@@ -79,6 +81,7 @@ impl Accepted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use coalmine_core::reason::Hinted;
 
     fn accepted(id: &str) -> Accepted {
         Accepted {
@@ -119,6 +122,6 @@ mod tests {
         fs::write(folder.path().join(FILE), "{").unwrap();
         let error = Accepted::load(folder.path(), "file:///srv/a.git", "main").unwrap_err();
         assert!(error.to_string().contains("accepted.json: EOF while parsing"), "{error}");
-        assert!(error.to_string().contains("remove it to start with"), "{error}");
+        assert!(error.line().contains("remove it to start with"), "{error}");
     }
 }

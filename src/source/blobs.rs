@@ -169,6 +169,7 @@ mod tests {
     use git2::{FileMode, Oid, Signature};
 
     use super::*;
+    use coalmine_core::reason::Hinted;
 
     /// A bare repository whose single commit has these entries at its root.
     struct Fixture {
@@ -216,7 +217,7 @@ mod tests {
             collect(&self.repository, revision, path, previous, limits).map_err(|error| match error
             {
                 ReadError::Git(error) => format!("git: {}", error.message()),
-                ReadError::Source(error) => error.to_string(),
+                ReadError::Source(error) => error.line(),
             })
         }
     }
@@ -375,6 +376,6 @@ mod tests {
         let error = read(&folder.path().join("clone.git"), &"0".repeat(40), "", &Tree::default())
             .unwrap_err();
         assert!(matches!(error, SourceError::Damaged { .. }), "{error}");
-        assert!(error.to_string().ends_with("the next fetch makes it anew"), "{error}");
+        assert!(error.line().ends_with("the next fetch makes it anew"), "{error}");
     }
 }

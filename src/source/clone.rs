@@ -28,7 +28,7 @@ pub(super) fn fetch(request: &Request) -> Result<Revision, SourceError> {
     let directory = &request.directory;
     let disk = |error: std::io::Error| SourceError::Disk {
         path: directory.clone(),
-        detail: error.to_string(),
+        detail: error.to_string().into(),
     };
     fs::create_dir_all(directory).map_err(disk)?;
     let lock = File::create(directory.join("lock")).map_err(disk)?;
@@ -58,7 +58,7 @@ fn up_to_date(request: &Request) -> Result<Revision, SourceError> {
     let directory = &request.directory;
     let disk = |error: std::io::Error| SourceError::Disk {
         path: directory.clone(),
-        detail: error.to_string(),
+        detail: error.to_string().into(),
     };
     let clone = directory.join(CLONE);
     match packs(&clone) {
@@ -73,7 +73,7 @@ fn up_to_date(request: &Request) -> Result<Revision, SourceError> {
     remove(&growing).map_err(disk)?;
     Repository::init_bare(&growing).map_err(|error| SourceError::Disk {
         path: growing.clone(),
-        detail: error.message().to_owned(),
+        detail: error.message().to_owned().into(),
     })?;
     let revision =
         update(&Request { verify: true, ..request.clone() }, &growing).map_err(|failure| {

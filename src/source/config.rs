@@ -8,6 +8,7 @@ use super::error::SourceError;
 use super::location::{self, Transport};
 use super::patience::LONGEST;
 use super::policy::Policy;
+use coalmine_core::reason::Advice;
 
 /// The clone's folder inside the state directory.
 pub(super) const CLONE: &str = "clone.git";
@@ -59,7 +60,10 @@ impl SourceConfig {
         self.credentials.fit(&self.repository, transport)?;
         if !git2::Reference::is_valid_name(&format!("refs/heads/{}", self.branch)) {
             return Err(SourceError::Configuration {
-                detail: format!("`{}` is not a branch name; check --branch", self.branch),
+                detail: Advice::new(
+                    format_args!("`{}` is not a branch name", self.branch),
+                    "check --branch",
+                ),
             });
         }
         self.path = inside(&self.path)?;
@@ -76,8 +80,9 @@ pub(crate) fn inside(path: &str) -> Result<String, SourceError> {
             Component::CurDir | Component::RootDir => {}
             Component::ParentDir | Component::Prefix(_) => {
                 return Err(SourceError::Configuration {
-                    detail: format!(
-                        "the path `{path}` leaves the repository; give --path a folder inside it"
+                    detail: Advice::new(
+                        format_args!("the path `{path}` leaves the repository"),
+                        "give --path a folder inside it",
                     ),
                 });
             }
@@ -89,6 +94,7 @@ pub(crate) fn inside(path: &str) -> Result<String, SourceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use coalmine_core::reason::Hinted;
 
     fn config() -> SourceConfig {
         SourceConfig {
@@ -117,7 +123,7 @@ mod tests {
     fn a_path_that_leaves_the_repository_is_refused() {
         let config = SourceConfig { path: "a/../../b".to_owned(), ..config() };
         assert_eq!(
-            config.validated().unwrap_err().to_string(),
+            config.validated().unwrap_err().line(),
             "the path `a/../../b` leaves the repository; give --path a folder inside it"
         );
     }
@@ -126,7 +132,7 @@ mod tests {
     fn a_branch_name_that_git_forbids_is_refused() {
         for branch in ["", "a..b", "feature/*", "a b", "-\u{7}"] {
             let config = SourceConfig { branch: branch.to_owned(), ..config() };
-            let error = config.validated().unwrap_err().to_string();
+            let error = config.validated().unwrap_err().line();
             assert_eq!(error, format!("`{branch}` is not a branch name; check --branch"));
         }
     }

@@ -95,7 +95,11 @@ impl<'a> Contact<'a> {
             ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Os
         );
         Failure::Final(match (error.class(), error.code()) {
-            (_, ErrorCode::Auth) => SourceError::Authentication { repository, detail },
+            (_, ErrorCode::Auth) => {
+                let denial = self.answers.denial().cloned();
+                let detail = denial.unwrap_or_else(|| detail.into());
+                SourceError::Authentication { repository, detail }
+            }
             (ErrorClass::Ssh, ErrorCode::Certificate) => self.host_key(),
             (ErrorClass::Ssl, _) | (_, ErrorCode::Certificate) => {
                 SourceError::Certificate { repository, detail }
@@ -128,11 +132,11 @@ impl<'a> Contact<'a> {
 /// Returns its text.
 fn trust(known_hosts: &Path, home: &Path) -> Result<String, SourceError> {
     let text = fs::read_to_string(known_hosts)
-        .map_err(|error| unusable(known_hosts, error.to_string()))?;
+        .map_err(|error| unusable(known_hosts, error.to_string().into()))?;
     let folder = home.join(".ssh");
     fs::create_dir_all(&folder)
         .and_then(|()| fs::write(folder.join("known_hosts"), &text))
-        .map_err(|error| SourceError::Disk { path: folder, detail: error.to_string() })?;
+        .map_err(|error| SourceError::Disk { path: folder, detail: error.to_string().into() })?;
     Ok(text)
 }
 
@@ -140,6 +144,7 @@ fn trust(known_hosts: &Path, home: &Path) -> Result<String, SourceError> {
 mod tests {
     use super::*;
     use crate::source::{Credentials, Policy};
+    use coalmine_core::reason::Hinted;
 
     /// What a failure at this address is told as; the state directory holds `known_hosts`.
     fn told(repository: &str, known_hosts: &str, error: &git2::Error) -> String {
@@ -163,7 +168,7 @@ mod tests {
         }
         match contact.failure(error) {
             Failure::Final(error) => {
-                error.to_string().replace(&folder.path().display().to_string(), "STATE")
+                error.line().replace(&folder.path().display().to_string(), "STATE")
             }
             Failure::Clone(detail) => format!("clone: {detail}"),
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SourceError;
 use super::location::Transport;
+use coalmine_core::reason::Advice;
 
 /// The user name when none is configured. Servers that take tokens mostly ignore it.
 const USERNAME: &str = "git";
@@ -30,19 +31,23 @@ pub struct Credentials {
 impl Credentials {
     /// Checks that the credentials suit the transport.
     pub(super) fn fit(&self, repository: &str, transport: Transport) -> Result<(), SourceError> {
-        let problem = match transport {
-            Transport::Http if self.token_file.is_some() => {
-                "would send the token in clear over http; use https, or drop --git-token-file"
-            }
+        let problem: Advice = match transport {
+            Transport::Http if self.token_file.is_some() => Advice::new(
+                "would send the token in clear over http",
+                "use https, or drop --git-token-file",
+            ),
             Transport::Ssh if self.known_hosts_file.is_none() => {
                 "needs --git-known-hosts-file: without it nobody could tell the server from an impostor"
+                    .to_owned()
+                    .into()
             }
             Transport::Ssh if self.ssh_key_file.is_none() => {
-                "needs --git-ssh-key-file, a private key that may read it"
+                "needs --git-ssh-key-file, a private key that may read it".to_owned().into()
             }
             _ => return Ok(()),
         };
-        Err(SourceError::Configuration { detail: format!("git repository {repository} {problem}") })
+        let detail = problem.reworded(|problem| format!("git repository {repository} {problem}"));
+        Err(SourceError::Configuration { detail })
     }
 }
 
@@ -55,19 +60,22 @@ pub(super) struct Answers {
     token: Option<String>,
     ssh_key: Option<PathBuf>,
     offered: bool,
+    /// Why there was none; of an error of a callback libgit2 passes on the words only.
+    denial: Option<Advice>,
 }
 
 impl Answers {
     /// Reads the token, so that an unusable file is reported before anything is connected.
     pub(super) fn new(credentials: &Credentials) -> Result<Self, SourceError> {
         if let Some(key) = &credentials.ssh_key_file {
-            fs::metadata(key).map_err(|error| unusable(key, error.to_string()))?;
+            fs::metadata(key).map_err(|error| unusable(key, error.to_string().into()))?;
         }
         Ok(Self {
             username: credentials.username.clone().unwrap_or_else(|| USERNAME.to_owned()),
             token: credentials.token_file.as_deref().map(token).transpose()?,
             ssh_key: credentials.ssh_key_file.clone(),
             offered: false,
+            denial: None,
         })
     }
 
@@ -84,55 +92,72 @@ impl Answers {
         let again = std::mem::replace(&mut self.offered, true);
         if allowed.contains(CredentialType::USER_PASS_PLAINTEXT) {
             return match &self.token {
-                None => Err(denied("it asks for a token; name its file with --git-token-file")),
-                Some(_) if again => Err(denied(
-                    "it does not accept the token; check that --git-token-file is current and may read the \
-                     repository",
-                )),
+                None => Err(self.deny(Advice::new(
+                    "it asks for a token",
+                    "name its file with --git-token-file",
+                ))),
+                Some(_) if again => Err(self.deny(Advice::new(
+                    "it does not accept the token",
+                    "check that --git-token-file is current and may read the repository",
+                ))),
                 Some(token) => Cred::userpass_plaintext(username, token),
             };
         }
         if allowed.contains(CredentialType::SSH_KEY) {
             return match &self.ssh_key {
-                None => Err(denied("it asks for a key; name its file with --git-ssh-key-file")),
-                Some(_) if again => Err(denied(
-                    "it does not accept the key; check that the public half of --git-ssh-key-file is \
-                     registered there",
-                )),
+                None => Err(self.deny(Advice::new(
+                    "it asks for a key",
+                    "name its file with --git-ssh-key-file",
+                ))),
+                Some(_) if again => Err(self.deny(Advice::new(
+                    "it does not accept the key",
+                    "check that the public half of --git-ssh-key-file is registered there",
+                ))),
                 Some(key) => Cred::ssh_key(username, None, key, None),
             };
         }
-        Err(denied("it asks for a kind of credential that is not supported"))
+        let unsupported = "it asks for a kind of credential that is not supported".to_owned();
+        Err(self.deny(unsupported.into()))
+    }
+
+    /// Why there was no credential the last time.
+    pub(super) fn denial(&self) -> Option<&Advice> {
+        self.denial.as_ref()
+    }
+
+    fn deny(&mut self, denial: Advice) -> git2::Error {
+        let words = denial.to_string();
+        self.denial = Some(denial);
+        git2::Error::new(ErrorCode::Auth, ErrorClass::Callback, words)
     }
 }
 
+const ONE_LINE: &str = "its only line should be the token";
+
 /// The only line of a token's file.
 pub(crate) fn token(path: &Path) -> Result<String, SourceError> {
-    let text = fs::read_to_string(path).map_err(|error| unusable(path, error.to_string()))?;
+    let text =
+        fs::read_to_string(path).map_err(|error| unusable(path, error.to_string().into()))?;
     let token = text.trim();
     match token {
-        "" => Err(unusable(path, "it is empty; its only line should be the token".to_owned())),
-        _ if token.chars().any(char::is_control) => Err(unusable(
-            path,
-            "it has more than one line or control characters; its only line should be the token"
-                .to_owned(),
-        )),
+        "" => Err(unusable(path, Advice::new("it is empty", ONE_LINE))),
+        _ if token.chars().any(char::is_control) => {
+            let wrong = "it has more than one line or control characters";
+            Err(unusable(path, Advice::new(wrong, ONE_LINE)))
+        }
         _ => Ok(token.to_owned()),
     }
 }
 
 /// The error for a credential file that cannot be used.
-pub(super) fn unusable(path: &Path, detail: String) -> SourceError {
+pub(super) fn unusable(path: &Path, detail: Advice) -> SourceError {
     SourceError::CredentialFile { path: path.to_path_buf(), detail }
-}
-
-fn denied(message: &str) -> git2::Error {
-    git2::Error::new(ErrorCode::Auth, ErrorClass::Callback, message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use coalmine_core::reason::Hinted;
 
     fn file(content: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -142,7 +167,7 @@ mod tests {
     }
 
     fn fit(credentials: &Credentials, transport: Transport) -> Result<(), String> {
-        credentials.fit("REPO", transport).map_err(|error| error.to_string())
+        credentials.fit("REPO", transport).map_err(|error| error.line())
     }
 
     #[test]
@@ -198,7 +223,12 @@ mod tests {
     #[test]
     fn without_credentials_the_flag_that_is_missing_is_named() {
         let mut answers = Answers::new(&Credentials::default()).unwrap();
-        let mut ask = |allowed| answers.answer(None, allowed).err().unwrap().message().to_owned();
+        let mut ask = |allowed| {
+            let error = answers.answer(None, allowed).err().unwrap();
+            let denial = answers.denial().expect("it says why");
+            assert_eq!(error.message(), denial.to_string());
+            denial.line()
+        };
         assert!(ask(CredentialType::USER_PASS_PLAINTEXT).contains("--git-token-file"));
         assert!(ask(CredentialType::SSH_KEY).contains("--git-ssh-key-file"));
         assert!(ask(CredentialType::DEFAULT).contains("not supported"));
@@ -210,13 +240,13 @@ mod tests {
             let (_folder, path) = file(content);
             let credentials =
                 Credentials { token_file: Some(path.clone()), ..Credentials::default() };
-            let error = Answers::new(&credentials).unwrap_err().to_string();
+            let error = Answers::new(&credentials).unwrap_err().line();
             assert!(error.starts_with(&format!("credential file {}", path.display())), "{error}");
             assert!(error.contains(expected), "{error}");
         }
         let credentials =
             Credentials { token_file: Some("no/such/token".into()), ..Credentials::default() };
-        let error = Answers::new(&credentials).unwrap_err().to_string();
+        let error = Answers::new(&credentials).unwrap_err().line();
         assert!(error.starts_with("credential file no/such/token: No such file"), "{error}");
     }
 }

@@ -69,12 +69,13 @@ fn content(path: &Path, limit: u64) -> Result<Vec<u8>, SourceError> {
 }
 
 fn disk(path: &Path, error: &std::io::Error) -> SourceError {
-    SourceError::Disk { path: path.to_path_buf(), detail: error.to_string() }
+    SourceError::Disk { path: path.to_path_buf(), detail: error.to_string().into() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use coalmine_core::reason::Hinted;
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -87,7 +88,7 @@ mod tests {
     }
 
     fn message(root: &Path, limits: Limits) -> String {
-        let message = read(root, limits).unwrap_err().to_string();
+        let message = read(root, limits).unwrap_err().line();
         message.replace(&root.display().to_string(), "ROOT")
     }
 

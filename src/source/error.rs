@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::patience::LONGEST;
 use super::revision::Revision;
+use coalmine_core::reason::{Advice, Hinted};
 
 /// How many branches or folders a message lists.
 const LISTED: usize = 10;
 
-/// Why there is no new revision, or no tree. Each message says what to do next.
+/// Why there is no new revision, or no tree. Each has a hint that says what to do next.
 ///
 /// It travels from the fetching child to the daemon as JSON, so every variant is plain data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub enum SourceError {
     #[error("{detail}")]
     Configuration {
         /// What does not fit, and what to change.
-        detail: String,
+        detail: Advice,
     },
     /// A token, key or known hosts file that cannot be used.
     #[error("credential file {}: {detail}", path.display())]
@@ -28,12 +29,11 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        detail: String,
+        detail: Advice,
     },
     /// No repository there, or none that these credentials may see: servers often do not say which.
     #[error(
-        "git repository {repository} does not exist, or these credentials may not see it ({detail}); \
-         check --repo and who may read it"
+        "git repository {repository} does not exist, or these credentials may not see it ({detail})"
     )]
     RepositoryMissing {
         /// Its address.
@@ -42,7 +42,7 @@ pub enum SourceError {
         detail: String,
     },
     /// A repository without a single branch.
-    #[error("git repository {repository} is empty; push branch `{branch}` to it")]
+    #[error("git repository {repository} is empty")]
     RepositoryEmpty {
         /// Its address.
         repository: String,
@@ -50,11 +50,7 @@ pub enum SourceError {
         branch: String,
     },
     /// A repository without the branch that is followed.
-    #[error(
-        "git repository {repository} has no branch `{branch}`{}; it has {}; push the branch or change --branch",
-        nearest(branch, existing),
-        listed(existing)
-    )]
+    #[error("git repository {repository} has no branch `{branch}`{}", nearest(branch, existing))]
     BranchMissing {
         /// Its address.
         repository: String,
@@ -69,13 +65,12 @@ pub enum SourceError {
         /// Its address.
         repository: String,
         /// What was tried, and what to change.
-        detail: String,
+        detail: Advice,
     },
     /// An ssh server whose key the known hosts file does not have, or has differently.
     #[error(
-        "host key of {host} {}: the server shows {fingerprint}; nothing was sent to it. Compare the \
-         fingerprint with the server's owner before you change {}",
-        if *changed { "has changed" } else { "is unknown" }, known_hosts.display()
+        "host key of {host} {}: the server shows {fingerprint}",
+        if *changed { "has changed" } else { "is unknown" }
     )]
     HostKey {
         /// The server, with its port unless that is 22.
@@ -88,10 +83,7 @@ pub enum SourceError {
         changed: bool,
     },
     /// A TLS certificate that does not verify.
-    #[error(
-        "the TLS certificate of git repository {repository} is not trusted ({detail}); install the \
-         authority that signed it, or name its file in SSL_CERT_FILE"
-    )]
+    #[error("the TLS certificate of git repository {repository} is not trusted ({detail})")]
     Certificate {
         /// Its address.
         repository: String,
@@ -99,11 +91,7 @@ pub enum SourceError {
         detail: String,
     },
     /// The server hangs.
-    #[error(
-        "git repository {repository} sent nothing for {deadline:?}, so the fetch was ended; the next poll \
-         tries again. Check the server and the network on the way to it, or allow more with \
-         --fetch-deadline"
-    )]
+    #[error("git repository {repository} sent nothing for {deadline:?}, so the fetch was ended")]
     Deadline {
         /// Its address.
         repository: String,
@@ -112,9 +100,7 @@ pub enum SourceError {
     },
     /// The server goes on sending and never ends.
     #[error(
-        "git repository {repository} had not sent everything after {limit:?}, so the fetch was ended; the \
-         next poll tries again from the beginning. Make the repository smaller or the network faster, or \
-         allow more with --fetch-deadline, of which this is {LONGEST} times as much"
+        "git repository {repository} had not sent everything after {limit:?}, so the fetch was ended"
     )]
     Endless {
         /// Its address.
@@ -123,10 +109,7 @@ pub enum SourceError {
         limit: Duration,
     },
     /// No connection, or one that broke.
-    #[error(
-        "git repository {repository} cannot be reached ({detail}); the next poll tries again. Check the \
-         host's name, the network and the server"
-    )]
+    #[error("git repository {repository} cannot be reached ({detail})")]
     Unreachable {
         /// Its address.
         repository: String,
@@ -137,9 +120,8 @@ pub enum SourceError {
     /// force.
     #[error(
         "branch `{branch}` was rewritten: its newest commit {} ({:?} by {}) does not descend from {accepted}, \
-         which was accepted last and stays applied. Push a branch that contains that commit; or, if the \
-         rewriting is wanted, confirm it with --allow-rewind={}",
-        tip.id, tip.subject, tip.author, tip.id
+         which was accepted last and stays applied",
+        tip.id, tip.subject, tip.author
     )]
     Rewritten {
         /// The branch that is followed.
@@ -152,9 +134,8 @@ pub enum SourceError {
     /// A commit that nobody signed who may.
     #[error(
         "branch `{branch}` at {tip} is not accepted: commit {} ({:?}, which says it is by {}) cannot be trusted, \
-         since {why}. What was accepted last stays applied. Push a branch of commits that are all signed by a key of --verify; or, \
-         when you have looked at everything up to that commit, say --verify-after={}",
-        commit.id, commit.subject, commit.author, commit.id
+         since {why}. What was accepted last stays applied",
+        commit.id, commit.subject, commit.author
     )]
     Untrusted {
         /// The branch that is followed.
@@ -172,14 +153,10 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        detail: String,
+        detail: Advice,
     },
     /// The configured folder is not in the revision.
-    #[error(
-        "revision {revision} has no folder `{path}`{}; beside it there is {}; push it or change --path",
-        nearest(path, existing),
-        listed(existing)
-    )]
+    #[error("revision {revision} has no folder `{path}`{}", nearest(path, existing))]
     PathMissing {
         /// The short commit id, or the folder that was given.
         revision: String,
@@ -197,9 +174,7 @@ pub enum SourceError {
         refusal: Refusal,
     },
     /// The clone on disk cannot be read.
-    #[error(
-        "the clone {} is damaged ({detail}); the next fetch makes it anew", directory.display()
-    )]
+    #[error("the clone {} is damaged ({detail})", directory.display())]
     Damaged {
         /// The clone.
         directory: PathBuf,
@@ -207,9 +182,7 @@ pub enum SourceError {
         detail: String,
     },
     /// Another process works on the same state directory.
-    #[error(
-        "another coalmine uses {}; give every daemon its own --state-dir", directory.display()
-    )]
+    #[error("another coalmine uses {}", directory.display())]
     Busy {
         /// The state directory.
         directory: PathBuf,
@@ -220,7 +193,7 @@ pub enum SourceError {
         /// What was being read or written.
         path: PathBuf,
         /// What the operating system said.
-        detail: String,
+        detail: Advice,
     },
     /// The fetching child did not do its part.
     #[error("the fetch of git repository {repository} broke off: {detail}")]
@@ -251,28 +224,80 @@ impl SourceError {
     }
 }
 
+impl Hinted for SourceError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Configuration { detail }
+            | Self::CredentialFile { detail, .. }
+            | Self::Authentication { detail, .. }
+            | Self::KeyFile { detail, .. }
+            | Self::Disk { detail, .. } => return detail.hint(),
+            Self::Refused { refusal, .. } => return refusal.hint(),
+            Self::Child { .. } | Self::Git { .. } => return None,
+            Self::RepositoryMissing { .. } => "check --repo and who may read it".to_owned(),
+            Self::RepositoryEmpty { branch, .. } => format!("push branch `{branch}` to it"),
+            Self::BranchMissing { existing, .. } => {
+                format!("it has {}; push the branch or change --branch", listed(existing))
+            }
+            Self::HostKey { known_hosts, .. } => format!(
+                "nothing was sent to it. Compare the fingerprint with the server's owner before you change {}",
+                known_hosts.display()
+            ),
+            Self::Certificate { .. } => {
+                "install the authority that signed it, or name its file in SSL_CERT_FILE".to_owned()
+            }
+            Self::Deadline { .. } => {
+                "the next poll tries again. Check the server and the network on the way to it, or allow more \
+                 with --fetch-deadline"
+                    .to_owned()
+            }
+            Self::Endless { .. } => format!(
+                "the next poll tries again from the beginning. Make the repository smaller or the network \
+                 faster, or allow more with --fetch-deadline, of which this is {LONGEST} times as much"
+            ),
+            Self::Unreachable { .. } => {
+                "the next poll tries again. Check the host's name, the network and the server".to_owned()
+            }
+            Self::Rewritten { tip, .. } => format!(
+                "push a branch that contains that commit; or, if the rewriting is wanted, confirm it with \
+                 --allow-rewind={}",
+                tip.id
+            ),
+            Self::Untrusted { commit, .. } => format!(
+                "push a branch of commits that are all signed by a key of --verify; or, when you have looked \
+                 at everything up to that commit, say --verify-after={}",
+                commit.id
+            ),
+            Self::PathMissing { existing, .. } => {
+                format!("beside it there is {}; push it or change --path", listed(existing))
+            }
+            Self::Damaged { .. } => "the next fetch makes it anew".to_owned(),
+            Self::Busy { .. } => "give every daemon its own --state-dir".to_owned(),
+        };
+        Some(hint)
+    }
+}
+
 /// Why a tree is not read although it is there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Refusal {
     /// A symbolic link could point anywhere.
-    #[error("is a symbolic link, which is never followed; put the file itself there")]
+    #[error("is a symbolic link, which is never followed")]
     Symlink,
     /// A submodule's content is another repository's.
-    #[error("is a submodule, which is never fetched; put its files there")]
+    #[error("is a submodule, which is never fetched")]
     Submodule,
     /// A pipe, a socket or a device.
-    #[error("is neither a file nor a folder; remove it")]
+    #[error("is neither a file nor a folder")]
     Special,
     /// A name that is not UTF-8.
-    #[error("has a name that is not UTF-8; rename it")]
+    #[error("has a name that is not UTF-8")]
     Name,
     /// A name that leads out of its folder, or one that stands twice in it: git makes no such tree.
-    #[error("is an entry that git does not make; make the commit anew")]
+    #[error("is an entry that git does not make")]
     Forged,
     /// One file is too large.
-    #[error(
-        "has {size} bytes, more than the {limit} that one file may have; move it out of the path"
-    )]
+    #[error("has {size} bytes, more than the {limit} that one file may have")]
     TooLarge {
         /// The file's size in bytes.
         size: u64,
@@ -280,17 +305,32 @@ pub enum Refusal {
         limit: u64,
     },
     /// Too many files and folders.
-    #[error("is one too many: at most {limit} files and folders are read; narrow --path")]
+    #[error("is one too many: at most {limit} files and folders are read")]
     TooMany {
         /// The most there may be.
         limit: usize,
     },
     /// All files together are too large.
-    #[error("brings the files to more than {limit} bytes in total; narrow --path")]
+    #[error("brings the files to more than {limit} bytes in total")]
     TotalTooLarge {
         /// The most all files may have, in bytes.
         limit: u64,
     },
+}
+
+impl Hinted for Refusal {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Symlink => "put the file itself there",
+            Self::Submodule => "put its files there",
+            Self::Special => "remove it",
+            Self::Name => "rename it",
+            Self::Forged => "make the commit anew",
+            Self::TooLarge { .. } => "move it out of the path",
+            Self::TooMany { .. } | Self::TotalTooLarge { .. } => "narrow --path",
+        };
+        Some(hint.to_owned())
+    }
 }
 
 /// `, did you mean ...` when one name is close.
@@ -325,7 +365,7 @@ mod tests {
             branch: branch.to_owned(),
             existing: existing.iter().map(ToString::to_string).collect(),
         }
-        .to_string()
+        .line()
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::error::SourceError;
+use coalmine_core::reason::Advice;
 
 /// How the repository is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub(super) enum Transport {
 /// status, so it belongs in a file.
 pub(super) fn transport(repository: &str) -> Result<Transport, SourceError> {
     if repository.trim().is_empty() {
-        return Err(refused("no repository is given; set --repo".to_owned()));
+        return Err(refused(Advice::new("no repository is given", "set --repo")));
     }
     let Some((scheme, rest)) = repository.split_once("://") else {
         return Ok(without_scheme(repository));
@@ -35,8 +36,9 @@ pub(super) fn transport(repository: &str) -> Result<Transport, SourceError> {
         "git" => Transport::Git,
         "file" => Transport::Local,
         _ => {
-            return Err(refused(format!(
-                "cannot fetch over `{scheme}://`; --repo takes https, ssh, http, git, file or a path"
+            return Err(refused(Advice::new(
+                format_args!("cannot fetch over `{scheme}://`"),
+                "--repo takes https, ssh, http, git, file or a path",
             )));
         }
     };
@@ -47,9 +49,12 @@ pub(super) fn transport(repository: &str) -> Result<Transport, SourceError> {
     };
     if secret {
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        return Err(refused(format!(
-            "the address of the repository on {host} carries a user or a password, which would show in logs; \
-             put the token in a file and name it with --git-token-file"
+        return Err(refused(Advice::new(
+            format_args!(
+                "the address of the repository on {host} carries a user or a password, which would show in \
+                 logs"
+            ),
+            "put the token in a file and name it with --git-token-file",
         )));
     }
     Ok(transport)
@@ -81,13 +86,14 @@ pub(super) fn ssh_host(repository: &str) -> (String, u16) {
     (name.to_owned(), port.and_then(|port| port.parse().ok()).unwrap_or(22))
 }
 
-fn refused(detail: String) -> SourceError {
+fn refused(detail: Advice) -> SourceError {
     SourceError::Configuration { detail }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use coalmine_core::reason::Hinted;
 
     #[test]
     fn every_kind_of_address_has_its_transport() {
@@ -112,7 +118,7 @@ mod tests {
             "https://user:s3cret@git.example.com/a.git",
             "ssh://git:s3cret@git.example.com/a.git",
         ] {
-            let error = transport(repository).unwrap_err().to_string();
+            let error = transport(repository).unwrap_err().line();
             assert!(error.contains("repository on git.example.com carries a user or a password"));
             assert!(error.contains("--git-token-file"), "{error}");
             assert!(!error.contains("s3cret"), "{error}");
@@ -121,7 +127,7 @@ mod tests {
 
     #[test]
     fn an_unknown_scheme_is_refused_with_those_that_work() {
-        let error = transport("ftp://host/a.git").unwrap_err().to_string();
+        let error = transport("ftp://host/a.git").unwrap_err().line();
         assert_eq!(
             error,
             "cannot fetch over `ftp://`; --repo takes https, ssh, http, git, file or a path"

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::message::{Refused, Verdict, judge};
 use crate::secret::SecretFile;
 use crate::source::Trigger;
+use coalmine_core::reason::Hinted;
 
 /// The longest message, in bytes. A push of very many commits may be longer; the next poll finds it.
 const LONGEST: usize = 1 << 20;
@@ -49,7 +50,7 @@ async fn receive(State(hook): State<Arc<Hook>>, headers: HeaderMap, body: Body) 
     let secret = match hook.secret.read() {
         Ok(secret) => secret,
         Err(error) => {
-            hook.refuse(&error);
+            hook.refuse(&error.line());
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
     };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use coalmine::source::{Credentials, Policy, Source, SourceConfig};
+use coalmine_core::reason::Hinted;
 use coalmine_core::tree::Tree;
 use coalmine_core::values::{Reader, Repository};
 use git2::{ObjectType, Oid, Signature};
@@ -79,8 +80,8 @@ impl Fixture {
 
     /// What the daemon reads of the newest commit.
     async fn read(&self, previous: &Tree) -> Result<Tree, String> {
-        let revision = self.source.fetch().await.map_err(|error| error.to_string())?;
-        self.source.tree_after(&revision, previous).map_err(|error| error.to_string())
+        let revision = self.source.fetch().await.map_err(|error| error.line())?;
+        self.source.tree_after(&revision, previous).map_err(|error| error.line())
     }
 }
 

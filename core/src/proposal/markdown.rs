@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::text::{compared, headline};
 use super::{Proposal, ServiceProposal, Verdict};
+use crate::reason::Hinted;
 use crate::sanitize::harmless;
 use crate::tree::short;
 
@@ -19,7 +20,7 @@ pub fn markdown(proposal: &Proposal) -> String {
     let _ =
         writeln!(out, "From {} to {}.\n", code(short(&proposal.base)), code(short(&proposal.head)));
     for problem in &proposal.problems {
-        let _ = writeln!(out, "- :x: {}", code(problem));
+        let _ = writeln!(out, "- :x: {}", code(&problem.line()));
     }
     if proposal.services.is_empty() && proposal.problems.is_empty() {
         out += "Nothing changes in the cluster.\n";
@@ -42,7 +43,7 @@ fn of_service(out: &mut String, service: &ServiceProposal) {
     let (way, verdict) = (headline(service), service.verdict.name());
     let _ = writeln!(out, "#### {sign}{}: {}({verdict})\n", service.service, plain(&way));
     for error in &service.errors {
-        let _ = writeln!(out, "- :x: {}", code(error));
+        let _ = writeln!(out, "- :x: {}", code(&error.line()));
     }
     for warning in &service.warnings {
         let _ = writeln!(out, "- :warning: {}", code(warning));

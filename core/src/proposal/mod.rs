@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gloo::{Memory, ObjectRef, ResourceRef, Snapshot, Translation, translate};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 pub use expected::{Expected, reference};
 pub use markdown::markdown;
@@ -29,7 +29,8 @@ use crate::phase::Change as Transition;
 use crate::plan::Job;
 use crate::policy;
 use crate::preflight::{Baseline, Broken, Change};
-use crate::reason::{Hinted, Refusal};
+use crate::problem::Problem;
+use crate::reason::{Advice, Hinted, Refusal};
 use crate::tree::Tree;
 use crate::values::{PLATFORM, Repository};
 
@@ -44,7 +45,8 @@ pub struct Proposal {
     /// The gravest verdict.
     pub verdict: Verdict,
     /// What is wrong with the repository as a whole: then nothing of it is taken up.
-    pub problems: Vec<String>,
+    #[serde(serialize_with = "as_lines")]
+    pub problems: Vec<Advice>,
     /// What would change, by service; `platform` is the platform's objects.
     pub services: Vec<ServiceProposal>,
 }
@@ -62,7 +64,8 @@ pub struct ServiceProposal {
     /// Where it will stand.
     pub after: Option<String>,
     /// Why it would not be carried out.
-    pub errors: Vec<String>,
+    #[serde(serialize_with = "as_lines")]
+    pub errors: Vec<Advice>,
     /// What is legal and probably not meant.
     pub warnings: Vec<String>,
     /// Who gets which requests before.
@@ -73,6 +76,10 @@ pub struct ServiceProposal {
     pub steps: Vec<String>,
     /// What changes in objects.
     pub objects: Vec<ObjectDiff>,
+}
+
+fn as_lines<S: Serializer>(advices: &[Advice], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(advices.iter().map(Hinted::line))
 }
 
 /// What changes in one object.
@@ -137,8 +144,7 @@ impl Proposal {
     /// Compares two trees. It never fails: what is wrong is in the result.
     pub fn of(base: &Tree, head: &Tree) -> Self {
         let (before, after) = (Expected::of(base), Expected::of(head));
-        let problems: Vec<String> =
-            after.repository.problems.iter().map(ToString::to_string).collect();
+        let problems: Vec<Advice> = after.repository.problems.iter().map(Problem::advice).collect();
         let mut services = if problems.is_empty() { compare(&before, &after) } else { Vec::new() };
         services
             .retain(|service| service.verdict > Verdict::Unchanged || !service.warnings.is_empty());
@@ -154,7 +160,7 @@ impl Proposal {
     }
 
     /// Why a service would not be carried out, or the repository as a whole.
-    pub fn objections(&self, service: &str) -> Vec<String> {
+    pub fn objections(&self, service: &str) -> Vec<Advice> {
         let own = self.services.iter().filter(|proposal| proposal.service == service);
         self.problems.iter().chain(own.flat_map(|proposal| &proposal.errors)).cloned().collect()
     }
@@ -289,8 +295,8 @@ fn proposal(
     let policy = &after.repository.settings.policy;
     let shares = pair.before.as_ref().map(|job| &job.desired.shares);
     let forbidden = new.and_then(|_| policy::objection(shares, &pair.after.desired.shares, policy));
-    let errors: Vec<String> =
-        refusal.map(Hinted::line).into_iter().chain(forbidden.map(|it| it.line())).collect();
+    let forbidden = forbidden.as_ref().map(Advice::of);
+    let errors: Vec<Advice> = refusal.map(Advice::of).into_iter().chain(forbidden).collect();
     let verdict = match (old, new) {
         _ if !errors.is_empty() => Verdict::Error,
         (Some(old), Some(new)) => {
@@ -323,14 +329,20 @@ fn proposal(
 /// A service whose new values have mistakes: what the cluster has of it stays. Who finds it so is not the
 /// one to blame.
 fn faulty(name: &str, before: &Repository, after: &Expected) -> ServiceProposal {
-    let problems: Vec<String> = match after.repository.services.get(name) {
-        Some(Err(problems)) => problems.iter().map(ToString::to_string).collect(),
-        _ => Vec::new(),
+    let wrong: &[Problem] = match after.repository.services.get(name) {
+        Some(Err(problems)) => problems,
+        _ => &[],
     };
     let was_so = matches!(before.services.get(name), Some(Err(_)));
     let (verdict, errors, warnings) = match was_so {
-        true => (Verdict::Unchanged, Vec::new(), problems),
-        false => (Verdict::Error, problems, Vec::new()),
+        true => {
+            let warnings = wrong.iter().map(ToString::to_string).collect();
+            (Verdict::Unchanged, Vec::new(), warnings)
+        }
+        false => {
+            let errors = wrong.iter().map(Problem::advice).collect();
+            (Verdict::Error, errors, Vec::new())
+        }
     };
     ServiceProposal {
         service: name.to_owned(),

@@ -15,37 +15,57 @@ use crate::values::Settings;
 
 const UNDO: &str = ", and put the previous routes back if Gloo likes the new ones less";
 
+/// One step in words.
+#[derive(PartialEq)]
+enum Line {
+    /// Routes that take the place of others, to which there is a way back.
+    NewRoutes(String),
+    /// Something else that is written or deleted.
+    Change(String),
+    /// Something that is waited for.
+    Wait(String),
+}
+
+impl Line {
+    fn into_words(self) -> String {
+        match self {
+            Self::NewRoutes(words) | Self::Change(words) | Self::Wait(words) => words,
+        }
+    }
+}
+
 /// The steps from one state of a service to another, in words.
 pub(super) fn steps(before: Option<&Job>, after: &Job, settings: &Settings) -> Vec<String> {
     let seen = observation(before, after, settings);
     let had_routes = before.is_some_and(|job| !job.desired.routes.is_empty());
-    let mut words: Vec<String> = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
     for step in plan(&after.desired, &seen) {
+        let written = |manifests: &[Manifest]| names(manifests.iter().map(Manifest::id));
         let line = match step {
-            Step::Apply(manifests) => {
-                format!("write {}", names(manifests.iter().map(Manifest::id)))
+            Step::Route(routes) if had_routes => {
+                Line::NewRoutes(format!("write {}{UNDO}", written(&routes)))
             }
-            Step::Route(manifests) => {
-                let written = names(manifests.iter().map(Manifest::id));
-                format!("write {written}{}", if had_routes { UNDO } else { "" })
+            Step::Apply(manifests) | Step::Route(manifests) => {
+                Line::Change(format!("write {}", written(&manifests)))
             }
-            Step::Delete(ids) => format!("delete {}", names(ids.iter())),
-            Step::Await(wait) => format!("wait until {} is ready", wait.reason.subject()),
+            Step::Delete(ids) => Line::Change(format!("delete {}", names(ids.iter()))),
+            Step::Await(wait) => {
+                Line::Wait(format!("wait until {} is ready", wait.reason.subject()))
+            }
             Step::PutBack(_) => continue,
         };
-        if !words.contains(&line) {
-            words.push(line);
+        if !lines.contains(&line) {
+            lines.push(line);
         }
     }
     let settle = settings.timing.settle.as_secs_f64();
-    if let Some(at) = words.iter().position(|line| line.ends_with(UNDO))
-        && words[at + 1..]
-            .iter()
-            .any(|line| line.starts_with("delete") || line.starts_with("write"))
+    if let Some(at) = lines.iter().position(|line| matches!(line, Line::NewRoutes(_)))
+        && lines[at + 1..].iter().any(|line| !matches!(line, Line::Wait(_)))
     {
-        words.insert(at + 1, format!("wait {settle} s until every proxy goes by them"));
+        let wait = format!("wait {settle} s until every proxy goes by them");
+        lines.insert(at + 1, Line::Wait(wait));
     }
-    words
+    lines.into_iter().map(Line::into_words).collect()
 }
 
 fn names<'a>(ids: impl Iterator<Item = &'a ObjectId>) -> String {

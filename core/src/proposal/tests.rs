@@ -105,7 +105,7 @@ fn what_the_policy_or_gloo_would_refuse_is_an_error() {
     };
     let proposal = Proposal::of(&with(0), &with(25));
     assert_eq!(proposal.verdict, Verdict::Error);
-    assert!(proposal.objections("echo")[0].contains("policy.maxStep"), "{proposal:?}");
+    assert!(proposal.objections("echo")[0].line().contains("policy.maxStep"), "{proposal:?}");
 
     let taken = values("v1", "").replace("primary:", "paths: [{prefix: /echo}], primary:");
     let two = tree(&[("services/echo.yaml", &values("v1", "")), ("services/golf.yaml", &taken)]);

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::{Proposal, Requests, Row, ServiceProposal, Verdict};
+use crate::reason::Hinted;
 use crate::sanitize::harmless;
 
 const BOLD: Style = Style::new().bold();
@@ -21,7 +22,7 @@ const REMOVED: Style = AnsiColor::Red.on_default();
 pub fn text(proposal: &Proposal, objects: bool) -> String {
     let mut out = String::new();
     for problem in &proposal.problems {
-        let _ = writeln!(out, "{BAD}error{BAD:#}: {}", harmless(problem));
+        let _ = writeln!(out, "{BAD}error{BAD:#}: {}", harmless(&problem.line()));
     }
     for service in &proposal.services {
         of_service(&mut out, service, objects);
@@ -42,7 +43,7 @@ fn of_service(out: &mut String, service: &ServiceProposal, objects: bool) {
     let verdict = service.verdict.name();
     let _ = writeln!(out, "{BOLD}{}{BOLD:#}: {way}({style}{verdict}{style:#})", service.service);
     for error in &service.errors {
-        let _ = writeln!(out, "  {BAD}error{BAD:#}: {}", harmless(error));
+        let _ = writeln!(out, "  {BAD}error{BAD:#}: {}", harmless(&error.line()));
     }
     for warning in &service.warnings {
         let _ = writeln!(out, "  {DOUBTFUL}warning{DOUBTFUL:#}: {}", harmless(warning));

@@ -30,6 +30,17 @@ impl Advice {
     pub fn new(wrong: impl fmt::Display, hint: impl fmt::Display) -> Self {
         Self { wrong: wrong.to_string(), hint: Some(hint.to_string()) }
     }
+
+    /// What is wrong with something, and what to do about it.
+    pub fn of(hinted: &impl Hinted) -> Self {
+        Self { wrong: hinted.to_string(), hint: hinted.hint() }
+    }
+
+    /// The same with other words for what is wrong, such as with the place before them.
+    #[must_use]
+    pub fn reworded(self, words: impl FnOnce(&str) -> String) -> Self {
+        Self { wrong: words(&self.wrong), hint: self.hint }
+    }
 }
 
 impl From<String> for Advice {
@@ -44,6 +55,8 @@ impl fmt::Display for Advice {
         f.write_str(&self.wrong)
     }
 }
+
+impl std::error::Error for Advice {}
 
 impl Hinted for Advice {
     fn hint(&self) -> Option<String> {

@@ -6,6 +6,8 @@ use jiff::tz::TimeZone;
 use ssh_key::PublicKey;
 use ssh_key::public::KeyData;
 
+use coalmine_core::reason::Advice;
+
 /// The namespace of signatures over git's objects.
 pub(super) const NAMESPACE: &str = "git";
 
@@ -25,18 +27,22 @@ struct Signer {
 impl AllowedSigners {
     /// # Errors
     /// The line, and what is wrong with it.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, Advice> {
         let mut signers = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
                 let number = number + 1;
                 let signer = Signer::parse(line, number);
-                signers.push(signer.map_err(|detail| format!("line {number}: {detail}"))?);
+                signers.push(
+                    signer
+                        .map_err(|detail| detail.reworded(|it| format!("line {number}: {it}")))?,
+                );
             }
         }
         if signers.is_empty() {
-            return Err("it names nobody, so every commit would be refused".to_owned());
+            let nobody = "it names nobody, so every commit would be refused";
+            return Err(nobody.to_owned().into());
         }
         Ok(Self(signers))
     }
@@ -56,7 +62,7 @@ impl AllowedSigners {
 
 impl Signer {
     /// `principals [options] key-type base64-key [comment]`
-    fn parse(line: &str, number: usize) -> Result<Self, String> {
+    fn parse(line: &str, number: usize) -> Result<Self, Advice> {
         // Whom a key belongs to is not asked: git does not compare it with the committer either.
         let (_principals, rest) = word(line);
         let (options, key) = match word(rest) {
@@ -78,14 +84,15 @@ impl Signer {
         Ok(signer)
     }
 
-    fn take(&mut self, option: &str) -> Result<(), String> {
+    fn take(&mut self, option: &str) -> Result<(), Advice> {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         let value = value.trim_matches('"');
         match name.to_ascii_lowercase().as_str() {
             "namespaces" => {
                 if value.contains(['*', '?', '!']) {
-                    return Err(format!(
-                        "namespaces=\"{value}\": patterns are not supported; write the names"
+                    return Err(Advice::new(
+                        format_args!("namespaces=\"{value}\": patterns are not supported"),
+                        "write the names",
                     ));
                 }
                 self.namespaces = value.split(',').map(str::to_owned).collect();
@@ -93,11 +100,15 @@ impl Signer {
             "valid-after" => self.after = Some(time(value)?),
             "valid-before" => self.before = Some(time(value)?),
             "cert-authority" => {
-                return Err("cert-authority is not supported; list the keys themselves".to_owned());
+                return Err(Advice::new(
+                    "cert-authority is not supported",
+                    "list the keys themselves",
+                ));
             }
             _ => {
-                return Err(format!(
-                    "unknown option `{name}`; there are namespaces, valid-after and valid-before"
+                return Err(Advice::new(
+                    format_args!("unknown option `{name}`"),
+                    "there are namespaces, valid-after and valid-before",
                 ));
             }
         }
@@ -173,6 +184,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use coalmine_core::reason::Hinted;
 
     const KEY: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
@@ -187,7 +199,7 @@ mod tests {
     }
 
     fn wrong(text: &str) -> String {
-        AllowedSigners::parse(&text.replace("KEY", KEY)).err().unwrap()
+        AllowedSigners::parse(&text.replace("KEY", KEY)).err().unwrap().line()
     }
 
     #[test]

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SourceError;
 use allowed_signers::AllowedSigners;
+use coalmine_core::reason::Advice;
 use openpgp::Keyring;
 
 /// A file of keys whose owners' commits are accepted. It is read anew for every commit that has to be
@@ -56,12 +57,12 @@ impl Signers {
         let mut signers = Self::default();
         for file in files {
             let (TrustedKeys::Ssh(path) | TrustedKeys::OpenPgp(path)) = file;
-            let unusable = |detail: String| SourceError::KeyFile { path: path.clone(), detail };
-            let content = fs::read(path).map_err(|error| unusable(error.to_string()))?;
+            let unusable = |detail: Advice| SourceError::KeyFile { path: path.clone(), detail };
+            let content = fs::read(path).map_err(|error| unusable(error.to_string().into()))?;
             match file {
                 TrustedKeys::Ssh(_) => {
                     let text = String::from_utf8(content)
-                        .map_err(|_| unusable("it is not UTF-8 text".to_owned()))?;
+                        .map_err(|_| unusable("it is not UTF-8 text".to_owned().into()))?;
                     signers.ssh.push(AllowedSigners::parse(&text).map_err(unusable)?);
                 }
                 TrustedKeys::OpenPgp(_) => {

@@ -5,6 +5,7 @@ use pgp::composed::{Deserializable, DetachedSignature, PublicOrSecret, SignedPub
 use pgp::packet::{Signature, SignatureType};
 
 use super::certificate::{Candidate, lasts, sound};
+use coalmine_core::reason::Advice;
 
 /// What an armored keyring begins with; several may stand in one file.
 const ARMOR: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
@@ -15,7 +16,7 @@ pub(super) struct Keyring(Vec<SignedPublicKey>);
 impl Keyring {
     /// # Errors
     /// What is wrong with the file.
-    pub(super) fn parse(content: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(content: &[u8]) -> Result<Self, Advice> {
         let mut keys = Vec::new();
         for block in blocks(content) {
             let (found, _) = PublicOrSecret::from_reader_many(block)
@@ -24,15 +25,17 @@ impl Keyring {
                 match key.map_err(|error| format!("a key in it cannot be read: {error}"))? {
                     PublicOrSecret::Public(key) => keys.push(key),
                     PublicOrSecret::Secret(_) => {
-                        let advice =
-                            "it holds a secret key; write the public ones with gpg --export";
-                        return Err(advice.to_owned());
+                        return Err(Advice::new(
+                            "it holds a secret key",
+                            "write the public ones with gpg --export",
+                        ));
                     }
                 }
             }
         }
         if keys.is_empty() {
-            return Err("it holds no OpenPGP keys, so every commit would be refused".to_owned());
+            let nothing = "it holds no OpenPGP keys, so every commit would be refused";
+            return Err(nothing.to_owned().into());
         }
         Ok(Self(keys))
     }
