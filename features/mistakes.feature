@@ -1,6 +1,6 @@
 Feature: Mistakes stay where they are made
-  A mistake is told with its place and its remedy. It stops its own service only, and what the cluster
-  has stays in force.
+  A mistake is reported with its place and its remedy. It stops its own service only, and what the cluster
+  has stays applied.
 
   Scenario: A values file with a mistake changes nothing, and the other team goes on
     Given coalmine follows the example rollouts
@@ -127,7 +127,7 @@ Feature: Mistakes stay where they are made
     And the Deployment echo/golf-v1 is gone
 
   @local
-  Scenario: Routes that Gloo alone rejects are put back
+  Scenario: Routes that Gloo alone rejects are rolled back
     Given coalmine follows the example rollouts, and Gloo rejects routes of echo to v2
     And echo is Stable
     And every request to "/echo" is answered by echo-v1

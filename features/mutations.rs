@@ -2,7 +2,7 @@
 //! reason that stands beside it.
 //!
 //! `cargo test --test mutations` tries all of them; a word after it chooses those whose names contain
-//! it. What the daemon reads, sees and writes is changed on its way, it runs with other flags, commands end
+//! it. What the daemon reads, sees and writes is changed in between, it runs with other flags, commands end
 //! in another way, or a bad gateway stands before the good one. The scenarios are the suite's own, and every
 //! feature file has a flaw that one of its scenarios notices.
 

@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use tracing::Instrument;
 
+use crate::cache::Cache;
 use crate::cluster::{Cluster, ClusterError};
-use crate::live::Live;
 use crate::telemetry;
 use coalmine_core::health::{self, Verdict};
 use coalmine_core::labels::APPLIED;
 use coalmine_core::managed_fields::owned;
 use coalmine_core::object::{Manifest, ObjectId};
-use coalmine_core::plan::Undo;
+use coalmine_core::plan::PreviousRoutes;
 
 /// Writes objects, and enters the answers into the live state, so that the next decision knows them.
 pub struct Executor<'a> {
     /// Where to.
     pub cluster: &'a Cluster,
     /// What is to know of it.
-    pub live: &'a Live,
+    pub cache: &'a Cache,
     /// The namespace Gloo runs in and under which it writes its status.
     pub gloo_namespace: &'a str,
 }
@@ -36,7 +36,7 @@ impl Executor<'_> {
             let span = telemetry::apply(manifest.id());
             let stamped = self.stamped(manifest);
             let answer = self.cluster.apply(&stamped, false).instrument(span).await?;
-            self.live.note(&answer);
+            self.cache.record(&answer);
             stored.push(answer);
         }
         Ok(stored)
@@ -52,9 +52,9 @@ impl Executor<'_> {
     ) -> Result<(), ClusterError> {
         for id in ids {
             tracing::info!(object = %id, "delete");
-            let uid = self.live.object(id).map(|facts| facts.uid.to_string());
+            let uid = self.cache.object(id).map(|facts| facts.uid.to_string());
             self.cluster.delete(id, uid).await?;
-            self.live.note_deletion(id);
+            self.cache.record_deletion(id);
         }
         Ok(())
     }
@@ -64,31 +64,31 @@ impl Executor<'_> {
     ///
     /// # Errors
     /// When the API server does not show them.
-    pub async fn undo(
+    pub async fn previous(
         &self,
         manifests: &[Manifest],
-        earlier: Option<&Undo>,
-    ) -> Result<Undo, ClusterError> {
+        earlier: Option<&PreviousRoutes>,
+    ) -> Result<PreviousRoutes, ClusterError> {
         let mut before = BTreeMap::new();
         for manifest in manifests {
             let id = manifest.id();
-            let found = match self.live.object(id) {
+            let found = match self.cache.object(id) {
                 Some(_) => self.cluster.get(id).await?,
                 None => None,
             };
-            let way_back = way_back(manifest, found.as_ref(), earlier, self.gloo_namespace);
-            before.extend(way_back.map(|way_back| (id.clone(), way_back)));
+            let rollback = rollback(manifest, found.as_ref(), earlier, self.gloo_namespace);
+            before.extend(rollback.map(|rollback| (id.clone(), rollback)));
         }
-        Ok(Undo { before })
+        Ok(PreviousRoutes { before })
     }
 
     /// Writes the routes of before again.
     ///
     /// # Errors
     /// At the first object that the API server does not take.
-    pub async fn put_back(&self, undo: &Undo) -> Result<(), ClusterError> {
-        for (id, before) in &undo.before {
-            tracing::warn!(object = %id, "put back the previous routes");
+    pub async fn roll_back(&self, previous: &PreviousRoutes) -> Result<(), ClusterError> {
+        for (id, before) in &previous.before {
+            tracing::warn!(object = %id, "rolled back to the previous routes");
             match before {
                 Some((manifest, _)) => drop(self.apply(std::slice::from_ref(manifest)).await?),
                 None => self.delete([id]).await?,
@@ -113,17 +113,18 @@ impl Executor<'_> {
     }
 }
 
-/// What to go back to from these routes: the live ones, unless an earlier way back is still needed
-/// because Gloo has not judged those, or judged them worse. `None` when they are the way back.
-fn way_back(
+/// What to go back to from these routes: the live ones, unless an earlier rollback target is still needed
+/// because Gloo has not judged those, or judged them worse. `None` when they are the previous routes themselves.
+fn rollback(
     routes: &Manifest,
     live: Option<&Value>,
-    earlier: Option<&Undo>,
+    earlier: Option<&PreviousRoutes>,
     gloo_namespace: &str,
 ) -> Option<Option<(Manifest, Verdict)>> {
     let verdict = live.and_then(|live| health::verdict(live, gloo_namespace));
-    let is_needed =
-        |known: &&Undo| verdict.as_ref().is_none_or(|verdict| known.is_worse(routes.id(), verdict));
+    let is_needed = |known: &&PreviousRoutes| {
+        verdict.as_ref().is_none_or(|verdict| known.is_worse(routes.id(), verdict))
+    };
     let known = earlier.filter(is_needed).and_then(|known| known.before.get(routes.id()).cloned());
     let before = known.unwrap_or_else(|| {
         live.and_then(previous).map(|before| (before, verdict.unwrap_or(Verdict::Accepted)))
@@ -167,8 +168,8 @@ mod tests {
                 "status": {"statuses": {"gloo-system": {"state": state}}}})
         };
         let manifest = |version: &str| previous(&table(version, "")).expect("named");
-        let before = |live: &Value, earlier: Option<&Undo>| {
-            let before = way_back(&manifest("v3"), Some(live), earlier, "gloo-system");
+        let before = |live: &Value, earlier: Option<&PreviousRoutes>| {
+            let before = rollback(&manifest("v3"), Some(live), earlier, "gloo-system");
             before.expect("others").map(|(manifest, verdict)| {
                 (manifest.object()["spec"]["routes"][0].clone(), verdict)
             })
@@ -177,14 +178,15 @@ mod tests {
         assert_eq!(before(&table("v1", "Accepted"), None), accepted("v1"));
         let v1 = manifest("v1");
         let id = v1.id().clone();
-        let earlier = Undo { before: [(id.clone(), Some((v1.clone(), Verdict::Accepted)))].into() };
+        let earlier =
+            PreviousRoutes { before: [(id.clone(), Some((v1.clone(), Verdict::Accepted)))].into() };
         assert_eq!(before(&table("v2", "Pending"), Some(&earlier)), accepted("v1"));
         assert_eq!(before(&table("v2", "Rejected"), Some(&earlier)), accepted("v1"));
         assert_eq!(before(&table("v2", "Accepted"), Some(&earlier)), accepted("v2"));
-        // Routes that are the way back need none.
+        // The previous routes themselves need none.
         let pending = table("v2", "Pending");
-        assert_eq!(way_back(&v1, Some(&pending), Some(&earlier), "gloo-system"), None);
-        let nothing = Undo { before: [(id, None)].into() };
+        assert_eq!(rollback(&v1, Some(&pending), Some(&earlier), "gloo-system"), None);
+        let nothing = PreviousRoutes { before: [(id, None)].into() };
         assert_eq!(before(&table("v2", "Pending"), Some(&nothing)), None);
         assert_eq!(before(&table("v2", "Accepted"), Some(&nothing)), accepted("v2"));
     }

@@ -3,6 +3,7 @@
 //! Data flows in one direction: source, values, render, diff, preflight, plan, apply, health, report.
 
 pub mod apply;
+pub mod cache;
 pub mod checkout;
 pub mod cli;
 pub mod client;
@@ -10,7 +11,6 @@ pub mod cluster;
 pub mod daemon;
 pub mod election;
 pub mod hint;
-pub mod live;
 pub mod notify;
 pub mod page;
 pub mod reconcile;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use coalmine::report::{self, ServiceReport, Shown, serve};
+use coalmine::report::{self, Reports, ServiceReport, serve};
 use coalmine_core::reason::Code;
 use coalmine_core::values::Version;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A status endpoint on loopback that ends with it.
 struct Endpoint {
-    shown: Shown,
+    reports: Reports,
     address: String,
     _stop: DropGuard,
 }
@@ -21,14 +21,14 @@ impl Endpoint {
     async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let (shown, stop) = (Shown::default(), CancellationToken::new());
-        let endpoint = report::Endpoint { shown: shown.clone(), ..report::Endpoint::default() };
+        let (reports, stop) = (Reports::default(), CancellationToken::new());
+        let endpoint = report::Endpoint { reports: reports.clone(), ..report::Endpoint::default() };
         tokio::spawn(serve(listener, endpoint, stop.clone()));
-        Self { shown, address, _stop: stop.drop_guard() }
+        Self { reports, address, _stop: stop.drop_guard() }
     }
 
     fn service(&self, name: &str, change: impl FnOnce(&mut ServiceReport)) {
-        self.shown.board.service(name, change);
+        self.reports.status_store.service(name, change);
     }
 
     async fn coalmine(&self, arguments: &[&str]) -> Printed {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use coalmine::report::{self, Shown, serve};
+use coalmine::report::{self, Reports, serve};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -197,8 +197,8 @@ async fn a_wait_for_a_commit_ends_with_one_that_somebody_else_pushed_after_it() 
     let theirs = desk.git(&bert, &["rev-parse", "HEAD"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
-    let (shown, stop) = (Shown::default(), CancellationToken::new());
-    let endpoint = report::Endpoint { shown: shown.clone(), ..report::Endpoint::default() };
+    let (shown, stop) = (Reports::default(), CancellationToken::new());
+    let endpoint = report::Endpoint { reports: shown.clone(), ..report::Endpoint::default() };
     let serving = tokio::spawn(serve(listener, endpoint, stop.clone()));
     let wait = |revision: &str| {
         let of = ["wait", "echo", "--timeout", "1s", "--server", &server, "--revision", revision];
@@ -206,12 +206,12 @@ async fn a_wait_for_a_commit_ends_with_one_that_somebody_else_pushed_after_it() 
         (printed.code, printed.err)
     };
 
-    shown.board.service("echo", |report| report.ready(ours.trim()));
+    shown.status_store.service("echo", |report| report.ready(ours.trim()));
     desk.write(&desk.checkout(), "README.md", "not pushed");
     desk.commit(&desk.checkout(), "mine");
     assert_eq!(wait("HEAD"), (Some(3), "echo is not there after 1 s\n".into()));
     assert_eq!(wait("HEAD~1"), (Some(0), String::new()));
-    shown.board.service("echo", |report| report.ready(theirs.trim()));
+    shown.status_store.service("echo", |report| report.ready(theirs.trim()));
     assert_eq!(wait("HEAD~1"), (Some(0), String::new()));
     assert_eq!(wait(&theirs[..7]), (Some(0), String::new()));
     let (code, words) = wait("nobody");

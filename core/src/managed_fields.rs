@@ -190,7 +190,7 @@ fn feed_scalar(hasher: &mut Sha256, scalar: &(impl Serialize + ?Sized)) {
     hasher.update(b",");
 }
 
-/// Takes up what is written to it.
+/// Accepts what is written to it.
 struct Hashed<'a>(&'a mut Sha256);
 
 impl io::Write for Hashed<'_> {

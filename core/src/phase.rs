@@ -61,7 +61,7 @@ pub enum Change {
     /// Onward: more of the traffic for the same canary, or the canary becomes the primary.
     /// Phases may be skipped.
     Advance,
-    /// The way back of an advance.
+    /// The rollback of an advance.
     Rollback,
     /// Anything else: another canary in the middle of a rollout, or a primary that was never
     /// the canary.

@@ -1,5 +1,5 @@
 //! What one commit may do to a service: the `policy` of `coalmine.yaml`, held against the routes that
-//! are in force.
+//! are applied.
 
 use crate::reason::PolicyViolation;
 use crate::traffic::Shares;

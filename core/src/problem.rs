@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::reason::Advice;
-use crate::sanitize::{harmless, has_shape};
+use crate::sanitize::{has_shape, sanitize};
 
 /// A place in a file, and how many characters from there on it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Problem {
     pub fn advice(&self) -> Advice {
         let wrong = Self { help: None, ..self.clone() };
         match &self.help {
-            Some(help) => Advice::new(wrong, harmless(help)),
+            Some(help) => Advice::new(wrong, sanitize(help)),
             None => wrong.to_string().into(),
         }
     }
@@ -94,13 +94,13 @@ impl fmt::Display for Problem {
     /// `file:line:column: key: message; help`, on one line, for logs and statuses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Location { file, line, column, .. } = &self.at;
-        write!(f, "{}:{line}:{column}: ", harmless(file))?;
+        write!(f, "{}:{line}:{column}: ", sanitize(file))?;
         if !self.key.is_empty() {
-            write!(f, "{}: ", harmless(&self.key))?;
+            write!(f, "{}: ", sanitize(&self.key))?;
         }
-        f.write_str(&harmless(&self.message))?;
+        f.write_str(&sanitize(&self.message))?;
         match &self.help {
-            Some(help) => write!(f, "; {}", harmless(help)),
+            Some(help) => write!(f, "; {}", sanitize(help)),
             None => Ok(()),
         }
     }
@@ -124,10 +124,10 @@ impl fmt::Display for Annotated<'_> {
         let margin = " ".repeat(number.len());
         write!(f, "{ERROR}error{ERROR:#}{BOLD}: ")?;
         if !key.is_empty() {
-            write!(f, "{}: ", harmless(key))?;
+            write!(f, "{}: ", sanitize(key))?;
         }
-        writeln!(f, "{}{BOLD:#}", harmless(message))?;
-        writeln!(f, "{margin}{FRAME}-->{FRAME:#} {}:{line}:{column}", harmless(file))?;
+        writeln!(f, "{}{BOLD:#}", sanitize(message))?;
+        writeln!(f, "{margin}{FRAME}-->{FRAME:#} {}:{line}:{column}", sanitize(file))?;
         if let Some(text) = &self.line {
             let window = Window::around(text, *column, *length);
             writeln!(f, "{margin} {FRAME}|{FRAME:#}")?;
@@ -136,7 +136,7 @@ impl fmt::Display for Annotated<'_> {
             writeln!(f, "{margin} {FRAME}|{FRAME:#} {indent}{ERROR}{carets}{ERROR:#}")?;
         }
         if let Some(help) = help {
-            writeln!(f, "{margin} {FRAME}={FRAME:#} {BOLD}help{BOLD:#}: {}", harmless(help))?;
+            writeln!(f, "{margin} {FRAME}={FRAME:#} {BOLD}help{BOLD:#}: {}", sanitize(help))?;
         }
         Ok(())
     }

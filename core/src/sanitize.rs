@@ -1,4 +1,4 @@
-//! Text of others on its way to a terminal or a log.
+//! Text from outside that is printed to a terminal or a log.
 //!
 //! File names, keys and values are chosen by whoever can push. Control characters in them could
 //! steer a terminal, line breaks forge a line of a log, and characters without a shape or for
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 /// The text with every character that has no shape of its own as its escape, such as `\n` or
 /// `\u{202e}`.
-pub fn harmless(text: &str) -> Cow<'_, str> {
+pub fn sanitize(text: &str) -> Cow<'_, str> {
     if text.chars().all(has_shape) {
         return Cow::Borrowed(text);
     }
@@ -36,14 +36,14 @@ mod tests {
     #[test]
     fn ordinary_text_stays_as_it_is() {
         let text = "services/übung-日本.yaml: \"it's\" a\\d";
-        assert!(matches!(harmless(text), Cow::Borrowed(same) if same == text));
+        assert!(matches!(sanitize(text), Cow::Borrowed(same) if same == text));
     }
 
     #[test]
     fn what_has_no_shape_is_escaped() {
-        assert_eq!(harmless("a\u{1b}[2Jb\r\nc\u{7f}\u{9b}"), "a\\u{1b}[2Jb\\r\\nc\\u{7f}\\u{9b}");
+        assert_eq!(sanitize("a\u{1b}[2Jb\r\nc\u{7f}\u{9b}"), "a\\u{1b}[2Jb\\r\\nc\\u{7f}\\u{9b}");
         assert_eq!(
-            harmless("\u{202e}\u{2066}\u{200b}\u{feff}"),
+            sanitize("\u{202e}\u{2066}\u{200b}\u{feff}"),
             "\\u{202e}\\u{2066}\\u{200b}\\u{feff}"
         );
     }

@@ -24,7 +24,7 @@ pub(crate) struct Mutation {
 const WALK: &str = "echo walks through its six values files";
 const PER_VERSION: &str = "An Upstream per version";
 const CLAIM: &str = "The canary is for callers whose token has a claim";
-const REJECTED: &str = "Routes that Gloo alone rejects are put back";
+const REJECTED: &str = "Routes that Gloo alone rejects are rolled back";
 const NO_CANARY: &str = r#"/echo did not converge to {"echo-v2"}"#;
 const NO_CODE: &str = "it ended with exit status: 0";
 
@@ -164,7 +164,7 @@ pub(crate) const ALL: [Mutation; 27] = [
         words: "foxtrot in phase Shifting",
     },
     Mutation {
-        name: "routes that Gloo rejects are not put back",
+        name: "routes that Gloo rejects are not rolled back",
         // Those of v1 are written first, then those of v2.
         flaw: Flaw::Omits { from: 3, fits: requests::writes_routes_of_echo },
         feature: "mistakes",

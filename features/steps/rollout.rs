@@ -96,7 +96,7 @@ async fn has_timeline(world: &mut World, service: String, phases: String) -> Res
     ensure!(told.join(", ") == phases, "the timeline is {steps:#?}");
     let page = daemon.status.text(&format!("/services/{service}")).await?;
     for step in &steps {
-        ensure!(step.in_force_at.is_some() && !step.author.is_empty(), "not in force: {step:?}");
+        ensure!(step.applied_at.is_some() && !step.author.is_empty(), "not applied: {step:?}");
         ensure!(page.contains(&step.revision), "the page does not name {}", step.revision);
     }
     Ok(())

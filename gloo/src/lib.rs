@@ -26,4 +26,4 @@ pub use api::{ObjectRef, ResourceRef, State, Status};
 pub use code::Code;
 pub use crds::CRDS;
 pub use snapshot::{Kind, NamedPort, ServiceSpec, Snapshot};
-pub use translate::{Finding, Gravity, Listener, Memory, Replacement, Translation, translate};
+pub use translate::{Finding, Listener, Memory, Replacement, Severity, Translation, translate};

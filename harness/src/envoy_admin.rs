@@ -19,12 +19,12 @@ pub fn bootstrap(address: &str) -> Value {
 
 /// Envoy's admin interface, or the part of it that its bed lets be read.
 #[derive(Clone)]
-pub struct Admin(Way);
+pub struct Admin(Access);
 
 #[derive(Clone)]
-enum Way {
+enum Access {
     /// On loopback.
-    Here,
+    Loopback,
     /// In a pod, through the API server.
     Pods(Pods),
 }
@@ -41,13 +41,13 @@ struct Pods {
 impl Admin {
     /// The one in our own network namespace.
     pub fn local() -> Self {
-        Self(Way::Here)
+        Self(Access::Loopback)
     }
 
     /// The one at this port of the pods with these labels, of which it takes the first.
     pub fn of_pods(client: Client, namespace: &str, labels: &str, port: u16) -> Self {
         let (namespace, labels) = (namespace.to_owned(), labels.to_owned());
-        Self(Way::Pods(Pods { client, namespace, labels, port }))
+        Self(Access::Pods(Pods { client, namespace, labels, port }))
     }
 
     /// The answer to a GET of `path`.
@@ -56,8 +56,8 @@ impl Admin {
     /// No connection, no pod, or a status other than 200.
     pub async fn get(&self, path: &str) -> Result<String> {
         match &self.0 {
-            Way::Here => get(&format!("http://127.0.0.1:{PORT}{path}")).await,
-            Way::Pods(pods) => pods.get(path).await,
+            Access::Loopback => get(&format!("http://127.0.0.1:{PORT}{path}")).await,
+            Access::Pods(pods) => pods.get(path).await,
         }
     }
 }

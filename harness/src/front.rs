@@ -22,7 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub enum Flaw {
     /// Every request of this number is answered 503.
     Fails(u64),
-    /// It takes up no change: a request is answered as the first one like it was.
+    /// It accepts no change: a request is answered as the first one like it was.
     Frozen,
 }
 
@@ -30,7 +30,7 @@ pub enum Flaw {
 #[derive(Debug)]
 pub struct Front {
     url: String,
-    way: Arc<Way>,
+    way: Arc<ProxyState>,
     _server: AbortOnDropHandle<()>,
 }
 
@@ -44,7 +44,7 @@ impl Front {
         let authority = gateway.authority().context("the gateway has no address")?.to_string();
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let way = Way {
+        let way = ProxyState {
             client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
             authority,
             flaw,
@@ -69,7 +69,7 @@ impl Front {
 }
 
 #[derive(Debug)]
-struct Way {
+struct ProxyState {
     client: Client<HttpConnector, Full<Bytes>>,
     authority: String,
     flaw: Flaw,
@@ -80,7 +80,7 @@ struct Way {
     answers: Mutex<HashMap<String, (HeaderMap, Bytes)>>,
 }
 
-async fn serve(listener: TcpListener, way: Arc<Way>) {
+async fn serve(listener: TcpListener, way: Arc<ProxyState>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -102,7 +102,7 @@ async fn serve(listener: TcpListener, way: Arc<Way>) {
     }
 }
 
-impl Way {
+impl ProxyState {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
         if let Flaw::Fails(every) = self.flaw

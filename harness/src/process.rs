@@ -174,7 +174,7 @@ impl Process {
     }
 }
 
-/// Owns the child, so that a signal can never reach a stranger who got its id.
+/// Owns the child, so that a signal can never reach another process that got its id.
 async fn look_after(
     mut child: Child,
     mut orders: mpsc::UnboundedReceiver<Signal>,

@@ -35,7 +35,7 @@ pub struct Status {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
-    /// The revision that was taken up last.
+    /// The revision that was accepted last.
     pub revision: Option<String>,
     /// The revision that was fetched last.
     pub attempted_revision: Option<String>,
@@ -55,7 +55,7 @@ pub struct Service {
     pub state: String,
     /// Why it is not ready.
     pub reason: String,
-    /// The revision that is fully in force.
+    /// The revision that is fully applied.
     pub revision: Option<String>,
     /// The newest revision that was tried.
     #[serde(default)]
@@ -63,7 +63,7 @@ pub struct Service {
     /// Version to percent, as the newest values ask for.
     #[serde(default)]
     pub weights: BTreeMap<String, u8>,
-    /// Version to percent, as in force.
+    /// Version to percent, as applied.
     #[serde(default)]
     pub applied_weights: BTreeMap<String, u8>,
     /// The header that leads to the canary.
@@ -108,8 +108,8 @@ pub struct Step {
     pub author: String,
     /// The phase that it asked for; none when it had errors.
     pub phase: Option<String>,
-    /// When that was in force.
-    pub in_force_at: Option<String>,
+    /// When that was applied.
+    pub applied_at: Option<String>,
 }
 
 /// A condition in the form of Kubernetes.
@@ -231,7 +231,7 @@ impl StatusClient {
         Ok(String::from_utf8(self.read(&uri).await?.to_vec())?)
     }
 
-    /// Whether the daemon is ready to work: it has taken up a tree, or stands by for another one.
+    /// Whether the daemon is ready to work: it has accepted a tree, or stands by for another one.
     ///
     /// # Errors
     /// It is not, and why.

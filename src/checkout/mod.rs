@@ -57,7 +57,7 @@ pub enum Publish {
 
 /// A commit that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
+pub struct NewCommit {
     /// Its id.
     pub id: String,
     /// Where it stands now, in words.
@@ -244,7 +244,7 @@ impl Checkout {
         publish: &Publish,
         mut base: String,
         mut edit: impl FnMut(&str) -> anyhow::Result<FileEdit>,
-    ) -> anyhow::Result<Made> {
+    ) -> anyhow::Result<NewCommit> {
         let mut refused = String::new();
         for _ in 0..TRIES {
             let file = edit(&base)?;
@@ -284,25 +284,25 @@ impl Checkout {
     }
 
     /// The commit is where it should be; the branch that is checked out follows it if it can.
-    fn pushed(&self, publish: &Publish, id: String) -> Made {
+    fn pushed(&self, publish: &Publish, id: String) -> NewCommit {
         match publish {
             Publish::Push(remote) => {
                 let place = format!("{} of {}", remote.branch, remote.name);
                 let follows = self.upstream().is_ok_and(|upstream| upstream == *remote);
                 let note = follows.then(|| self.follow(&id)).flatten();
-                Made { id, place, note }
+                NewCommit { id, place, note }
             }
             Publish::Branch { from, name } => {
                 let note = format!("open a pull request from {name} to {}", from.branch);
-                Made { id, place: format!("{name} of {}", from.name), note: Some(note) }
+                NewCommit { id, place: format!("{name} of {}", from.name), note: Some(note) }
             }
             Publish::Local => {
-                Made { id, place: "the branch that is checked out".into(), note: None }
+                NewCommit { id, place: "the branch that is checked out".into(), note: None }
             }
         }
     }
 
-    fn move_local(&self, commit: &str) -> anyhow::Result<Made> {
+    fn move_local(&self, commit: &str) -> anyhow::Result<NewCommit> {
         let answer = self.git.ask(&["merge", "--ff-only", "--quiet", commit])?;
         if !answer.succeeded {
             bail!("the work tree is in the way, nothing was changed: {}", answer.words);

@@ -7,14 +7,14 @@ use anyhow::Context;
 
 use super::connection::Connection;
 use super::diff::print_line;
-use super::wait::{Follow, Wanted, seconds};
-use crate::checkout::{Checkout, Descent, FileEdit, Made, Publish, Remote};
+use super::wait::{Follow, TargetCommit, seconds};
+use crate::checkout::{Checkout, Descent, FileEdit, NewCommit, Publish, Remote};
 use crate::hint::{Advise, advised};
 use coalmine_core::diff;
 use coalmine_core::edit::{Edited, Verb, edit, valid};
 use coalmine_core::proposal::{Proposal, text};
 use coalmine_core::reason::Hinted;
-use coalmine_core::sanitize::harmless;
+use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::Tree;
 use coalmine_core::values::{Repository, Service, service_file};
 
@@ -87,8 +87,8 @@ impl Act {
                     format_args!(
                         "the branch is now at {} ({}, by {}). Look at it and say it again",
                         newest.short(),
-                        harmless(&newest.subject),
-                        harmless(&newest.author)
+                        sanitize(&newest.subject),
+                        sanitize(&newest.author)
                     ),
                 ));
             }
@@ -98,7 +98,7 @@ impl Act {
         if !self.wait {
             return Ok(ExitCode::SUCCESS);
         }
-        self.follow(&Wanted::Known(Descent::new(checkout, made.id)))
+        self.follow(&TargetCommit::Known(Descent::new(checkout, made.id)))
     }
 
     fn target(&self, checkout: &Checkout) -> anyhow::Result<Publish> {
@@ -158,7 +158,7 @@ impl Act {
         })
     }
 
-    fn follow(self, wanted: &Wanted) -> anyhow::Result<ExitCode> {
+    fn follow(self, wanted: &TargetCommit) -> anyhow::Result<ExitCode> {
         let follow = Follow {
             service: &self.service,
             timeout: self.timeout,
@@ -209,10 +209,10 @@ fn undo(checkout: &Checkout, tree: &Tree, base: &str, name: &str) -> anyhow::Res
     Ok(Edited { file, before: String::from_utf8_lossy(&before).into_owned(), after, subject })
 }
 
-fn tell(made: &Made) {
-    let Made { id, place, note } = made;
-    anstream::println!("commit {id} is on {}", harmless(place));
+fn tell(made: &NewCommit) {
+    let NewCommit { id, place, note } = made;
+    anstream::println!("commit {id} is on {}", sanitize(place));
     if let Some(note) = note {
-        anstream::println!("note: {}", harmless(note));
+        anstream::println!("note: {}", sanitize(note));
     }
 }

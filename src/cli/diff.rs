@@ -17,7 +17,7 @@ use coalmine_core::object::Manifest;
 use coalmine_core::plan::{Job, gone};
 use coalmine_core::reason::Hinted;
 use coalmine_core::render::{DEFAULT_INSTANCE, Owner};
-use coalmine_core::sanitize::harmless;
+use coalmine_core::sanitize::sanitize;
 use coalmine_core::values::{PLATFORM, Repository};
 
 /// Show what a folder of values would change in the cluster
@@ -121,9 +121,9 @@ fn print(job: &Job, review: &Review) -> usize {
     let desired = job.desired.manifests().map(Manifest::id);
     let desired = desired.filter(|id| review.changed.contains(id));
     let desired = desired.map(|id| (id, review.stored.get(id)));
-    let surplus = review.surplus.iter().map(|id| (id, None));
+    let to_prune = review.to_prune.iter().map(|id| (id, None));
     let mut count = 0;
-    for (id, stored) in desired.chain(surplus) {
+    for (id, stored) in desired.chain(to_prune) {
         let live = review.live.get(id);
         let texts = (diff::text(id, live), diff::text(id, stored));
         let lines = diff::unified(&id.to_string(), ("live", &texts.0), ("desired", &texts.1));
@@ -145,5 +145,5 @@ pub(super) fn print_line(line: &Line) {
         Line::Removed(_) => REMOVED,
         Line::Same(_) => Style::new(),
     };
-    anstream::println!("{style}{}{style:#}", harmless(&line.to_string()));
+    anstream::println!("{style}{}{style:#}", sanitize(&line.to_string()));
 }

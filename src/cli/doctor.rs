@@ -15,7 +15,7 @@ use crate::hint::{self, advised};
 use crate::report::Requests;
 use crate::source::Source;
 use coalmine_core::kind::Kind;
-use coalmine_core::sanitize::harmless;
+use coalmine_core::sanitize::sanitize;
 use coalmine_core::values::Repository;
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -127,11 +127,11 @@ struct Findings {
 impl Findings {
     fn add(&mut self, what: &str, finding: anyhow::Result<String>) {
         match finding {
-            Ok(words) => anstream::println!("{GOOD}ok{GOOD:#}     {what}: {}", harmless(&words)),
+            Ok(words) => anstream::println!("{GOOD}ok{GOOD:#}     {what}: {}", sanitize(&words)),
             Err(error) => {
                 self.bad = true;
                 let words = hint::line(&error);
-                anstream::println!("{BAD}error{BAD:#}  {what}: {}", harmless(&words));
+                anstream::println!("{BAD}error{BAD:#}  {what}: {}", sanitize(&words));
             }
         }
     }

@@ -19,7 +19,7 @@ use coalmine_core::edit::valid;
 use coalmine_core::kind::Kind;
 use coalmine_core::labels::SERVICE;
 use coalmine_core::proposal::{Expected, host_of, in_words, reference};
-use coalmine_core::sanitize::harmless;
+use coalmine_core::sanitize::sanitize;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -79,12 +79,12 @@ impl Explain {
         let is_ours = print_way(&translation, &answered, &request.host)
             .is_some_and(|holder| seen.routes.contains(&holder));
         for (who, share) in recipients(&answered.outcomes, &seen.versions) {
-            anstream::println!("  → {} {:.0} %", harmless(&who), share * 100.0);
+            anstream::println!("  → {} {:.0} %", sanitize(&who), share * 100.0);
         }
         for (share, outcomes) in &answered.mirrors {
             for (who, part) in recipients(outcomes, &seen.versions) {
                 let percent = share * part * 100.0;
-                anstream::println!("  and a copy to {} {percent:.0} %", harmless(&who));
+                anstream::println!("  and a copy to {} {percent:.0} %", sanitize(&who));
             }
         }
         if !is_ours {
@@ -115,25 +115,25 @@ fn print_request(request: &Request) {
         headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let with = if headers.is_empty() { "" } else { " with " };
     let line = format!("{method} http://{host}{path}{with}{}", headers.join(", "));
-    anstream::println!("{BOLD}{}{BOLD:#}", harmless(&line));
+    anstream::println!("{BOLD}{}{BOLD:#}", sanitize(&line));
 }
 
 /// Prints the routes that are tried, and returns the object with the one that takes the request.
 fn print_way(translation: &Translation, answered: &Answer, host: &str) -> Option<ObjectRef> {
     let mut hosts = translation.virtual_hosts.iter();
     let Some(found) = hosts.find(|it| Some(&it.name) == answered.virtual_host.as_ref()) else {
-        anstream::println!("  no VirtualService has the domain {}", harmless(host));
+        anstream::println!("  no VirtualService has the domain {}", sanitize(host));
         return None;
     };
     let domains = found.domains.join(", ");
-    anstream::println!("  {} has the domain {}", found.holder, harmless(&domains));
+    anstream::println!("  {} has the domain {}", found.holder, sanitize(&domains));
     for route in &found.routes {
         let takes = in_words(&route.matcher);
         if Some(&route.name) == answered.route.as_ref() {
-            anstream::println!("  {BOLD}takes it:{BOLD:#} {} ({})", harmless(&takes), route.holder);
+            anstream::println!("  {BOLD}takes it:{BOLD:#} {} ({})", sanitize(&takes), route.holder);
             return Some(ObjectRef::clone(&route.holder));
         }
-        anstream::println!("  {DIM}passes:   {} ({}){DIM:#}", harmless(&takes), route.holder);
+        anstream::println!("  {DIM}passes:   {} ({}){DIM:#}", sanitize(&takes), route.holder);
     }
     None
 }

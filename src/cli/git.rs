@@ -31,7 +31,7 @@ pub(super) struct Git {
     /// ssh: the servers' keys; without it no ssh server is talked to
     #[arg(long, value_name = "FILE")]
     git_known_hosts_file: Option<PathBuf>,
-    /// Take up only commits signed by a key of this file: ssh:ALLOWED_SIGNERS or openpgp:KEYRING. May be
+    /// Accept only commits signed by a key of this file: ssh:ALLOWED_SIGNERS or openpgp:KEYRING. May be
     /// repeated
     #[arg(long, value_name = "KIND:FILE")]
     verify: Vec<TrustedKeys>,

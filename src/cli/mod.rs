@@ -38,7 +38,7 @@ use jiff::SignedDuration;
 use tokio::runtime::Runtime;
 
 use crate::hint;
-use coalmine_core::sanitize::harmless;
+use coalmine_core::sanitize::sanitize;
 use coalmine_core::values::check_label_value;
 
 /// The exit code of a wait that took too long.
@@ -162,10 +162,10 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     const ERROR: Style = AnsiColor::Red.on_default().bold();
     const HINT: Style = AnsiColor::Cyan.on_default();
     let (wrong, hints) = hint::wrong_and_hints(error);
-    let lines: Vec<_> = wrong.lines().map(harmless).collect();
+    let lines: Vec<_> = wrong.lines().map(sanitize).collect();
     anstream::eprintln!("{ERROR}error:{ERROR:#} {}", lines.join("\n"));
     for hint in hints {
-        anstream::eprintln!("{HINT}hint:{HINT:#} {}", harmless(&hint));
+        anstream::eprintln!("{HINT}hint:{HINT:#} {}", sanitize(&hint));
     }
     ExitCode::FAILURE
 }

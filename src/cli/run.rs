@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::git::Git;
 use super::notify::Notify;
-use crate::daemon::{self, Manner, Options};
+use crate::daemon::{self, DaemonOptions, Options};
 use crate::election::LeaseName;
 use crate::hint::Advise;
 use crate::report::Access;
@@ -18,7 +18,7 @@ use crate::shard::Shard;
 use crate::source::SourceConfig;
 use crate::telemetry::Telemetry;
 use coalmine_core::render::DEFAULT_INSTANCE;
-use coalmine_core::sanitize::harmless;
+use coalmine_core::sanitize::sanitize;
 use coalmine_core::values::Drift;
 
 /// Keep the cluster equal to a git repository
@@ -108,11 +108,14 @@ impl Run {
         let _telling = self.telemetry.start(runtime.handle())?;
         let source = self.source()?;
         runtime.block_on(async {
-            let conduct =
-                Manner { drift: self.drift, prune_all: self.allow_prune_all, shard: self.shard };
+            let rollout_settings = DaemonOptions {
+                drift: self.drift,
+                prune_all: self.allow_prune_all,
+                shard: self.shard,
+            };
             let lease = self.lease();
             if self.once {
-                return once(source, &self.instance, conduct).await;
+                return once(source, &self.instance, rollout_settings).await;
             }
             let options = Options {
                 source,
@@ -123,7 +126,7 @@ impl Run {
                 listen: self.listen.0,
                 access: self.access()?,
                 instance: self.instance.clone(),
-                conduct,
+                rollout_settings,
                 lease,
             };
             daemon::run(options, asked_to_stop()?).await?;
@@ -169,8 +172,12 @@ impl Run {
 }
 
 /// Prints one line per service.
-async fn once(source: SourceConfig, instance: &str, conduct: Manner) -> anyhow::Result<ExitCode> {
-    let outcomes = daemon::once(source, instance, conduct).await?;
+async fn once(
+    source: SourceConfig,
+    instance: &str,
+    rollout_settings: DaemonOptions,
+) -> anyhow::Result<ExitCode> {
+    let outcomes = daemon::once(source, instance, rollout_settings).await?;
     let mut all_is_well = true;
     for outcome in &outcomes {
         match &outcome.trouble {
@@ -178,7 +185,7 @@ async fn once(source: SourceConfig, instance: &str, conduct: Manner) -> anyhow::
             Some(trouble) => {
                 all_is_well = false;
                 let trouble = trouble.replace('\n', "; ");
-                anstream::println!("{}: failed: {}", outcome.service, harmless(&trouble));
+                anstream::println!("{}: failed: {}", outcome.service, sanitize(&trouble));
             }
         }
     }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::NEEDS_A_PERSON;
 use super::connection::Connection;
 use crate::client::{Client, ServiceStatus, Status as Told};
-use coalmine_core::sanitize::harmless;
+use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::short;
 
 const BOLD: Style = Style::new().bold();
@@ -97,7 +97,7 @@ impl Status {
             write!(out, "\u{1b}[H\u{1b}[2J")?;
         }
         if let Some(error) = &told.source.error {
-            writeln!(out, "{BAD}source{BAD:#}: {}", harmless(error))?;
+            writeln!(out, "{BAD}source{BAD:#}: {}", sanitize(error))?;
         }
         let platform = told.platform.iter().filter(|platform| !platform.is_ready());
         let services: Vec<&ServiceStatus> = platform.chain(&told.services).collect();
@@ -126,7 +126,7 @@ impl Status {
                 next(service)
             )?;
             for wrong in wrong(service) {
-                writeln!(out, "  {}", harmless(&wrong))?;
+                writeln!(out, "  {}", sanitize(&wrong))?;
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use coalmine_core::phase::Phase;
 use coalmine_core::preflight::{Broken, Rule};
 use coalmine_core::problem::Problem;
 use coalmine_core::proposal::{Expected, Judgement};
-use coalmine_core::sanitize::harmless;
+use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::{File, Tree};
 use coalmine_core::values::{Outcome, Repository, ServiceName};
 
@@ -50,7 +50,7 @@ impl Validate {
         for broken in &judgement.platform {
             let (style, word) =
                 if is_grave(&broken) { (BAD, "error") } else { (DOUBTFUL, "warning") };
-            writeln!(out, "{style}{word}{style:#}  platform/: {}", harmless(&broken.to_string()))?;
+            writeln!(out, "{style}{word}{style:#}  platform/: {}", sanitize(&broken.to_string()))?;
         }
         writeln!(out, "{}", summary(repository, &judgement))?;
         let good = found.is_empty() && judgement.refused.is_empty() && broken.is_empty();
@@ -86,12 +86,12 @@ fn print_service(
 ) -> io::Result<()> {
     match (outcome, refused) {
         (Ok(service), Some(refused)) => {
-            writeln!(out, "{BAD}error{BAD:#}  {name:20} {}", harmless(&service.file))?;
-            writeln!(out, "       {}", harmless(refused))
+            writeln!(out, "{BAD}error{BAD:#}  {name:20} {}", sanitize(&service.file))?;
+            writeln!(out, "       {}", sanitize(refused))
         }
         (Ok(service), None) => {
             let phase = Phase::of(service);
-            writeln!(out, "{GOOD}ok{GOOD:#}     {name:20} {phase:11} {}", harmless(&service.file))?;
+            writeln!(out, "{GOOD}ok{GOOD:#}     {name:20} {phase:11} {}", sanitize(&service.file))?;
             for warning in service.warnings() {
                 writeln!(out, "       {DOUBTFUL}warning:{DOUBTFUL:#} {warning}")?;
             }

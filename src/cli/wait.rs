@@ -12,7 +12,7 @@ use super::{DEADLINE_PASSED, NEEDS_A_PERSON};
 use crate::checkout::{Checkout, Descent};
 use crate::client::{Client, ServiceStatus};
 use coalmine_core::phase::Phase;
-use coalmine_core::sanitize::harmless;
+use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::short;
 
 /// How often the daemon is asked.
@@ -47,7 +47,7 @@ pub(super) struct Wait {
 
 impl Wait {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let wanted = self.revision.as_deref().map(Wanted::named).transpose()?;
+        let wanted = self.revision.as_deref().map(TargetCommit::named).transpose()?;
         let follow = Follow {
             service: &self.service,
             timeout: self.timeout,
@@ -67,14 +67,14 @@ fn phase(text: &str) -> Result<Phase, String> {
 }
 
 /// A commit that has to be applied.
-pub(super) enum Wanted {
+pub(super) enum TargetCommit {
     /// A commit that a clone has.
     Known(Descent),
     /// The first digits of any commit.
     Digits(String),
 }
 
-impl Wanted {
+impl TargetCommit {
     /// What a person calls it.
     fn named(name: &str) -> anyhow::Result<Self> {
         let known = Checkout::discover(Path::new("."), None)
@@ -109,11 +109,11 @@ pub(super) struct Follow<'a> {
     /// The phase; any, when there is none.
     pub(super) phase: Option<Phase>,
     /// The commit that has to be applied; any, when there is none.
-    pub(super) wanted: Option<&'a Wanted>,
+    pub(super) wanted: Option<&'a TargetCommit>,
 }
 
 impl Follow<'_> {
-    /// Tells each change on its way. A daemon that does not answer at first is an error; later it may be
+    /// Prints each change. A daemon that does not answer at first is an error; later it may be
     /// gone for a while.
     pub(super) async fn until_reached(&self, client: &Client) -> anyhow::Result<ExitCode> {
         let end = Instant::now() + self.timeout;
@@ -124,7 +124,7 @@ impl Follow<'_> {
                 Ok(status) => {
                     let source = status.source.error.filter(|error| !told.contains(error.as_str()));
                     if let Some(error) = source {
-                        anstream::eprintln!("the source: {}", harmless(&error));
+                        anstream::eprintln!("the source: {}", sanitize(&error));
                         told = error;
                     }
                     let found = status.services.into_iter().find(|it| it.service == self.service);
@@ -173,7 +173,7 @@ impl Follow<'_> {
 fn line(service: &ServiceStatus) -> String {
     let ServiceStatus { phase, state, reason, attempted_revision: revision, .. } = service;
     let revision = short(revision);
-    let reason = if reason.is_empty() { String::new() } else { format!(": {}", harmless(reason)) };
+    let reason = if reason.is_empty() { String::new() } else { format!(": {}", sanitize(reason)) };
     format!("{} {phase} {state} at {revision}{reason}", service.service)
 }
 

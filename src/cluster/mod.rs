@@ -2,8 +2,8 @@
 //! API server about objects.
 
 mod error;
+mod raw_object;
 mod watched_kind;
-mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ use tokio::sync::{Mutex, Semaphore};
 
 pub use coalmine_core::reason::ClusterError;
 use error::{translate, watch_error};
+use raw_object::RawObject;
 pub use watched_kind::WatchedKind;
-use whole::Whole;
 
 use crate::hint::advised;
 use crate::report::Requests;
@@ -82,7 +82,7 @@ impl Cluster {
     pub async fn get(&self, id: &ObjectId) -> Result<Option<Value>, ClusterError> {
         let api = self.api(id).await?;
         let found = api.get_opt(&id.name).await.map_err(|error| translate(id, error))?;
-        Ok(found.map(Whole::into_value))
+        Ok(found.map(RawObject::into_value))
     }
 
     /// Server-side apply with force; returns the object as stored.
@@ -202,7 +202,7 @@ impl Cluster {
     }
 
     /// The objects of a kind and their changes: the list first, then what happens. A broken watch is
-    /// taken up again with back-off; its errors are passed on and do not end it.
+    /// accepted again with back-off; its errors are passed on and do not end it.
     ///
     /// # Errors
     /// When the API server does not say how the kind is called.
@@ -213,14 +213,14 @@ impl Cluster {
     ) -> Result<BoxStream<'static, Result<Event<Value>, ClusterError>>, ClusterError> {
         let anything = ObjectId::new(&kind.api_version, &kind.kind, None, "*");
         let (resource, _) = self.resource(&anything).await?;
-        let api: Api<Whole> = Api::all_with(self.client.clone(), &resource);
+        let api: Api<RawObject> = Api::all_with(self.client.clone(), &resource);
         let selector =
             if kind.only_ours { format!("{INSTANCE}={instance}") } else { String::new() };
         let config = watcher::Config::default().labels(&selector);
         let events = watcher::watcher(api, config).default_backoff();
         let kind = kind.clone();
         let events = events.map(move |event| {
-            let value = |object: Whole| object.into_value_of(&kind.api_version, &kind.kind);
+            let value = |object: RawObject| object.into_value_of(&kind.api_version, &kind.kind);
             Ok(match event.map_err(|error| watch_error(&anything, error))? {
                 Event::Apply(object) => Event::Apply(value(object)),
                 Event::Delete(object) => Event::Delete(value(object)),
@@ -251,7 +251,7 @@ impl Cluster {
             if known.is_some_and(Kind::is_made_by_kubernetes) {
                 continue;
             }
-            let api: Api<Whole> = Api::all_with(self.client.clone(), &resource);
+            let api: Api<RawObject> = Api::all_with(self.client.clone(), &resource);
             match api.list_metadata(&selector).await {
                 Ok(found) if found.items.iter().any(|o| o.metadata.owner_references.is_none()) => {
                     kinds.push(WatchedKind::ours(&resource.api_version, &resource.kind));
@@ -264,7 +264,7 @@ impl Cluster {
         Ok(kinds)
     }
 
-    async fn api(&self, id: &ObjectId) -> Result<Api<Whole>, ClusterError> {
+    async fn api(&self, id: &ObjectId) -> Result<Api<RawObject>, ClusterError> {
         let (resource, scope) = self.resource(id).await?;
         let client = self.client.clone();
         Ok(match (&id.namespace, scope) {

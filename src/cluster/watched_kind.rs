@@ -15,7 +15,7 @@ pub struct WatchedKind {
 
 impl WatchedKind {
     /// The kinds a service consists of, and all that Gloo's routing rests on. Of the latter every
-    /// object counts: a stranger's table can collide with a change of ours.
+    /// object counts: another owner's table can collide with a change of ours.
     pub fn of_services() -> impl Iterator<Item = Self> {
         let routing = gloo::Snapshot::ROUTING.iter().map(|kind| Self {
             api_version: kind.api_version.into(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::work::joined;
-use crate::report::{Course, History};
+use crate::report::{ChangeKind, History};
 use crate::source::{Change, Revision, Source};
 use coalmine_core::values::{Repository, Service};
 
@@ -50,9 +50,9 @@ impl Past {
                 Ok(service) => {
                     let known = self.values.insert(name.to_string(), service.clone());
                     let before = before.services.get(name).and_then(|it| it.as_ref().ok());
-                    let course =
-                        Course::between(known.as_ref().or(before).map(|it| &**it), service);
-                    history.asked(&change.revision, None, service, course);
+                    let kind =
+                        ChangeKind::between(known.as_ref().or(before).map(|it| &**it), service);
+                    history.asked(&change.revision, None, service, kind);
                 }
                 Err(problems) => history.erred(&change.revision, None, &joined(problems)),
             }
@@ -63,7 +63,7 @@ impl Past {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Asked;
+    use crate::report::Requested;
     use coalmine_core::tree::Tree;
 
     fn tree(echo: &str) -> Tree {
@@ -88,13 +88,13 @@ mod tests {
             let revision = Arc::new(Revision { id, author, subject, committed });
             past.add(&Change { revision, before: tree(pair[0]), after: tree(pair[1]) });
         }
-        let told = |asked: &Asked| match asked {
-            Asked::Values { phase, course, .. } => format!("{phase} {}", course.name()),
-            Asked::Errors { errors } => errors.chars().take(29).collect(),
+        let told = |asked: &Requested| match asked {
+            Requested::Values { phase, change, .. } => format!("{phase} {}", change.name()),
+            Requested::Errors { errors } => errors.chars().take(29).collect(),
         };
         let steps = &past.histories["echo"].steps;
         let told: Vec<_> = steps.iter().map(|step| told(&step.asked)).collect();
         assert_eq!(told, ["Shifting advance", "services/team/echo.yaml:1:13:", "Stable rollback"]);
-        assert!(steps.iter().all(|step| step.taken_up_at.is_none()));
+        assert!(steps.iter().all(|step| step.accepted_at.is_none()));
     }
 }

@@ -23,12 +23,12 @@ use tokio_util::sync::CancellationToken;
 pub use once::once;
 pub use run::run;
 
+use crate::cache::{Cache, Notice, Touched, Watching, longest_silence};
 use crate::cluster::{Cluster, WatchedKind};
 use crate::election::{self, Leadership, LeaseName};
-use crate::live::{Live, Notice, Touched, Watching, longest_silence};
 use crate::notify::Receivers;
-use crate::reconcile::{Admission, Reconciler};
-use crate::report::{Access, Events, Shown};
+use crate::reconcile::{PreflightService, Reconciler};
+use crate::report::{Access, Events, Reports};
 use crate::secret::SecretFile;
 use crate::shard::Shard;
 use crate::source::SourceConfig;
@@ -57,14 +57,14 @@ pub struct Options {
     /// The value of the instance label.
     pub instance: String,
     /// How the cluster is written to.
-    pub conduct: Manner,
+    pub rollout_settings: DaemonOptions,
     /// The Lease to hold while writing; without one this daemon is taken to be alone.
     pub lease: Option<LeaseName>,
 }
 
 /// How the cluster is written to, as far as the command line says it.
 #[derive(Clone, Copy, Debug)]
-pub struct Manner {
+pub struct DaemonOptions {
     /// What is done about other people's changes, where the repository does not say it.
     pub drift: Drift,
     /// Whether a revision may delete everything.
@@ -76,10 +76,10 @@ pub struct Manner {
 /// The running daemon's parts.
 struct Daemon {
     services: Services,
-    live: Live,
+    cache: Cache,
     reconciler: Reconciler,
-    shown: Shown,
-    manner: Manner,
+    reports: Reports,
+    options: DaemonOptions,
     schedule: Duration,
     /// Those that watch the cluster, and the one that sends Events.
     tasks: Tasks,
@@ -98,32 +98,32 @@ impl Daemon {
         cluster: Cluster,
         instance: &str,
         schedule: Duration,
-        manner: Manner,
-        shown: Shown,
+        options: DaemonOptions,
+        reports: Reports,
         stop: CancellationToken,
         leadership: Leadership,
     ) -> (Self, mpsc::UnboundedReceiver<Touched>, Ended) {
-        let (live, touched) = Live::new(instance, notice(&shown, schedule));
-        let admission = Admission::new(live.clone());
+        let (cache, touched) = Cache::new(instance, notice(&reports, schedule));
+        let preflight = PreflightService::new(cache.clone());
         let reconciler = Reconciler {
             cluster: cluster.clone(),
-            live: live.clone(),
-            admission,
+            cache: cache.clone(),
+            preflight,
             instance: instance.into(),
             clock: Timestamp::now,
         };
         let (events, sending) =
-            Events::new(cluster.client(), &election::identity(), shown.metrics.clone());
+            Events::new(cluster.client(), &election::identity(), reports.metrics.clone());
         let (mut tasks, ended) = Tasks::new();
         tasks.spawn("the task that sends Events".into(), sending);
-        let reporter = Reporter { shown: shown.clone(), events, live: live.clone() };
+        let reporter = Reporter { reports: reports.clone(), events, cache: cache.clone() };
         let services = Services::new(reconciler.clone(), reporter, schedule, stop, leadership);
         let mut daemon = Self {
             services,
-            live,
+            cache,
             reconciler,
-            shown,
-            manner,
+            reports,
+            options,
             schedule,
             tasks,
             reader: Reader::default(),
@@ -137,7 +137,7 @@ impl Daemon {
     /// Watches one more kind, if it is not watched yet.
     fn watch(&mut self, kind: WatchedKind) {
         let name = watch_of(&kind);
-        if let Some(watch) = self.live.watch(&self.reconciler.cluster, kind, self.schedule) {
+        if let Some(watch) = self.cache.watch(&self.reconciler.cluster, kind, self.schedule) {
             self.tasks.spawn(format!("the {name}"), watch);
         }
     }
@@ -149,8 +149,8 @@ fn watch_of(kind: &WatchedKind) -> String {
 }
 
 /// Shows how the watches go.
-fn notice(shown: &Shown, resync: Duration) -> Notice {
-    let (health, metrics) = (shown.health.clone(), shown.metrics.clone());
+fn notice(reports: &Reports, resync: Duration) -> Notice {
+    let (health, metrics) = (reports.health.clone(), reports.metrics.clone());
     Arc::new(move |kind, watching| match watching {
         Watching::Begun => {
             health.expect(watch_of(kind), longest_silence(resync));

@@ -7,11 +7,11 @@ use anyhow::bail;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Daemon, Manner};
+use super::{Daemon, DaemonOptions};
 use crate::cluster::Cluster;
 use crate::election::Leadership;
-use crate::reconcile::{Retry, Standing};
-use crate::report::{Shown, State};
+use crate::reconcile::{ReconcileOutcome, Retry};
+use crate::report::{Reports, State};
 use crate::source::{Source, SourceConfig};
 use coalmine_core::reason::Hinted;
 
@@ -37,16 +37,16 @@ pub struct Outcome {
 pub async fn once(
     source: SourceConfig,
     instance: &str,
-    manner: Manner,
+    options: DaemonOptions,
 ) -> anyhow::Result<Vec<Outcome>> {
     let source = Source::new(source)?;
     let revision = source.fetch().await?;
-    let (shown, stop) = (Shown::default(), CancellationToken::new());
-    let board = shown.board.clone();
-    let cluster = Cluster::connect(&shown.metrics.requests()).await?;
+    let (reports, stop) = (Reports::default(), CancellationToken::new());
+    let status_store = reports.status_store.clone();
+    let cluster = Cluster::connect(&reports.metrics.requests()).await?;
     let leadership = Leadership::unopposed();
     let (mut daemon, touched, mut ended) =
-        Daemon::new(cluster, instance, SCHEDULE, manner, shown, stop.clone(), leadership);
+        Daemon::new(cluster, instance, SCHEDULE, options, reports, stop.clone(), leadership);
     let deadline = daemon.accept_revision(&source, &revision).await?;
     source.accept(&revision)?;
     let services = daemon.services.clone();
@@ -57,10 +57,11 @@ pub async fn once(
     };
     stop.cancel();
     passes.await?;
-    if outcomes.is_empty() && board.summary().services.is_empty() {
+    if outcomes.is_empty() && status_store.summary().services.is_empty() {
         bail!("revision {} asks for nothing", revision.short());
     }
-    let invalid = board.summary().services.into_iter().chain(board.summary().platform);
+    let invalid =
+        status_store.summary().services.into_iter().chain(status_store.summary().platform);
     let invalid = invalid.filter(|report| report.state == State::Invalid);
     let invalid = invalid.map(|report| (report.service, Some(report.reason)));
     let mut all: Vec<Outcome> = outcomes
@@ -78,29 +79,29 @@ async fn outcomes(daemon: &Daemon, patience: Duration) -> Vec<(String, Option<St
     // A service that went is not among the standings any more, and came out well.
     let names = daemon.services.names();
     loop {
-        let standings = daemon.services.standings();
+        let outcomes = daemon.services.outcomes();
         let is_over = Instant::now() >= end;
-        if is_over || standings.values().all(|standing| is_final(standing.as_ref())) {
-            let trouble = |name: &Arc<str>| trouble(standings.get(name)?.as_ref());
+        if is_over || outcomes.values().all(|outcome| is_final(outcome.as_ref())) {
+            let trouble = |name: &Arc<str>| trouble(outcomes.get(name)?.as_ref());
             return names.iter().map(|name| (name.to_string(), trouble(name))).collect();
         }
         sleep(PAUSE).await;
     }
 }
 
-fn is_final(standing: Option<&Standing>) -> bool {
-    match standing {
-        Some(Standing::Ready | Standing::Drifted { .. }) => true,
-        Some(Standing::Stalled { retry, .. }) => *retry != Retry::Soon,
-        Some(Standing::Waiting { .. } | Standing::Superseded) | None => false,
+fn is_final(outcome: Option<&ReconcileOutcome>) -> bool {
+    match outcome {
+        Some(ReconcileOutcome::Ready | ReconcileOutcome::Drifted { .. }) => true,
+        Some(ReconcileOutcome::Stalled { retry, .. }) => *retry != Retry::Soon,
+        Some(ReconcileOutcome::Waiting { .. } | ReconcileOutcome::Superseded) | None => false,
     }
 }
 
-fn trouble(standing: Option<&Standing>) -> Option<String> {
-    match standing {
-        Some(Standing::Ready | Standing::Drifted { .. }) => None,
-        Some(Standing::Stalled { reason, .. }) => Some(reason.line()),
-        Some(Standing::Waiting { reason, .. }) => Some(reason.to_string()),
-        Some(Standing::Superseded) | None => Some("was not looked at in time".into()),
+fn trouble(outcome: Option<&ReconcileOutcome>) -> Option<String> {
+    match outcome {
+        Some(ReconcileOutcome::Ready | ReconcileOutcome::Drifted { .. }) => None,
+        Some(ReconcileOutcome::Stalled { reason, .. }) => Some(reason.line()),
+        Some(ReconcileOutcome::Waiting { reason, .. }) => Some(reason.to_string()),
+        Some(ReconcileOutcome::Superseded) | None => Some("was not looked at in time".into()),
     }
 }

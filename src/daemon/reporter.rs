@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::request::{DesiredState, ServiceRequest};
-use crate::live::Live;
-use crate::reconcile::{Deed, Standing};
-use crate::report::{EventReason, Events, PerVersion, Shown, State};
+use crate::cache::Cache;
+use crate::reconcile::{ReconcileEvent, ReconcileOutcome};
+use crate::report::{EventReason, Events, PerVersion, Reports, State};
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::PodFacts;
 use coalmine_core::reason::{Code, Hinted};
@@ -16,9 +16,9 @@ use coalmine_core::traffic::Shares;
 
 /// Reports to people and programs.
 pub(super) struct Reporter {
-    pub(super) shown: Shown,
+    pub(super) reports: Reports,
     pub(super) events: Events,
-    pub(super) live: Live,
+    pub(super) cache: Cache,
 }
 
 /// What the cluster has of a service, as far as it is shown.
@@ -32,8 +32,8 @@ impl Reporter {
     /// revision is new.
     pub(super) fn requested(&self, request: &ServiceRequest, is_new: bool) {
         let (name, revision) = (request.state.name(), &request.revision);
-        self.shown.board.valid(&name);
-        self.shown.board.service(&name, |report| {
+        self.reports.status_store.valid(&name);
+        self.reports.status_store.service(&name, |report| {
             report.attempted_revision = revision.to_string();
             if let DesiredState::Service(service) = &request.state {
                 report.describe(service);
@@ -48,42 +48,44 @@ impl Reporter {
 
     /// What the cluster has of a service now.
     pub(super) fn observe(&self, name: &str) -> Observed {
-        let objects = self.live.of_service(name);
+        let objects = self.cache.of_service(name);
         let routes = objects.iter().filter(|(id, _)| id.is_route());
         let live = routes.filter_map(|(_, facts)| facts.shares()).next().cloned();
-        Observed { pods: self.live.pods(name), live }
+        Observed { pods: self.cache.pods(name), live }
     }
 
     /// Reports how a pass ended that was to apply this revision.
     pub(super) fn outcome(
         &self,
         name: &str,
-        standing: &Standing,
+        outcome: &ReconcileOutcome,
         revision: &str,
         observed: &Observed,
     ) {
         let mut event = None;
-        self.shown.board.service(name, |report| {
+        self.reports.status_store.service(name, |report| {
             report.ready_pods = ready_pods(&report.weights, &observed.pods);
             report.observed_weights = shares(&report.weights, observed.live.as_ref());
             let before = (report.state, report.reason.clone(), report.revision.clone());
-            (report.standing_drift, report.fight) = (None, None);
-            match standing {
-                Standing::Ready => report.ready(revision),
-                Standing::Drifted { reason, until } => {
+            (report.remaining_drift, report.fight) = (None, None);
+            match outcome {
+                ReconcileOutcome::Ready => report.ready(revision),
+                ReconcileOutcome::Drifted { reason, until } => {
                     report.ready(revision);
                     let shown = if until.is_some() {
                         &mut report.fight
                     } else {
-                        &mut report.standing_drift
+                        &mut report.remaining_drift
                     };
                     *shown = Some(reason.line());
                 }
-                Standing::Waiting { reason, .. } => {
+                ReconcileOutcome::Waiting { reason, .. } => {
                     report.progressing(Some(reason.code()), &reason.to_string());
                 }
-                Standing::Stalled { reason, .. } => report.stalled(reason.code(), &reason.line()),
-                Standing::Superseded => {}
+                ReconcileOutcome::Stalled { reason, .. } => {
+                    report.stalled(reason.code(), &reason.line())
+                }
+                ReconcileOutcome::Superseded => {}
             }
             if before == (report.state, report.reason.clone(), report.revision.clone()) {
                 return;
@@ -94,7 +96,7 @@ impl Reporter {
                     // The first time is no news to anybody: a thousand services begin so.
                     if before.0 != State::Ready && before.2.is_some() {
                         event =
-                            Some((EventReason::Ready, format!("revision {revision} is in force")));
+                            Some((EventReason::Ready, format!("revision {revision} is applied")));
                     }
                 }
                 State::Progressing => tracing::info!(service = name, "waiting: {}", report.reason),
@@ -111,18 +113,18 @@ impl Reporter {
     }
 
     /// Reports what a pass did or found.
-    pub(super) fn event(&self, name: &str, revision: &str, deed: Deed) {
-        let metrics = &self.shown.metrics;
-        match deed {
-            Deed::Applied(ids) => {
+    pub(super) fn event(&self, name: &str, revision: &str, event: ReconcileEvent) {
+        let metrics = &self.reports.metrics;
+        match event {
+            ReconcileEvent::Applied(ids) => {
                 let routes = ids.iter().filter(|id| id.is_route()).map(ToString::to_string);
                 let routes: Vec<String> = routes.collect();
-                if !routes.is_empty() && self.shown.board.was_in_force(name) {
+                if !routes.is_empty() && self.reports.status_store.was_applied(name) {
                     let message = format!("{} as revision {revision} says", routes.join(", "));
                     self.about_service(name, EventReason::Applied, &message);
                 }
             }
-            Deed::Pruned(ids) => {
+            ReconcileEvent::Pruned(ids) => {
                 for id in ids {
                     self.events.record(
                         &id,
@@ -132,16 +134,16 @@ impl Reporter {
                     );
                 }
             }
-            Deed::PutBack(reason) => {
+            ReconcileEvent::RolledBack(reason) => {
                 let reason = reason.line();
-                tracing::warn!(service = name, "put back the previous routes: {reason}");
-                self.about_service(name, EventReason::PutBack, &reason);
+                tracing::warn!(service = name, "rolled back to the previous routes: {reason}");
+                self.about_service(name, EventReason::RolledBack, &reason);
             }
-            Deed::Refused(error) => {
+            ReconcileEvent::Refused(error) => {
                 metrics.preflight_refused();
                 self.about_service(name, EventReason::Refused, &error.line());
             }
-            Deed::Drift(deviation) => {
+            ReconcileEvent::Drift(deviation) => {
                 tracing::warn!(service = name, "{deviation}");
                 let kind = &deviation.object.kind;
                 metrics.drift_found(name, kind);
@@ -153,14 +155,14 @@ impl Reporter {
                 };
                 self.about(&deviation.object, reason, &deviation.to_string());
                 let drift = deviation.summary(Timestamp::now());
-                self.shown.board.drifted(name, drift);
+                self.reports.status_store.drifted(name, drift);
             }
         }
     }
 
     /// An Event about a service is one about its routes, or what else there is of it.
     fn about_service(&self, name: &str, reason: EventReason, message: &str) {
-        let objects = self.live.of_service(name);
+        let objects = self.cache.of_service(name);
         let routes = objects.keys().find(|id| id.is_route());
         if let Some(id) = routes.or_else(|| objects.keys().next()) {
             self.about(id, reason, message);
@@ -168,7 +170,7 @@ impl Reporter {
     }
 
     fn about(&self, id: &ObjectId, reason: EventReason, message: &str) {
-        let uid: Option<Arc<str>> = self.live.object(id).map(|facts| facts.uid);
+        let uid: Option<Arc<str>> = self.cache.object(id).map(|facts| facts.uid);
         self.events.record(id, uid.as_deref(), reason, message);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::reconcile::Conduct;
+use crate::reconcile::RolloutSettings;
 use crate::scheduler::Request;
 use coalmine_core::plan::Job;
 use coalmine_core::render::Owner;
@@ -13,7 +13,7 @@ use coalmine_core::values::{PLATFORM, Platform, Service};
 #[derive(Clone, Debug)]
 pub(super) struct ServiceRequest {
     pub(super) state: DesiredState,
-    pub(super) conduct: Arc<Conduct>,
+    pub(super) rollout_settings: Arc<RolloutSettings>,
     pub(super) revision: Arc<str>,
 }
 
@@ -63,7 +63,8 @@ impl ServiceRequest {
 
 impl Request for ServiceRequest {
     fn is_same(&self, other: &Self) -> bool {
-        (Arc::ptr_eq(&self.conduct, &other.conduct) || self.conduct == other.conduct)
+        (Arc::ptr_eq(&self.rollout_settings, &other.rollout_settings)
+            || self.rollout_settings == other.rollout_settings)
             && self.state.is(&other.state)
     }
 

@@ -11,7 +11,7 @@ use super::history;
 use super::request::DesiredState;
 use super::work::{Work, joined};
 use crate::cluster::WatchedKind;
-use crate::report::Course;
+use crate::report::ChangeKind;
 use crate::scheduler::KnownServices;
 use crate::source::{Revision, Source};
 use coalmine_core::object::Manifest;
@@ -40,16 +40,16 @@ impl Daemon {
         revision: &Revision,
     ) -> anyhow::Result<Duration> {
         let repository = self.reader.read(&source.tree(revision)?);
-        let work = Work::of(&repository, self.manner, &revision.id)?;
-        self.live.set_gloo_namespace(&work.conduct.gloo_namespace);
+        let work = Work::of(&repository, self.options, &revision.id)?;
+        self.cache.set_gloo_namespace(&work.rollout_settings.gloo_namespace);
         self.watch_kinds(&work).await?;
-        let orphans = work.orphans(&repository, &self.live.inventory(), self.manner)?;
-        self.shown.board.takes_up(revision);
+        let orphans = work.orphans(&repository, &self.cache.inventory(), self.options)?;
+        self.reports.status_store.takes_up(revision);
         if self.services.names().is_empty() {
             let mut histories = history::histories(source, revision);
             histories.retain(|name, _| repository.services.contains_key(name.as_str()));
             for (name, history) in histories {
-                self.shown.board.remembers(&name, history);
+                self.reports.status_store.remembers(&name, history);
             }
         }
         tracing::info!(
@@ -59,8 +59,8 @@ impl Daemon {
             services = repository.services.len(),
             "new revision"
         );
-        let patience = work.conduct.timing.deadline;
-        let known = KnownServices::of(&repository, self.manner.shard);
+        let patience = work.rollout_settings.timing.deadline;
+        let known = KnownServices::of(&repository, self.options.shard);
         self.hand_over(work, known, orphans, &revision.id);
         // Whoever reads that it was accepted has to find what it requests.
         self.is_accepted(&revision.id);
@@ -82,8 +82,8 @@ impl Daemon {
         for kind in kinds {
             self.watch(kind);
         }
-        if tokio::time::timeout(PATIENCE, self.live.synced()).await.is_err() {
-            let troubles = self.live.troubles();
+        if tokio::time::timeout(PATIENCE, self.cache.synced()).await.is_err() {
+            let troubles = self.cache.troubles();
             bail!("the cluster's objects are not known yet: {}", troubles.join("; "));
         }
         Ok(())
@@ -101,7 +101,7 @@ impl Daemon {
         self.values.retain(|name, _| named.contains(name.as_str()));
         // Of what nothing names any more, the first object may be about to be written.
         let requested: BTreeSet<Arc<str>> = self.services.names().into_iter().collect();
-        self.shown.board.retain(|name| {
+        self.reports.status_store.retain(|name| {
             named.contains(name) || requested.contains(name) || orphans.contains(name)
         });
         for (name, problems) in &work.invalid {
@@ -109,11 +109,11 @@ impl Daemon {
         }
         let orphans = orphans.iter().map(|name| name.as_str().into());
         let removal = |name: &Arc<str>| work.removal(name, &revision);
-        let board = self.shown.board.clone();
+        let status_store = self.reports.status_store.clone();
         let values = &mut self.values;
         self.services.accept(known, work.requests.clone(), orphans, removal, |request| {
             if let DesiredState::Service(service) = &request.state {
-                board.asks(service, note_change(values, service));
+                status_store.asks(service, note_change(values, service));
             }
         });
     }
@@ -122,22 +122,22 @@ impl Daemon {
         for problem in problems {
             tracing::error!(service = name, "{problem}");
         }
-        self.shown.board.invalid(name, joined(problems), revision);
+        self.reports.status_store.invalid(name, joined(problems), revision);
     }
 }
 
 /// Says what the new values mean for the rollout; `None` when they are the ones before.
-fn note_change(values: &mut Values, service: &Arc<Service>) -> Option<Course> {
+fn note_change(values: &mut Values, service: &Arc<Service>) -> Option<ChangeKind> {
     let name = service.name.to_string();
     let before = values.insert(name.clone(), service.clone());
     if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, service)) {
         return None;
     }
-    let course = Course::between(before.as_deref(), service)?;
-    if matches!(course, Course::Advance | Course::Rollback | Course::Jump) {
-        tracing::info!(service = name, phase = %Phase::of(service), "{}", course.name());
+    let change = ChangeKind::between(before.as_deref(), service)?;
+    if matches!(change, ChangeKind::Advance | ChangeKind::Rollback | ChangeKind::Jump) {
+        tracing::info!(service = name, phase = %Phase::of(service), "{}", change.name());
     }
-    Some(course)
+    Some(change)
 }
 
 impl Work {

@@ -12,7 +12,7 @@ use crate::election::{self, Leadership};
 use crate::hint::{Advise, advised};
 use crate::notify::{Notifier, Place, Receivers};
 use crate::page;
-use crate::report::{self, Endpoint, Shown};
+use crate::report::{self, Endpoint, Reports};
 use crate::source::{Source, Trigger};
 use crate::webhook;
 
@@ -37,7 +37,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
     };
     let directory = options.source.directory.clone();
     let source = Source::new(options.source)?;
-    let shown = Shown::default();
+    let reports = Reports::default();
     let token = CancellationToken::new();
     let endpoint = match options.listen {
         Some(address) => {
@@ -45,14 +45,15 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
                 .await
                 .advise(|| (format!("cannot listen on {address}"), "choose another --listen"))?;
             tracing::info!(address = %listener.local_addr()?, "status at / and /api/services");
-            let pages = page::routes(shown.board.clone());
-            let endpoint = Endpoint { shown: shown.clone(), access: options.access, pages, hooks };
+            let pages = page::routes(reports.status_store.clone());
+            let endpoint =
+                Endpoint { reports: reports.clone(), access: options.access, pages, hooks };
             Some(tokio::spawn(report::serve(listener, endpoint, token.clone())))
         }
         None => None,
     };
-    shown.health.expect(SOURCE_LOOP, round + ACCEPTING);
-    let cluster = Cluster::connect(&shown.metrics.requests()).await?;
+    reports.health.expect(SOURCE_LOOP, round + ACCEPTING);
+    let cluster = Cluster::connect(&reports.metrics.requests()).await?;
     let place = match &options.lease {
         Some(lease) => Place::beside(lease, cluster.client()),
         None => Place::file(&directory),
@@ -69,13 +70,13 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         Some(campaign) => campaign.leadership(),
         None => Leadership::unopposed(),
     };
-    let notifying = notifying(options.receivers, &shown, place, leadership.clone())?;
+    let notifying = notifying(options.receivers, &reports, place, leadership.clone())?;
     let (mut daemon, touched, mut ended) = Daemon::new(
         cluster,
         &options.instance,
         options.schedule,
-        options.conduct,
-        shown.clone(),
+        options.rollout_settings,
+        reports.clone(),
         token.clone(),
         leadership.clone(),
     );
@@ -91,7 +92,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
     let fault = tokio::select! {
         () = stop => None,
         () = daemon.follow(&source, options.interval, trigger, &leadership) => None,
-        () = show(leadership.clone(), &shown) => None,
+        () = show(leadership.clone(), &reports) => None,
         () = notifying => None,
         task = ended.any() => Some(task),
         end = campaigning => Some(end),
@@ -126,21 +127,21 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
 }
 
 /// Shows for ever whether this daemon is the one that writes.
-async fn show(leadership: Leadership, shown: &Shown) {
+async fn show(leadership: Leadership, reports: &Reports) {
     loop {
         let tenure = match leadership.tenure() {
             Some(tenure) => tenure,
             None => {
-                shown.metrics.leads(false);
-                shown.health.standing_by();
-                shown.board.stands_by(true);
+                reports.metrics.leads(false);
+                reports.health.standby();
+                reports.status_store.set_standby(true);
                 let leader = leadership.other_leader().unwrap_or_else(|| "nobody yet".into());
                 tracing::info!(leader, "standing by");
                 leadership.acquired().await
             }
         };
-        shown.metrics.leads(true);
-        shown.board.stands_by(false);
+        reports.metrics.leads(true);
+        reports.status_store.set_standby(false);
         tracing::info!("leading: this daemon is the one that writes");
         tenure.lost().await;
     }
@@ -149,12 +150,12 @@ async fn show(leadership: Leadership, shown: &Shown) {
 /// Tells people elsewhere, for ever, while this daemon is the one that writes.
 fn notifying(
     receivers: Receivers,
-    shown: &Shown,
+    reports: &Reports,
     place: Place,
     leadership: Leadership,
 ) -> anyhow::Result<impl Future<Output = ()>> {
     let nobody = receivers.is_empty();
-    let notifier = Notifier::new(receivers, shown.board.clone(), place)?;
+    let notifier = Notifier::new(receivers, reports.status_store.clone(), place)?;
     Ok(async move {
         loop {
             if nobody {

@@ -11,9 +11,9 @@ use tracing::Instrument;
 
 use super::reporter::Reporter;
 use super::request::{DesiredState, ServiceRequest};
+use crate::cache::Touched;
 use crate::election::{Leadership, Tenure};
-use crate::live::Touched;
-use crate::reconcile::{Deed, Memory, Reconciler, Retry, Standing, leaves};
+use crate::reconcile::{Memory, ReconcileEvent, ReconcileOutcome, Reconciler, Retry, leaves};
 use crate::report::Health;
 use crate::scheduler::{self, Failure, KnownServices, Pass, PassResult, Passes, Queue, Taken};
 use crate::telemetry;
@@ -47,7 +47,7 @@ struct Progress {
     /// For one pass after the other.
     remembered: tokio::sync::Mutex<Remembered>,
     /// The last pass and how it ended.
-    last: Mutex<Option<(Pass<ServiceRequest>, Standing)>>,
+    last: Mutex<Option<(Pass<ServiceRequest>, ReconcileOutcome)>>,
 }
 
 struct Remembered {
@@ -123,7 +123,7 @@ impl Services {
     /// way. `touched` tells what changes in the cluster.
     pub(super) async fn run(&self, mut touched: mpsc::UnboundedReceiver<Touched>) {
         let Shared { queue, leadership, stop, reporter, .. } = &*self.shared;
-        let health: &Arc<Health> = &reporter.shown.health;
+        let health: &Arc<Health> = &reporter.reports.health;
         let changes = async {
             while let Some(touched) = touched.recv().await {
                 self.on_change(&touched);
@@ -137,21 +137,21 @@ impl Services {
     }
 
     /// Where each service stands by what is requested of it now; `None` while no pass was made for that.
-    pub(super) fn standings(&self) -> BTreeMap<Arc<str>, Option<Standing>> {
+    pub(super) fn outcomes(&self) -> BTreeMap<Arc<str>, Option<ReconcileOutcome>> {
         self.shared.queue.look(|schedule| {
-            let standing = |name: &Arc<str>| {
+            let outcome = |name: &Arc<str>| {
                 let progress = locked(&self.shared.progress).get(name).cloned()?;
                 let last = locked(&progress.last);
-                let (pass, standing) = last.as_ref()?;
-                schedule.current(pass).map(|_| standing.clone())
+                let (pass, outcome) = last.as_ref()?;
+                schedule.current(pass).map(|_| outcome.clone())
             };
-            schedule.names().map(|name| (name.clone(), standing(name))).collect()
+            schedule.names().map(|name| (name.clone(), outcome(name))).collect()
         })
     }
 
     fn on_change(&self, touched: &Touched) {
-        let live = &self.shared.reconciler.live;
-        let has_objects = |name: &str| leaves(&live.of_service(name));
+        let cache = &self.shared.reconciler.cache;
+        let has_objects = |name: &str| leaves(&cache.of_service(name));
         let is_orphan =
             self.shared.queue.change(|schedule, now| schedule.on_change(touched, has_objects, now));
         if let Touched::Service(service) = touched
@@ -163,7 +163,7 @@ impl Services {
     }
 
     /// Takes the steps that can be taken now, and says where the service stands.
-    async fn reconcile(&self, taken: &Taken<ServiceRequest>, tenure: &Tenure) -> Standing {
+    async fn reconcile(&self, taken: &Taken<ServiceRequest>, tenure: &Tenure) -> ReconcileOutcome {
         let Pass { name, request, .. } = taken.pass();
         let shared = &self.shared;
         let progress = self.progress(name);
@@ -176,11 +176,11 @@ impl Services {
         let job = request.job(&shared.reconciler.instance);
         let is_superseded =
             || !taken.is_current() || shared.stop.is_cancelled() || !tenure.is_held();
-        let tell = |deed: Deed| shared.reporter.event(name, &request.revision, deed);
-        if let Some(standing) = self.prepare(&request.state, &job, &is_superseded).await {
-            return standing;
+        let tell = |event: ReconcileEvent| shared.reporter.event(name, &request.revision, event);
+        if let Some(outcome) = self.prepare(&request.state, &job, &is_superseded).await {
+            return outcome;
         }
-        shared.reconciler.pass(&job, &request.conduct, memory, &is_superseded, &tell).await
+        shared.reconciler.pass(&job, &request.rollout_settings, memory, &is_superseded, &tell).await
     }
 
     /// Namespaces come before everything else: no object can even be tried in one that is not there.
@@ -189,54 +189,57 @@ impl Services {
         state: &DesiredState,
         job: &Job,
         is_superseded: &(dyn Fn() -> bool + Sync),
-    ) -> Option<Standing> {
+    ) -> Option<ReconcileOutcome> {
         match state {
             DesiredState::Removal(_) => None,
-            DesiredState::Platform(_) if is_superseded() => Some(Standing::Superseded),
+            DesiredState::Platform(_) if is_superseded() => Some(ReconcileOutcome::Superseded),
             DesiredState::Platform(_) => {
                 let made = self.shared.reconciler.make_namespaces(job).await;
                 let error = made.err()?;
-                Some(Standing::Stalled { reason: Reason::Cluster(error), retry: Retry::Soon })
+                Some(ReconcileOutcome::Stalled {
+                    reason: Reason::Cluster(error),
+                    retry: Retry::Soon,
+                })
             }
             DesiredState::Service(service) => {
-                let live = &self.shared.reconciler.live;
+                let cache = &self.shared.reconciler.cache;
                 let namespaces = locked(&self.shared.namespaces);
                 let id = namespaces.iter().find(|id| id.name == service.namespace)?;
                 let is_missing =
-                    || live.unlisted([id].into_iter()).is_none() && live.object(id).is_none();
-                let is_coming = live.is_being_listed(id) || is_missing();
+                    || cache.unlisted([id].into_iter()).is_none() && cache.object(id).is_none();
+                let is_coming = cache.is_being_listed(id) || is_missing();
                 let reason = Reason::NamespaceComes(id.clone());
-                is_coming.then_some(Standing::Waiting { reason, until: None })
+                is_coming.then_some(ReconcileOutcome::Waiting { reason, until: None })
             }
         }
     }
 
     /// Reports how the pass ended, unless something else is requested by now or this daemon does not lead any
     /// more: then another pass follows. The service is forgotten when its removal is done.
-    fn conclude(&self, taken: &Taken<ServiceRequest>, tenure: &Tenure, standing: Standing) {
+    fn conclude(&self, taken: &Taken<ServiceRequest>, tenure: &Tenure, outcome: ReconcileOutcome) {
         let shared = &self.shared;
         let name = &taken.pass().name;
         let observed = shared.reporter.observe(name);
         let report = |current: Option<&ServiceRequest>| {
             let may_report = tenure.is_held() && !shared.stop.is_cancelled();
             let result = match current.filter(|_| may_report) {
-                Some(_) if standing == Standing::Superseded => PassResult::Unfinished,
+                Some(_) if outcome == ReconcileOutcome::Superseded => PassResult::Unfinished,
                 Some(request) => {
-                    let is_removed =
-                        scheduler::Request::is_removal(request) && standing == Standing::Ready;
+                    let is_removed = scheduler::Request::is_removal(request)
+                        && outcome == ReconcileOutcome::Ready;
                     if !is_removed {
-                        shared.reporter.outcome(name, &standing, &request.revision, &observed);
+                        shared.reporter.outcome(name, &outcome, &request.revision, &observed);
                     }
-                    PassResult::of(&standing, Timestamp::now())
+                    PassResult::of(&outcome, Timestamp::now())
                 }
                 None => PassResult::Unfinished,
             };
-            *locked(&self.progress(name).last) = Some((taken.pass().clone(), standing));
+            *locked(&self.progress(name).last) = Some((taken.pass().clone(), outcome));
             result
         };
         let on_removal = || {
             tracing::info!(service = %name, "removed");
-            shared.reporter.shown.board.remove(name);
+            shared.reporter.reports.status_store.remove(name);
             locked(&shared.progress).remove(name);
         };
         taken.finish(report, on_removal);
@@ -259,15 +262,15 @@ impl Passes for Services {
         let Pass { name, request, .. } = taken.pass();
         let begun = std::time::Instant::now();
         let span = telemetry::reconcile(name, &request.revision);
-        let standing = Box::pin(self.reconcile(taken, tenure)).instrument(span).await;
-        self.shared.reporter.shown.metrics.reconciled(name, begun.elapsed());
-        self.conclude(taken, tenure, standing);
+        let outcome = Box::pin(self.reconcile(taken, tenure)).instrument(span).await;
+        self.shared.reporter.reports.metrics.reconciled(name, begun.elapsed());
+        self.conclude(taken, tenure, outcome);
     }
 
     async fn failed(&self, taken: &Taken<ServiceRequest>, tenure: &Tenure, failure: &Failure) {
         let name = &taken.pass().name;
         if matches!(failure, Failure::Panicked(_)) {
-            self.shared.reporter.shown.metrics.reconcile_panicked(name);
+            self.shared.reporter.reports.metrics.reconcile_panicked(name);
         }
         // Nobody knows how far it came with what it remembers.
         self.progress(name).remembered.lock().await.memory.forget(Timestamp::now());
@@ -275,7 +278,7 @@ impl Passes for Services {
             Failure::Panicked(message) => Reason::PassPanicked(message.clone()),
             Failure::TimedOut(limit) => Reason::PassTimedOut(limit.as_secs()),
         };
-        self.conclude(taken, tenure, Standing::Stalled { reason, retry: Retry::Soon });
+        self.conclude(taken, tenure, ReconcileOutcome::Stalled { reason, retry: Retry::Soon });
     }
 }
 

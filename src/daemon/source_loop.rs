@@ -32,13 +32,13 @@ impl Daemon {
         let mut random = fastrand::Rng::new();
         let mut retry = RETRY.0;
         let mut has_orphans = false;
-        let health = self.shown.health.clone();
+        let health = self.reports.health.clone();
         loop {
             health.beat(SOURCE_LOOP);
             let mut pause = next_poll(interval, JITTER, &mut random);
             let begun = Instant::now();
             let fetched = source.fetch().await;
-            self.shown.metrics.fetched(begun.elapsed(), fetched.is_ok());
+            self.reports.metrics.fetched(begun.elapsed(), fetched.is_ok());
             match fetched {
                 Ok(revision) if accepted.as_ref().is_some_and(|old| old.id == revision.id) => {
                     self.is_accepted(&revision.id);
@@ -79,7 +79,7 @@ impl Daemon {
     /// Accepts a revision and remembers it as the one that the branch has to descend from.
     async fn accept(&mut self, source: &Source, revision: &Revision) -> anyhow::Result<()> {
         self.accept_revision(source, revision).await?;
-        self.shown.health.taken_up();
+        self.reports.health.accepted();
         source.accept(revision)?;
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Daemon {
     /// replica has accepted something else meanwhile: what we know may be older.
     async fn resume(&mut self, source: &Source, leadership: &Leadership) -> Option<Revision> {
         let accepted = source.accepted()?;
-        let last = tokio::time::timeout(KNOWN_SOON, leadership.last_taken_up()).await.ok()?;
+        let last = tokio::time::timeout(KNOWN_SOON, leadership.last_accepted()).await.ok()?;
         if let Some(last) = last.filter(|last| *last != accepted.id) {
             tracing::warn!(
                 "not going on with revision {}: the replica that led last was at {last}; waiting for the source",
@@ -98,7 +98,7 @@ impl Daemon {
         }
         match self.accept_revision(source, &accepted).await {
             Ok(_) => {
-                self.shown.health.taken_up();
+                self.reports.health.accepted();
                 Some(accepted)
             }
             Err(error) => {
@@ -110,8 +110,8 @@ impl Daemon {
 
     /// The branch is at the commit that was accepted last.
     pub(super) fn is_accepted(&self, revision: &str) {
-        self.shown.board.source(|source| {
-            if source.taken_up(revision) {
+        self.reports.status_store.source(|source| {
+            if source.accepted(revision) {
                 tracing::info!("source recovered");
             }
         });
@@ -119,8 +119,8 @@ impl Daemon {
 
     /// An error that stands is logged once.
     fn complain(&self, refused: Option<&str>, message: &str) {
-        self.shown.board.source(|source| {
-            if source.not_taken_up(refused, message) {
+        self.reports.status_store.source(|source| {
+            if source.not_accepted(refused, message) {
                 tracing::error!("{message}");
             }
         });

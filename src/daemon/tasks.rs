@@ -58,8 +58,8 @@ mod tests {
     use kube::client::Body;
 
     use super::*;
+    use crate::cache::{Cache, Watching};
     use crate::cluster::{Cluster, WatchedKind};
-    use crate::live::{Live, Watching};
 
     const DEADLINE: Duration = Duration::from_secs(3600);
 
@@ -95,9 +95,9 @@ mod tests {
                 seen.lock().expect("whole").push(watching);
             })
         };
-        let (live, _) = Live::new("default", notice);
+        let (cache, _) = Cache::new("default", notice);
         let resync = Duration::from_secs(600);
-        (live.watch(&cluster, WatchedKind::ours("v1", "Pod"), resync).expect("new"), seen)
+        (cache.watch(&cluster, WatchedKind::ours("v1", "Pod"), resync).expect("new"), seen)
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use anyhow::bail;
 
-use super::Manner;
+use super::DaemonOptions;
 use super::request::{DesiredState, ServiceRequest};
 use crate::hint::advised;
-use crate::reconcile::Conduct;
+use crate::reconcile::RolloutSettings;
 use crate::scheduler::KnownServices;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::plan::gone;
@@ -22,7 +22,7 @@ pub(super) struct Work {
     pub(super) requests: Vec<ServiceRequest>,
     /// Services whose values have errors.
     pub(super) invalid: Vec<(String, Vec<Problem>)>,
-    pub(super) conduct: Arc<Conduct>,
+    pub(super) rollout_settings: Arc<RolloutSettings>,
 }
 
 impl Work {
@@ -32,20 +32,20 @@ impl Work {
     /// When the repository as a whole has problems: what its services would become is not known.
     pub(super) fn of(
         repository: &Repository,
-        manner: Manner,
+        options: DaemonOptions,
         revision: &str,
     ) -> anyhow::Result<Self> {
         if !repository.problems.is_empty() {
             bail!("revision {revision} is not accepted: {}", joined(&repository.problems));
         }
-        let conduct = Arc::new(conduct(&repository.settings, manner));
+        let rollout_settings = Arc::new(rollout_settings(&repository.settings, options));
         let revision: Arc<str> = revision.into();
         let (mut requests, mut invalid) = (Vec::new(), Vec::new());
         let mut request = |state| {
-            let (conduct, revision) = (conduct.clone(), revision.clone());
-            requests.push(ServiceRequest { state, conduct, revision });
+            let (rollout_settings, revision) = (rollout_settings.clone(), revision.clone());
+            requests.push(ServiceRequest { state, rollout_settings, revision });
         };
-        let shard = manner.shard;
+        let shard = options.shard;
         if !shard.owns_platform() {
             // The daemon of the first shard looks after it.
         } else if repository.platform.problems.is_empty() {
@@ -62,7 +62,7 @@ impl Work {
                 Err(problems) => invalid.push((name.to_string(), problems.clone())),
             }
         }
-        Ok(Self { requests, invalid, conduct })
+        Ok(Self { requests, invalid, rollout_settings })
     }
 
     /// Every service that has something to do or something to tell, and the platform.
@@ -73,8 +73,8 @@ impl Work {
 
     /// What is requested of a service that is gone.
     pub(super) fn removal(&self, name: &Arc<str>, revision: &Arc<str>) -> ServiceRequest {
-        let (conduct, revision) = (self.conduct.clone(), revision.clone());
-        ServiceRequest { state: DesiredState::Removal(name.clone()), conduct, revision }
+        let (rollout_settings, revision) = (self.rollout_settings.clone(), revision.clone());
+        ServiceRequest { state: DesiredState::Removal(name.clone()), rollout_settings, revision }
     }
 
     /// The services that have objects and no file any more.
@@ -85,12 +85,12 @@ impl Work {
         &self,
         repository: &Repository,
         inventory: &[(ObjectId, Arc<str>, bool)],
-        manner: Manner,
+        options: DaemonOptions,
     ) -> anyhow::Result<BTreeSet<String>> {
         let owners = inventory.iter().map(|(_, owner, kept)| (&**owner, *kept));
-        let known = KnownServices::of(repository, manner.shard);
+        let known = KnownServices::of(repository, options.shard);
         let gone = gone(owners, |name| known.has(name));
-        if manner.prune_all || inventory.is_empty() {
+        if options.prune_all || inventory.is_empty() {
             return Ok(gone);
         }
         let revision = self.requests.first().map(|request| request.revision.to_string());
@@ -138,12 +138,12 @@ impl Work {
     }
 }
 
-fn conduct(settings: &Settings, manner: Manner) -> Conduct {
-    Conduct {
+fn rollout_settings(settings: &Settings, options: DaemonOptions) -> RolloutSettings {
+    RolloutSettings {
         timing: settings.timing,
         gloo_namespace: settings.gloo_namespace.clone(),
         policy: settings.policy.clone(),
-        drift: manner.drift,
+        drift: options.drift,
     }
 }
 
@@ -165,7 +165,8 @@ mod tests {
         Repository::parse(&Tree { revision: "r".into(), files: files.collect() })
     }
 
-    const MANNER: Manner = Manner { drift: Drift::Repair, prune_all: false, shard: Shard::WHOLE };
+    const OPTIONS: DaemonOptions =
+        DaemonOptions { drift: Drift::Repair, prune_all: false, shard: Shard::WHOLE };
     const VALUES: &str = "deployment: {v1: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";
 
     fn owned(kind: &str, service: &str, kept: bool) -> (ObjectId, Arc<str>, bool) {
@@ -177,23 +178,23 @@ mod tests {
         files: &[(&str, &str)],
         inventory: &[(ObjectId, Arc<str>, bool)],
     ) -> anyhow::Result<Vec<String>> {
-        orphans_in(MANNER, files, inventory)
+        orphans_in(OPTIONS, files, inventory)
     }
 
     fn orphans_in(
-        manner: Manner,
+        options: DaemonOptions,
         files: &[(&str, &str)],
         inventory: &[(ObjectId, Arc<str>, bool)],
     ) -> anyhow::Result<Vec<String>> {
         let repository = repository(files);
-        let work = Work::of(&repository, manner, "r")?;
-        Ok(work.orphans(&repository, inventory, manner)?.into_iter().collect())
+        let work = Work::of(&repository, options, "r")?;
+        Ok(work.orphans(&repository, inventory, options)?.into_iter().collect())
     }
 
     #[test]
     fn a_service_whose_file_is_gone_is_taken_away_and_the_others_stay() {
         let inventory = [owned("Upstream", "echo", false), owned("Upstream", "foxtrot", false)];
-        let gone = orphans(&[("services/echo.yaml", VALUES)], &inventory).expect("taken up");
+        let gone = orphans(&[("services/echo.yaml", VALUES)], &inventory).expect("accepted");
         assert_eq!(gone, ["foxtrot"]);
     }
 
@@ -201,13 +202,13 @@ mod tests {
     fn a_service_with_a_broken_file_keeps_what_it_has() {
         let files = [("services/echo.yaml", VALUES), ("services/foxtrot.yaml", "deployment: [")];
         let inventory = [owned("Upstream", "foxtrot", false)];
-        assert!(orphans(&files, &inventory).expect("taken up").is_empty());
+        assert!(orphans(&files, &inventory).expect("accepted").is_empty());
     }
 
     #[test]
     fn kept_objects_outlive_their_file() {
         let kept = owned("Upstream", "foxtrot", true);
-        let gone = orphans(&[("services/echo.yaml", VALUES)], &[kept]).expect("taken up");
+        let gone = orphans(&[("services/echo.yaml", VALUES)], &[kept]).expect("accepted");
         assert!(gone.is_empty());
     }
 
@@ -218,7 +219,7 @@ mod tests {
             [("platform/echo.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: echo}\n")];
         let error = hint::line(&orphans(&platform, &inventory).expect_err("refused"));
         assert!(error.contains("check --path"), "{error}");
-        let allowed = Manner { prune_all: true, ..MANNER };
+        let allowed = DaemonOptions { prune_all: true, ..OPTIONS };
         assert_eq!(orphans_in(allowed, &platform, &inventory).expect("allowed"), ["echo"]);
     }
 
@@ -229,7 +230,7 @@ mod tests {
         let two = [owned("Upstream", "foxtrot", false), owned("Service", "foxtrot", false)];
         let error = orphans(&files, &two).expect_err("refused").to_string();
         assert!(error.contains("would delete 2 objects"), "{error}");
-        assert_eq!(orphans(&files, &two[..1]).expect("taken up"), ["foxtrot"]);
+        assert_eq!(orphans(&files, &two[..1]).expect("accepted"), ["foxtrot"]);
     }
 
     #[test]

@@ -15,15 +15,15 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::{self, LeaseName};
-use super::{Calls, LastTakenUp, Standing, Timing};
+use super::{Calls, LastAccepted, Role, Timing};
 
 pub(super) struct Candidate {
     api: Api<Lease>,
     lease: LeaseName,
     identity: String,
     timing: Timing,
-    standing: watch::Sender<Standing>,
-    last_taken_up: watch::Sender<Option<LastTakenUp>>,
+    role: watch::Sender<Role>,
+    last_accepted: watch::Sender<Option<LastAccepted>>,
     calls: Arc<Calls>,
     /// How often we began to lead.
     term: u64,
@@ -60,13 +60,13 @@ impl Candidate {
         lease: LeaseName,
         identity: String,
         timing: Timing,
-        standing: watch::Sender<Standing>,
-        last_taken_up: watch::Sender<Option<LastTakenUp>>,
+        role: watch::Sender<Role>,
+        last_accepted: watch::Sender<Option<LastAccepted>>,
         calls: Arc<Calls>,
     ) -> Self {
         let api = Api::namespaced(client, &lease.namespace);
         let (term, seen, complaint) = (0, None, None);
-        Self { api, lease, identity, timing, standing, last_taken_up, calls, term, seen, complaint }
+        Self { api, lease, identity, timing, role, last_accepted, calls, term, seen, complaint }
     }
 
     pub(super) async fn run(mut self, resigned: CancellationToken) {
@@ -76,11 +76,11 @@ impl Candidate {
                 tracing::info!(lease = %self.lease, identity = self.identity, "leading");
                 self.lead(until).await;
                 let leader = self.other_holder();
-                self.standing.send_replace(Standing::By { leader });
+                self.role.send_replace(Role::By { leader });
             }
         };
         resigned.run_until_cancelled(running).await;
-        self.standing.send_replace(Standing::By { leader: None });
+        self.role.send_replace(Role::By { leader: None });
         // What is not given up by then runs out by itself.
         drop(timeout(self.timing.deadline(), self.give_up()).await);
     }
@@ -88,7 +88,7 @@ impl Candidate {
     /// Returns once the Lease is ours, with the end of our word.
     async fn stand_by(&mut self) -> Instant {
         let events = watcher::watch_object(self.api.clone(), &self.lease.name);
-        let mut events = pin!(events.backoff(Every(self.timing.renewal())));
+        let mut events = pin!(events.backoff(ConstantBackOff(self.timing.renewal())));
         let calls = self.calls.clone();
         loop {
             let free_at = self.seen.as_ref().map(|seen| seen.free_at);
@@ -158,11 +158,11 @@ impl Candidate {
             (None, _) => now + self.timing.grace(),
         };
         let last = record.as_ref().and_then(lease::revision).cloned();
-        self.last_taken_up.send_replace(Some(last));
+        self.last_accepted.send_replace(Some(last));
         self.seen = Some(Seen { record, free_at });
         let leader = self.other_holder();
-        self.standing.send_if_modified(|standing| match standing {
-            Standing::By { leader: known } if *known != leader => {
+        self.role.send_if_modified(|role| match role {
+            Role::By { leader: known } if *known != leader => {
                 if let Some(leader) = &leader {
                     tracing::info!(lease = %self.lease, leader, "standing by");
                 }
@@ -252,7 +252,7 @@ impl Candidate {
     /// Writes that the Lease is ours over the version we know; gives it as written, and when that was sent.
     async fn write(&self) -> Result<(Lease, Instant), Failure> {
         let record = self.seen.as_ref().and_then(|seen| seen.record.as_ref());
-        let revision = self.calls.taken_up.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let revision = self.calls.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let revision = revision.as_deref();
         let lease = lease::held(record, &self.lease, &self.identity, revision, self.timing);
         let parameters = PostParams::default();
@@ -282,7 +282,7 @@ impl Candidate {
         let until = sent + self.timing.deadline();
         self.seen = Some(Seen { record: Some(written), free_at: sent });
         self.complaint = None;
-        self.standing.send_replace(Standing::Leading { term: self.term, until });
+        self.role.send_replace(Role::Leading { term: self.term, until });
         until
     }
 
@@ -330,9 +330,9 @@ impl Candidate {
 
 /// The same pause after every failure: the default grows to 30 s, in which nobody would see that
 /// the Lease is free.
-struct Every(Duration);
+struct ConstantBackOff(Duration);
 
-impl Iterator for Every {
+impl Iterator for ConstantBackOff {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
@@ -340,6 +340,6 @@ impl Iterator for Every {
     }
 }
 
-impl Backoff for Every {
+impl Backoff for ConstantBackOff {
     fn reset(&mut self) {}
 }

@@ -73,7 +73,7 @@ impl Default for Timing {
 
 /// Where a candidate stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Standing {
+enum Role {
     /// Somebody else leads, or nobody does yet.
     By { leader: Option<String> },
     /// We lead until then, and longer if a renewal comes through. The term counts how often we
@@ -96,13 +96,13 @@ pub struct Campaign {
 /// `identity` must be that of this process alone, not of its pod: see [`identity`]. Errors are
 /// logged and tried again; a candidate that cannot reach the API server just does not lead.
 pub fn campaign(client: Client, lease: LeaseName, identity: String, timing: Timing) -> Campaign {
-    let (standing, receiver) = watch::channel(Standing::By { leader: None });
+    let (role, receiver) = watch::channel(Role::By { leader: None });
     let calls = Arc::new(Calls::default());
-    let (known, last_taken_up) = watch::channel(None);
+    let (known, last_accepted) = watch::channel(None);
     let resign = CancellationToken::new();
-    let candidate = Candidate::new(client, lease, identity, timing, standing, known, calls.clone());
+    let candidate = Candidate::new(client, lease, identity, timing, role, known, calls.clone());
     let task = tokio::spawn(candidate.run(resign.clone()));
-    let leadership = Leadership { standing: receiver, last_taken_up, calls };
+    let leadership = Leadership { role: receiver, last_accepted, calls };
     Campaign { leadership, resign, task }
 }
 
@@ -145,40 +145,40 @@ struct Calls {
     to_leader: Notify,
     from_others: Notify,
     /// The commit that we took up last.
-    taken_up: Mutex<Option<String>>,
+    accepted: Mutex<Option<String>>,
 }
 
 /// Tells whether we lead. Clones tell the same.
 #[derive(Clone, Debug)]
 pub struct Leadership {
-    standing: watch::Receiver<Standing>,
+    role: watch::Receiver<Role>,
     /// What the Lease says; nothing while nobody has seen it.
-    last_taken_up: watch::Receiver<Option<LastTakenUp>>,
+    last_accepted: watch::Receiver<Option<LastAccepted>>,
     calls: Arc<Calls>,
 }
 
 /// The commit that whoever led last took up last, if anybody has led.
-type LastTakenUp = Option<String>;
+type LastAccepted = Option<String>;
 
 impl Leadership {
     /// That of a daemon that runs alone, without an election: always held.
     pub fn unopposed() -> Self {
         // The last value outlives its sender.
-        let standing = watch::channel(Standing::Unopposed).1;
-        let last_taken_up = watch::channel(Some(None)).1;
-        Self { standing, last_taken_up, calls: Arc::default() }
+        let role = watch::channel(Role::Unopposed).1;
+        let last_accepted = watch::channel(Some(None)).1;
+        Self { role, last_accepted, calls: Arc::default() }
     }
 
     /// Notes the commit that we took up: while we lead the Lease says so with its next renewal.
     pub fn took_up(&self, revision: &str) {
-        let mut taken_up = self.calls.taken_up.lock().unwrap_or_else(PoisonError::into_inner);
-        *taken_up = Some(revision.to_owned());
+        let mut accepted = self.calls.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        *accepted = Some(revision.to_owned());
     }
 
     /// The commit that whoever led last took up last, as the Lease says it; `None` when it says none, or
     /// there is no election. Waits until the Lease is known.
-    pub async fn last_taken_up(&self) -> Option<String> {
-        let mut known = self.last_taken_up.clone();
+    pub async fn last_accepted(&self) -> Option<String> {
+        let mut known = self.last_accepted.clone();
         match known.wait_for(Option::is_some).await {
             Ok(known) => known.clone().flatten(),
             // The campaign is over.
@@ -201,32 +201,32 @@ impl Leadership {
 
     /// The identity of whoever leads instead of us, as far as it is known.
     pub fn other_leader(&self) -> Option<String> {
-        match &*self.standing.borrow() {
-            Standing::By { leader } => leader.clone(),
-            Standing::Leading { .. } | Standing::Unopposed => None,
+        match &*self.role.borrow() {
+            Role::By { leader } => leader.clone(),
+            Role::Leading { .. } | Role::Unopposed => None,
         }
     }
 
     /// Our tenure, if we lead now.
     pub fn tenure(&self) -> Option<Tenure> {
-        let term = match *self.standing.borrow() {
-            Standing::By { .. } => return None,
-            Standing::Leading { term, .. } => term,
-            Standing::Unopposed => 0,
+        let term = match *self.role.borrow() {
+            Role::By { .. } => return None,
+            Role::Leading { term, .. } => term,
+            Role::Unopposed => 0,
         };
-        let tenure = Tenure { standing: self.standing.clone(), term };
+        let tenure = Tenure { role: self.role.clone(), term };
         tenure.is_held().then_some(tenure)
     }
 
     /// Waits until we lead; at once if we do.
     pub async fn acquired(&self) -> Tenure {
-        let mut standing = self.standing.clone();
+        let mut role = self.role.clone();
         loop {
-            standing.mark_unchanged();
+            role.mark_unchanged();
             if let Some(tenure) = self.tenure() {
                 return tenure;
             }
-            if standing.changed().await.is_err() {
+            if role.changed().await.is_err() {
                 // The campaign is over.
                 std::future::pending::<()>().await;
             }
@@ -238,7 +238,7 @@ impl Leadership {
 /// that was lost is never held again.
 #[derive(Clone, Debug)]
 pub struct Tenure {
-    standing: watch::Receiver<Standing>,
+    role: watch::Receiver<Role>,
     term: u64,
 }
 
@@ -246,25 +246,25 @@ impl Tenure {
     /// Whether we still lead, by our own clock: to be asked right before every write, since a
     /// process may have been stopped for any time since it last looked.
     pub fn is_held(&self) -> bool {
-        match *self.standing.borrow() {
-            Standing::By { .. } => false,
-            Standing::Leading { term, until } => term == self.term && Instant::now() < until,
-            Standing::Unopposed => true,
+        match *self.role.borrow() {
+            Role::By { .. } => false,
+            Role::Leading { term, until } => term == self.term && Instant::now() < until,
+            Role::Unopposed => true,
         }
     }
 
     /// Waits until we do not lead any more; at once if we do not.
     pub async fn lost(&self) {
-        let mut standing = self.standing.clone();
+        let mut role = self.role.clone();
         while self.is_held() {
-            let until = match *standing.borrow_and_update() {
-                Standing::By { .. } => return,
-                Standing::Leading { until, .. } => Some(until),
-                Standing::Unopposed => None,
+            let until = match *role.borrow_and_update() {
+                Role::By { .. } => return,
+                Role::Leading { until, .. } => Some(until),
+                Role::Unopposed => None,
             };
             let Some(until) = until else { return std::future::pending().await };
             tokio::select! {
-                Ok(()) = standing.changed() => {}
+                Ok(()) = role.changed() => {}
                 () = sleep_until(until) => {}
             }
         }

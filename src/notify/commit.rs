@@ -1,4 +1,4 @@
-//! A forge's status of a commit: whether it is in force.
+//! A forge's status of a commit: whether it is applied.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -31,7 +31,7 @@ pub(super) enum CommitState {
 }
 
 impl CommitNews {
-    /// What the board says of the newest commit; nothing while there is none.
+    /// What the status store says of the newest commit; nothing while there is none.
     pub(super) fn of(summary: &Summary) -> Option<Self> {
         let revision = summary.revision.clone()?;
         let refused = summary.source.error.as_ref();
@@ -124,7 +124,7 @@ impl CommitStatus {
     }
 
     /// Tells it.
-    pub(super) async fn tell(&self, http: &Client, news: &CommitNews) -> anyhow::Result<()> {
+    pub(super) async fn report(&self, http: &Client, news: &CommitNews) -> anyhow::Result<()> {
         let response = self.request(http, news)?.send().await?;
         let status = response.status();
         if !status.is_success() {
@@ -200,7 +200,7 @@ mod tests {
         summary
     }
 
-    fn told(summary: &Summary) -> (CommitState, String) {
+    fn reported(summary: &Summary) -> (CommitState, String) {
         let news = CommitNews::of(summary).expect("news");
         (news.state, news.description)
     }
@@ -209,11 +209,14 @@ mod tests {
     fn a_commit_is_as_good_as_its_worst_service() {
         use CommitState::{Failure, Pending, Success};
         let all = summary(&[("echo", State::Ready, ""), ("golf", State::Ready, "")]);
-        assert_eq!(told(&all), (Success, "2 of 2 services are as it says".into()));
+        assert_eq!(reported(&all), (Success, "2 of 2 services are as it says".into()));
         let some = summary(&[("echo", State::Ready, ""), ("golf", State::Progressing, "waits")]);
-        assert_eq!(told(&some), (Pending, "1 of 2 services are as it says".into()));
+        assert_eq!(reported(&some), (Pending, "1 of 2 services are as it says".into()));
         let bad = summary(&[("echo", State::Ready, ""), ("golf", State::Stalled, "no\npods")]);
-        assert_eq!(told(&bad), (Failure, "golf: no pods; 1 of 2 services are as it says".into()));
+        assert_eq!(
+            reported(&bad),
+            (Failure, "golf: no pods; 1 of 2 services are as it says".into())
+        );
         assert_eq!(CommitNews::of(&Summary::default()), None);
     }
 
@@ -222,11 +225,11 @@ mod tests {
         let mut refused = summary(&[("echo", State::Ready, "")]);
         refused.revision = Some("badbad".into());
         refused.source.error = Some("x".repeat(500));
-        let (state, words) = told(&refused);
+        let (state, words) = reported(&refused);
         assert_eq!((state, words.chars().count()), (CommitState::Failure, LONGEST));
-        // A fetch that fails says nothing about the commit that is in force.
+        // A fetch that fails says nothing about the commit that is applied.
         refused.revision = Some("c0ffee".into());
-        assert_eq!(told(&refused).0, CommitState::Success);
+        assert_eq!(reported(&refused).0, CommitState::Success);
     }
 
     #[test]

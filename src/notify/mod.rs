@@ -23,7 +23,7 @@ pub use commit::{CommitStatus, Forge};
 pub use memory::Place;
 pub use receivers::{Slack, Webhook};
 
-use crate::report::{Board, Summary};
+use crate::report::{StatusStore, Summary};
 use commit::CommitNews;
 use memory::Memory;
 
@@ -52,10 +52,10 @@ impl Receivers {
     }
 }
 
-/// Tells the receivers what the board shows.
+/// Tells the receivers what the status store shows.
 pub struct Notifier {
     receivers: Receivers,
-    board: Arc<Board>,
+    status_store: Arc<StatusStore>,
     place: Place,
     http: Client,
 }
@@ -66,9 +66,13 @@ impl Notifier {
     ///
     /// # Errors
     /// When there can be no HTTP client.
-    pub fn new(receivers: Receivers, board: Arc<Board>, place: Place) -> anyhow::Result<Self> {
+    pub fn new(
+        receivers: Receivers,
+        status_store: Arc<StatusStore>,
+        place: Place,
+    ) -> anyhow::Result<Self> {
         let http = Client::builder().timeout(DEADLINE).user_agent("coalmine").build()?;
-        Ok(Self { receivers, board, place, http })
+        Ok(Self { receivers, status_store, place, http })
     }
 
     /// Tells whatever is new, for ever.
@@ -84,12 +88,12 @@ impl Notifier {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         };
-        let mut changes = self.board.changes();
+        let mut changes = self.status_store.changes();
         loop {
-            let untold = self.tell(&self.board.summary(), &mut memory).await;
+            let untold = self.report(&self.status_store.summary(), &mut memory).await;
             pause = if untold { (pause * 2).min(LONGEST_PAUSE) } else { PAUSE };
             if !untold {
-                // The board lives as long as this does.
+                // The status store lives as long as this does.
                 let _ = changes.changed().await;
             }
             sleep(pause).await;
@@ -97,9 +101,9 @@ impl Notifier {
     }
 
     /// Tells what is new; true when somebody could not be told.
-    async fn tell(&self, summary: &Summary, memory: &mut Memory) -> bool {
-        let commit = self.tell_commit(summary, memory).await.context("the commit's status");
-        let rollouts = self.tell_rollouts(summary, memory).await.context("a rollout's message");
+    async fn report(&self, summary: &Summary, memory: &mut Memory) -> bool {
+        let commit = self.report_commit(summary, memory).await.context("the commit's status");
+        let rollouts = self.report_rollouts(summary, memory).await.context("a rollout's message");
         let mut untold = false;
         for trouble in [commit, rollouts].into_iter().filter_map(Result::err) {
             tracing::warn!("could not be told, it is tried again: {trouble:#}");
@@ -108,17 +112,17 @@ impl Notifier {
         untold
     }
 
-    async fn tell_commit(&self, summary: &Summary, memory: &mut Memory) -> anyhow::Result<()> {
+    async fn report_commit(&self, summary: &Summary, memory: &mut Memory) -> anyhow::Result<()> {
         let Some(forge) = &self.receivers.commit_status else { return Ok(()) };
         let Some(news) = CommitNews::of(summary) else { return Ok(()) };
         if memory.commit.as_ref() != Some(&news) {
-            forge.tell(&self.http, &news).await?;
+            forge.report(&self.http, &news).await?;
             memory.commit = Some(news);
         }
         Ok(())
     }
 
-    async fn tell_rollouts(&self, summary: &Summary, memory: &mut Memory) -> anyhow::Result<()> {
+    async fn report_rollouts(&self, summary: &Summary, memory: &mut Memory) -> anyhow::Result<()> {
         let Receivers { slack, webhook, .. } = &self.receivers;
         let is_known = summary.source.revision.is_some();
         if !is_known || slack.is_none() && webhook.is_none() {
@@ -133,13 +137,13 @@ impl Notifier {
             let Some(rollout) = memory.rollouts.0.get_mut(&name) else { continue };
             let mut told = Ok(());
             if let Some(slack) = slack {
-                told = slack.tell(&self.http, rollout).await;
+                told = slack.report(&self.http, rollout).await;
             }
             if let Some(webhook) = webhook {
-                told = told.and(webhook.tell(&self.http, rollout).await);
+                told = told.and(webhook.report(&self.http, rollout).await);
             }
             match told {
-                Ok(()) => memory.rollouts.told(&name),
+                Ok(()) => memory.rollouts.reported(&name),
                 Err(error) => trouble = Err(error),
             }
         }

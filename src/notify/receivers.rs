@@ -35,7 +35,7 @@ impl Slack {
     const MESSAGE: &str = "slack";
 
     /// Posts the message, or writes it anew where it stands.
-    pub(super) async fn tell(&self, http: &Client, rollout: &mut Rollout) -> anyhow::Result<()> {
+    pub(super) async fn report(&self, http: &Client, rollout: &mut Rollout) -> anyhow::Result<()> {
         let token = token(&self.token_file)?;
         let known = rollout.messages.get(Self::MESSAGE);
         let known = known.and_then(|message| message.split_once(' '));
@@ -71,7 +71,7 @@ fn escaped(text: &str) -> String {
 impl Webhook {
     /// Sends the message. `id` is the same for one rollout of a service, so that the receiver can replace
     /// what it showed.
-    pub(super) async fn tell(&self, http: &Client, rollout: &Rollout) -> anyhow::Result<()> {
+    pub(super) async fn report(&self, http: &Client, rollout: &Rollout) -> anyhow::Result<()> {
         let body = json!({
             "id": format!("{}/{}", rollout.service, rollout.id),
             "service": rollout.service,

@@ -40,7 +40,7 @@ pub(super) struct Step {
 }
 
 impl Rollout {
-    /// Takes up a step, unless it says the same as the last one; true if it is news.
+    /// Accepts a step, unless it says the same as the last one; true if it is news.
     fn reached(&mut self, step: Step, finished: bool) -> bool {
         let is_news = self.steps.last().is_none_or(|last| last.words != step.words);
         if is_news {
@@ -89,7 +89,7 @@ impl Rollouts {
     }
 
     /// Notes that the message of this service was told; forgets a rollout whose end was.
-    pub(super) fn told(&mut self, service: &str) {
+    pub(super) fn reported(&mut self, service: &str) {
         let Some(rollout) = self.0.get_mut(service) else { return };
         rollout.untold = false;
         if rollout.finished {
@@ -97,7 +97,7 @@ impl Rollouts {
         }
     }
 
-    /// Takes up what the board says, and names the services of which there is something new to tell.
+    /// Accepts what the status store says, and names the services of which there is something new to tell.
     ///
     /// A service is in a rollout from when it is anything but stable and well until it is so again.
     pub(super) fn follow(&mut self, summary: &Summary, now: Timestamp) -> Vec<String> {
@@ -135,7 +135,7 @@ impl Rollouts {
     }
 }
 
-/// A service of which this daemon has nothing in force yet is on its way there: a thousand begin so.
+/// A service of which nothing is applied yet is progressing without a message: a thousand of them may start at once.
 fn is_new(report: &ServiceReport) -> bool {
     report.revision.is_none() && report.state == State::Progressing
 }
@@ -151,7 +151,7 @@ fn words(report: &ServiceReport) -> String {
     let stand = format!("{phase}, {}", shares.join(", "));
     match report.state {
         // What it waits for changes often, and is no news.
-        State::Progressing => format!("on its way to {stand}"),
+        State::Progressing => format!("progressing to {stand}"),
         State::Ready => stand,
         State::Stalled => format!("stalled: {reason}"),
         State::Invalid => format!("the values have mistakes: {reason}"),
@@ -197,14 +197,14 @@ mod tests {
         }
         insta::assert_snapshot!(rollouts.0["echo"].text(), @r"
         Rollout of echo
-        00:00:01 on its way to CanaryTest, v1 100 % (commit a)
+        00:00:01 progressing to CanaryTest, v1 100 % (commit a)
         00:00:02 CanaryTest, v1 100 % (commit a)
         00:00:03 Shifted, v1 100 % (commit b)
-        00:00:04 on its way to Stable, v1 100 % (commit c)
+        00:00:04 progressing to Stable, v1 100 % (commit c)
         00:00:05 Stable, v1 100 % (commit c)
         done
         ");
-        rollouts.told("echo");
+        rollouts.reported("echo");
         assert!(follow(&mut rollouts, report("Stable", State::Ready, "c"), 6).is_empty());
         assert!(rollouts.0.is_empty());
     }

@@ -99,20 +99,20 @@ fn summary(phase: &str, state: State, revision: &str) -> Summary {
 }
 
 /// A notifier in its folder, and what it remembers.
-struct Teller(Notifier, Memory);
+struct TestNotifier(Notifier, Memory);
 
-impl Teller {
+impl TestNotifier {
     /// Tells; true when somebody could not be told.
-    async fn take_up(&mut self, summary: &Summary) -> bool {
-        self.0.tell(summary, &mut self.1).await
+    async fn accept(&mut self, summary: &Summary) -> bool {
+        self.0.report(summary, &mut self.1).await
     }
 }
 
-async fn notifier(receivers: Receivers, directory: &Path) -> Teller {
+async fn notifier(receivers: Receivers, directory: &Path) -> TestNotifier {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let place = Place::file(directory);
     let notifier = Notifier::new(receivers, Arc::default(), place.clone()).expect("a client");
-    Teller(notifier, Memory::load(place).await.expect("a memory"))
+    TestNotifier(notifier, Memory::load(place).await.expect("a memory"))
 }
 
 fn file(folder: &Path, content: &str) -> std::path::PathBuf {
@@ -132,12 +132,12 @@ async fn a_rollout_is_one_message_in_slack_also_after_a_new_start() {
     };
     let receivers = Receivers { slack: Some(slack), ..Receivers::default() };
     let mut first = notifier(receivers.clone(), folder.path()).await;
-    assert!(!first.take_up(&summary("CanaryTest", State::Ready, "a")).await);
+    assert!(!first.accept(&summary("CanaryTest", State::Ready, "a")).await);
     let mut second = notifier(receivers, folder.path()).await;
     // It does not know yet which services there are.
-    assert!(!second.take_up(&Summary::default()).await);
-    assert!(!second.take_up(&summary("Stable", State::Ready, "<!b>")).await);
-    assert!(!second.take_up(&summary("Stable", State::Ready, "<!b>")).await);
+    assert!(!second.accept(&Summary::default()).await);
+    assert!(!second.accept(&summary("Stable", State::Ready, "<!b>")).await);
+    assert!(!second.accept(&summary("Stable", State::Ready, "<!b>")).await);
     let got = inbox.take();
     let methods: Vec<&str> = got.iter().map(|(method, _)| method.as_str()).collect();
     assert_eq!(methods, ["chat.postMessage", "chat.update"]);
@@ -163,10 +163,10 @@ async fn whoever_could_not_be_told_is_told_later_and_signed_messages_can_be_chec
     let receivers = Receivers { webhook: Some(webhook), ..Receivers::default() };
     let mut notifier = notifier(receivers, folder.path()).await;
     let now = summary("Shifting", State::Ready, "a");
-    assert!(notifier.take_up(&now).await);
-    assert!(notifier.take_up(&now).await);
-    assert!(!notifier.take_up(&now).await);
-    assert!(!notifier.take_up(&now).await);
+    assert!(notifier.accept(&now).await);
+    assert!(notifier.accept(&now).await);
+    assert!(!notifier.accept(&now).await);
+    assert!(!notifier.accept(&now).await);
     let got = inbox.take();
     assert_eq!(got.len(), 1, "{got:?}");
     assert_eq!(got[0].1["id"], "echo/a");
@@ -192,17 +192,17 @@ async fn messages_with_a_death(death: usize, silence: Silence, sees_all: bool) -
     ];
     let mut first = notifier(to_webhook(&address), folder.path()).await;
     for step in &steps[..death] {
-        assert!(!first.take_up(step).await);
+        assert!(!first.accept(step).await);
     }
     *inbox.silence.lock().expect("nobody panicked") = Some(silence);
     tokio::select! {
-        _ = first.take_up(&steps[death]) => unreachable!("it was not answered"),
+        _ = first.accept(&steps[death]) => unreachable!("it was not answered"),
         () = inbox.unanswered.notified() => {}
     }
     *inbox.silence.lock().expect("nobody panicked") = None;
     let mut next = notifier(to_webhook(&address), folder.path()).await;
     for step in if sees_all { &steps[death..] } else { &steps[steps.len() - 1..] } {
-        assert!(!next.take_up(step).await);
+        assert!(!next.accept(step).await);
     }
     inbox.take().into_iter().map(|(_, message)| message).collect()
 }
@@ -231,11 +231,11 @@ async fn what_a_daemon_could_not_report_is_reported_by_the_next_one_also_the_end
     for (summary, is_finished) in [(&shifting, false), (&stable, true)] {
         *inbox.refuse.lock().expect("nobody panicked") = 1;
         let mut first = notifier(to_webhook(&address), folder.path()).await;
-        assert!(first.take_up(summary).await);
+        assert!(first.accept(summary).await);
         let mut second = notifier(to_webhook(&address), folder.path()).await;
-        assert!(!second.take_up(summary).await);
+        assert!(!second.accept(summary).await);
         let mut third = notifier(to_webhook(&address), folder.path()).await;
-        assert!(!third.take_up(summary).await);
+        assert!(!third.accept(summary).await);
         let got = inbox.take();
         assert_eq!(got.len(), 1, "{got:?}");
         assert_eq!(got[0].1["finished"], is_finished);
@@ -248,7 +248,7 @@ async fn messages_are_sent_although_nothing_can_be_remembered() {
     let folder = tempfile::tempdir().expect("a folder");
     let missing = folder.path().join("missing");
     let mut notifier = notifier(to_webhook(&address), &missing).await;
-    assert!(!notifier.take_up(&summary("Shifting", State::Ready, "a")).await);
+    assert!(!notifier.accept(&summary("Shifting", State::Ready, "a")).await);
     assert_eq!(inbox.take().len(), 1);
 }
 
@@ -266,7 +266,7 @@ async fn whoever_refuses_messages_keeps_them_from_nobody_else() {
     let receivers =
         Receivers { slack: Some(slack), webhook: Some(webhook), ..Receivers::default() };
     let mut notifier = notifier(receivers, folder.path()).await;
-    assert!(notifier.take_up(&summary("Shifting", State::Ready, "a")).await);
+    assert!(notifier.accept(&summary("Shifting", State::Ready, "a")).await);
     let got = inbox.take();
     let paths: Vec<&str> = got.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(paths, ["hook"]);
@@ -282,7 +282,7 @@ async fn a_commit_is_told_when_its_state_changes() {
     let receivers = Receivers { commit_status: status.ok(), ..Receivers::default() };
     let mut notifier = notifier(receivers, folder.path()).await;
     for state in [State::Progressing, State::Progressing, State::Ready] {
-        assert!(!notifier.take_up(&summary("Shifting", state, "a")).await);
+        assert!(!notifier.accept(&summary("Shifting", state, "a")).await);
     }
     let got = inbox.take();
     let states: Vec<_> = got.iter().map(|(path, body)| (path.as_str(), &body["state"])).collect();

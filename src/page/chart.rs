@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::moment::{seconds, span};
 use super::readable;
-use crate::report::{Asked, History, PerVersion};
+use crate::report::{History, PerVersion, Requested};
 
 /// The size of the whole picture.
 const WIDTH: f64 = 720.0;
@@ -80,7 +80,7 @@ struct Stage<'a> {
 pub(super) fn palette(history: &History) -> Vec<&str> {
     let mut versions = Vec::new();
     for step in &history.steps {
-        if let Asked::Values { weights, .. } = &step.asked {
+        if let Requested::Values { weights, .. } = &step.asked {
             for (version, _) in weights.iter() {
                 if !versions.contains(&version) {
                     versions.push(version);
@@ -149,19 +149,19 @@ impl Stage<'_> {
 fn stages(history: &History) -> Vec<Stage<'_>> {
     let mut stages: Vec<Stage> = Vec::new();
     for step in &history.steps {
-        let Asked::Values { weights, .. } = &step.asked else { continue };
-        let Some(from) = step.in_force_at else { continue };
+        let Requested::Values { weights, .. } = &step.asked else { continue };
+        let Some(from) = step.applied_at else { continue };
         if stages.last().is_none_or(|last| !looks_the_same(last.weights, weights)) {
             stages.push(Stage { from, weights, waits: false });
         }
     }
     let newest = history.steps.iter().rev().find_map(|step| match &step.asked {
-        Asked::Values { weights, .. } => Some((step, weights)),
-        Asked::Errors { .. } => None,
+        Requested::Values { weights, .. } => Some((step, weights)),
+        Requested::Errors { .. } => None,
     });
     if let Some((step, asked)) = newest
-        && let (Some(last), Some(from)) = (stages.last(), step.taken_up_at)
-        && step.in_force_at.is_none()
+        && let (Some(last), Some(from)) = (stages.last(), step.accepted_at)
+        && step.applied_at.is_none()
         && !looks_the_same(last.weights, asked)
     {
         stages.push(Stage { from, weights: last.weights, waits: true });
@@ -212,7 +212,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::{Course, Step};
+    use crate::report::{ChangeKind, Step};
     use crate::source::Revision;
     use coalmine_core::phase::Phase;
     use coalmine_core::values::Version;
@@ -221,16 +221,20 @@ mod tests {
         Timestamp::from_second(second).expect("a time")
     }
 
-    fn step(taken_up: i64, in_force: Option<i64>, shares: &[(&str, u8)]) -> Step {
+    fn step(accepted: i64, applied: Option<i64>, shares: &[(&str, u8)]) -> Step {
         let (id, author, subject) = ("a".into(), "Ada".into(), "shift".into());
         let version = |name: &str| Version::new(name).expect("a version");
         let versions: Vec<_> = shares.iter().map(|(name, share)| (version(name), *share)).collect();
         let weights = versions.iter().map(|(version, share)| (version, *share)).collect();
         Step {
             revision: Arc::new(Revision { id, author, subject, committed: at(0) }),
-            taken_up_at: Some(at(taken_up)),
-            asked: Asked::Values { phase: Phase::Shifting, weights, course: Course::Advance },
-            in_force_at: in_force.map(at),
+            accepted_at: Some(at(accepted)),
+            asked: Requested::Values {
+                phase: Phase::Shifting,
+                weights,
+                change: ChangeKind::Advance,
+            },
+            applied_at: applied.map(at),
         }
     }
 

@@ -13,10 +13,10 @@ pub(super) struct Head {
     pub(super) title: String,
     /// The way from the page to `/`, so that the pages also work below a path of a proxy.
     pub(super) root: &'static str,
-    /// The board's number when the page was made.
+    /// The status store's number when the page was made.
     pub(super) number: u64,
     pub(super) made: Moment,
-    pub(super) standing_by: bool,
+    pub(super) standby: bool,
     /// The commit that was accepted last.
     pub(super) commit: Option<Commit>,
     /// A newer commit that was refused, shortened.
@@ -37,7 +37,7 @@ pub(super) struct Commit {
 /// The page of a service that there is not.
 #[derive(Template)]
 #[template(path = "lost.html")]
-pub(super) struct Lost {
+pub(super) struct NotFound {
     pub(super) head: Head,
     pub(super) name: String,
 }
@@ -58,7 +58,7 @@ impl Head {
             root,
             number,
             made: Moment::of(now, now),
-            standing_by: summary.standing_by,
+            standby: summary.standby,
             commit: source.commit.as_ref().map(|commit| Commit::of(commit, now)),
             refused: refused.map(short),
             error: source.error.as_deref().map(readable),

@@ -1,15 +1,15 @@
 //! The status page: how every rollout stands, for people. It only shows, asks nothing of other sites,
 //! and can be read without JavaScript; a small script keeps it up to date.
 //!
-//! What a page shows is computed from the board without a clock or a request, and only then put into a
+//! What a page shows is computed from the status store without a clock or a request, and only then put into a
 //! template, which escapes it. All text that somebody chose goes through [`readable`] before.
 
+mod appearance;
 mod chart;
 mod head;
 mod moment;
 mod overview;
 mod service;
-mod standing;
 
 use std::sync::Arc;
 
@@ -20,18 +20,18 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
-use crate::report::Board;
-use coalmine_core::sanitize::harmless;
-use head::{Head, Lost};
-use overview::{Overview, Wish};
+use crate::report::StatusStore;
+use coalmine_core::sanitize::sanitize;
+use head::{Head, NotFound};
+use overview::{Overview, OverviewQuery};
 use service::ServicePage;
 
 /// `/`, `/services/{name}` and what they load.
-pub fn routes(board: Arc<Board>) -> Router {
+pub fn routes(status_store: Arc<StatusStore>) -> Router {
     Router::new()
         .route("/", get(overview))
         .route("/services/{name}", get(service))
-        .with_state(board)
+        .with_state(status_store)
         .route(
             "/assets/style.css",
             get(async || asset("text/css", include_str!("assets/style.css"))),
@@ -46,22 +46,28 @@ pub fn routes(board: Arc<Board>) -> Router {
         )
 }
 
-async fn overview(State(board): State<Arc<Board>>, Query(wish): Query<Wish>) -> Response {
+async fn overview(
+    State(status_store): State<Arc<StatusStore>>,
+    Query(wish): Query<OverviewQuery>,
+) -> Response {
     // Before what it is the number of, so that a page is never newer than it says.
-    let number = *board.changes().borrow();
-    let summary = board.summary();
-    page(StatusCode::OK, &Overview::of(&summary, &wish, number, board.now()))
+    let number = *status_store.changes().borrow();
+    let summary = status_store.summary();
+    page(StatusCode::OK, &Overview::of(&summary, &wish, number, status_store.now()))
 }
 
-async fn service(State(board): State<Arc<Board>>, Path(name): Path<String>) -> Response {
-    let number = *board.changes().borrow();
-    let summary = board.overall();
-    let now = board.now();
-    match board.detail(&name) {
+async fn service(
+    State(status_store): State<Arc<StatusStore>>,
+    Path(name): Path<String>,
+) -> Response {
+    let number = *status_store.changes().borrow();
+    let summary = status_store.overall();
+    let now = status_store.now();
+    match status_store.detail(&name) {
         Some(detail) => page(StatusCode::OK, &ServicePage::of(&detail, &summary, number, now)),
         None => {
             let head = Head::of("No such service", "../", &summary, number, now);
-            page(StatusCode::NOT_FOUND, &Lost { head, name: readable(&name) })
+            page(StatusCode::NOT_FOUND, &NotFound { head, name: readable(&name) })
         }
     }
 }
@@ -85,7 +91,7 @@ fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
 /// Text that somebody chose, line by line, with every character that has no shape of its own as its
 /// escape.
 fn readable(text: &str) -> String {
-    text.lines().map(harmless).collect::<Vec<_>>().join("\n")
+    text.lines().map(sanitize).collect::<Vec<_>>().join("\n")
 }
 
 /// The beginning of a text that may be long, in at most so many characters.

@@ -1,27 +1,27 @@
-//! `/`: every service, those that need a person first.
+//! `/`: every service, those that need attention first.
 
 use askama::Template;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::appearance::{Appearance, Urgency};
 use super::head::Head;
-use super::standing::{Standing, Urgency};
 use super::{beginning, readable};
 use crate::report::{PerVersion, ServiceReport, Summary};
 use coalmine_core::phase::Phase;
 
-/// How many services at rest are shown unless somebody asks for them.
-const AT_REST: usize = 100;
+/// How many healthy services are shown unless somebody asks for them.
+const MOST_HEALTHY: usize = 100;
 /// The longest reason that is shown here, in characters; the service's own page has it whole.
 const LONGEST: usize = 500;
 
 /// What is to be shown.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wish {
+pub(super) struct OverviewQuery {
     /// Only services with this in their name or namespace.
     q: String,
-    /// Anything at all: every service at rest too.
+    /// Anything at all: every healthy service too.
     all: Option<String>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Overview {
     total: usize,
     /// What was asked for.
     query: String,
-    /// How many services at rest are not shown.
+    /// How many healthy services are not shown.
     hidden: usize,
 }
 
@@ -59,7 +59,7 @@ struct Row {
     /// Which of the five phases that is, from 1; 0 for `platform/`.
     place: usize,
     shares: Option<Shares>,
-    standing: Standing,
+    appearance: Appearance,
 }
 
 /// The canary's share.
@@ -67,11 +67,11 @@ struct Shares {
     version: String,
     asked: u8,
     /// What is applied, if that is something else.
-    in_force: Option<u8>,
+    applied: Option<u8>,
 }
 
 impl Overview {
-    pub(super) fn of(summary: &Summary, wish: &Wish, number: u64, now: Timestamp) -> Self {
+    pub(super) fn of(summary: &Summary, wish: &OverviewQuery, number: u64, now: Timestamp) -> Self {
         let reports = summary.services.iter().chain(&summary.platform);
         let total = reports.clone().count();
         let query = wish.q.trim().to_lowercase();
@@ -80,22 +80,22 @@ impl Overview {
         };
         let mut rows: Vec<Row> = reports.filter(is_wanted).map(|r| Row::of(r, now)).collect();
         rows.sort_by(|one, other| {
-            let key = |row: &Row| (row.standing.urgency, row.standing.tone);
+            let key = |row: &Row| (row.appearance.urgency, row.appearance.tone);
             key(one).cmp(&key(other)).then_with(|| one.name.cmp(&other.name))
         });
         let mut groups: Vec<Group> = Vec::new();
         for row in rows {
-            let (id, title) = match row.standing.urgency {
-                Urgency::Person => ("person", "Need a person"),
-                Urgency::Rollout => ("rollout", "Rolling out"),
-                Urgency::Rest => ("rest", "At rest"),
+            let (id, title) = match row.appearance.urgency {
+                Urgency::Attention => ("person", "Needs attention"),
+                Urgency::Rollout => ("rollout", "Progressing"),
+                Urgency::Healthy => ("rest", "Healthy"),
             };
             if groups.last().is_none_or(|group| group.id != id) {
                 groups.push(Group { id, title, count: 0, rows: Vec::new() });
             }
             if let Some(group) = groups.last_mut() {
                 group.count += 1;
-                let fits = wish.all.is_some() || id != "rest" || group.rows.len() < AT_REST;
+                let fits = wish.all.is_some() || id != "rest" || group.rows.len() < MOST_HEALTHY;
                 group.rows.extend(fits.then_some(row));
             }
         }
@@ -117,8 +117,8 @@ impl Row {
             true => String::new(),
             false => readable(&report.namespace),
         };
-        let mut standing = Standing::of(report, now);
-        standing.reason = beginning(&standing.reason, LONGEST);
+        let mut appearance = Appearance::of(report, now);
+        appearance.reason = beginning(&appearance.reason, LONGEST);
         Self {
             name: readable(&report.service),
             address: report.service.clone(),
@@ -126,7 +126,7 @@ impl Row {
             phase: readable(&report.phase),
             place: place.map_or(0, |place| place + 1),
             shares: Shares::of(report),
-            standing,
+            appearance,
         }
     }
 }
@@ -140,9 +140,9 @@ impl Shares {
         let asked = share(&report.weights)?;
         // While nothing is known to be applied, there is nothing to compare with.
         let known = report.applied_weights.iter().next().is_some();
-        let in_force = known.then(|| share(&report.applied_weights).unwrap_or(0));
-        let in_force = in_force.filter(|share| *share != asked);
-        Some(Self { version: readable(canary), asked, in_force })
+        let applied = known.then(|| share(&report.applied_weights).unwrap_or(0));
+        let applied = applied.filter(|share| *share != asked);
+        Some(Self { version: readable(canary), asked, applied })
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
 
     fn shown(services: Vec<ServiceReport>, q: &str, all: bool) -> Overview {
         let summary = Summary { services, ..Summary::default() };
-        let wish = Wish { q: q.to_owned(), all: all.then(String::new) };
+        let wish = OverviewQuery { q: q.to_owned(), all: all.then(String::new) };
         Overview::of(&summary, &wish, 1, Timestamp::UNIX_EPOCH)
     }
 
@@ -186,9 +186,9 @@ mod tests {
         assert_eq!(
             names(&page),
             [
-                ("Need a person", vec!["e", "c"]),
-                ("Rolling out", vec!["b"]),
-                ("At rest", vec!["a", "d"])
+                ("Needs attention", vec!["e", "c"]),
+                ("Progressing", vec!["b"]),
+                ("Healthy", vec!["a", "d"])
             ]
         );
         assert_eq!(page.head.title, "(2) coalmine");
@@ -206,11 +206,11 @@ mod tests {
 
     #[test]
     fn of_very_many_at_rest_some_are_shown_and_all_on_request() {
-        let services: Vec<_> = (0..AT_REST + 20).map(|n| report(&format!("s{n}"))).collect();
+        let services: Vec<_> = (0..MOST_HEALTHY + 20).map(|n| report(&format!("s{n}"))).collect();
         let page = shown(services.clone(), "", false);
         assert_eq!(
             (page.groups[0].rows.len(), page.groups[0].count, page.hidden),
-            (AT_REST, 120, 20)
+            (MOST_HEALTHY, 120, 20)
         );
         assert_eq!(shown(services, "", true).hidden, 0);
     }
@@ -220,12 +220,12 @@ mod tests {
         let mut stalled = report("echo");
         stalled.stalled(Code::WaitingForPods, &"ä".repeat(LONGEST + 1));
         let page = shown(vec![stalled.clone()], "", false);
-        let reason = &page.groups[0].rows[0].standing.reason;
+        let reason = &page.groups[0].rows[0].appearance.reason;
         assert_eq!(reason.chars().count(), LONGEST + 1);
         assert!(reason.ends_with("ä…"), "{reason}");
         stalled.stalled(Code::WaitingForPods, &"ä".repeat(LONGEST));
         let page = shown(vec![stalled], "", false);
-        assert!(page.groups[0].rows[0].standing.reason.ends_with('ä'));
+        assert!(page.groups[0].rows[0].appearance.reason.ends_with('ä'));
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
         let mut report = report("echo");
         report.describe(&values(10));
         let shares = |report: &ServiceReport| {
-            Shares::of(report).map(|shares| (shares.version, shares.asked, shares.in_force))
+            Shares::of(report).map(|shares| (shares.version, shares.asked, shares.applied))
         };
         assert_eq!(shares(&report), Some(("v2".into(), 10, Some(0))), "v1 alone is applied");
         report.ready("b");

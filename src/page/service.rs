@@ -4,14 +4,14 @@ use askama::Template;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::appearance::Appearance;
 use super::chart::{Chart, palette};
 use super::head::{Commit, Head, short};
 use super::moment::{Moment, span};
-use super::standing::Standing;
 use super::{beginning, readable};
 use crate::report::{
-    Asked, Condition, ConditionStatus, Course, Detail, Drifts, PerVersion, Route, ServiceReport,
-    Step, Summary,
+    ChangeKind, Condition, ConditionStatus, Detail, Drifts, PerVersion, Requested, Route,
+    ServiceReport, Step, Summary,
 };
 use coalmine_core::phase::Phase;
 
@@ -26,11 +26,11 @@ pub(super) struct ServicePage {
     name: String,
     address: String,
     namespace: String,
-    standing: Standing,
+    appearance: Appearance,
     /// The phases up to now and after; none for `platform/`.
     phases: Vec<PhaseMark>,
     /// The commits applied and tried last, when they differ.
-    in_force: Option<String>,
+    applied: Option<String>,
     attempted: Option<String>,
     versions: Vec<VersionRow>,
     chart: Option<Chart>,
@@ -55,7 +55,7 @@ struct VersionRow {
     /// `primary`, `canary` or nothing.
     role: &'static str,
     asked: u8,
-    in_force: Option<u8>,
+    applied: Option<u8>,
     /// What the routes in the cluster say.
     observed: Option<u8>,
     ready: Option<u32>,
@@ -63,10 +63,10 @@ struct VersionRow {
 
 struct StepRow {
     commit: Commit,
-    taken_up: Moment,
+    accepted: Moment,
     /// Nothing when the values had errors.
     phase: &'static str,
-    course: &'static str,
+    change: &'static str,
     /// How it looks: `bad`, `busy`, `good` or `old`.
     tone: &'static str,
     shares: String,
@@ -107,8 +107,8 @@ impl ServicePage {
     pub(super) fn of(detail: &Detail, summary: &Summary, number: u64, now: Timestamp) -> Self {
         let Detail { report, routes, history } = detail;
         let name = readable(&report.service);
-        let standing = Standing::of(report, now);
-        let title = format!("{name} · {} · coalmine", standing.word);
+        let appearance = Appearance::of(report, now);
+        let title = format!("{name} · {} · coalmine", appearance.word);
         let tried = Some(&report.attempted_revision).filter(|tried| !tried.is_empty());
         let attempted = tried.filter(|tried| report.revision.as_ref() != Some(*tried));
         let steps = history.steps.iter().enumerate().rev();
@@ -117,9 +117,9 @@ impl ServicePage {
             name,
             address: report.service.clone(),
             namespace: readable(&report.namespace),
-            standing,
+            appearance,
             phases: phases(&report.phase),
-            in_force: report.revision.as_deref().map(short),
+            applied: report.revision.as_deref().map(short),
             attempted: attempted.map(|id| short(id)),
             versions: versions(report, &palette(history)),
             chart: Chart::of(history, now),
@@ -161,7 +161,7 @@ fn versions(report: &ServiceReport, palette: &[&str]) -> Vec<VersionRow> {
             _ => "",
         },
         asked,
-        in_force: is_known.then(|| of(&report.applied_weights, version).unwrap_or(0)),
+        applied: is_known.then(|| of(&report.applied_weights, version).unwrap_or(0)),
         observed: of(&report.observed_weights, version),
         ready: of(&report.ready_pods, version),
     };
@@ -171,18 +171,21 @@ fn versions(report: &ServiceReport, palette: &[&str]) -> Vec<VersionRow> {
 impl StepRow {
     /// The first of these steps; the others came after it.
     fn of(steps: &[Step], now: Timestamp) -> Self {
-        let Step { revision, taken_up_at, asked, in_force_at } = &steps[0];
-        let is_newest = !steps[1..].iter().any(|later| matches!(later.asked, Asked::Values { .. }));
-        let (phase, course, shares, errors) = match asked {
-            Asked::Values { phase, weights, course } => {
-                (phase.name(), in_words(*course), shares(weights), String::new())
+        let Step { revision, accepted_at, asked, applied_at } = &steps[0];
+        let is_newest =
+            !steps[1..].iter().any(|later| matches!(later.asked, Requested::Values { .. }));
+        let (phase, change, shares, errors) = match asked {
+            Requested::Values { phase, weights, change } => {
+                (phase.name(), in_words(*change), shares(weights), String::new())
             }
-            Asked::Errors { errors } => ("", "values with errors", String::new(), readable(errors)),
+            Requested::Errors { errors } => {
+                ("", "values with errors", String::new(), readable(errors))
+            }
         };
-        let when = taken_up_at.unwrap_or(revision.committed);
-        let (tone, outcome) = match (in_force_at, is_newest) {
+        let when = accepted_at.unwrap_or(revision.committed);
+        let (tone, outcome) = match (applied_at, is_newest) {
             _ if phase.is_empty() => ("bad", "changed nothing".to_owned()),
-            _ if taken_up_at.is_none() => ("old", "before this daemon started".to_owned()),
+            _ if accepted_at.is_none() => ("old", "before this daemon started".to_owned()),
             (Some(at), true) => ("good", format!("applied after {}", span(when, *at))),
             (Some(at), false) => ("old", format!("applied after {}", span(when, *at))),
             (None, true) => ("busy", "not applied yet".to_owned()),
@@ -190,9 +193,9 @@ impl StepRow {
         };
         Self {
             commit: Commit::of(revision, now),
-            taken_up: Moment::of(when, now),
+            accepted: Moment::of(when, now),
             phase,
-            course,
+            change,
             tone,
             shares,
             outcome,
@@ -201,11 +204,11 @@ impl StepRow {
     }
 }
 
-fn in_words(course: Course) -> &'static str {
-    match course {
-        Course::First => "first seen",
-        Course::Other => "no other phase or share",
-        Course::Advance | Course::Rollback | Course::Jump => course.name(),
+fn in_words(change: ChangeKind) -> &'static str {
+    match change {
+        ChangeKind::First => "first seen",
+        ChangeKind::Other => "no other phase or share",
+        ChangeKind::Advance | ChangeKind::Rollback | ChangeKind::Jump => change.name(),
     }
 }
 

@@ -4,28 +4,28 @@
 //! A [pass](Reconciler::pass) takes the steps that can be taken now and ends; it never sleeps. What it
 //! waits for shows in the live state, and whoever calls it calls again then.
 
-mod admission;
-mod deed;
-mod doubt;
+mod dry_run;
+mod event;
 mod memory;
 mod observe;
+mod preflight_service;
 mod review;
-mod trial;
+mod unconfirmed;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use admission::Admission;
-pub use deed::{Deed, Deviation};
+pub use event::{DriftDetails, ReconcileEvent};
 pub use memory::Memory;
 pub use observe::leaves;
+pub use preflight_service::PreflightService;
 pub use review::Review;
 
 use crate::apply::Executor;
+use crate::cache::Cache;
 use crate::cluster::{Cluster, ClusterError};
-use crate::live::Live;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::Claim;
@@ -34,9 +34,9 @@ use coalmine_core::policy;
 use coalmine_core::preflight::Prediction;
 use coalmine_core::reason::{ForeignObject, Hinted, PreflightError, Reason};
 use coalmine_core::values::{Drift, PLATFORM, Policy, Timing};
+use dry_run::DryRun;
 use memory::Effect;
-use observe::{Sight, in_the_way};
-use trial::Tried;
+use observe::{Comparison, in_the_way};
 
 /// What all services of one daemon share.
 #[derive(Clone)]
@@ -44,9 +44,9 @@ pub struct Reconciler {
     /// Where to.
     pub cluster: Cluster,
     /// What is known of it.
-    pub live: Live,
+    pub cache: Cache,
     /// Who says whether a change harms anybody.
-    pub admission: Admission,
+    pub preflight: PreflightService,
     /// The daemon's instance, the value of the instance label.
     pub instance: Arc<str>,
     /// The present moment.
@@ -55,7 +55,7 @@ pub struct Reconciler {
 
 /// What the repository says about how rollouts are carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conduct {
+pub struct RolloutSettings {
     /// Deadline and settle time.
     pub timing: Timing,
     /// The namespace of Gloo itself.
@@ -68,7 +68,7 @@ pub struct Conduct {
 
 /// Why a pass could not go on.
 #[derive(Debug, thiserror::Error)]
-pub enum Ended {
+pub enum PassError {
     /// Something else is wanted by now, or somebody else writes.
     #[error("superseded")]
     Superseded,
@@ -80,19 +80,19 @@ pub enum Ended {
     Cluster(Box<ClusterError>),
 }
 
-impl From<ClusterError> for Ended {
+impl From<ClusterError> for PassError {
     fn from(error: ClusterError) -> Self {
         Self::Cluster(Box::new(error))
     }
 }
 
-impl From<Reason> for Ended {
+impl From<Reason> for PassError {
     fn from(reason: Reason) -> Self {
         Self::Stalled(Box::new(reason))
     }
 }
 
-impl Hinted for Ended {
+impl Hinted for PassError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Superseded => None,
@@ -104,7 +104,7 @@ impl Hinted for Ended {
 
 /// Where a service stands after a pass.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Standing {
+pub enum ReconcileOutcome {
     /// As desired and healthy.
     Ready,
     /// As desired and healthy, but for what somebody else changed and is left as it is.
@@ -121,7 +121,7 @@ pub enum Standing {
         /// When the wait is over by itself, or has to be looked at again.
         until: Option<Timestamp>,
     },
-    /// Not on its way. A change in the cluster or in the repository can bring it forward.
+    /// Not progressing. A change in the cluster or in the repository can bring it forward.
     Stalled {
         /// Why.
         reason: Reason,
@@ -135,7 +135,7 @@ pub enum Standing {
 /// Whether what failed is worth trying again although nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// The reason passes by itself: the API server is away, a namespace is on its way.
+    /// The reason passes by itself: the API server is away, a namespace is being created.
     Soon,
     /// The reason is somebody's decision, which may be another one by then.
     Later,
@@ -154,25 +154,25 @@ impl Reconciler {
     pub async fn pass(
         &self,
         job: &Job,
-        conduct: &Conduct,
+        rollout_settings: &RolloutSettings,
         memory: &mut Memory,
         is_superseded: &(dyn Fn() -> bool + Sync),
-        tell: &(dyn Fn(Deed) + Sync),
-    ) -> Standing {
+        tell: &(dyn Fn(ReconcileEvent) + Sync),
+    ) -> ReconcileOutcome {
         let written = BTreeSet::new();
         let mut pass =
-            Pass { reconciler: self, job, conduct, memory, is_superseded, tell, written };
+            Pass { reconciler: self, job, rollout_settings, memory, is_superseded, tell, written };
         loop {
             match pass.step().await {
                 Ok(None) => {}
-                Ok(Some(standing)) => return standing,
-                Err(Ended::Superseded) => return Standing::Superseded,
-                Err(Ended::Stalled(reason)) => {
-                    return Standing::Stalled { reason: *reason, retry: Retry::Later };
+                Ok(Some(outcome)) => return outcome,
+                Err(PassError::Superseded) => return ReconcileOutcome::Superseded,
+                Err(PassError::Stalled(reason)) => {
+                    return ReconcileOutcome::Stalled { reason: *reason, retry: Retry::Later };
                 }
-                Err(Ended::Cluster(error)) => {
+                Err(PassError::Cluster(error)) => {
                     let retry = if error.passes() { Retry::Soon } else { Retry::Later };
-                    return Standing::Stalled { reason: Reason::Cluster(*error), retry };
+                    return ReconcileOutcome::Stalled { reason: Reason::Cluster(*error), retry };
                 }
             }
         }
@@ -185,7 +185,7 @@ impl Reconciler {
     /// When the API server does not do what we ask.
     pub async fn make_namespaces(&self, job: &Job) -> Result<(), ClusterError> {
         for manifest in job.namespaces() {
-            if self.live.object(manifest.id()).is_none()
+            if self.cache.object(manifest.id()).is_none()
                 && self.cluster.get(manifest.id()).await?.is_none()
             {
                 tracing::info!(object = %manifest.id(), "apply");
@@ -200,146 +200,151 @@ impl Reconciler {
 struct Pass<'a> {
     reconciler: &'a Reconciler,
     job: &'a Job,
-    conduct: &'a Conduct,
+    rollout_settings: &'a RolloutSettings,
     memory: &'a mut Memory,
     is_superseded: &'a (dyn Fn() -> bool + Sync),
-    tell: &'a (dyn Fn(Deed) + Sync),
+    tell: &'a (dyn Fn(ReconcileEvent) + Sync),
     /// What this pass has written already.
     written: BTreeSet<ObjectId>,
 }
 
 impl Pass<'_> {
     /// Looks, and takes the first step of the plan. `None` when there may be more to do.
-    async fn step(&mut self) -> Result<Option<Standing>, Ended> {
+    async fn step(&mut self) -> Result<Option<ReconcileOutcome>, PassError> {
         self.clear_doubts().await?;
         let now = (self.reconciler.clock)();
         self.forget_what_is_not_wanted();
         let surroundings = self.surroundings();
         self.memory.clearance.enter(surroundings);
-        let sight = self.reconciler.look(self.job, self.conduct, self.memory, now).await?;
-        self.memory.rollback.settle(sight.seen.changed(), sight.seen.objects());
-        if let Some(id) = in_the_way(self.job, &sight.seen) {
+        let comparison =
+            self.reconciler.look(self.job, self.rollout_settings, self.memory, now).await?;
+        self.memory.rollback.settle(comparison.seen.changed(), comparison.seen.objects());
+        if let Some(id) = in_the_way(self.job, &comparison.seen) {
             let reason = Reason::Recreated(id.clone());
-            return Ok(Some(Standing::Waiting { reason, until: None }));
+            return Ok(Some(ReconcileOutcome::Waiting { reason, until: None }));
         }
-        let steps = plan(&self.job.desired, &sight.seen);
+        let steps = plan(&self.job.desired, &comparison.seen);
         if !steps.iter().any(|step| matches!(step, Step::Apply(_) | Step::Route(_))) {
-            self.memory.in_force = Some(self.job.digest());
+            self.memory.applied = Some(self.job.digest());
         }
         let Some(step) = steps.first() else {
             self.memory.waiting.end();
             self.memory.dry_runs.clear();
             if self.memory.clearance.end() {
-                self.reconciler.admission.forget(&self.job.service);
+                self.reconciler.preflight.release(&self.job.service);
             }
-            return Ok(Some(self.settled(&sight).await?));
+            return Ok(Some(self.settled(&comparison).await?));
         };
         if let Step::Await(wait) = step {
             return Ok(Some(self.waiting(wait, now)));
         }
         self.still_wanted()?;
         let admitted = match step {
-            Step::PutBack(reason) => self.may_go_back(reason).await?,
-            _ => self.admitted(&sight).await?,
+            Step::RollBack(reason) => self.may_go_back(reason).await?,
+            _ => self.admitted(&comparison).await?,
         };
         if !admitted {
             return Ok(None);
         }
         self.memory.waiting.end();
-        self.attempt(step, &sight).await?;
+        self.attempt(step, &comparison).await?;
         Ok(None)
     }
 
-    /// Nobody has to reckon any more with a change that was let through for another job: this one may
+    /// Drops the reservation of another job: this one may
     /// wait or stall for long before it is asked for.
     fn forget_what_is_not_wanted(&mut self) {
         if self.memory.clearance.end_unless(self.job.digest()) {
-            self.reconciler.admission.forget(&self.job.service);
+            self.reconciler.preflight.release(&self.job.service);
         }
     }
 
     /// What the admission's answer rests on.
     fn surroundings(&self) -> (Digest, u64) {
-        (self.job.digest(), self.reconciler.live.gloo_without(&self.job.service))
+        (self.job.digest(), self.reconciler.cache.gloo_without(&self.job.service))
     }
 
     /// To be asked right before every write.
-    fn still_wanted(&self) -> Result<(), Ended> {
-        if (self.is_superseded)() { Err(Ended::Superseded) } else { Ok(()) }
+    fn still_wanted(&self) -> Result<(), PassError> {
+        if (self.is_superseded)() { Err(PassError::Superseded) } else { Ok(()) }
     }
 
     /// Everything that is done is as desired; what is left to say is what is left undone.
-    async fn settled(&mut self, sight: &Sight) -> Result<Standing, Ended> {
-        if sight.left.is_empty() {
+    async fn settled(&mut self, comparison: &Comparison) -> Result<ReconcileOutcome, PassError> {
+        if comparison.left.is_empty() {
             self.memory.reported.clear();
-            return Ok(Standing::Ready);
+            return Ok(ReconcileOutcome::Ready);
         }
-        self.tell_of_drift(sight).await?;
-        let ids = sight.left.keys().cloned().collect();
-        let until = sight.left.values().flatten().min().copied();
+        self.report_drift(comparison).await?;
+        let ids = comparison.left.keys().cloned().collect();
+        let until = comparison.left.values().flatten().min().copied();
         let reason = match until {
             Some(_) => Reason::DriftBackingOff(ids),
             None => Reason::DriftReported(ids),
         };
-        Ok(Standing::Drifted { reason, until })
+        Ok(ReconcileOutcome::Drifted { reason, until })
     }
 
     /// Names what was changed and is left, once.
-    async fn tell_of_drift(&mut self, sight: &Sight) -> Result<(), Ended> {
+    async fn report_drift(&mut self, comparison: &Comparison) -> Result<(), PassError> {
         for manifest in self.job.desired.manifests() {
             let id = manifest.id();
-            let Some(due) = sight.left.get(id) else { continue };
-            let owned = sight.seen.object(id).map(|facts| facts.owned);
+            let Some(due) = comparison.left.get(id) else { continue };
+            let owned = comparison.seen.object(id).map(|facts| facts.owned);
             if due.is_some() || self.memory.reported.has(id, owned) {
                 continue;
             }
-            let tried = self.reconciler.try_out(self.job, &[manifest]).await?;
-            let fields = tried.iter().flatten().flat_map(Tried::changes).collect();
+            let dry_run = self.reconciler.dry_run_all(self.job, &[manifest]).await?;
+            let fields = dry_run.iter().flatten().flat_map(DryRun::changes).collect();
             self.memory.reported.record(id, owned);
-            (self.tell)(Deed::Drift(Deviation { object: id.clone(), fields, repaired: false }));
+            (self.tell)(ReconcileEvent::Drift(DriftDetails {
+                object: id.clone(),
+                fields,
+                repaired: false,
+            }));
         }
         Ok(())
     }
 
-    fn waiting(&mut self, wait: &Wait, now: Timestamp) -> Standing {
+    fn waiting(&mut self, wait: &Wait, now: Timestamp) -> ReconcileOutcome {
         let Wait { reason, until } = wait;
         let waited = self.memory.waiting.follow(reason.subject(), now);
-        let deadline = self.conduct.timing.deadline;
+        let deadline = self.rollout_settings.timing.deadline;
         let reason = reason.clone();
         if reason.is_lasting() {
-            return Standing::Stalled { reason, retry: Retry::Never };
+            return ReconcileOutcome::Stalled { reason, retry: Retry::Never };
         }
         if waited >= deadline && until.is_none() {
             let (reason, seconds) = (Box::new(reason), waited.as_secs());
             let reason = Reason::Overdue { reason, seconds };
-            return Standing::Stalled { reason, retry: Retry::Never };
+            return ReconcileOutcome::Stalled { reason, retry: Retry::Never };
         }
         let recheck = now.checked_add(jiff::SignedDuration::try_from(RECHECK).unwrap_or_default());
         let needs_recheck = self.job.desired.uses_foreign_pods();
         let end = jiff::SignedDuration::try_from(deadline.saturating_sub(waited)).ok();
         let end = end.and_then(|rest| now.checked_add(rest).ok());
         let until = until.or(if needs_recheck { recheck.ok() } else { end });
-        Standing::Waiting { reason, until }
+        ReconcileOutcome::Waiting { reason, until }
     }
 
     /// Whether what is about to be written is accepted by the API server, by the policy and by
     /// everybody else. False when something is known now that changes the plan.
-    async fn admitted(&mut self, sight: &Sight) -> Result<bool, Ended> {
-        let seen = &sight.seen;
+    async fn admitted(&mut self, comparison: &Comparison) -> Result<bool, PassError> {
+        let seen = &comparison.seen;
         let objection = self
-            .objection_of_policy(sight)
+            .objection_of_policy(comparison)
             .or_else(|| transition::objection(&self.job.desired, seen).map(Reason::Unsafe));
         if let Some(reason) = objection {
             return Err(reason.into());
         }
-        if !self.tried(sight).await? {
+        if !self.dry_run(comparison).await? {
             return Ok(false);
         }
         let surroundings = self.surroundings();
         if self.memory.clearance.holds(surroundings) {
             return Ok(true);
         }
-        let prediction = self.ask(self.job, seen.surplus()).await.map_err(Reason::Preflight)?;
+        let prediction = self.ask(self.job, seen.to_prune()).await.map_err(Reason::Preflight)?;
         let effect = self.memory.clearance.admit(surroundings, prediction);
         if effect == Effect::Unblocked {
             // What is there reaches Envoy only now.
@@ -352,21 +357,21 @@ impl Pass<'_> {
     async fn ask(
         &self,
         job: &Job,
-        surplus: &BTreeSet<ObjectId>,
+        to_prune: &BTreeSet<ObjectId>,
     ) -> Result<Prediction, PreflightError> {
-        let admission = &self.reconciler.admission;
-        let asked = admission.ask(job, surplus, &self.conduct.gloo_namespace).await;
-        asked.inspect_err(|error| (self.tell)(Deed::Refused(error.clone())))
+        let preflight = &self.reconciler.preflight;
+        let asked = preflight.admit(job, to_prune, &self.rollout_settings.gloo_namespace).await;
+        asked.inspect_err(|error| (self.tell)(ReconcileEvent::Refused(error.clone())))
     }
 
     /// Whether the routes of before harm nobody. What they had and the new ones have not, somebody else
     /// may have been given meanwhile.
-    async fn may_go_back(&mut self, reason: &Reason) -> Result<bool, Ended> {
-        let Some(undo) = self.memory.rollback.previous().cloned() else { return Ok(false) };
-        let (way_back, surplus) = self.job.way_back(&undo);
+    async fn may_go_back(&mut self, reason: &Reason) -> Result<bool, PassError> {
+        let Some(previous) = self.memory.rollback.previous().cloned() else { return Ok(false) };
+        let (rollback, to_prune) = self.job.rollback(&previous);
         // It is reckoned with until it is written, and is what no job of this service is.
-        self.memory.clearance.admit_rollback(way_back.digest());
-        let asked = self.ask(&way_back, &surplus).await;
+        self.memory.clearance.admit_rollback(rollback.digest());
+        let asked = self.ask(&rollback, &to_prune).await;
         let cause = || Box::new(reason.clone());
         asked.map_err(|error| Reason::RollbackRefused { cause: cause(), error })?;
         Ok(true)
@@ -374,8 +379,8 @@ impl Pass<'_> {
 
     /// Tries the changed objects that were not tried on their present state. Every object is tried
     /// before the first is written, so that a service is not left half written.
-    async fn tried(&mut self, sight: &Sight) -> Result<bool, Ended> {
-        let seen = &sight.seen;
+    async fn dry_run(&mut self, comparison: &Comparison) -> Result<bool, PassError> {
+        let seen = &comparison.seen;
         let version = |id: &ObjectId| seen.object(id).map_or(0, |facts| facts.version);
         let is_new = |manifest: &&Manifest| {
             let (id, digest) = (manifest.id(), manifest.digest());
@@ -385,67 +390,68 @@ impl Pass<'_> {
         if manifests.is_empty() {
             return Ok(true);
         }
-        let results = self.reconciler.try_out(self.job, &manifests).await?;
+        let results = self.reconciler.dry_run_all(self.job, &manifests).await?;
         let mut as_expected = true;
-        for (manifest, tried) in manifests.iter().zip(results) {
+        for (manifest, dry_run) in manifests.iter().zip(results) {
             let (id, digest) = (manifest.id(), manifest.digest());
-            let changes = tried.as_ref().map(Tried::changes).unwrap_or_default();
-            if let Some(tried) = &tried
+            let changes = dry_run.as_ref().map(DryRun::changes).unwrap_or_default();
+            if let Some(dry_run) = &dry_run
                 && let Some(facts) = seen.object(id)
                 && changes.is_empty()
-                && facts.owned == Digest::of_live(&tried.stored)
+                && facts.owned == Digest::of_live(&dry_run.stored)
             {
                 // The API server stores it in other words than we apply it.
                 self.memory.stored.record(id, digest, facts.owned);
                 as_expected = false;
                 continue;
             }
-            if sight.drifted.contains(id) {
+            if comparison.drifted.contains(id) {
                 self.memory.repairs.record(id, seen.now());
-                let deviation = Deviation { object: id.clone(), fields: changes, repaired: true };
-                (self.tell)(Deed::Drift(deviation));
+                let deviation =
+                    DriftDetails { object: id.clone(), fields: changes, repaired: true };
+                (self.tell)(ReconcileEvent::Drift(deviation));
             }
             self.memory.dry_runs.record(id, digest, version(id));
         }
         Ok(as_expected)
     }
 
-    fn objection_of_policy(&self, sight: &Sight) -> Option<Reason> {
-        let changes_routes = sight.seen.changed().iter().any(ObjectId::is_route);
+    fn objection_of_policy(&self, comparison: &Comparison) -> Option<Reason> {
+        let changes_routes = comparison.seen.changed().iter().any(ObjectId::is_route);
         if self.job.service == PLATFORM || !changes_routes || self.job.desired.routes.is_empty() {
             return None;
         }
-        let is_drift = sight.drifted.iter().any(ObjectId::is_route);
+        let is_drift = comparison.drifted.iter().any(ObjectId::is_route);
         if is_drift {
             return None;
         }
-        let live = sight.seen.routes_in_force();
-        let policy = &self.conduct.policy;
+        let live = comparison.seen.applied_routes();
+        let policy = &self.rollout_settings.policy;
         policy::objection(live, &self.job.desired.shares, policy).map(Reason::Policy)
     }
 
-    async fn take(&mut self, step: &Step, sight: &Sight) -> Result<(), Ended> {
+    async fn take(&mut self, step: &Step, comparison: &Comparison) -> Result<(), PassError> {
         let reconciler = self.reconciler;
         let executor = Executor {
             cluster: &reconciler.cluster,
-            live: &reconciler.live,
-            gloo_namespace: &self.conduct.gloo_namespace,
+            cache: &reconciler.cache,
+            gloo_namespace: &self.rollout_settings.gloo_namespace,
         };
         match step {
-            Step::Apply(manifests) => self.write(&executor, manifests, sight).await?,
+            Step::Apply(manifests) => self.write(&executor, manifests, comparison).await?,
             Step::Route(manifests) => {
                 let known = self.memory.rollback.previous().map(AsRef::as_ref);
-                let undo = executor.undo(manifests, known).await?;
-                self.memory.rollback.remember(undo);
-                self.write(&executor, manifests, sight).await?;
+                let previous = executor.previous(manifests, known).await?;
+                self.memory.rollback.remember(previous);
+                self.write(&executor, manifests, comparison).await?;
             }
-            Step::PutBack(reason) => {
-                if let Some(undo) = self.memory.rollback.previous().cloned() {
+            Step::RollBack(reason) => {
+                if let Some(previous) = self.memory.rollback.previous().cloned() {
                     self.still_wanted()?;
                     self.memory.rollback.refuse(self.job.routes_digest(), reason.clone());
-                    executor.put_back(&undo).await?;
+                    executor.roll_back(&previous).await?;
                     self.memory.rollback.is_done();
-                    (self.tell)(Deed::PutBack(reason.clone()));
+                    (self.tell)(ReconcileEvent::RolledBack(reason.clone()));
                 }
             }
             Step::Delete(ids) => {
@@ -453,7 +459,7 @@ impl Pass<'_> {
                     self.still_wanted()?;
                     executor.delete([id]).await?;
                 }
-                (self.tell)(Deed::Pruned(ids.clone()));
+                (self.tell)(ReconcileEvent::Pruned(ids.clone()));
             }
             Step::Await(_) => {}
         }
@@ -464,8 +470,8 @@ impl Pass<'_> {
         &mut self,
         executor: &Executor<'_>,
         manifests: &[Manifest],
-        sight: &Sight,
-    ) -> Result<(), Ended> {
+        comparison: &Comparison,
+    ) -> Result<(), PassError> {
         for manifest in manifests {
             let id = manifest.id();
             if !self.written.insert(id.clone()) {
@@ -480,9 +486,9 @@ impl Pass<'_> {
         }
         let mut applied =
             manifests.iter().map(|manifest| manifest.id().clone()).collect::<Vec<_>>();
-        applied.retain(|id| !sight.drifted.contains(id));
+        applied.retain(|id| !comparison.drifted.contains(id));
         if !applied.is_empty() {
-            (self.tell)(Deed::Applied(applied));
+            (self.tell)(ReconcileEvent::Applied(applied));
         }
         Ok(())
     }
@@ -490,7 +496,7 @@ impl Pass<'_> {
 
 /// # Errors
 /// An object that may not be written: one without our labels is somebody else's, and stays theirs.
-fn check_owner(job: &Job, id: &ObjectId, claim: &Claim) -> Result<(), Ended> {
+fn check_owner(job: &Job, id: &ObjectId, claim: &Claim) -> Result<(), PassError> {
     let object = id.clone();
     let foreign = match claim {
         Claim::Ours(service) if **service == *job.service => return Ok(()),

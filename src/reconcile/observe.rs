@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::memory::Memory;
-use super::{Conduct, Ended, Reconciler, check_owner};
+use super::{PassError, Reconciler, RolloutSettings, check_owner};
 use coalmine_core::kind::Kind;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::{Manifest, ObjectId};
@@ -15,7 +15,7 @@ use coalmine_core::reason::Reason;
 use coalmine_core::values::{Drift, PLATFORM};
 
 /// What is seen of a service, and what of it is drift.
-pub(super) struct Sight {
+pub(super) struct Comparison {
     pub(super) seen: Observation,
     /// Changed objects that the repository did not change, and that are to be repaired now.
     pub(super) drifted: BTreeSet<ObjectId>,
@@ -28,19 +28,19 @@ impl Reconciler {
     pub(super) async fn look(
         &self,
         job: &Job,
-        conduct: &Conduct,
+        rollout_settings: &RolloutSettings,
         memory: &mut Memory,
         now: Timestamp,
-    ) -> Result<Sight, Ended> {
-        if let Some(trouble) = self.live.unlisted(job.desired.manifests().map(Manifest::id)) {
+    ) -> Result<Comparison, PassError> {
+        if let Some(trouble) = self.cache.unlisted(job.desired.manifests().map(Manifest::id)) {
             return Err(Reason::NotListed(trouble).into());
         }
-        let mut objects = self.live.of_service(&job.service);
+        let mut objects = self.cache.of_service(&job.service);
         let mut changed = BTreeSet::new();
         let (mut drifted, mut left) = (BTreeSet::new(), BTreeMap::new());
         for manifest in job.desired.manifests() {
             let id = manifest.id();
-            let facts = self.live.object(id);
+            let facts = self.cache.object(id);
             if let Some(facts) = &facts {
                 check_owner(job, id, &facts.claim)?;
                 objects.insert(id.clone(), facts.clone());
@@ -51,7 +51,7 @@ impl Reconciler {
             }
             if is_drift(job, memory, facts.as_ref(), digest) {
                 let due = memory.repairs.due(id).filter(|due| *due > now);
-                match (job.drift.unwrap_or(conduct.drift), due) {
+                match (job.drift.unwrap_or(rollout_settings.drift), due) {
                     (Drift::Repair, None) => drifted.insert(id.clone()),
                     (Drift::Repair, due) => {
                         left.insert(id.clone(), due);
@@ -66,15 +66,15 @@ impl Reconciler {
             }
             changed.insert(id.clone());
         }
-        let surplus = surplus(job, &objects);
+        let to_prune = to_prune(job, &objects);
         let pods = self.pods(job, &mut objects).await?;
         memory.routes.observe(&objects, now);
         if memory.routes.all_judged() {
             memory.rollback.gloo_answers();
         }
-        let Conduct { timing, gloo_namespace, .. } = conduct;
+        let RolloutSettings { timing, gloo_namespace, .. } = rollout_settings;
         let seen = Observation::new(objects, gloo_namespace, timing.settle, now)
-            .with_differences(changed, surplus)
+            .with_differences(changed, to_prune)
             .with_pods(pods)
             .with_route_times(memory.routes.times())
             .with_judged_upstreams(memory.clearance.judged_upstreams().clone())
@@ -82,7 +82,7 @@ impl Reconciler {
             .with_previous_routes(memory.rollback.previous().cloned())
             .with_refused_routes(memory.rollback.refusal(job.routes_digest()).cloned())
             .with_overdue(memory.waiting.overdue(timing.deadline, now));
-        Ok(Sight { seen, drifted, left })
+        Ok(Comparison { seen, drifted, left })
     }
 
     /// The pods of every version, which of them can be reached, and who has a ready one.
@@ -90,18 +90,18 @@ impl Reconciler {
         &self,
         job: &Job,
         objects: &mut BTreeMap<ObjectId, Facts>,
-    ) -> Result<LivePods, Ended> {
+    ) -> Result<LivePods, PassError> {
         let mut live = LivePods::default();
         if job.service == PLATFORM {
             return Ok(live);
         }
-        let ours = self.live.pods(&job.service);
+        let ours = self.cache.pods(&job.service);
         let mut versions: Vec<&Pods> = job.desired.unrouted.iter().collect();
         for backend in &job.desired.routed {
             match backend {
                 Backend::Pods(pods) => versions.push(pods),
                 Backend::Upstream(id) => {
-                    objects.extend(self.live.object(id).map(|facts| (id.clone(), facts)));
+                    objects.extend(self.cache.object(id).map(|facts| (id.clone(), facts)));
                 }
             }
         }
@@ -116,7 +116,7 @@ impl Reconciler {
                 listed.iter().map(|(_, pod)| PodFacts::of(pod)).collect()
             };
             live.insert(&pods.selector, found);
-            live.insert_addresses(self.live.ready_addresses(namespace, &pods.service.name));
+            live.insert_addresses(self.cache.ready_addresses(namespace, &pods.service.name));
         }
         for pod in ours.iter().filter(|pod| pod.ready_since.is_some()) {
             live.insert_answering(Some(pod.version.clone()));
@@ -130,12 +130,12 @@ impl Reconciler {
 
 /// Whether a service that is gone has objects that are to go too.
 pub fn leaves(objects: &BTreeMap<ObjectId, Facts>) -> bool {
-    !surplus(&Job::farewell(""), objects).is_empty()
+    !to_prune(&Job::farewell(""), objects).is_empty()
 }
 
 /// What nothing desires any more. Of a service that goes, what is marked to be kept keeps all that it
 /// needs: marks differ only where a change of them was under way.
-fn surplus(job: &Job, objects: &BTreeMap<ObjectId, Facts>) -> BTreeSet<ObjectId> {
+fn to_prune(job: &Job, objects: &BTreeMap<ObjectId, Facts>) -> BTreeSet<ObjectId> {
     let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
     let rank = |id: &ObjectId| (id.is_route(), id.has_gloo_status());
     let kept = objects.iter().filter(|(_, facts)| facts.kept && job.farewell);
@@ -154,11 +154,11 @@ fn in_sync(facts: Option<&Facts>, expected: Digest) -> bool {
 }
 
 /// Whether somebody else made the difference: the very manifest was applied before, or the object was
-/// there when all of this was in force.
+/// there when all of this was applied.
 fn is_drift(job: &Job, memory: &Memory, facts: Option<&Facts>, manifest: Digest) -> bool {
     let applied = facts.and_then(|facts| facts.applied.as_deref());
     applied == Some(manifest.to_string().as_str())
-        || facts.is_none() && memory.in_force == Some(job.digest())
+        || facts.is_none() && memory.applied == Some(job.digest())
 }
 
 /// The first object that is being deleted although it is desired: it can only be made anew once it
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_keeps_what_it_needs() {
-        let goes = |kept: &[&str]| surplus(&Job::farewell("echo"), &objects(kept)).len();
+        let goes = |kept: &[&str]| to_prune(&Job::farewell("echo"), &objects(kept)).len();
         assert_eq!(goes(&[]), 3);
         assert_eq!(goes(&["Deployment"]), 2);
         assert_eq!(goes(&["Upstream"]), 1);

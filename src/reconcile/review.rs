@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Ended, check_owner};
+use super::{PassError, check_owner};
 use crate::cluster::Cluster;
 use coalmine_core::diff;
 use coalmine_core::labels;
@@ -21,24 +21,24 @@ pub struct Review {
     /// Desired objects that are missing or differ.
     pub changed: BTreeSet<ObjectId>,
     /// Objects of the service that nothing desires any more.
-    pub surplus: BTreeSet<ObjectId>,
+    pub to_prune: BTreeSet<ObjectId>,
 }
 
 impl Review {
     /// Compares by a server-side dry run; changes nothing.
     ///
-    /// `coming` holds the namespaces that are yet to be made, and takes up those that this job would
+    /// `coming` holds the namespaces that are yet to be made, and accepts those that this job would
     /// make: the API server cannot try an object in a namespace that is not there.
     ///
     /// # Errors
-    /// [`Ended::Stalled`] when an object belongs to somebody else, [`Ended::Cluster`] when the API
+    /// [`PassError::Stalled`] when an object belongs to somebody else, [`PassError::Cluster`] when the API
     /// server refuses an object.
     pub async fn of(
         job: &Job,
         cluster: &Cluster,
         instance: &str,
         coming: &mut BTreeSet<String>,
-    ) -> Result<Self, Ended> {
+    ) -> Result<Self, PassError> {
         let mut live = cluster.inventory(instance, Some(&job.service)).await?;
         for manifest in job.desired.manifests() {
             let id = manifest.id();
@@ -51,10 +51,10 @@ impl Review {
             }
         }
         let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
-        let is_surplus = |(id, object): &(&ObjectId, &Value)| {
+        let is_to_prune = |(id, object): &(&ObjectId, &Value)| {
             !(desired.contains(id) || job.respects_keep() && labels::is_kept(object))
         };
-        let surplus = live.iter().filter(is_surplus).map(|(id, _)| id.clone()).collect();
+        let to_prune = live.iter().filter(is_to_prune).map(|(id, _)| id.clone()).collect();
         let missing = job.namespaces().map(Manifest::id).filter(|id| !live.contains_key(id));
         coming.extend(missing.map(|id| id.name.clone()));
         let mut changed = BTreeSet::new();
@@ -71,6 +71,6 @@ impl Review {
             }
             stored.insert(id.clone(), result);
         }
-        Ok(Self { live, stored, changed, surplus })
+        Ok(Self { live, stored, changed, to_prune })
     }
 }

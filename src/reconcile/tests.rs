@@ -14,7 +14,7 @@ use super::*;
 use crate::cluster::WatchedKind;
 use coalmine_core::health::Verdict;
 use coalmine_core::labels::{APPLIED, INSTANCE, SERVICE};
-use coalmine_core::plan::{Desired, Undo};
+use coalmine_core::plan::{Desired, PreviousRoutes};
 use coalmine_core::reason::Hinted;
 use coalmine_core::render::Owner;
 use coalmine_core::tree::Tree;
@@ -54,13 +54,13 @@ fn away(_: &Method, _: &str, _: Value) -> (u16, Value) {
 
 /// A cluster with the platform and these objects, and an API server that answers so.
 fn reconciler(objects: &[Value], answer: Arc<Answer>) -> Reconciler {
-    let (live, _) = Live::new("default", Arc::new(|_, _| ()));
+    let (cache, _) = Cache::new("default", Arc::new(|_, _| ()));
     for kind in WatchedKind::of_services() {
-        live.receive(&kind, Event::Init);
+        cache.receive(&kind, Event::Init);
         let objects = platform().into_iter().chain(objects.iter().cloned());
         let objects = objects.filter(|object| object["kind"] == kind.kind);
-        objects.for_each(|object| live.receive(&kind, Event::InitApply(object)));
-        live.receive(&kind, Event::InitDone);
+        objects.for_each(|object| cache.receive(&kind, Event::InitApply(object)));
+        cache.receive(&kind, Event::InitDone);
     }
     let server = tower::service_fn(move |request: http::Request<Body>| {
         let answer = answer.clone();
@@ -76,8 +76,8 @@ fn reconciler(objects: &[Value], answer: Arc<Answer>) -> Reconciler {
     });
     Reconciler {
         cluster: Cluster::behind(kube::Client::new(server, "default")),
-        admission: Admission::new(live.clone()),
-        live,
+        preflight: PreflightService::new(cache.clone()),
+        cache,
         instance: "default".into(),
         clock: Timestamp::now,
     }
@@ -93,8 +93,8 @@ fn job(name: &str, paths: &str) -> Job {
     Job::for_service(&service, &Owner { instance: "default".into(), revision: "r".into() })
 }
 
-fn conduct(drift: Drift) -> Conduct {
-    Conduct {
+fn rollout_settings(drift: Drift) -> RolloutSettings {
+    RolloutSettings {
         timing: Timing { deadline: Duration::ZERO, settle: Duration::ZERO },
         gloo_namespace: "gloo-system".into(),
         policy: Policy::default(),
@@ -104,9 +104,10 @@ fn conduct(drift: Drift) -> Conduct {
 
 #[tokio::test]
 async fn nobody_reckons_with_a_change_that_was_let_through_and_is_not_wanted_any_more() {
-    let (reconciler, conduct) = (reconciler(&[], Arc::new(away)), conduct(Drift::Repair));
+    let (reconciler, rollout_settings) =
+        (reconciler(&[], Arc::new(away)), rollout_settings(Drift::Repair));
     let asked = async |job: &Job| {
-        reconciler.admission.ask(job, &BTreeSet::new(), &conduct.gloo_namespace).await
+        reconciler.preflight.admit(job, &BTreeSet::new(), &rollout_settings.gloo_namespace).await
     };
     let (echo, foxtrot) =
         (job("echo", "[{prefix: /common}]"), job("foxtrot", "[{prefix: /common}]"));
@@ -116,8 +117,8 @@ async fn nobody_reckons_with_a_change_that_was_let_through_and_is_not_wanted_any
     asked(&foxtrot).await.expect_err("echo is about to have these requests");
     // The next values wait, and are not asked for yet.
     let later = job("echo", "[{prefix: /echo}]");
-    let standing = reconciler.pass(&later, &conduct, &mut memory, &|| true, &|_| ()).await;
-    assert_eq!(standing, Standing::Superseded);
+    let outcome = reconciler.pass(&later, &rollout_settings, &mut memory, &|| true, &|_| ()).await;
+    assert_eq!(outcome, ReconcileOutcome::Superseded);
     asked(&foxtrot).await.expect("nobody else wants them");
 }
 
@@ -142,31 +143,31 @@ fn live(job: &Job, state: &str) -> Value {
 async fn routes_are_not_put_back_over_somebody_who_has_their_requests_by_now() {
     let before = job("echo", "[{prefix: /common}]");
     let echo = routes_alone("[{prefix: /echo}]");
-    let undo = |memory: &mut Memory| {
+    let previous = |memory: &mut Memory| {
         let routes = before.desired.routes[0].clone();
         let before = [(routes.id().clone(), Some((routes, Verdict::Accepted)))];
-        memory.rollback.remember(Undo { before: before.into() });
+        memory.rollback.remember(PreviousRoutes { before: before.into() });
     };
-    let standing = async |others: &[Value]| {
+    let outcome = async |others: &[Value]| {
         let objects = [&[live(&echo, "Rejected")], others].concat();
         let reconciler = reconciler(&objects, Arc::new(away));
         let mut memory = Memory::new(Timestamp::UNIX_EPOCH);
-        undo(&mut memory);
+        previous(&mut memory);
         // What is there counts as what is desired, whoever manages the fields.
-        let conduct = conduct(Drift::Ignore);
-        reconciler.pass(&echo, &conduct, &mut memory, &|| false, &|_| ()).await
+        let rollout_settings = rollout_settings(Drift::Ignore);
+        reconciler.pass(&echo, &rollout_settings, &mut memory, &|| false, &|_| ()).await
     };
-    let reason = |standing| match standing {
-        Standing::Stalled { reason, .. } => reason.line(),
+    let reason = |outcome| match outcome {
+        ReconcileOutcome::Stalled { reason, .. } => reason.line(),
         other => panic!("{other:?}"),
     };
     let foxtrot = live(&job("foxtrot", "[{prefix: /common}]"), "Accepted");
-    let refused = reason(standing(&[foxtrot]).await);
+    let refused = reason(outcome(&[foxtrot]).await);
     assert!(refused.contains("Gloo says Rejected"), "{refused}");
-    assert!(refused.contains("not put back") && refused.contains("foxtrot"), "{refused}");
+    assert!(refused.contains("not restored") && refused.contains("foxtrot"), "{refused}");
     // Nobody else has them: the write is tried.
-    let tried = reason(standing(&[]).await);
-    assert!(tried.contains("cannot reach the API server"), "{tried}");
+    let dry_run = reason(outcome(&[]).await);
+    assert!(dry_run.contains("cannot reach the API server"), "{dry_run}");
 }
 
 /// An API server with one RouteTable that carries out what is applied, and then answers so.
@@ -200,15 +201,20 @@ async fn what_a_write_without_an_answer_did_is_looked_up_before_anything_rests_o
     let (old, new) = (routes_alone("[{prefix: /old}]"), routes_alone("[{prefix: /new}]"));
     let server = losing(live(&old, "Accepted"), || away(&Method::PATCH, "", Value::Null));
     let reconciler = reconciler(&[live(&old, "Accepted")], server);
-    let (conduct, mut memory) = (conduct(Drift::Ignore), Memory::new(Timestamp::UNIX_EPOCH));
-    let mut standing =
-        async |job: &Job| reconciler.pass(job, &conduct, &mut memory, &|| false, &|_| ()).await;
-    assert_eq!(standing(&old).await, Standing::Ready);
-    let unanswered = standing(&new).await;
-    assert!(matches!(unanswered, Standing::Stalled { retry: Retry::Soon, .. }), "{unanswered:?}");
+    let (rollout_settings, mut memory) =
+        (rollout_settings(Drift::Ignore), Memory::new(Timestamp::UNIX_EPOCH));
+    let mut outcome = async |job: &Job| {
+        reconciler.pass(job, &rollout_settings, &mut memory, &|| false, &|_| ()).await
+    };
+    assert_eq!(outcome(&old).await, ReconcileOutcome::Ready);
+    let unanswered = outcome(&new).await;
+    assert!(
+        matches!(unanswered, ReconcileOutcome::Stalled { retry: Retry::Soon, .. }),
+        "{unanswered:?}"
+    );
     // The watch has not told of it, and yet the old routes are not taken for those that are there.
-    assert_ne!(standing(&old).await, Standing::Ready);
-    let routes = reconciler.live.object(old.desired.routes[0].id()).expect("known");
+    assert_ne!(outcome(&old).await, ReconcileOutcome::Ready);
+    let routes = reconciler.cache.object(old.desired.routes[0].id()).expect("known");
     assert_eq!(routes.applied.as_deref(), Some(&*new.desired.routes[0].digest().to_string()));
 }
 
@@ -217,15 +223,16 @@ async fn what_a_write_did_during_which_the_pass_broke_off_is_looked_up_too() {
     let (old, new) = (routes_alone("[{prefix: /old}]"), routes_alone("[{prefix: /new}]"));
     let server = losing(live(&old, "Accepted"), || panic!("the pass breaks off"));
     let reconciler = reconciler(&[live(&old, "Accepted")], server);
-    let (conduct, mut memory) = (conduct(Drift::Ignore), Memory::new(Timestamp::UNIX_EPOCH));
-    let pass = reconciler.pass(&new, &conduct, &mut memory, &|| false, &|_| ());
+    let (rollout_settings, mut memory) =
+        (rollout_settings(Drift::Ignore), Memory::new(Timestamp::UNIX_EPOCH));
+    let pass = reconciler.pass(&new, &rollout_settings, &mut memory, &|| false, &|_| ());
     let broken = std::panic::AssertUnwindSafe(pass).catch_unwind().await;
     assert!(broken.is_err(), "{broken:?}");
     // What else is remembered is of a pass that nobody knows the end of.
     memory.forget(Timestamp::UNIX_EPOCH);
-    let standing = reconciler.pass(&old, &conduct, &mut memory, &|| true, &|_| ()).await;
-    assert_eq!(standing, Standing::Superseded, "the old routes would have to be written");
-    let routes = reconciler.live.object(old.desired.routes[0].id()).expect("known");
+    let outcome = reconciler.pass(&old, &rollout_settings, &mut memory, &|| true, &|_| ()).await;
+    assert_eq!(outcome, ReconcileOutcome::Superseded, "the old routes would have to be written");
+    let routes = reconciler.cache.object(old.desired.routes[0].id()).expect("known");
     assert_eq!(routes.applied.as_deref(), Some(&*new.desired.routes[0].digest().to_string()));
 }
 
@@ -244,13 +251,15 @@ async fn what_a_strangers_mistake_kept_from_envoy_settles_from_when_it_is_repair
     let mut reconciler = reconciler(&objects, Arc::new(away));
     reconciler.clock = || Timestamp::from_second(SECONDS.load(Ordering::Relaxed)).expect("a time");
     let echo = routes_alone("[{prefix: /echo}]");
-    let mut conduct = conduct(Drift::Ignore);
-    conduct.timing = Timing { deadline: Duration::MAX, settle: Duration::from_secs(60) };
+    let mut rollout_settings = rollout_settings(Drift::Ignore);
+    rollout_settings.timing = Timing { deadline: Duration::MAX, settle: Duration::from_secs(60) };
     let mut memory = Memory::new(Timestamp::UNIX_EPOCH);
     let mut reason = async |reconciler: &Reconciler, second: i64| {
         SECONDS.store(second, Ordering::Relaxed);
-        match reconciler.pass(&echo, &conduct, &mut memory, &|| false, &|_| ()).await {
-            Standing::Waiting { reason, .. } | Standing::Stalled { reason, .. } => reason.line(),
+        match reconciler.pass(&echo, &rollout_settings, &mut memory, &|| false, &|_| ()).await {
+            ReconcileOutcome::Waiting { reason, .. } | ReconcileOutcome::Stalled { reason, .. } => {
+                reason.line()
+            }
             other => panic!("{other:?}"),
         }
     };
@@ -261,7 +270,7 @@ async fn what_a_strangers_mistake_kept_from_envoy_settles_from_when_it_is_repair
     strangers["metadata"]["resourceVersion"] = "3".into();
     let kind =
         WatchedKind::of_services().find(|kind| kind.kind == "VirtualService").expect("watched");
-    reconciler.live.receive(&kind, Event::Apply(strangers));
+    reconciler.cache.receive(&kind, Event::Apply(strangers));
     let repaired = reason(&reconciler, 200).await;
     assert!(repaired.contains("they settle"), "{repaired}");
     assert!(reason(&reconciler, 259).await.contains("they settle"));

@@ -34,31 +34,35 @@ impl Access {
         match self {
             Self::Open => routes,
             Self::Token(file) => {
-                let door = Arc::new(Door { file, complained: AtomicBool::new(false) });
-                routes.layer(from_fn_with_state(door, check))
+                let token_check = Arc::new(TokenCheck { file, complained: AtomicBool::new(false) });
+                routes.layer(from_fn_with_state(token_check, check))
             }
         }
     }
 }
 
-struct Door {
+struct TokenCheck {
     file: SecretFile,
     /// Whether the log says that the file cannot be read: anybody can ask as often as they please.
     complained: AtomicBool,
 }
 
-async fn check(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    let token = match door.file.read() {
+async fn check(
+    State(token_check): State<Arc<TokenCheck>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let token = match token_check.file.read() {
         Ok(token) => token,
         Err(error) => {
-            if !door.complained.swap(true, Ordering::Relaxed) {
+            if !token_check.complained.swap(true, Ordering::Relaxed) {
                 tracing::error!("the status is shown to nobody: {error}");
             }
             let answer = "the token's file cannot be read; the daemon's log says why\n";
             return (StatusCode::INTERNAL_SERVER_ERROR, answer).into_response();
         }
     };
-    door.complained.store(false, Ordering::Relaxed);
+    token_check.complained.store(false, Ordering::Relaxed);
     if knows(request.headers(), &token) {
         return next.run(request).await;
     }

@@ -1,4 +1,4 @@
-//! `GET /api/events`: server-sent events that say that something on the board was written, for whoever
+//! `GET /api/events`: server-sent events that say that something on the status store was written, for whoever
 //! looks at it meanwhile.
 
 use std::convert::Infallible;
@@ -12,20 +12,20 @@ use futures::stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::Board;
+use super::StatusStore;
 
 /// How many may listen at once; each takes a connection and some kilobytes.
 const LISTENERS: usize = 64;
 /// The least pause between two events for one listener.
 const PAUSE: Duration = Duration::from_millis(300);
-/// How often a connection on which nothing happens is used, so that nobody on its way takes it for
+/// How often a connection on which nothing happens is used, so that no proxy in between takes it for
 /// dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Who listens to the board.
+/// Who listens to the status store.
 #[derive(Clone)]
 pub(super) struct Listeners {
-    board: Arc<Board>,
+    status_store: Arc<StatusStore>,
     places: Arc<Semaphore>,
     /// Ends every stream, so that no listener holds up the end of the daemon.
     stop: CancellationToken,
@@ -39,18 +39,18 @@ struct Listener {
 }
 
 impl Listeners {
-    pub(super) fn new(board: Arc<Board>, stop: CancellationToken) -> Self {
-        Self { board, places: Arc::new(Semaphore::new(LISTENERS)), stop }
+    pub(super) fn new(status_store: Arc<StatusStore>, stop: CancellationToken) -> Self {
+        Self { status_store, places: Arc::new(Semaphore::new(LISTENERS)), stop }
     }
 
-    /// A stream of the board's numbers, the first at once: whoever shows another number is out of date.
+    /// A stream of the status store's numbers, the first at once: whoever shows another number is out of date.
     pub(super) fn listen(&self) -> Response {
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             let answer = format!("{LISTENERS} listen already; ask again later\n");
             let later = [(header::RETRY_AFTER, "60")];
             return (StatusCode::SERVICE_UNAVAILABLE, later, answer).into_response();
         };
-        let (changes, stop) = (self.board.changes(), self.stop.clone());
+        let (changes, stop) = (self.status_store.changes(), self.stop.clone());
         let listener = Listener { changes, stop, is_first: true, _place: place };
         let events = stream::unfold(listener, |mut listener| async {
             let number = listener.next().await?;
@@ -62,7 +62,7 @@ impl Listeners {
 }
 
 impl Listener {
-    /// The board's number when it is another one; `None` at the end.
+    /// The status store's number when it is another one; `None` at the end.
     async fn next(&mut self) -> Option<u64> {
         let stop = self.stop.clone();
         stop.run_until_cancelled(async {
@@ -100,7 +100,7 @@ mod tests {
         let begun = Instant::now();
         for round in 1..=3 {
             for _ in 0..100 {
-                listeners.board.remove("nobody");
+                listeners.status_store.remove("nobody");
             }
             assert_eq!(next().await, format!("event: change\ndata: {round}00\n\n"));
         }

@@ -27,7 +27,7 @@ pub enum Kind {
     Ready,
     /// On its way there.
     Reconciling,
-    /// Not on its way there: somebody has to do something.
+    /// Not progressing: a person has to act.
     Stalled,
     /// Somebody changed what the values say, and it is left so.
     Drifted,

@@ -37,8 +37,8 @@ struct Loop {
 enum Work {
     #[default]
     Starting,
-    StandingBy,
-    TakenUp,
+    Standby,
+    Accepted,
 }
 
 impl Health {
@@ -75,14 +75,14 @@ impl Health {
         self.vital_signs().watches.insert(kind.to_owned(), synced);
     }
 
-    /// A tree was taken up.
-    pub fn taken_up(&self) {
-        self.vital_signs().work = Work::TakenUp;
+    /// A tree was accepted.
+    pub fn accepted(&self) {
+        self.vital_signs().work = Work::Accepted;
     }
 
     /// Another replica does the work, and this one stands by.
-    pub fn standing_by(&self) {
-        self.vital_signs().work = Work::StandingBy;
+    pub fn standby(&self) {
+        self.vital_signs().work = Work::Standby;
     }
 
     /// Whether every loop goes round, and everything that has begun ends.
@@ -111,7 +111,7 @@ impl Health {
         all_is_well(loops.chain(activities).collect())
     }
 
-    /// Whether a tree was taken up, or another replica does the work, and all watches know their
+    /// Whether a tree was accepted, or another replica does the work, and all watches know their
     /// objects.
     ///
     /// # Errors
@@ -120,7 +120,7 @@ impl Health {
         let signs = self.vital_signs();
         let mut missing = Vec::new();
         if matches!(signs.work, Work::Starting) {
-            missing.push("no commit was taken up yet; /api/services says why".to_owned());
+            missing.push("no commit was accepted yet; /api/services says why".to_owned());
         }
         let unsynced = signs.watches.iter().filter(|(_, synced)| !**synced);
         missing.extend(
@@ -201,12 +201,12 @@ mod tests {
         let health = Health::default();
         assert!(health.readiness().expect_err("starting").contains("no commit"));
         health.watch("Deployment", false);
-        health.standing_by();
+        health.standby();
         let missing = health.readiness().expect_err("not synced");
         assert!(missing.contains("kind Deployment") && !missing.contains("commit"), "{missing}");
         health.watch("Deployment", true);
         assert_eq!(health.readiness(), Ok(()));
-        health.taken_up();
+        health.accepted();
         assert_eq!(health.readiness(), Ok(()));
     }
 }

@@ -1,5 +1,5 @@
 //! What became of a service: the commits that asked for something new of it, and since this daemon started
-//! whether that was in force, and what somebody else changed. It is kept in memory only, and short: there may
+//! whether that was applied, and what somebody else changed. It is kept in memory only, and short: there may
 //! be a thousand services.
 
 use std::sync::Arc;
@@ -39,18 +39,18 @@ pub struct Step {
     #[serde(flatten, serialize_with = "commit")]
     pub revision: Arc<Revision>,
     /// When this daemon took it up; nothing for a commit of before it started.
-    pub taken_up_at: Option<Timestamp>,
+    pub accepted_at: Option<Timestamp>,
     /// What it asked for.
     #[serde(flatten)]
-    pub asked: Asked,
-    /// When all of that was first in force and healthy.
-    pub in_force_at: Option<Timestamp>,
+    pub asked: Requested,
+    /// When all of that was first applied and healthy.
+    pub applied_at: Option<Timestamp>,
 }
 
 /// What a commit asked for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Asked {
+pub enum Requested {
     /// Values that can be used.
     Values {
         /// Their phase.
@@ -59,7 +59,7 @@ pub enum Asked {
         /// The share of the unmarked requests per version, in percent.
         weights: PerVersion<u8>,
         /// What they meant for the rollout.
-        course: Course,
+        change: ChangeKind,
     },
     /// Values with errors, which changed nothing.
     Errors {
@@ -71,7 +71,7 @@ pub enum Asked {
 /// What a commit meant for a service's rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Course {
+pub enum ChangeKind {
     /// The first that is known of the service.
     First,
     /// See [`Change::Advance`].
@@ -94,7 +94,7 @@ pub struct Drifts {
     pub times: u32,
 }
 
-impl Course {
+impl ChangeKind {
     /// What these values mean after those; `None` when they are the same.
     pub fn between(before: Option<&Service>, after: &Service) -> Option<Self> {
         let Some(before) = before else { return Some(Self::First) };
@@ -122,45 +122,46 @@ impl Course {
 }
 
 impl History {
-    /// A commit asks for these values, and is taken up `now`, or was before this daemon started. A course of
+    /// A commit asks for these values, and is accepted `now`, or was before this daemon started. A course of
     /// `None` says that they are the ones before, which is only worth a step after errors.
     pub(crate) fn asked(
         &mut self,
         revision: &Arc<Revision>,
         now: Option<Timestamp>,
         service: &Service,
-        course: Option<Course>,
+        change: Option<ChangeKind>,
     ) {
-        let is_mended = matches!(self.steps.last(), Some(Step { asked: Asked::Errors { .. }, .. }));
-        let Some(course) = course.or(is_mended.then_some(Course::Other)) else { return };
+        let is_mended =
+            matches!(self.steps.last(), Some(Step { asked: Requested::Errors { .. }, .. }));
+        let Some(change) = change.or(is_mended.then_some(ChangeKind::Other)) else { return };
         let phase = Phase::of(service);
         let weights = PerVersion::of_weights(&Traffic::of(service));
         // What this daemon finds asked for when it starts, an earlier commit asked for.
-        if let (Course::First, Some(last)) = (course, self.steps.last_mut())
-            && last.taken_up_at.is_none()
-            && matches!(&last.asked, Asked::Values { phase: was, weights: had, .. } if *was == phase && *had == weights)
+        if let (ChangeKind::First, Some(last)) = (change, self.steps.last_mut())
+            && last.accepted_at.is_none()
+            && matches!(&last.asked, Requested::Values { phase: was, weights: had, .. } if *was == phase && *had == weights)
         {
-            last.taken_up_at = now;
+            last.accepted_at = now;
             return;
         }
-        self.step(revision, now, Asked::Values { phase, weights, course });
+        self.step(revision, now, Requested::Values { phase, weights, change });
     }
 
     /// A commit has errors. The same ones as before are no news.
     pub(crate) fn erred(&mut self, revision: &Arc<Revision>, now: Option<Timestamp>, errors: &str) {
         let errors: Box<str> = errors.chars().take(LONGEST).collect();
-        let asked = Asked::Errors { errors };
+        let asked = Requested::Errors { errors };
         if self.steps.last().is_none_or(|last| last.asked != asked) {
             self.step(revision, now, asked);
         }
     }
 
-    /// The newest values are in force.
-    pub(super) fn in_force(&mut self, now: Timestamp) {
+    /// The newest values are applied.
+    pub(super) fn applied(&mut self, now: Timestamp) {
         let mut newest = self.steps.iter_mut().rev();
-        let newest = newest.find(|step| matches!(step.asked, Asked::Values { .. }));
-        if let Some(step) = newest.filter(|step| step.taken_up_at.is_some()) {
-            step.in_force_at.get_or_insert(now);
+        let newest = newest.find(|step| matches!(step.asked, Requested::Values { .. }));
+        if let Some(step) = newest.filter(|step| step.accepted_at.is_some()) {
+            step.applied_at.get_or_insert(now);
         }
     }
 
@@ -175,9 +176,9 @@ impl History {
         push(&mut self.drifts, DRIFTS, Drifts { last: drift, times: times.saturating_add(1) });
     }
 
-    fn step(&mut self, revision: &Arc<Revision>, now: Option<Timestamp>, asked: Asked) {
+    fn step(&mut self, revision: &Arc<Revision>, now: Option<Timestamp>, asked: Requested) {
         let revision = revision.clone();
-        let step = Step { revision, taken_up_at: now, asked, in_force_at: None };
+        let step = Step { revision, accepted_at: now, asked, applied_at: None };
         push(&mut self.steps, STEPS, step);
     }
 }
@@ -244,51 +245,51 @@ mod tests {
     #[test]
     fn a_commit_is_told_by_what_it_means_for_the_rollout() {
         let (one, two) = (shifting(10), shifting(50));
-        assert_eq!(Course::between(None, &one), Some(Course::First));
-        assert_eq!(Course::between(Some(&one), &one), None);
-        assert_eq!(Course::between(Some(&one), &two), Some(Course::Advance));
-        assert_eq!(Course::between(Some(&two), &one), Some(Course::Rollback));
+        assert_eq!(ChangeKind::between(None, &one), Some(ChangeKind::First));
+        assert_eq!(ChangeKind::between(Some(&one), &one), None);
+        assert_eq!(ChangeKind::between(Some(&one), &two), Some(ChangeKind::Advance));
+        assert_eq!(ChangeKind::between(Some(&two), &one), Some(ChangeKind::Rollback));
         let image = service(
             "deployment: {v1: {image: other}}\nroutes: {apiGroup: a, primary: {version: v1}}\n",
         );
-        assert_eq!(Course::between(Some(&stable()), &image), Some(Course::Other));
+        assert_eq!(ChangeKind::between(Some(&stable()), &image), Some(ChangeKind::Other));
     }
 
     #[test]
     fn a_daemon_that_starts_goes_on_with_what_earlier_commits_asked_for() {
         let mut history = History::default();
-        history.asked(&revision("a"), None, &stable(), Some(Course::First));
-        history.asked(&revision("b"), None, &shifting(50), Some(Course::Advance));
-        history.in_force(at(1));
-        assert!(history.steps.iter().all(|step| step.in_force_at.is_none()), "nobody knows");
+        history.asked(&revision("a"), None, &stable(), Some(ChangeKind::First));
+        history.asked(&revision("b"), None, &shifting(50), Some(ChangeKind::Advance));
+        history.applied(at(1));
+        assert!(history.steps.iter().all(|step| step.applied_at.is_none()), "nobody knows");
         let steps = history.steps.len();
-        history.asked(&revision("z"), Some(at(10)), &shifting(50), Some(Course::First));
-        history.in_force(at(12));
+        history.asked(&revision("z"), Some(at(10)), &shifting(50), Some(ChangeKind::First));
+        history.applied(at(12));
         assert_eq!(history.steps.len(), steps);
         let last = &history.steps[1];
-        assert_eq!((last.revision.id.as_str(), last.taken_up_at), ("b", Some(at(10))));
-        assert_eq!(last.in_force_at, Some(at(12)));
+        assert_eq!((last.revision.id.as_str(), last.accepted_at), ("b", Some(at(10))));
+        assert_eq!(last.applied_at, Some(at(12)));
 
         let mut other = History::default();
-        other.asked(&revision("a"), None, &stable(), Some(Course::First));
-        other.asked(&revision("z"), Some(at(10)), &shifting(50), Some(Course::First));
+        other.asked(&revision("a"), None, &stable(), Some(ChangeKind::First));
+        other.asked(&revision("z"), Some(at(10)), &shifting(50), Some(ChangeKind::First));
         assert_eq!(other.steps.len(), 2, "what nobody read asked for something else");
     }
 
     #[test]
     fn a_step_shows_its_commit_what_it_asked_for_and_when_that_was_in_force() {
         let mut history = History::default();
-        history.asked(&revision("a"), Some(at(10)), &shifting(50), Some(Course::First));
-        history.in_force(at(12));
-        history.in_force(at(20));
+        history.asked(&revision("a"), Some(at(10)), &shifting(50), Some(ChangeKind::First));
+        history.applied(at(12));
+        history.applied(at(20));
         let step = serde_json::to_value(&history.steps[0]).expect("JSON");
         assert_eq!(
             step,
             json!({
                 "revision": "a", "author": "Ada", "subject": "a: shift",
-                "committed": "1970-01-01T00:00:01Z", "takenUpAt": "1970-01-01T00:00:10Z",
-                "phase": "Shifting", "weights": {"v1": 50, "v2": 50}, "course": "first",
-                "inForceAt": "1970-01-01T00:00:12Z"
+                "committed": "1970-01-01T00:00:01Z", "acceptedAt": "1970-01-01T00:00:10Z",
+                "phase": "Shifting", "weights": {"v1": 50, "v2": 50}, "change": "first",
+                "appliedAt": "1970-01-01T00:00:12Z"
             })
         );
     }
@@ -296,14 +297,14 @@ mod tests {
     #[test]
     fn errors_are_one_step_and_their_mending_another() {
         let mut history = History::default();
-        history.asked(&revision("a"), Some(at(10)), &stable(), Some(Course::First));
+        history.asked(&revision("a"), Some(at(10)), &stable(), Some(ChangeKind::First));
         history.erred(&revision("b"), Some(at(20)), "services/echo.yaml:1:1: no");
         history.erred(&revision("c"), Some(at(30)), "services/echo.yaml:1:1: no");
         // The values from before the errors are still at work.
-        history.in_force(at(40));
+        history.applied(at(40));
         history.asked(&revision("d"), Some(at(50)), &stable(), None);
         history.asked(&revision("e"), Some(at(60)), &stable(), None);
-        let told: Vec<_> = history.steps.iter().map(|s| (&*s.revision.id, s.in_force_at)).collect();
+        let told: Vec<_> = history.steps.iter().map(|s| (&*s.revision.id, s.applied_at)).collect();
         assert_eq!(told, [("a", Some(at(40))), ("b", None), ("d", None)]);
     }
 
@@ -323,11 +324,11 @@ mod tests {
     #[test]
     fn the_oldest_steps_are_forgotten_and_no_room_is_kept_in_stock() {
         let mut history = History::default();
-        history.asked(&revision("a"), Some(at(0)), &stable(), Some(Course::First));
+        history.asked(&revision("a"), Some(at(0)), &stable(), Some(ChangeKind::First));
         assert_eq!(history.steps.capacity(), 1);
         for second in 1..100 {
             let id = second.to_string();
-            history.asked(&revision(&id), Some(at(second)), &stable(), Some(Course::Other));
+            history.asked(&revision(&id), Some(at(second)), &stable(), Some(ChangeKind::Other));
         }
         assert_eq!((history.steps.len(), &*history.steps[0].revision.id), (STEPS, "76"));
     }

@@ -14,23 +14,27 @@ use tokio_util::sync::CancellationToken;
 
 use super::changes::Listeners;
 use super::metrics::CONTENT_TYPE;
-use super::{Access, Board, Health, Metrics, Summary};
+use super::{Access, Health, Metrics, StatusStore, Summary};
 
 /// What the endpoint shows.
 #[derive(Clone)]
-pub struct Shown {
+pub struct Reports {
     /// At `/api/services`.
-    pub board: Arc<Board>,
+    pub status_store: Arc<StatusStore>,
     /// At `/metrics`.
     pub metrics: Arc<Metrics>,
     /// At `/healthz` and `/readyz`.
     pub health: Arc<Health>,
 }
 
-impl Default for Shown {
+impl Default for Reports {
     fn default() -> Self {
-        let board = Arc::new(Board::default());
-        Self { metrics: Arc::new(Metrics::new(board.clone())), board, health: Arc::default() }
+        let status_store = Arc::new(StatusStore::default());
+        Self {
+            metrics: Arc::new(Metrics::new(status_store.clone())),
+            status_store,
+            health: Arc::default(),
+        }
     }
 }
 
@@ -38,7 +42,7 @@ impl Default for Shown {
 #[derive(Default)]
 pub struct Endpoint {
     /// What it shows.
-    pub shown: Shown,
+    pub reports: Reports,
     /// Who may see how rollouts stand: `/api/...` and the pages. Metrics and probes are for everybody.
     pub access: Access,
     /// The pages for people.
@@ -87,12 +91,12 @@ fn precautions() -> [(HeaderName, HeaderValue); 5] {
 
 impl Endpoint {
     fn routes(self, stop: CancellationToken) -> Router {
-        let Self { shown, access, pages, hooks } = self;
-        let listeners = Listeners::new(shown.board.clone(), stop);
+        let Self { reports, access, pages, hooks } = self;
+        let listeners = Listeners::new(reports.status_store.clone(), stop);
         let closed = Router::new()
             .route("/api/services", get(summary))
             .route("/api/services/{name}", get(detail))
-            .with_state(shown.clone())
+            .with_state(reports.clone())
             .route("/api/events", get(async move || listeners.listen()))
             .merge(pages)
             .layer(map_response(fresh));
@@ -100,7 +104,7 @@ impl Endpoint {
             .route("/metrics", get(metrics))
             .route("/healthz", get(liveness))
             .route("/readyz", get(readiness))
-            .with_state(shown);
+            .with_state(reports);
         access.guard(closed).merge(open).merge(hooks).layer(map_response(careful))
     }
 }
@@ -117,27 +121,27 @@ async fn fresh(mut response: Response) -> Response {
     response
 }
 
-async fn summary(State(shown): State<Shown>) -> Json<Summary> {
-    Json(shown.board.summary())
+async fn summary(State(reports): State<Reports>) -> Json<Summary> {
+    Json(reports.status_store.summary())
 }
 
-async fn detail(State(shown): State<Shown>, Path(name): Path<String>) -> Response {
-    match shown.board.detail(&name) {
+async fn detail(State(reports): State<Reports>, Path(name): Path<String>) -> Response {
+    match reports.status_store.detail(&name) {
         Some(detail) => Json(detail).into_response(),
         None => (StatusCode::NOT_FOUND, "there is no such service\n").into_response(),
     }
 }
 
-async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], shown.metrics.text())
+async fn metrics(State(reports): State<Reports>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], reports.metrics.text())
 }
 
-async fn liveness(State(shown): State<Shown>) -> impl IntoResponse {
-    answer(shown.health.liveness(Instant::now()))
+async fn liveness(State(reports): State<Reports>) -> impl IntoResponse {
+    answer(reports.health.liveness(Instant::now()))
 }
 
-async fn readiness(State(shown): State<Shown>) -> impl IntoResponse {
-    answer(shown.health.readiness())
+async fn readiness(State(reports): State<Reports>) -> impl IntoResponse {
+    answer(reports.health.readiness())
 }
 
 fn answer(verdict: Result<(), String>) -> (StatusCode, String) {
@@ -169,8 +173,8 @@ mod tests {
         routes.oneshot(request.body(Body::empty()).expect("a request")).await.expect("an answer")
     }
 
-    async fn get(shown: &Shown, path: &str) -> (StatusCode, Option<HeaderValue>, String) {
-        let endpoint = Endpoint { shown: shown.clone(), ..Endpoint::default() };
+    async fn get(reports: &Reports, path: &str) -> (StatusCode, Option<HeaderValue>, String) {
+        let endpoint = Endpoint { reports: reports.clone(), ..Endpoint::default() };
         let (parts, body) = ask(endpoint, path, "").await.into_parts();
         let body = to_bytes(body, 1 << 20).await.expect("a body");
         let text = String::from_utf8(body.to_vec()).expect("text");
@@ -179,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn metrics_come_with_their_media_type() {
-        let (status, kind, text) = get(&Shown::default(), "/metrics").await;
+        let (status, kind, text) = get(&Reports::default(), "/metrics").await;
         assert_eq!(status, StatusCode::OK);
         assert_eq!(kind.expect("a type"), CONTENT_TYPE);
         assert!(text.contains("coalmine_build_info{version="), "{text}");
@@ -187,25 +191,25 @@ mod tests {
 
     #[tokio::test]
     async fn probes_fail_with_the_reason() {
-        let shown = Shown::default();
-        assert_eq!(get(&shown, "/healthz").await.0, StatusCode::OK);
-        let (status, _, why) = get(&shown, "/readyz").await;
+        let reports = Reports::default();
+        assert_eq!(get(&reports, "/healthz").await.0, StatusCode::OK);
+        let (status, _, why) = get(&reports, "/readyz").await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-        assert!(why.contains("no commit was taken up yet"), "{why}");
-        shown.health.taken_up();
-        assert_eq!(get(&shown, "/readyz").await.0, StatusCode::OK);
+        assert!(why.contains("no commit was accepted yet"), "{why}");
+        reports.health.accepted();
+        assert_eq!(get(&reports, "/readyz").await.0, StatusCode::OK);
     }
 
     #[tokio::test]
     async fn one_service_is_told_with_its_history_whatever_its_name_is() {
-        let shown = Shown::default();
-        shown.board.invalid("services/Echo.yaml", "no".into(), "a");
-        let (status, _, text) = get(&shown, "/api/services/services%2FEcho.yaml").await;
+        let reports = Reports::default();
+        reports.status_store.invalid("services/Echo.yaml", "no".into(), "a");
+        let (status, _, text) = get(&reports, "/api/services/services%2FEcho.yaml").await;
         assert_eq!(status, StatusCode::OK);
         let detail: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(detail["service"], "services/Echo.yaml");
         assert!(detail["history"]["steps"].is_array(), "{text}");
-        assert_eq!(get(&shown, "/api/services/nobody").await.0, StatusCode::NOT_FOUND);
+        assert_eq!(get(&reports, "/api/services/nobody").await.0, StatusCode::NOT_FOUND);
     }
 
     #[tokio::test]

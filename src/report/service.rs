@@ -20,9 +20,9 @@ pub enum State {
     Progressing,
     /// As desired and healthy.
     Ready,
-    /// Not as desired, and not on its way there; `reason` says why and what to do. It is tried again.
+    /// Not as desired, and not progressing; `reason` says why and what to do. It is tried again.
     Stalled,
-    /// Its values file has errors; what the cluster has stays in force.
+    /// Its values file has errors; what the cluster has stays applied.
     Invalid,
 }
 
@@ -49,7 +49,7 @@ pub struct ServiceReport {
     pub service: String,
     /// The namespace of its objects.
     pub namespace: String,
-    /// The phase of the values last taken up, for example `CanaryTest`.
+    /// The phase of the values last accepted, for example `CanaryTest`.
     pub phase: String,
     /// How it is doing.
     pub state: State,
@@ -57,9 +57,9 @@ pub struct ServiceReport {
     pub reason: String,
     /// The stable name of `reason`, when there is one.
     pub reason_code: Option<Code>,
-    /// Since when it has been in this state. The board fills this in.
+    /// Since when it has been in this state. The status store fills this in.
     pub since: Timestamp,
-    /// The newest commit whose values are fully in force.
+    /// The newest commit whose values are fully applied.
     pub revision: Option<String>,
     /// The newest commit that was tried.
     pub attempted_revision: String,
@@ -69,7 +69,7 @@ pub struct ServiceReport {
     pub canary: Option<Box<str>>,
     /// Desired share of the unmarked requests per version, in percent.
     pub weights: PerVersion<u8>,
-    /// The shares of `revision`; empty as long as none is known to be in force.
+    /// The shares of `revision`; empty as long as none is known to be applied.
     pub applied_weights: PerVersion<u8>,
     /// The shares that the routes in the cluster give, whoever wrote them.
     pub observed_weights: PerVersion<u8>,
@@ -85,11 +85,11 @@ pub struct ServiceReport {
     pub last_drift: Option<Drift>,
     /// What differs from the values and is left as it is, in words: drift that is only to be reported.
     #[serde(skip)]
-    pub standing_drift: Option<String>,
+    pub remaining_drift: Option<String>,
     /// Who keeps changing what we repair, in words, while repairs wait for longer and longer.
     #[serde(skip)]
     pub fight: Option<String>,
-    /// The same in the form of Kubernetes. The board fills this in.
+    /// The same in the form of Kubernetes. The status store fills this in.
     pub conditions: Vec<Condition>,
 }
 
@@ -127,7 +127,7 @@ impl ServiceReport {
         };
     }
 
-    /// The commit is fully in force and healthy.
+    /// The commit is fully applied and healthy.
     pub fn ready(&mut self, revision: &str) {
         self.state = State::Ready;
         self.reason.clear();
@@ -145,7 +145,7 @@ impl ServiceReport {
         reason.clone_into(&mut self.reason);
     }
 
-    /// Not as desired, and not on its way there.
+    /// Not as desired, and not progressing.
     pub fn stalled(&mut self, code: Code, reason: &str) {
         self.state = State::Stalled;
         self.reason_code = Some(code);

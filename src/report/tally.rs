@@ -1,4 +1,4 @@
-//! What is counted of one service. It lives and goes with the service's entry on the board.
+//! What is counted of one service. It lives and goes with the service's entry on the status store.
 
 use std::time::Duration;
 

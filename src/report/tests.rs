@@ -17,110 +17,111 @@ impl Clock {
     }
 }
 
-fn board() -> (Board, Clock) {
+fn status_store() -> (StatusStore, Clock) {
     let second = Arc::new(AtomicI64::new(0));
     let clock = Clock(second.clone());
     let now = move || Timestamp::from_second(second.load(Ordering::Relaxed)).expect("a time");
-    (Board::with_clock(now), clock)
+    (StatusStore::with_clock(now), clock)
 }
 
-fn attempt(board: &Board, revision: &str) {
-    board.service("echo", |report| {
+fn attempt(status_store: &StatusStore, revision: &str) {
+    status_store.service("echo", |report| {
         report.attempted_revision = revision.into();
         report.progressing(None, "");
     });
 }
 
-fn waits_since(board: &Board) -> Option<i64> {
-    board.content().services["echo"].waits_since.map(Timestamp::as_second)
+fn waits_since(status_store: &StatusStore) -> Option<i64> {
+    status_store.content().services["echo"].waits_since.map(Timestamp::as_second)
 }
 
 #[test]
 fn a_commit_waits_from_its_arrival_until_it_is_in_force() {
-    let (board, clock) = board();
+    let (status_store, clock) = status_store();
     clock.set(10);
-    attempt(&board, "a");
+    attempt(&status_store, "a");
     clock.set(20);
-    attempt(&board, "b");
-    assert_eq!(waits_since(&board), Some(10), "the first commit still waits");
+    attempt(&status_store, "b");
+    assert_eq!(waits_since(&status_store), Some(10), "the first commit still waits");
     clock.set(30);
-    board.service("echo", |report| report.ready("a"));
-    assert_eq!(waits_since(&board), Some(20), "the second commit still waits");
+    status_store.service("echo", |report| report.ready("a"));
+    assert_eq!(waits_since(&status_store), Some(20), "the second commit still waits");
     clock.set(40);
-    board.service("echo", |report| report.ready("b"));
-    assert_eq!(waits_since(&board), None);
+    status_store.service("echo", |report| report.ready("b"));
+    assert_eq!(waits_since(&status_store), None);
     clock.set(50);
-    board.service("echo", |report| report.progressing(None, "repairing"));
-    assert_eq!(waits_since(&board), None, "a repair is no commit");
+    status_store.service("echo", |report| report.progressing(None, "repairing"));
+    assert_eq!(waits_since(&status_store), None, "a repair is no commit");
 }
 
 #[test]
 fn a_commit_with_errors_waits_until_a_later_one_is_in_force() {
-    let (board, clock) = board();
-    attempt(&board, "a");
-    board.service("echo", |report| report.ready("a"));
+    let (status_store, clock) = status_store();
+    attempt(&status_store, "a");
+    status_store.service("echo", |report| report.ready("a"));
     clock.set(10);
-    board.invalid("echo", "services/echo.yaml:1:1: no".into(), "b");
-    assert_eq!(waits_since(&board), Some(10));
+    status_store.invalid("echo", "services/echo.yaml:1:1: no".into(), "b");
+    assert_eq!(waits_since(&status_store), Some(10));
     clock.set(20);
-    board.valid("echo");
-    attempt(&board, "c");
-    assert_eq!(waits_since(&board), Some(10));
-    board.service("echo", |report| report.ready("c"));
-    assert_eq!(waits_since(&board), None);
+    status_store.valid("echo");
+    attempt(&status_store, "c");
+    assert_eq!(waits_since(&status_store), Some(10));
+    status_store.service("echo", |report| report.ready("c"));
+    assert_eq!(waits_since(&status_store), None);
 }
 
 #[test]
 fn a_state_keeps_the_time_of_its_last_change() {
-    let (board, clock) = board();
+    let (status_store, clock) = status_store();
     let since = || {
-        let report = board.summary().services.remove(0);
+        let report = status_store.summary().services.remove(0);
         (report.state, report.since.as_second())
     };
     clock.set(10);
-    board.service("echo", |report| report.stalled(Code::WaitingForPods, "no ready pod"));
+    status_store.service("echo", |report| report.stalled(Code::WaitingForPods, "no ready pod"));
     clock.set(20);
-    board.service("echo", |report| report.stalled(Code::WaitingForPods, "no ready pod of two"));
+    status_store
+        .service("echo", |report| report.stalled(Code::WaitingForPods, "no ready pod of two"));
     assert_eq!(since(), (State::Stalled, 10));
     clock.set(30);
-    board.invalid("echo", "no".into(), "b");
+    status_store.invalid("echo", "no".into(), "b");
     assert_eq!(since(), (State::Invalid, 30));
     clock.set(40);
-    board.valid("echo");
+    status_store.valid("echo");
     assert_eq!(since(), (State::Stalled, 40));
 }
 
 #[test]
 fn becoming_stalled_is_counted_and_staying_stalled_is_not() {
-    let (board, _) = board();
+    let (status_store, _) = status_store();
     for reason in ["one", "two"] {
-        board.service("echo", |report| report.stalled(Code::WaitingForPods, reason));
+        status_store.service("echo", |report| report.stalled(Code::WaitingForPods, reason));
     }
-    board.service("echo", |report| report.ready("a"));
-    board.service("echo", |report| report.stalled(Code::GlooRejected, "three"));
+    status_store.service("echo", |report| report.ready("a"));
+    status_store.service("echo", |report| report.stalled(Code::GlooRejected, "three"));
     let expected = [(Code::WaitingForPods, 1), (Code::GlooRejected, 1)];
-    assert_eq!(board.content().services["echo"].tally.stalls, expected);
+    assert_eq!(status_store.content().services["echo"].tally.stalls, expected);
 }
 
 #[test]
 fn a_commit_that_was_refused_as_a_whole_shows_beside_the_one_at_work() {
-    let (board, clock) = board();
-    let take_up = |revision: &str| {
-        board.source(|source| source.attempted_revision = Some(revision.into()));
+    let (status_store, clock) = status_store();
+    let accept = |revision: &str| {
+        status_store.source(|source| source.attempted_revision = Some(revision.into()));
     };
-    take_up("a");
-    board.source(|source| source.revision = Some("a".into()));
+    accept("a");
+    status_store.source(|source| source.revision = Some("a".into()));
     clock.set(10);
-    take_up("b");
-    board.source(|source| source.error = Some("coalmine.yaml:1:1: no".into()));
+    accept("b");
+    status_store.source(|source| source.error = Some("coalmine.yaml:1:1: no".into()));
     clock.set(20);
-    take_up("c");
-    let summary = board.summary();
+    accept("c");
+    let summary = status_store.summary();
     assert_eq!(summary.revision.as_deref(), Some("c"));
     assert_eq!(summary.source.revision.as_deref(), Some("a"));
-    let waits = || board.content().source_waits_since.map(Timestamp::as_second);
+    let waits = || status_store.content().source_waits_since.map(Timestamp::as_second);
     assert_eq!(waits(), Some(10));
-    board.source(|source| source.revision = Some("c".into()));
+    status_store.source(|source| source.revision = Some("c".into()));
     assert_eq!(waits(), None);
 }
 
@@ -138,14 +139,14 @@ fn the_documentation_shows_every_field_of_the_status() {
         .map(|example| serde_json::from_str(example.expect("an end")).expect("JSON"))
         .collect();
     let [example, one] = &examples[..] else { panic!("{} examples", examples.len()) };
-    let (board, _) = board();
+    let (status_store, _) = status_store();
     let values = "deployment: {v1: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";
     let values = Arc::new(service(values));
     let (id, author, subject) = ("a".into(), "Ada".into(), "Begin".into());
-    board.takes_up(&Revision { id, author, subject, committed: Timestamp::UNIX_EPOCH });
-    board.service("echo", |report| report.describe(&values));
-    board.asks(&values, Some(Course::First));
-    board.drifted(
+    status_store.takes_up(&Revision { id, author, subject, committed: Timestamp::UNIX_EPOCH });
+    status_store.service("echo", |report| report.describe(&values));
+    status_store.asks(&values, Some(ChangeKind::First));
+    status_store.drifted(
         "echo",
         Drift {
             object: "Deployment echo/echo-v1".into(),
@@ -156,13 +157,14 @@ fn the_documentation_shows_every_field_of_the_status() {
             at: Timestamp::UNIX_EPOCH,
         },
     );
-    let detail = serde_json::to_value(board.detail("echo").expect("a service")).expect("JSON");
+    let detail =
+        serde_json::to_value(status_store.detail("echo").expect("a service")).expect("JSON");
     let history = &detail["history"];
     assert_eq!(keys(&one["routes"][0]), keys(&detail["routes"][0]));
     assert_eq!(keys(&one["history"]), keys(history));
     assert_eq!(keys(&one["history"]["steps"][0]), keys(&history["steps"][0]));
     assert_eq!(keys(&one["history"]["drifts"][0]), keys(&history["drifts"][0]));
-    let shown = serde_json::to_value(board.summary()).expect("JSON");
+    let shown = serde_json::to_value(status_store.summary()).expect("JSON");
     assert_eq!(keys(example), keys(&shown));
     assert_eq!(keys(&example["source"]), keys(&shown["source"]));
     let (example, shown) = (&example["services"][0], &shown["services"][0]);
@@ -175,14 +177,14 @@ fn the_documentation_shows_every_field_of_the_status() {
 #[test]
 fn a_refused_commit_shows_as_attempted_until_the_branch_is_back_at_the_one_in_force() {
     let mut source = SourceReport::default();
-    assert!(!source.taken_up("1"));
-    assert!(source.not_taken_up(Some("2"), "unsigned"));
-    assert!(!source.not_taken_up(Some("2"), "unsigned"), "it is told once");
+    assert!(!source.accepted("1"));
+    assert!(source.not_accepted(Some("2"), "unsigned"));
+    assert!(!source.not_accepted(Some("2"), "unsigned"), "it is told once");
     assert_eq!(source.revision.as_deref(), Some("1"));
     assert_eq!(source.attempted_revision.as_deref(), Some("2"));
-    assert!(source.not_taken_up(None, "unreachable"));
+    assert!(source.not_accepted(None, "unreachable"));
     assert_eq!(source.attempted_revision.as_deref(), Some("2"), "it was the last");
-    assert!(source.taken_up("1"));
+    assert!(source.accepted("1"));
     assert_eq!(source.attempted_revision.as_deref(), Some("1"));
     assert_eq!(source.error, None);
 }

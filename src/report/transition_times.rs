@@ -12,7 +12,7 @@ fn holds(kind: Kind, report: &ServiceReport, state: State) -> bool {
         Kind::Ready => state == State::Ready,
         Kind::Reconciling => state == State::Progressing,
         Kind::Stalled => matches!(state, State::Stalled | State::Invalid),
-        Kind::Drifted => report.standing_drift.is_some(),
+        Kind::Drifted => report.remaining_drift.is_some(),
         Kind::Fighting => report.fight.is_some(),
     }
 }
@@ -33,7 +33,7 @@ fn reason(kind: Kind, holds: bool, report: &ServiceReport) -> &'static str {
 fn message(kind: Kind, report: &ServiceReport) -> String {
     let message = match kind {
         Kind::Ready | Kind::Reconciling | Kind::Stalled => Some(&report.reason),
-        Kind::Drifted => report.standing_drift.as_ref(),
+        Kind::Drifted => report.remaining_drift.as_ref(),
         Kind::Fighting => report.fight.as_ref(),
     };
     message.cloned().unwrap_or_default()

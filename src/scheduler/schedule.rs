@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::KnownServices;
-use crate::live::Touched;
-use crate::reconcile::{Retry, Standing};
+use crate::cache::Touched;
+use crate::reconcile::{ReconcileOutcome, Retry};
 use coalmine_core::values::PLATFORM;
 
 /// The pause after the first failed pass; each further one is twice as long.
@@ -110,17 +110,19 @@ pub struct Accepted {
 
 impl PassResult {
     /// What a standing means for the schedule at this moment.
-    pub fn of(standing: &Standing, now: Timestamp) -> Self {
+    pub fn of(outcome: &ReconcileOutcome, now: Timestamp) -> Self {
         let pause = |until: &Timestamp| {
             Duration::try_from(until.duration_since(now)).unwrap_or_default() + MARGIN
         };
-        match standing {
-            Standing::Ready => Self::Ready,
-            Standing::Drifted { until, .. } | Standing::Waiting { until, .. } => {
+        match outcome {
+            ReconcileOutcome::Ready => Self::Ready,
+            ReconcileOutcome::Drifted { until, .. } | ReconcileOutcome::Waiting { until, .. } => {
                 Self::Pending { recheck: until.as_ref().map(pause) }
             }
-            Standing::Stalled { retry, .. } => Self::Failed { retry: *retry != Retry::Never },
-            Standing::Superseded => Self::Unfinished,
+            ReconcileOutcome::Stalled { retry, .. } => {
+                Self::Failed { retry: *retry != Retry::Never }
+            }
+            ReconcileOutcome::Superseded => Self::Unfinished,
         }
     }
 }

@@ -6,7 +6,7 @@ use git2::{ErrorCode, ObjectType, Repository};
 
 use super::error::{Refusal, SourceError};
 use super::limits::{Collected, LIMITS, Limits, refused};
-use coalmine_core::sanitize::harmless;
+use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::short;
 use coalmine_core::tree::{File, Tree};
 
@@ -146,7 +146,7 @@ fn folder<'r>(
         .filter(|entry| entry.kind() == Some(ObjectType::Tree))
         .map(|entry| {
             let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
-            parent.iter().copied().chain([&*harmless(&name)]).collect::<Vec<_>>().join("/")
+            parent.iter().copied().chain([&*sanitize(&name)]).collect::<Vec<_>>().join("/")
         })
         .collect();
     Err(SourceError::PathMissing {

@@ -12,7 +12,7 @@ use super::credentials::{Answers, unusable};
 use super::error::SourceError;
 use super::host_key::{ShownKey, names_host};
 use super::location::{Transport, local_path, ssh_host, transport};
-use super::patience::SignOfLife;
+use super::patience::Heartbeat;
 use super::request::{Failure, Request};
 
 /// How servers say that a repository is not there, in small letters.
@@ -26,7 +26,7 @@ pub(super) struct Contact<'a> {
     answers: Answers,
     key: ShownKey,
     known_hosts: Option<(PathBuf, String)>,
-    life: SignOfLife,
+    life: Heartbeat,
 }
 
 impl<'a> Contact<'a> {
@@ -37,7 +37,7 @@ impl<'a> Contact<'a> {
             _ => None,
         };
         let answers = Answers::new(&request.credentials)?;
-        let (key, life) = (ShownKey::default(), SignOfLife::default());
+        let (key, life) = (ShownKey::default(), Heartbeat::default());
         Ok(Self { request, transport, answers, key, known_hosts, life })
     }
 

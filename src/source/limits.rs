@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 
 use super::error::{Refusal, SourceError};
-use coalmine_core::sanitize::harmless;
+use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::{File, Tree};
 
 /// The most that is read into memory from one revision.
@@ -74,5 +74,5 @@ impl Collected {
 
 /// A refusal that names its path.
 pub(super) fn refused(path: &str, refusal: Refusal) -> SourceError {
-    SourceError::Refused { path: harmless(path).into_owned(), refusal }
+    SourceError::Refused { path: sanitize(path).into_owned(), refusal }
 }

@@ -18,9 +18,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The child's side: tells the daemon that something came, by an empty line on stdout.
 #[derive(Debug, Default)]
-pub(super) struct SignOfLife(Cell<Option<Instant>>);
+pub(super) struct Heartbeat(Cell<Option<Instant>>);
 
-impl SignOfLife {
+impl Heartbeat {
     /// Something came. Told at most ten times a second.
     pub(super) fn give(&self) {
         let now = Instant::now();

@@ -8,22 +8,22 @@ use tracing_subscriber::fmt::MakeWriter;
 /// A log's writer that escapes what the log's format lets through: `tracing` and JSON take care of
 /// the control characters of ASCII, and of no others.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct HarmlessLog<W> {
+pub(super) struct SanitizedLog<W> {
     /// Where the lines go.
     pub(super) inner: W,
     /// Whether the lines are JSON, and escapes are JSON's.
     pub(super) json: bool,
 }
 
-impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for HarmlessLog<M> {
-    type Writer = HarmlessLog<M::Writer>;
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for SanitizedLog<M> {
+    type Writer = SanitizedLog<M::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        HarmlessLog { inner: self.inner.make_writer(), json: self.json }
+        SanitizedLog { inner: self.inner.make_writer(), json: self.json }
     }
 }
 
-impl<W: Write> Write for HarmlessLog<W> {
+impl<W: Write> Write for SanitizedLog<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // A line comes in one piece; ASCII is told by a look at the bytes.
         if bytes.is_ascii() && !bytes.contains(&0x7f) {
@@ -61,11 +61,11 @@ mod tests {
         let text = "a\u{202e}b\u{7f}c\u{e0041}d";
         let mut line = Vec::new();
         let colored = format!("\u{1b}[31m{text}\n");
-        HarmlessLog { inner: &mut line, json: false }.write_all(colored.as_bytes()).unwrap();
+        SanitizedLog { inner: &mut line, json: false }.write_all(colored.as_bytes()).unwrap();
         assert_eq!(line, b"\x1b[31ma\\u{202e}b\\u{7f}c\\u{e0041}d\n");
         let mut line = Vec::new();
         let json = serde_json::to_string(text).unwrap();
-        HarmlessLog { inner: &mut line, json: true }.write_all(json.as_bytes()).unwrap();
+        SanitizedLog { inner: &mut line, json: true }.write_all(json.as_bytes()).unwrap();
         assert_eq!(line, b"\"a\\u202eb\\u007fc\\udb40\\udc41d\"");
         assert_eq!(serde_json::from_slice::<String>(&line).unwrap(), text);
     }

@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use coalmine_core::object::ObjectId;
-use log::HarmlessLog;
+use log::SanitizedLog;
 
 /// What is told, and how.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,7 +40,7 @@ enum LogFormat {
 
 /// Sends the last traces when it goes.
 #[must_use]
-pub struct Telling {
+pub struct TelemetryGuard {
     #[cfg(feature = "otlp")]
     _traces: Option<otlp::Traces>,
 }
@@ -51,11 +51,11 @@ impl Telemetry {
     ///
     /// # Errors
     /// When the log was started before, or the collector's address cannot be one.
-    pub fn start(&self, runtime: &Handle) -> anyhow::Result<Telling> {
+    pub fn start(&self, runtime: &Handle) -> anyhow::Result<TelemetryGuard> {
         let filter = EnvFilter::try_from_default_env()
             .unwrap_or_else(|_| EnvFilter::new("warn,coalmine=info"));
         let json = matches!(self.log_format, LogFormat::Json);
-        let writer = HarmlessLog { inner: std::io::stderr, json };
+        let writer = SanitizedLog { inner: std::io::stderr, json };
         let lines = tracing_subscriber::fmt::layer().with_writer(writer);
         let lines = match self.log_format {
             LogFormat::Text => {
@@ -74,7 +74,7 @@ impl Telemetry {
         #[cfg(not(feature = "otlp"))]
         let _ = runtime;
         log.try_init()?;
-        Ok(Telling {
+        Ok(TelemetryGuard {
             #[cfg(feature = "otlp")]
             _traces: traces,
         })

@@ -41,7 +41,7 @@ pub enum Refused {
     /// Nothing shows that the sender knows the secret.
     #[error("no signature: give the webhook the secret of --webhook-secret-file")]
     Unsigned,
-    /// The sender does not know the secret, or the message was changed on its way.
+    /// The sender does not know the secret, or the message was changed in transit.
     #[error("wrong signature: the webhook's secret is not that of --webhook-secret-file")]
     WrongSignature,
     /// A push in a form that is not understood.

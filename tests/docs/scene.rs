@@ -64,7 +64,7 @@ impl Scene {
         let daemon = Process::start(&program)?;
         let client = StatusClient::new(&server)?;
         let first = repository.head().await?;
-        let ready = until("the example to be in force", DEADLINE, || async {
+        let ready = until("the example to be applied", DEADLINE, || async {
             Seen::from_result(client.get().await.and_then(|status| {
                 let services = &status.services;
                 let waiting = services.iter().find(|service| !service.has_applied(&first));

@@ -55,7 +55,7 @@ impl Model for Rollouts {
             }),
         ];
         if self.0.dislikes > 0 {
-            properties.push(Property::sometimes("routes are put back", |_, state: &Rollout| {
+            properties.push(Property::sometimes("routes are rolled back", |_, state: &Rollout| {
                 state.daemon.refused.is_some() && state.proxy_routes == state.routes
             }));
         }

@@ -89,7 +89,7 @@ pub(crate) enum Action {
     Judge,
     /// The proxy learns of the endpoints.
     LearnEndpoints,
-    /// The proxy takes up the routes.
+    /// The proxy accepts the routes.
     LearnRoutes,
     /// The watches tell of Deployments, of pods and Endpoints, of routes. A version counts only if it
     /// is seen in both of those in the middle, so nothing is worse than when both are late.
@@ -265,8 +265,8 @@ impl Rollout {
                 self.daemon.undo.get_or_insert(self.routes);
                 self.write_routes(goal.routes);
             }
-            Decision::PutBack => {
-                let before = self.daemon.undo.take().expect("nothing else can be put back");
+            Decision::RollBack => {
+                let before = self.daemon.undo.take().expect("nothing else can be rolled back");
                 self.daemon.refused = goal.routes;
                 self.write_routes(before);
             }

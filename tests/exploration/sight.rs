@@ -11,7 +11,7 @@ use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::{Manifest, ObjectId, object};
 use coalmine_core::object_state::{Claim, Detail, Facts, PodFacts};
 use coalmine_core::plan::{
-    Backend, Desired, LivePods, Observation, Pods, RouteTimes, Step, Undo, plan,
+    Backend, Desired, LivePods, Observation, Pods, PreviousRoutes, RouteTimes, Step, plan,
 };
 use coalmine_core::reason::Reason;
 use coalmine_core::traffic::Shares;
@@ -29,7 +29,7 @@ pub(crate) enum Decision {
     Deploy(u8),
     Expose,
     Route,
-    PutBack,
+    RollBack,
     Unroute,
     Undeploy(u8),
     Hide,
@@ -45,7 +45,7 @@ impl Decision {
                 _ => Self::Expose,
             },
             Some(Step::Route(_)) => Self::Route,
-            Some(Step::PutBack(_)) => Self::PutBack,
+            Some(Step::RollBack(_)) => Self::RollBack,
             Some(Step::Delete(ids)) => match &ids[0] {
                 id if id.is_route() => Self::Unroute,
                 id if id.kind == "Deployment" => Self::Undeploy(version_of(id)),
@@ -87,12 +87,12 @@ impl Rollout {
 
     fn seen(&self) -> Observation {
         let goal = &GOALS[usize::from(self.wanted)];
-        let (mut changed, mut surplus) = (BTreeSet::new(), BTreeSet::new());
+        let (mut changed, mut to_prune) = (BTreeSet::new(), BTreeSet::new());
         let mut objects = BTreeMap::new();
         let mut note = |id: ObjectId, wanted: bool, live: Option<Facts>| {
             match (wanted, live.is_some()) {
                 (true, false) => drop(changed.insert(id.clone())),
-                (false, true) => drop(surplus.insert(id.clone())),
+                (false, true) => drop(to_prune.insert(id.clone())),
                 _ => {}
             }
             objects.extend(live.map(|facts| (id, facts)));
@@ -136,7 +136,7 @@ impl Rollout {
         }
         let before = |before: Option<u8>| {
             let before = before.map(|_| (table.clone(), Verdict::Accepted));
-            Arc::new(Undo { before: [(table.id().clone(), before)].into() })
+            Arc::new(PreviousRoutes { before: [(table.id().clone(), before)].into() })
         };
         let refused = self.daemon.refused.filter(|refused| Some(*refused) == goal.routes);
         let refused = refused.map(|_| Reason::Verdict {
@@ -150,7 +150,7 @@ impl Rollout {
             judged_at: moment(self.daemon.followed),
         };
         Observation::new(objects, "gloo-system", Duration::from_secs(3), now)
-            .with_differences(changed, surplus)
+            .with_differences(changed, to_prune)
             .with_pods(live)
             .with_route_times(times)
             .with_previous_routes(self.daemon.undo.map(before))

@@ -44,17 +44,17 @@ pub(crate) enum Action {
     Slow(i64),
     /// The next writes are done and their answers lost.
     LostAnswers(u32),
-    /// A stranger changes or deletes an object of ours.
+    /// Another owner changes or deletes an object of ours.
     Meddle(usize, Meddling),
-    /// A stranger makes an object with a name of ours.
+    /// Another owner makes an object with a name of ours.
     Collide(usize, &'static str),
-    /// A stranger makes a table that claims what is common to all, or takes it away again.
+    /// Another owner makes a table that claims what is common to all, or takes it away again.
     Claim(usize),
     /// The namespace of the last service appears.
     Namespace,
 }
 
-/// What a stranger does to our objects.
+/// What another owner does to our objects.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Meddling {
     DeleteRoutes,

@@ -1,7 +1,7 @@
 //! What must hold in the end: once commits and faults have stopped, the cluster is as desired and
 //! stays so; or the service is stalled, and the reason is true.
 
-use coalmine::reconcile::Standing;
+use coalmine::reconcile::ReconcileOutcome;
 use coalmine_core::labels::{INSTANCE as LABEL, KEEP, SERVICE};
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::{Manifest, ObjectId};
@@ -19,15 +19,15 @@ use crate::world::World;
 impl World {
     /// What is wrong with where things stand.
     pub(crate) fn judge_end(&self, process: &Process) -> Vec<String> {
-        let standings = process.standings();
-        let mut wrong = self.not_put_back();
+        let outcomes = process.outcomes();
+        let mut wrong = self.not_rolled_back();
         for service in SERVICES {
-            let standing = standings.get(service).cloned().flatten();
-            match (self.repository.services.get(service), standing) {
-                (Some((_, Some(_))), Some(Standing::Ready)) => {
+            let outcome = outcomes.get(service).cloned().flatten();
+            match (self.repository.services.get(service), outcome) {
+                (Some((_, Some(_))), Some(ReconcileOutcome::Ready)) => {
                     wrong.extend(self.differences(service))
                 }
-                (Some((_, Some(_))), Some(Standing::Stalled { reason, .. })) => {
+                (Some((_, Some(_))), Some(ReconcileOutcome::Stalled { reason, .. })) => {
                     if !self.is_true(service, &reason) {
                         let line = reason.line();
                         wrong.push(format!("{service} is stalled for no good reason: {line}"));
@@ -35,7 +35,7 @@ impl World {
                 }
                 (Some((_, Some(_))), other) => wrong.push(format!("{service} ends as {other:?}")),
                 (_, None) => wrong.extend(self.remains(service)),
-                (_, Some(Standing::Stalled { reason, .. }))
+                (_, Some(ReconcileOutcome::Stalled { reason, .. }))
                     if self.names_another_owner(&reason) => {}
                 (_, Some(other)) => wrong.push(format!("{service} is not gone: {other:?}")),
             }

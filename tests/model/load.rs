@@ -24,7 +24,7 @@ fn named(route: &Route) -> Vec<Named<'_>> {
 }
 
 impl World {
-    /// Every request of a constant load is answered, unless pods died or a stranger meddled.
+    /// Every request of a constant load is answered, unless pods died or another owner meddled.
     pub(crate) fn judge_load(&mut self) {
         self.rules.now = self.now;
         for service in SERVICES {

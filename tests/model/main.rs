@@ -11,10 +11,10 @@ mod goal;
 mod load;
 mod process;
 mod repository;
+mod rollback;
 mod rules;
 mod story;
 mod truth;
-mod way_back;
 mod world;
 
 use std::sync::Mutex;
@@ -79,7 +79,7 @@ fn routes_that_gloo_dislikes_make_room_for_those_before() {
         let told = tell(&story);
         let text = told.text.join("\n");
         assert!(told.wrong.is_empty(), "{:?}\n\n{text}", told.wrong);
-        assert!(text.contains("echo: PutBack"), "{text}");
+        assert!(text.contains("echo: RolledBack"), "{text}");
     }
 }
 

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use coalmine::live::{Live, Touched};
-use coalmine::reconcile::{Admission, Conduct, Memory, Reconciler, Standing, leaves};
+use coalmine::cache::{Cache, Touched};
+use coalmine::reconcile::{
+    Memory, PreflightService, ReconcileOutcome, Reconciler, RolloutSettings, leaves,
+};
 use coalmine::scheduler::{KnownServices, Next, Pass, PassResult, Request, Schedule};
 use coalmine::shard::Shard;
 use coalmine_core::plan::{Job, gone};
@@ -31,7 +33,7 @@ pub(crate) struct Process {
     touched: Mutex<mpsc::UnboundedReceiver<Touched>>,
     accepted: Mutex<Accepted>,
     memories: BTreeMap<Arc<str>, Memory>,
-    standings: BTreeMap<Arc<str>, Standing>,
+    outcomes: BTreeMap<Arc<str>, ReconcileOutcome>,
 }
 
 /// The newest commit that was accepted, and what follows from it.
@@ -61,21 +63,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Process {
     /// Starts, and lists everything.
     pub(crate) fn start(world: &Arc<Mutex<World>>) -> Self {
-        let (live, touched) = Live::new(INSTANCE, Arc::new(|_, _| ()));
-        let admission = Admission::new(live.clone());
+        let (cache, touched) = Cache::new(INSTANCE, Arc::new(|_, _| ()));
+        let preflight = PreflightService::new(cache.clone());
         {
             let mut world = lock(world);
             world.is_dead = false;
             world.tell("a process begins".into());
-            world.follow_for(&live);
+            world.follow_for(&cache);
         }
         let cluster = server::client(world);
-        let reconciler = Reconciler { cluster, live, admission, instance: INSTANCE.into(), clock };
+        let reconciler = Reconciler { cluster, cache, preflight, instance: INSTANCE.into(), clock };
         let touched = Mutex::new(touched);
         let accepted = Accepted { revision: 0, schedule: Schedule::new(LONGEST_PAUSE) };
-        let (accepted, memories, standings) =
+        let (accepted, memories, outcomes) =
             (Mutex::new(accepted), BTreeMap::new(), BTreeMap::new());
-        Self { world: world.clone(), reconciler, touched, accepted, memories, standings }
+        Self { world: world.clone(), reconciler, touched, accepted, memories, outcomes }
     }
 
     /// Accepts the newest commit.
@@ -93,7 +95,7 @@ impl Process {
         let requests = kept.map(|(name, (revision, service))| {
             (name.to_string().into(), Values(*revision, service.clone()))
         });
-        let inventory = self.reconciler.live.inventory();
+        let inventory = self.reconciler.cache.inventory();
         let owners = inventory.iter().map(|(_, owner, kept)| (&**owner, *kept));
         let orphans: BTreeSet<String> = gone(owners, |name| known.has(name));
         let orphans = orphans.into_iter().map(Into::into);
@@ -111,7 +113,7 @@ impl Process {
     fn look_at_changes(&self) {
         let world = lock(&self.world);
         let schedule = &mut lock(&self.accepted).schedule;
-        let has_objects = |name: &str| leaves(&self.reconciler.live.of_service(name));
+        let has_objects = |name: &str| leaves(&self.reconciler.cache.of_service(name));
         while let Ok(touched) = lock(&self.touched).try_recv() {
             let is_orphan = schedule.on_change(&touched, has_objects, now(&world));
             if let Touched::Service(name) = touched
@@ -140,12 +142,12 @@ impl Process {
         };
         patience();
         let Some(ended) = ended else { return false };
-        for (name, memory, standing, next) in ended {
+        for (name, memory, outcome, next) in ended {
             if next == Next::Removed {
-                self.standings.remove(&name);
+                self.outcomes.remove(&name);
             } else {
                 self.memories.insert(name.clone(), memory);
-                self.standings.insert(name, standing);
+                self.outcomes.insert(name, outcome);
             }
         }
         true
@@ -157,8 +159,8 @@ impl Process {
     }
 
     /// Where each service stands.
-    pub(crate) fn standings(&self) -> BTreeMap<String, Option<Standing>> {
-        let of = |name: &Arc<str>| (name.to_string(), self.standings.get(name).cloned());
+    pub(crate) fn outcomes(&self) -> BTreeMap<String, Option<ReconcileOutcome>> {
+        let of = |name: &Arc<str>| (name.to_string(), self.outcomes.get(name).cloned());
         lock(&self.accepted).schedule.names().map(of).collect()
     }
 
@@ -172,7 +174,7 @@ impl Process {
         &self,
         pass: Pass<Values>,
         mut memory: Memory,
-    ) -> (Arc<str>, Memory, Standing, Next) {
+    ) -> (Arc<str>, Memory, ReconcileOutcome, Next) {
         let name = pass.name.clone();
         let Values(revision, service) = &pass.request;
         let owner = Owner { instance: INSTANCE.into(), revision: revision.to_string() };
@@ -180,7 +182,7 @@ impl Process {
             Some(service) => Job::for_service(service, &owner),
             None => Job::farewell(&name),
         };
-        let conduct = Conduct {
+        let rollout_settings = RolloutSettings {
             timing: Timing { deadline: DEADLINE, settle: Duration::from_secs(3) },
             gloo_namespace: GLOO_NAMESPACE.into(),
             policy: Policy::default(),
@@ -190,23 +192,23 @@ impl Process {
             self.accept();
             lock(&self.accepted).schedule.current(&pass).is_none()
         };
-        let tell = |deed| lock(&self.world).tell(format!("{name}: {deed:?}"));
+        let tell = |event| lock(&self.world).tell(format!("{name}: {event:?}"));
         lock(&self.world).rules.pass_begins(&name);
-        let standing =
-            self.reconciler.pass(&job, &conduct, &mut memory, &is_superseded, &tell).await;
+        let outcome =
+            self.reconciler.pass(&job, &rollout_settings, &mut memory, &is_superseded, &tell).await;
         patience();
         // What has changed meanwhile is known before the pass has ended.
         self.look_at_changes();
         let mut world = lock(&self.world);
-        if self.standings.get(&name) != Some(&standing) {
-            world.tell(format!("{name}: {standing:?}"));
+        if self.outcomes.get(&name) != Some(&outcome) {
+            world.tell(format!("{name}: {outcome:?}"));
         }
-        if matches!(standing, Standing::Ready) && service.is_some() {
+        if matches!(outcome, ReconcileOutcome::Ready) && service.is_some() {
             world.rules.ready(&name);
         }
-        let result = PassResult::of(&standing, moment(world.now));
+        let result = PassResult::of(&outcome, moment(world.now));
         let next = lock(&self.accepted).schedule.on_result(&pass, result, now(&world));
-        (name, memory, standing, next)
+        (name, memory, outcome, next)
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::cluster::store::is_ours;
 use crate::repository::{COMMON, VERSIONS, Workload};
-use crate::way_back::WaysBack;
+use crate::rollback::WaysBack;
 use crate::world::World;
 
 /// How long the proxy takes at most to learn that a pod has died or come back, and a margin.
@@ -60,13 +60,13 @@ pub(crate) struct Rules {
     pub(crate) tally: Tally,
     /// When a pod of a service last died or recovered by itself.
     troubled: BTreeMap<String, i64>,
-    /// When a stranger last changed objects of a service, while it is not as desired again.
+    /// When another owner last changed objects of a service, while it is not as desired again.
     meddled: BTreeMap<String, i64>,
     /// Services that were taken away by a commit, while they are not back again.
     pub(crate) removed: BTreeSet<String>,
     /// Writes of which the daemon did not hear that they were done, and when that was.
     unheard: BTreeMap<ObjectId, i64>,
-    /// When a stranger made an object with a name of ours.
+    /// When another owner made an object with a name of ours.
     collisions: BTreeMap<ObjectId, i64>,
     pub(crate) ways_back: WaysBack,
     /// When the pass began that is under way, or the last one did.
@@ -122,7 +122,7 @@ impl Rules {
 }
 
 impl World {
-    /// Whether pods of the service died by themselves, or a stranger had a hand in it.
+    /// Whether pods of the service died by themselves, or another owner had a hand in it.
     pub(crate) fn is_excused(&self, service: &str) -> bool {
         let troubled = self.rules.troubled.get(service).is_some_and(|at| {
             // What happens while Gloo is down shows when it is up again, and a death that the watches
@@ -171,7 +171,7 @@ impl World {
         }
     }
 
-    /// Objects of strangers are never written, unless they were made after the daemon looked.
+    /// Objects of others are never written, unless they were made after the daemon looked.
     fn judge_stranger(&mut self, id: &ObjectId, live: Option<&Value>, service: &str) {
         let adopts = self.repository.values(service).is_some_and(|values| values.adopt);
         if adopts || live.is_none_or(is_ours) {
@@ -194,7 +194,7 @@ impl World {
         let Some(live) = live else { return };
         let now = self.now / 1000;
         let Ok(after) = self.store.apply(id, manifest, FIELD_MANAGER, true, now) else { return };
-        // What changed while the request was on its way could not be known.
+        // What changed while the request was in flight could not be known.
         let changed = last_changed(live).unwrap_or(0) + ON_ITS_WAY;
         let is_known = changed < self.known_until(&[&id.kind]) && self.trouble.lost_answers == 0;
         if !diff::changes(Some(live), &after)
@@ -215,7 +215,7 @@ impl World {
         let tables = self.store.of_kind("RouteTable").into_iter();
         let mut rivals = tables.filter(|(other, table)| {
             let made = match is_ours(table) {
-                // The daemon reckons with what it let through, whether or not it sees it.
+                // The daemon reckons with what it admitted, whether or not it sees it.
                 true => self.rules.unheard.get(other).copied(),
                 false => self.rules.collisions.get(other).copied(),
             };

@@ -8,7 +8,7 @@ use coalmine_core::reason::{
     Blocker, ForeignObject, PodsNotReady, PreflightError, Reason, Refusal, UnsafeChange,
 };
 use coalmine_core::render::Owner;
-use gloo::{Gravity, ObjectRef, State};
+use gloo::{ObjectRef, Severity, State};
 
 use crate::cluster::kubernetes::Fate;
 use crate::cluster::store::is_ours;
@@ -54,7 +54,7 @@ impl World {
                 self.is_true(service, cause) && self.is_refused(service, error)
             }
             Reason::Unsafe(change) => self.is_unsafe(service, change),
-            // Who was let through before may still be on the way there.
+            // Who was admitted before may still be on the way there.
             Reason::Preflight(error) => {
                 self.repository.values(service).is_some_and(|values| values.common)
                     && self.is_refused(service, error)
@@ -221,8 +221,8 @@ impl World {
             }
             Blocker::Frozen { object, .. } => translation.findings.iter().any(|finding| {
                 finding.object == *object
-                    && (finding.gravity == Gravity::Refused
-                        || finding.gravity == Gravity::Rejected && object.kind == "Gateway")
+                    && (finding.severity == Severity::Refused
+                        || finding.severity == Severity::Rejected && object.kind == "Gateway")
             }),
             Blocker::RejectedHost { host, .. } => {
                 translation.statuses.get(host).is_some_and(|it| it.state == State::Rejected)

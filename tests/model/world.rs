@@ -136,7 +136,7 @@ impl World {
         self.follow_up();
     }
 
-    /// The namespace of a service appears, with what strangers have in it.
+    /// The namespace of a service appears, with what others have in it.
     pub(crate) fn make_namespace(&mut self, service: &str) {
         if !self.store.namespaces.insert(service.into()) {
             return;
@@ -217,7 +217,7 @@ impl World {
             Event::Endpoints(namespace, name) => self.endpoints(&namespace, &name),
             Event::LetGo(id) => self.store.remove(&id),
             Event::Translate => self.translate(),
-            Event::WayBackDue(id, since) => self.judge_way_back(&id, since),
+            Event::WayBackDue(id, since) => self.judge_rollback(&id, since),
             Event::Serve(id, object) => self.serve(&id, object.as_ref()),
             Event::Deliver(kind) => self.deliver(&kind),
             Event::Relist(kind) => {

@@ -144,7 +144,7 @@ routes: {{apiGroup: example, fallback: none, primary: {{version: {version}}}}}
     }
 
     async fn applied(&self, revision: &str) -> Result<()> {
-        until(&format!("{revision} to be in force"), DEADLINE, async || {
+        until(&format!("{revision} to be applied"), DEADLINE, async || {
             match self.status.get().await {
                 Err(error) => Seen::from_result(Err(error)),
                 Ok(status) => match status.service("echo") {

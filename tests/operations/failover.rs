@@ -64,14 +64,14 @@ pub(crate) async fn a_push_is_applied_although_the_daemon_that_leads_is_killed(
     let load = Load::start([("echo".to_owned(), echo)], 50)?;
     for round in 1..=ROUNDS {
         let standby = start(round)?;
-        standby.stands_by().await?;
+        standby.set_standby().await?;
         let revision = push(&repository, 10 * round).await?;
         let end = Instant::now();
         leader.process.kill();
         standby.applied(&revision).await?;
         let length = end.elapsed().as_millis();
         println!(
-            "what was pushed right before the leader was killed was in force {length} ms later"
+            "what was pushed right before the leader was killed was applied {length} ms later"
         );
         let holder = holder(bed).await?.context("nobody has the Lease")?;
         ensure!(standby.has_led_as(&holder), "the Lease is still the dead one's");
@@ -94,7 +94,7 @@ pub(crate) async fn a_push_that_is_told_to_the_standby_is_applied_by_the_one_tha
     let leader = start(0)?;
     leader.applied(&repository.head().await?).await?;
     let standby = start(1)?;
-    standby.stands_by().await?;
+    standby.set_standby().await?;
     let revision = push(&repository, 0).await?;
     Webhook::new(&standby.url, SECRET)?.announce(BRANCH).await?;
     tokio::select! {
@@ -138,7 +138,7 @@ pub(crate) async fn a_replica_that_cannot_reach_the_source_goes_back_to_no_older
 }
 
 /// Neither finds the other's files. The first one is killed as soon as somebody has heard of the rollout,
-/// which may be at its first step: "on its way to" ends with the same words as the step itself.
+/// which may be at its first step: "progressing to" ends with the same words as the step itself.
 pub(crate) async fn a_rollout_is_one_message_also_of_the_daemon_that_leads_next(
     bed: &Bed,
 ) -> Result<()> {
@@ -229,7 +229,7 @@ impl Replica {
 
     /// Waits until it has carried out this revision.
     async fn applied(&self, revision: &str) -> Result<()> {
-        let what = format!("{revision} to be in force");
+        let what = format!("{revision} to be applied");
         let seen = until(&what, DEADLINE, async || match self.status.get().await {
             Err(error) => Seen::from_result(Err(error)),
             Ok(status) => match status.service("echo") {
@@ -249,7 +249,7 @@ impl Replica {
     }
 
     /// Waits until it is ready to take over.
-    async fn stands_by(&self) -> Result<()> {
+    async fn set_standby(&self) -> Result<()> {
         let seen = until("the standby to be ready", DEADLINE, async || {
             Seen::from_result(self.status.ready().await)
         });

@@ -186,7 +186,7 @@ routes:
         }
         let length = begun.elapsed();
         // A pass that is still under way would be part of the next measurement.
-        until("foxtrot to be in force", DEADLINE, async || match self.status.get().await {
+        until("foxtrot to be applied", DEADLINE, async || match self.status.get().await {
             Err(error) => Seen::from_result(Err(error)),
             Ok(status) => {
                 let ready = status.service("foxtrot").is_some_and(|it| it.state == "Ready");

@@ -110,7 +110,7 @@ impl Counted {
 
     /// Waits until both services are healthy with this revision.
     async fn applied(&self, revision: &str) -> Result<()> {
-        until(&format!("{revision} to be in force"), DEADLINE, async || {
+        until(&format!("{revision} to be applied"), DEADLINE, async || {
             let status = match self.status.get().await {
                 Ok(status) => status,
                 Err(error) => return Seen::from_result(Err(error)),

@@ -1,5 +1,5 @@
 //! The status page in a real browser: what it shows, that it keeps up with the daemon, and whether
-//! everybody can use it. No cluster is needed: the tests write on the board themselves.
+//! everybody can use it. No cluster is needed: the tests write on the status store themselves.
 //!
 //! A program of its own kind, because it enters a network without anybody else before there are
 //! threads: what the page would load from elsewhere, it does not get. A word after `cargo test --test
@@ -88,12 +88,12 @@ async fn both_pages_show_where_rollouts_stand_in_every_look_and_to_everybody(
     for look in Look::ALL {
         let client = driver.open(look).await?;
         client.goto(&scene.address("/")).await?;
-        see(&client, "main", "Need a person").await?;
-        for words in ["hotel", "Invalid", "Stalled", "golf", "v2 10 → 50 %", "At rest"] {
+        see(&client, "main", "Needs attention").await?;
+        for words in ["hotel", "Invalid", "Stalled", "golf", "v2 10 → 50 %", "Healthy"] {
             see(&client, "main", words).await?;
         }
         let urgent = text(&client, "section:first-of-type h2").await?;
-        ensure!(urgent.starts_with("Need a person"), "first stands {urgent:?}");
+        ensure!(urgent.starts_with("Needs attention"), "first stands {urgent:?}");
         check(&client, look).await.with_context(|| format!("/ in {look:?}"))?;
         browser::picture(&client, look, "status").await?;
 
@@ -137,7 +137,7 @@ async fn what_changes_is_shown_without_a_reload_and_without_losing_the_place(
             Vec::new(),
         )
         .await?;
-    scene.board.service("foxtrot", |report| {
+    scene.status_store.service("foxtrot", |report| {
         report.stalled(Code::WaitingForPods, "Deployment foxtrot/foxtrot-v1: no ready pod")
     });
     see(&client, "#person ~ ul", "no ready pod").await?;
@@ -156,7 +156,7 @@ async fn what_changes_is_shown_without_a_reload_and_without_losing_the_place(
         new EventSource('../api/events').addEventListener('change', () => window.told++)";
     client.execute(watch, Vec::new()).await?;
     told(&client, 1).await?;
-    scene.board.service("echo", |report| report.ready(scene::HALF));
+    scene.status_store.service("echo", |report| report.ready(scene::HALF));
     told(&client, 2).await?;
     let still = text(&client, "main").await?;
     ensure!(still.contains("not applied yet"), "a selection was taken away");
@@ -213,7 +213,7 @@ async fn a_token_opens_the_page_and_keeps_it_live(driver: &Driver) -> Result<()>
     ensure!(!page.contains("golf"), "it is shown without the token");
     client.goto(&scene.address("/").replace("://", "://ada:correct-horse-battery@")).await?;
     see(&client, "main", "golf").await?;
-    scene.board.service("foxtrot", |report| {
+    scene.status_store.service("foxtrot", |report| {
         report.stalled(Code::WaitingForPods, "no ready pod of foxtrot")
     });
     see(&client, "main", "no ready pod of foxtrot").await?;
@@ -221,7 +221,7 @@ async fn a_token_opens_the_page_and_keeps_it_live(driver: &Driver) -> Result<()>
     Ok(())
 }
 
-/// Waits until the board was heard of so often.
+/// Waits until the status store was heard of so often.
 async fn told(client: &Client, times: u64) -> Result<()> {
     until("something is told", AMPLE, || async {
         let told = client.execute("return window.told", Vec::new()).await;

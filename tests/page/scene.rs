@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use anyhow::{Context, Result};
 use coalmine::page;
-use coalmine::report::{self, Access, Board, Course, Drift, Endpoint, Metrics, Shown};
+use coalmine::report::{self, Access, ChangeKind, Drift, Endpoint, Metrics, Reports, StatusStore};
 use coalmine::secret::SecretFile;
 use coalmine::source::Revision;
 use coalmine_core::reason::Code;
@@ -24,7 +24,7 @@ const NOW: &str = "2026-03-14T03:07:00Z";
 
 /// A daemon's status endpoint, which ends with it.
 pub(super) struct Scene {
-    pub(super) board: Arc<Board>,
+    pub(super) status_store: Arc<StatusStore>,
     address: SocketAddr,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
@@ -33,10 +33,10 @@ pub(super) struct Scene {
 impl Scene {
     /// With this token or for everybody.
     pub(super) async fn serve(token: Option<&str>) -> Result<Self> {
-        let board = Arc::new(story()?);
-        let shown = Shown {
-            metrics: Arc::new(Metrics::new(board.clone())),
-            board: board.clone(),
+        let status_store = Arc::new(story()?);
+        let reports = Reports {
+            metrics: Arc::new(Metrics::new(status_store.clone())),
+            status_store: status_store.clone(),
             health: Arc::default(),
         };
         let folder = tempfile::tempdir()?;
@@ -48,11 +48,11 @@ impl Scene {
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let pages = page::routes(board.clone());
-        let endpoint = Endpoint { shown, access, pages, ..Endpoint::default() };
+        let pages = page::routes(status_store.clone());
+        let endpoint = Endpoint { reports, access, pages, ..Endpoint::default() };
         let stop = CancellationToken::new();
         tokio::spawn(report::serve(listener, endpoint, stop.clone()));
-        Ok(Self { board, address, stop, _folder: folder })
+        Ok(Self { status_store, address, stop, _folder: folder })
     }
 
     pub(super) fn address(&self, path: &str) -> String {
@@ -68,18 +68,18 @@ impl Drop for Scene {
 
 /// Somebody who writes on a board as the daemon does.
 struct Teller {
-    board: Board,
+    status_store: StatusStore,
     clock: Arc<AtomicI64>,
 }
 
 /// A night at which one rollout goes well and others do not.
-fn story() -> Result<Board> {
+fn story() -> Result<StatusStore> {
     let clock = Arc::new(AtomicI64::new(0));
     let hand = clock.clone();
-    let board = Board::with_clock(move || {
+    let status_store = StatusStore::with_clock(move || {
         Timestamp::from_second(hand.load(Ordering::Relaxed)).unwrap_or_default()
     });
-    let teller = Teller { board, clock };
+    let teller = Teller { status_store, clock };
     let end: Timestamp = NOW.parse()?;
     teller.at(end, -9 * 3600);
     teller.commit(
@@ -89,7 +89,7 @@ fn story() -> Result<Board> {
     );
     let calm = ["foxtrot", "kilo", "lima", "mike", "november", "oscar", "papa", "quebec", "romeo"];
     for name in calm.into_iter().chain(["echo", "golf", "hotel", "india", "juliet"]) {
-        teller.ask(name, &stable(), Course::First)?;
+        teller.ask(name, &stable(), ChangeKind::First)?;
         teller.ready(name, "c0ffee1d20a14be9a1bb9f6c53b6ff2dc2a6a111");
     }
     teller.at(end, -4 * 3600);
@@ -98,7 +98,7 @@ fn story() -> Result<Board> {
         "Ada Lovelace",
         "echo: run version 2 beside version 1",
     );
-    teller.ask("echo", &canary(None, 0), Course::Advance)?;
+    teller.ask("echo", &canary(None, 0), ChangeKind::Advance)?;
     teller.after(21);
     teller.ready("echo", "7b21f3a9d4e54e0c9d2c41c8a9a7f6b5e4d3c222");
 
@@ -109,7 +109,7 @@ fn story() -> Result<Board> {
         "echo, juliet: let testers reach version 2",
     );
     for name in ["echo", "juliet"] {
-        teller.ask(name, &canary(Some("stage: canary"), 0), Course::Advance)?;
+        teller.ask(name, &canary(Some("stage: canary"), 0), ChangeKind::Advance)?;
         teller.after(4);
         teller.ready(name, "91ce0d3b6f7a4a1d8be2a5c4d3e2f1a0b9c8d333");
     }
@@ -119,7 +119,7 @@ fn story() -> Result<Board> {
         "Grace Hopper",
         "echo: a tenth for v2",
     );
-    teller.ask("echo", &canary(Some("stage: canary"), 10), Course::Advance)?;
+    teller.ask("echo", &canary(Some("stage: canary"), 10), ChangeKind::Advance)?;
     teller.after(4);
     teller.ready("echo", "a4d8b6c25e1f4c3b9a7d8e6f5c4b3a2918070444");
     teller.drift("echo", 4);
@@ -129,21 +129,21 @@ fn story() -> Result<Board> {
     teller.ask(
         "golf",
         &stable().replace("primary", "options: {retries: {retryOn: 5xx}}\n  primary"),
-        Course::Other,
+        ChangeKind::Other,
     )?;
     teller.after(6);
-    teller.board.service("golf", |report| {
+    teller.status_store.service("golf", |report| {
         report.stalled(
             Code::WaitingForPods, "RouteTable golf/golf-routes: Gloo says Rejected: 1 error occurred: route with matcher prefix:\"/golf\" \
-             overlaps with an earlier one; the previous routes were put back. Give the route another path, or take the \
+             overlaps with an earlier one; the previous routes were restored. Give the route another path, or take the \
              earlier one away",
         );
     });
     teller.drifts("india");
     teller.at(end, -120);
     teller.commit(HALF, "Grace Hopper", "echo: half for v2");
-    teller.ask("echo", &canary(Some("stage: canary"), 50), Course::Advance)?;
-    teller.board.invalid(
+    teller.ask("echo", &canary(Some("stage: canary"), 50), ChangeKind::Advance)?;
+    teller.status_store.invalid(
         "hotel",
         "services/hotel.yaml:4:20: routes.primary.version: \"v3\" is not in `deployment`\n  listed there: v1; add `v3: {}` \
          or route to one of these"
@@ -151,14 +151,14 @@ fn story() -> Result<Board> {
         HALF,
     );
     teller.after(3);
-    teller.board.service("echo", |report| {
+    teller.status_store.service("echo", |report| {
         report.ready_pods = report
             .ready_pods
             .filter_map(|version, pods| Some(if version == "v2" { 1 } else { pods }));
         report.progressing(None, "Deployment echo/echo-v2: 1 of 3 pods are ready")
     });
     teller.at(end, 0);
-    Ok(teller.board)
+    Ok(teller.status_store)
 }
 
 impl Teller {
@@ -171,27 +171,27 @@ impl Teller {
     }
 
     fn commit(&self, id: &str, author: &str, subject: &str) {
-        let committed = self.board.now();
+        let committed = self.status_store.now();
         let (author, subject) = (author.to_owned(), subject.to_owned());
-        self.board.takes_up(&Revision { id: id.to_owned(), author, subject, committed });
-        self.board.source(|source| _ = source.taken_up(id));
+        self.status_store.takes_up(&Revision { id: id.to_owned(), author, subject, committed });
+        self.status_store.source(|source| _ = source.accepted(id));
         self.after(2);
     }
 
-    fn ask(&self, name: &str, values: &str, course: Course) -> Result<()> {
+    fn ask(&self, name: &str, values: &str, change: ChangeKind) -> Result<()> {
         let service = service(name, values)?;
-        let commit = self.board.overall().source.revision.unwrap_or_default();
-        self.board.service(name, |report| {
+        let commit = self.status_store.overall().source.revision.unwrap_or_default();
+        self.status_store.service(name, |report| {
             report.attempted_revision = commit;
             report.describe(&service);
             report.progressing(None, "");
         });
-        self.board.asks(&service, Some(course));
+        self.status_store.asks(&service, Some(change));
         Ok(())
     }
 
     fn ready(&self, name: &str, commit: &str) {
-        self.board.service(name, |report| {
+        self.status_store.service(name, |report| {
             report.ready_pods = report.weights.filter_map(|_, _| Some(3));
             report.observed_weights = report.weights.clone();
             report.ready(commit);
@@ -206,18 +206,18 @@ impl Teller {
                 from: json!(3),
                 to: json!(1),
                 manager: Some("kubectl".to_owned()),
-                at: self.board.now(),
+                at: self.status_store.now(),
             };
             self.after(40);
-            self.board.drifted(name, drift);
+            self.status_store.drifted(name, drift);
         }
     }
 
     /// Drift that stands, since the values say to report it only.
     fn drifts(&self, name: &str) {
         self.drift(name, 1);
-        self.board.service(name, |report| {
-            report.standing_drift = Some(format!(
+        self.status_store.service(name, |report| {
+            report.remaining_drift = Some(format!(
                 "Deployment {name}/{name}-v1 was changed: kubectl made spec.replicas 1 where 3 is desired; left as it is"
             ));
         });

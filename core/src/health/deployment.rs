@@ -62,7 +62,7 @@ impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("it does not exist"),
-            Self::NotObserved => f.write_str("its new spec has not been taken up yet"),
+            Self::NotObserved => f.write_str("its new spec has not been observed yet"),
             Self::Outdated { updated, desired } => {
                 write!(f, "{updated} of {desired} pods have the new spec")
             }

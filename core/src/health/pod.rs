@@ -33,7 +33,7 @@ pub struct Trouble {
 /// What keeps a pod from being ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// It is on its way, as far as the kubelet says.
+    /// Not started yet, as far as the kubelet says.
     Starting,
     /// No node takes it.
     Unschedulable,

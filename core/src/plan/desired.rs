@@ -62,7 +62,7 @@ impl Desired {
     /// is to have no pods. But routes that leave an Upstream which falls back leave behind whoever
     /// answered for it.
     pub(super) fn gains<'a>(&'a self, seen: &Observation) -> Vec<Need<'a>> {
-        let before = seen.routes_in_force();
+        let before = seen.applied_routes();
         let need = |backend: &'a Backend| {
             if matches!(backend, Backend::Pods(pods) if pods.parked) {
                 return None;
@@ -100,7 +100,7 @@ fn takes_away(manifest: &Manifest, seen: &Observation) -> bool {
 
 /// Whether the service's shared Upstream falls back and is not wanted any more.
 fn leaves_fallback(pods: &Pods, seen: &Observation) -> bool {
-    seen.surplus.iter().any(|id| {
+    seen.to_prune.iter().any(|id| {
         let detail = seen.objects.get(id).map(|facts| &facts.detail);
         id.name == pods.service.name
             && matches!(detail, Some(Detail::Upstream { falls_back: true, .. }))

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::backend::{Backend, Pods};
 use super::desired::Desired;
-use super::undo::Undo;
+use super::previous_routes::PreviousRoutes;
 use crate::kind::Kind;
 use crate::labels::ADOPT;
 use crate::managed_fields::Digest;
@@ -91,12 +91,12 @@ impl Job {
     }
 
     /// The work of going back to the routes before, and the objects that go by it.
-    pub fn way_back(&self, undo: &Undo) -> (Self, BTreeSet<ObjectId>) {
-        let before = undo.before.values().flatten();
+    pub fn rollback(&self, previous: &PreviousRoutes) -> (Self, BTreeSet<ObjectId>) {
+        let before = previous.before.values().flatten();
         let routes = before.map(|(routes, _)| routes.clone()).collect();
         let tolerates_warnings = self.desired.tolerates_warnings;
         let desired = Desired { routes, tolerates_warnings, ..Desired::default() };
-        let new = undo.before.iter().filter(|(_, before)| before.is_none());
+        let new = previous.before.iter().filter(|(_, before)| before.is_none());
         let service = self.service.clone();
         let job = Self { service, desired, adopt: false, farewell: false, drift: None };
         (job, new.map(|(id, _)| id.clone()).collect())

@@ -13,20 +13,20 @@ mod desired;
 mod job;
 mod live_pods;
 mod observation;
+mod previous_routes;
 mod ready;
 mod route_times;
 mod step;
 pub mod transition;
-mod undo;
 
 pub use backend::{Backend, Pods};
 pub use desired::Desired;
 pub use job::{Job, gone};
 pub use live_pods::LivePods;
 pub use observation::Observation;
+pub use previous_routes::PreviousRoutes;
 pub use route_times::RouteTimes;
 pub use step::{Step, Wait};
-pub use undo::Undo;
 
 use crate::health::Verdict;
 use crate::kind::Kind;
@@ -62,8 +62,8 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
     steps.extend(verdicts(desired, seen));
 
     let (old_routes, old_rest): (Vec<_>, Vec<_>) =
-        seen.surplus.iter().cloned().partition(ObjectId::is_route);
-    if !seen.surplus.is_empty() {
+        seen.to_prune.iter().cloned().partition(ObjectId::is_route);
+    if !seen.to_prune.is_empty() {
         steps.extend(blocked(seen));
     }
     steps.delete(old_routes);
@@ -93,13 +93,13 @@ fn verdicts(desired: &Desired, seen: &Observation) -> Option<Step> {
 fn verdict(id: &ObjectId, desired: &Desired, seen: &Observation) -> Option<Step> {
     let facts = seen.objects.get(id)?;
     let object = id.clone();
-    let undo = seen.undo.as_ref().filter(|undo| undo.concerns(id));
+    let previous = seen.previous.as_ref().filter(|previous| previous.concerns(id));
     let Some(verdict) = facts.verdict() else {
         let is_overdue = seen.overdue == Some(Subject::Object(object.clone()))
-            && undo.is_some_and(|undo| undo.was_there(id));
+            && previous.is_some_and(|previous| previous.was_there(id));
         let gloo_namespace = seen.gloo_namespace.clone();
         let reason = Reason::NoVerdict { object, gloo_namespace, is_overdue };
-        return Some(if is_overdue { Step::PutBack(reason) } else { reason.into() });
+        return Some(if is_overdue { Step::RollBack(reason) } else { reason.into() });
     };
     match verdict {
         Verdict::Accepted => return None,
@@ -108,24 +108,29 @@ fn verdict(id: &ObjectId, desired: &Desired, seen: &Observation) -> Option<Step>
     }
     let is_served = matches!(verdict, Verdict::Warning(_));
     let reason = |unanswered| Reason::Verdict { object, verdict: verdict.clone(), unanswered };
-    let Some(undo) = undo.filter(|undo| undo.is_worse(id, verdict)) else {
+    let Some(previous) = previous.filter(|previous| previous.is_worse(id, verdict)) else {
         return Some(reason(None).into());
     };
     // Objects that arrive together can draw a warning about each other that is gone a moment later.
     let until = seen.settled_at();
     Some(if until > seen.now {
         Step::until(until, reason(None))
-    } else if is_served && let Some(version) = nobody_answers(undo, id, facts, seen) {
+    } else if is_served && let Some(version) = nobody_answers(previous, id, facts, seen) {
         reason(Some(version)).into()
     } else {
-        Step::PutBack(reason(None))
+        Step::RollBack(reason(None))
     })
 }
 
 /// A version that would get more requests by the routes before than by those that are served now, and has
 /// no pods that answer. Pods of which no version is known are those of a version that somebody else deploys.
-fn nobody_answers(undo: &Undo, id: &ObjectId, now: &Facts, seen: &Observation) -> Option<String> {
-    let (before, _) = undo.before.get(id)?.as_ref()?;
+fn nobody_answers(
+    previous: &PreviousRoutes,
+    id: &ObjectId,
+    now: &Facts,
+    seen: &Observation,
+) -> Option<String> {
+    let (before, _) = previous.before.get(id)?.as_ref()?;
     let service = before.object()["metadata"]["labels"][SERVICE].as_str()?;
     let (before, now) = (Shares::read(service, before.object()), now.shares()?);
     let is_ours = |version: &str| {
@@ -145,7 +150,7 @@ fn leaving(seen: &Observation) -> Option<Step> {
     Some(Reason::Leaving(id.clone()).into())
 }
 
-/// Envoy takes up new routes, and finishes what it sent elsewhere, within the settle time.
+/// Envoy accepts new routes, and finishes what it sent elsewhere, within the settle time.
 fn followed(seen: &Observation) -> Option<Step> {
     let until = seen.followed_at();
     (until > seen.now).then(|| Step::until(until, Reason::RoutesSettle))

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::live_pods::LivePods;
+use super::previous_routes::PreviousRoutes;
 use super::route_times::{RouteTimes, after};
-use super::undo::Undo;
 use crate::object::ObjectId;
 use crate::object_state::{Detail, Facts};
 use crate::reason::{Blocker, Reason, Subject};
@@ -23,7 +23,7 @@ pub struct Observation {
     /// Desired objects that are missing or differ.
     pub(super) changed: BTreeSet<ObjectId>,
     /// Objects of this service with our label that nothing desires any more.
-    pub(super) surplus: BTreeSet<ObjectId>,
+    pub(super) to_prune: BTreeSet<ObjectId>,
     /// The service's objects, and those of others that it uses.
     pub(super) objects: BTreeMap<ObjectId, Facts>,
     /// Its pods.
@@ -34,8 +34,8 @@ pub struct Observation {
     /// When the routes changed.
     pub(super) route_times: RouteTimes,
     /// The routes before the present ones, while Gloo has not judged these.
-    pub(super) undo: Option<Arc<Undo>>,
-    /// Why the desired routes were put back and are not to be tried again.
+    pub(super) previous: Option<Arc<PreviousRoutes>>,
+    /// Why the desired routes were rolled back and are not to be tried again.
     pub(super) refused_routes: Option<Reason>,
     /// Why changes of routes would not reach Envoy now.
     pub(super) blocked_by: Option<Blocker>,
@@ -59,12 +59,12 @@ impl Observation {
     ) -> Self {
         Self {
             changed: BTreeSet::new(),
-            surplus: BTreeSet::new(),
+            to_prune: BTreeSet::new(),
             objects,
             pods: LivePods::default(),
             judged_upstreams: BTreeSet::new(),
             route_times: RouteTimes::since(Timestamp::MIN),
-            undo: None,
+            previous: None,
             refused_routes: None,
             blocked_by: None,
             overdue: None,
@@ -79,9 +79,9 @@ impl Observation {
     pub fn with_differences(
         self,
         changed: BTreeSet<ObjectId>,
-        surplus: BTreeSet<ObjectId>,
+        to_prune: BTreeSet<ObjectId>,
     ) -> Self {
-        Self { changed, surplus, ..self }
+        Self { changed, to_prune, ..self }
     }
 
     /// The service's pods.
@@ -104,11 +104,11 @@ impl Observation {
 
     /// The routes before the present ones, while Gloo has not judged these.
     #[must_use]
-    pub fn with_previous_routes(self, undo: Option<Arc<Undo>>) -> Self {
-        Self { undo, ..self }
+    pub fn with_previous_routes(self, previous: Option<Arc<PreviousRoutes>>) -> Self {
+        Self { previous, ..self }
     }
 
-    /// Why the desired routes were put back.
+    /// Why the desired routes were rolled back.
     #[must_use]
     pub fn with_refused_routes(self, refused_routes: Option<Reason>) -> Self {
         Self { refused_routes, ..self }
@@ -132,8 +132,8 @@ impl Observation {
     }
 
     /// Objects of this service that nothing desires any more.
-    pub fn surplus(&self) -> &BTreeSet<ObjectId> {
-        &self.surplus
+    pub fn to_prune(&self) -> &BTreeSet<ObjectId> {
+        &self.to_prune
     }
 
     /// The service's objects, and those of others that it uses.
@@ -152,7 +152,7 @@ impl Observation {
     }
 
     /// Who gets the service's requests now; `None` when nobody does.
-    pub fn routes_in_force(&self) -> Option<&Shares> {
+    pub fn applied_routes(&self) -> Option<&Shares> {
         let routes = self.objects.iter().filter(|(id, facts)| id.is_route() && !facts.terminating);
         routes.filter_map(|(_, facts)| facts.shares()).next()
     }

@@ -40,7 +40,7 @@ fn rollout(pods: &Pods, seen: &Observation) -> Option<Reason> {
         _ => (Shortfall::Missing, false),
     };
     let Pods { version, selector, deployment, .. } = pods;
-    let in_force = seen.routes_in_force();
+    let applied = seen.applied_routes();
     Some(Reason::PodsNotReady(Box::new(PodsNotReady {
         deployment: deployment.clone(),
         version: version.clone(),
@@ -48,8 +48,8 @@ fn rollout(pods: &Pods, seen: &Observation) -> Option<Reason> {
         shortfall,
         has_failed,
         trouble: seen.pods.trouble(pods).cloned(),
-        share: in_force.map_or(0, |shares| shares.share(version)),
-        by_header: in_force.is_some_and(|shares| shares.is_header_target(version)),
+        share: applied.map_or(0, |shares| shares.share(version)),
+        by_header: applied.is_some_and(|shares| shares.is_header_target(version)),
     })))
 }
 
@@ -104,7 +104,7 @@ pub(super) fn unknown_to_proxies(
     desired: &Desired,
     seen: &Observation,
 ) -> Option<Step> {
-    seen.routes_in_force()?;
+    seen.applied_routes()?;
     let mut youngest = None;
     for need in needs {
         youngest = youngest.max(match need {

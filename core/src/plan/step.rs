@@ -12,7 +12,7 @@ pub enum Step {
     Route(Vec<Manifest>),
     /// Write the routes before again, because of what Gloo said about the new ones, or because it said
     /// nothing. What Gloo did not judge may be tried again when it judges again.
-    PutBack(Reason),
+    RollBack(Reason),
     /// Delete these.
     Delete(Vec<ObjectId>),
     /// Nothing can be done now.

@@ -73,7 +73,7 @@ fn routes(routed: &[(&str, u64)], verdict: Option<Verdict>) -> Facts {
     facts(Detail::Routes { verdict, shares: shares(routed) })
 }
 
-/// A cluster in which all these versions are healthy, and these routes are in force.
+/// A cluster in which all these versions are healthy, and these routes are applied.
 fn healthy(versions: &[&str], routed: Option<&[(&str, u64)]>) -> Observation {
     let mut objects = BTreeMap::new();
     let mut by_selector = BTreeMap::new();
@@ -182,7 +182,7 @@ fn nothing_goes_before_every_proxy_has_followed_a_late_verdict_or_a_late_deletio
     let routed = [("v2", 100)];
     let desired = service(&["v2"], &routed);
     let mut seen = healthy(&["v1", "v2"], Some(&routed));
-    seen.surplus = changed(&[&pods("v1").deployment]);
+    seen.to_prune = changed(&[&pods("v1").deployment]);
     assert!(matches!(plan(&desired, &seen)[..], [Step::Delete(_)]));
     seen.route_times.judged_at = at(99);
     let [Step::Await(wait), Step::Delete(_)] = &plan(&desired, &seen)[..] else { panic!() };
@@ -227,11 +227,11 @@ fn a_primary_that_takes_its_share_back_with_new_pods_only_waits_until_proxies_kn
 #[test]
 fn a_service_that_nothing_desires_loses_its_routes_first_and_the_rest_after_the_settle_time() {
     let mut seen = healthy(&["v1"], Some(&[("v1", 100)]));
-    seen.surplus = seen.objects.keys().cloned().collect();
+    seen.to_prune = seen.objects.keys().cloned().collect();
     let desired = Desired::default();
     let Step::Delete(first) = &plan(&desired, &seen)[0] else { panic!() };
     assert!(first.iter().all(ObjectId::is_route));
-    seen.surplus.retain(|id| !id.is_route());
+    seen.to_prune.retain(|id| !id.is_route());
     seen.route_times.changed_at = at(99);
     let [Step::Await(wait), Step::Delete(rest)] = &plan(&desired, &seen)[..] else { panic!() };
     assert_eq!(wait.until, Some(at(102)));
@@ -259,7 +259,7 @@ fn nothing_goes_that_may_answer_for_pods_that_have_just_come() {
     let routed = [("v2", 100)];
     let desired = service(&["v2"], &routed);
     let mut seen = healthy(&["v1", "v2"], Some(&routed));
-    seen.surplus = changed(&[&pods("v1").deployment]);
+    seen.to_prune = changed(&[&pods("v1").deployment]);
     seen.pods.addresses.insert("v2".into(), Some(at(98)));
     let [Step::Await(wait), Step::Delete(_)] = &plan(&desired, &seen)[..] else { panic!() };
     assert_eq!(wait.until, Some(at(102)));
@@ -273,7 +273,7 @@ fn routes_that_leave_an_upstream_that_falls_back_wait_for_every_version() {
     fails(&mut seen, "v2");
     assert!(matches!(plan(&desired, &seen)[0], Step::Route(_)));
     let shared = std::mem::take(&mut desired.upstreams);
-    seen.surplus = changed(&[shared[0].id()]);
+    seen.to_prune = changed(&[shared[0].id()]);
     assert!(is_await(&plan(&desired, &seen)[0]));
 }
 
@@ -303,41 +303,41 @@ fn routes_that_gloo_judges_worse_are_put_back_after_the_settle_time() {
     let mut seen = healthy(&["v1", "v2"], None);
     let rejected = Verdict::Rejected("no".into());
     seen.objects.insert(id.clone(), routes(&[("v1", 50), ("v2", 50)], Some(rejected)));
-    seen.undo = Some(Arc::new(Undo {
+    seen.previous = Some(Arc::new(PreviousRoutes {
         before: [(id.clone(), Some((desired.routes[0].clone(), Verdict::Accepted)))].into(),
     }));
-    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack(_)));
+    assert!(matches!(plan(&desired, &seen)[0], Step::RollBack(_)));
     seen.route_times.changed_at = at(99);
     assert!(is_await(&plan(&desired, &seen)[0]));
     // Those that are served stay where the others would lead to nobody.
     let warning = Verdict::Warning("hm".into());
     seen.route_times.changed_at = at(0);
     seen.objects.insert(id.clone(), routes(&[("v1", 50), ("v2", 50)], Some(warning)));
-    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack(_)));
+    assert!(matches!(plan(&desired, &seen)[0], Step::RollBack(_)));
     let v0 =
         json!({"single": {"upstream": {"name": "echo"}, "subset": {"values": {"version": "v0"}}}});
     let before = json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable",
         "metadata": {"name": "echo-routes", "labels": {SERVICE: "echo"}},
         "spec": {"routes": [{"matchers": [{"prefix": "/"}], "routeAction": v0}]}});
     let before = (Manifest::new(before).expect("complete"), Verdict::Accepted);
-    seen.undo = Some(Arc::new(Undo { before: [(id.clone(), Some(before))].into() }));
+    seen.previous = Some(Arc::new(PreviousRoutes { before: [(id.clone(), Some(before))].into() }));
     assert!(is_await(&plan(&desired, &seen)[0]));
     // Pods of no version that is known may be those that somebody else deploys, and of ours they are not.
     seen.pods.answering.insert(None);
-    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack(_)));
+    assert!(matches!(plan(&desired, &seen)[0], Step::RollBack(_)));
     let deployment = manifest("Deployment", "echo-v0").id().clone();
     let parked = facts(Detail::Deployment { replicas: 0, health: Health::Ready });
     seen.objects.insert(deployment, parked);
     assert!(is_await(&plan(&desired, &seen)[0]));
     seen.pods.answering.insert(Some("v0".into()));
-    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack(_)));
+    assert!(matches!(plan(&desired, &seen)[0], Step::RollBack(_)));
     // Without a verdict they stay until the deadline.
     seen.objects.insert(id.clone(), routes(&[("v1", 50), ("v2", 50)], None));
     assert!(is_await(&plan(&desired, &seen)[0]));
     seen.overdue = Some(Subject::Object(id.clone()));
-    assert!(matches!(plan(&desired, &seen)[0], Step::PutBack(_)));
-    // Once put back they are not tried again.
-    seen.undo = None;
+    assert!(matches!(plan(&desired, &seen)[0], Step::RollBack(_)));
+    // Once rolled back they are not tried again.
+    seen.previous = None;
     seen.changed = changed(&[&id]);
     seen.refused_routes = Some(Reason::UpstreamMissing(id.clone()));
     assert!(is_await(&plan(&desired, &seen)[0]));
@@ -366,7 +366,7 @@ proptest! {
         };
         seen.changed = pick(desired.manifests().map(|m| m.id().clone()).collect(), &differs);
         let old = ["Deployment", "Upstream", "RouteTable", "VirtualService"];
-        seen.surplus = pick(old.iter().map(|kind| manifest(kind, "old").id().clone()).collect(), &left_over);
+        seen.to_prune = pick(old.iter().map(|kind| manifest(kind, "old").id().clone()).collect(), &left_over);
         let steps = plan(&desired, &seen);
 
         let route = steps.iter().position(|step| matches!(step, Step::Route(_)));
@@ -383,9 +383,9 @@ proptest! {
         }
         // A version that gets more than before is ready, or is waited for before the routes.
         if let Some(route) = route {
-            let in_force = has_routes.then(|| shares(&before));
+            let applied = has_routes.then(|| shares(&before));
             for (version, new) in desired.shares.iter() {
-                let old = in_force.as_ref().map_or(0, |shares| shares.share(version));
+                let old = applied.as_ref().map_or(0, |shares| shares.share(version));
                 if new > old && !seen.pods.addresses.contains_key(version) {
                     prop_assert!(steps[..route].iter().any(is_await));
                 }
@@ -402,6 +402,6 @@ proptest! {
             Step::Delete(ids) => ids.clone(),
             _ => Vec::new(),
         }).collect();
-        prop_assert_eq!(deleted, seen.surplus);
+        prop_assert_eq!(deleted, seen.to_prune);
     }
 }

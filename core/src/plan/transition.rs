@@ -12,18 +12,18 @@ use crate::traffic::Shares;
 
 /// Why going from what is seen to what is desired would drop requests.
 pub fn objection(desired: &Desired, seen: &Observation) -> Option<UnsafeChange> {
-    let in_force = seen.routes_in_force()?;
+    let applied = seen.applied_routes()?;
     let mut pods = desired.routed.iter().filter_map(|backend| match backend {
         Backend::Pods(pods) => Some(pods),
         Backend::Upstream(_) => None,
     });
-    pods.find_map(|pods| handed_over(pods, seen).or_else(|| parked(pods, desired, in_force, seen)))
+    pods.find_map(|pods| handed_over(pods, seen).or_else(|| parked(pods, desired, applied, seen)))
         .or_else(|| desired.workloads.iter().find_map(|manifest| port_change(manifest, seen)))
 }
 
 fn handed_over(pods: &Pods, seen: &Observation) -> Option<UnsafeChange> {
     let deployment = &pods.deployment;
-    let goes = !pods.ours && seen.surplus.contains(deployment);
+    let goes = !pods.ours && seen.to_prune.contains(deployment);
     goes.then(|| UnsafeChange::HandedOver(deployment.clone()))
 }
 
@@ -32,7 +32,7 @@ fn handed_over(pods: &Pods, seen: &Observation) -> Option<UnsafeChange> {
 fn parked(
     pods: &Pods,
     desired: &Desired,
-    in_force: &Shares,
+    applied: &Shares,
     seen: &Observation,
 ) -> Option<UnsafeChange> {
     let version = &pods.version;
@@ -46,9 +46,9 @@ fn parked(
         id.is_none_or(|id| !seen.objects.contains_key(&id) || asks_for_pods(&id))
     };
     // Whoever is in the Endpoints may answer, also pods that somebody else runs.
-    let stops = in_force.leads_elsewhere()
+    let stops = applied.leads_elsewhere()
         || !seen.pods.addresses().is_empty()
-        || in_force.used().any(has_pods);
+        || applied.used().any(has_pods);
     let others_answer = desired.routed.iter().any(|backend| match backend {
         Backend::Pods(other) => other.version != *version && asks_for_pods(&other.deployment),
         Backend::Upstream(_) => true,

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use gloo::{Finding, Gravity, ObjectRef, State};
+use gloo::{Finding, ObjectRef, Severity, State};
 
 use super::change::Change;
 use super::change::is_route;
-use super::harm::on_one_line;
-use super::situation::Situation;
+use super::regressions::on_one_line;
+use super::translated_cluster::TranslatedCluster;
 use crate::kind::Kind;
 use crate::reason::Blocker;
 
@@ -72,46 +72,46 @@ impl fmt::Display for Broken {
 }
 
 /// Everything that is wrong, sorted.
-pub(super) fn list(situation: &Situation) -> Vec<Broken> {
-    let undecodable = situation.snapshot.undecodable().into_iter().map(|(object, words)| Broken {
+pub(super) fn list(translated: &TranslatedCluster) -> Vec<Broken> {
+    let undecodable = translated.snapshot.undecodable().into_iter().map(|(object, words)| Broken {
         blocks: Blocks::Kind(object.kind.clone()),
         rule: Rule::Undecodable,
         words: words.to_owned(),
         object,
     });
-    let findings = situation.translation.findings.iter().map(|it| broken(situation, it));
+    let findings = translated.translation.findings.iter().map(|it| broken(translated, it));
     let mut all: Vec<Broken> = undecodable.chain(findings).collect();
     all.sort();
     all.dedup();
     all
 }
 
-fn broken(situation: &Situation, finding: &Finding) -> Broken {
-    let (rule, blocks) = match (finding.gravity, Kind::of_reference(&finding.object)) {
-        (Gravity::Warning, _) => (Rule::Warning, Blocks::Nothing),
-        (Gravity::RouteError, _) => (Rule::RouteError, Blocks::Nothing),
-        (Gravity::Refused, _) => (Rule::Refused, Blocks::EveryRoute),
-        (Gravity::Rejected, Some(Kind::Gateway)) => (Rule::Rejected, Blocks::EveryRoute),
-        (Gravity::Rejected, Some(Kind::VirtualService)) => {
+fn broken(translated: &TranslatedCluster, finding: &Finding) -> Broken {
+    let (rule, blocks) = match (finding.severity, Kind::of_reference(&finding.object)) {
+        (Severity::Warning, _) => (Rule::Warning, Blocks::Nothing),
+        (Severity::RouteError, _) => (Rule::RouteError, Blocks::Nothing),
+        (Severity::Refused, _) => (Rule::Refused, Blocks::EveryRoute),
+        (Severity::Rejected, Some(Kind::Gateway)) => (Rule::Rejected, Blocks::EveryRoute),
+        (Severity::Rejected, Some(Kind::VirtualService)) => {
             let object = ObjectRef::clone(&finding.object);
             (Rule::Rejected, Blocks::VirtualServices(vec![object]))
         }
-        (Gravity::Rejected, Some(Kind::RouteTable)) => {
+        (Severity::Rejected, Some(Kind::RouteTable)) => {
             let reported: BTreeSet<&ObjectRef> =
-                situation.translation.reported_on(finding).collect();
-            let hosts = rejected(situation).map(|(host, _)| host);
+                translated.translation.reported_on(finding).collect();
+            let hosts = rejected(translated).map(|(host, _)| host);
             let hosts = hosts.filter(|host| reported.contains(host)).cloned().collect();
             (Rule::Rejected, Blocks::VirtualServices(hosts))
         }
-        (Gravity::Rejected, _) => (Rule::Rejected, Blocks::Nothing),
+        (Severity::Rejected, _) => (Rule::Rejected, Blocks::Nothing),
     };
     let object = ObjectRef::clone(&finding.object);
     Broken { object, rule, words: on_one_line(&finding.words), blocks }
 }
 
 /// The VirtualServices that Gloo rejects, and why.
-fn rejected(situation: &Situation) -> impl Iterator<Item = (&ObjectRef, &str)> {
-    let statuses = situation.translation.statuses.iter();
+fn rejected(translated: &TranslatedCluster) -> impl Iterator<Item = (&ObjectRef, &str)> {
+    let statuses = translated.translation.statuses.iter();
     let statuses = statuses.filter(|(object, status)| {
         let kind = Kind::of_reference(object);
         kind == Some(Kind::VirtualService) && status.state == State::Rejected
@@ -122,10 +122,14 @@ fn rejected(situation: &Situation) -> impl Iterator<Item = (&ObjectRef, &str)> {
 /// Why what the change does to routes and Upstreams would not reach Envoy.
 ///
 /// A mistake that the change itself puts right does not count: `last` is the cluster after it.
-pub(super) fn blocking(base: &Situation, last: &Situation, change: &Change) -> Option<Blocker> {
+pub(super) fn blocking(
+    base: &TranslatedCluster,
+    last: &TranslatedCluster,
+    change: &Change,
+) -> Option<Blocker> {
     let altered: Vec<&ObjectRef> =
         change.own().filter(|it| !last.snapshot.agrees(&base.snapshot, it)).collect();
-    let deletes = !change.surplus.is_empty();
+    let deletes = !change.to_prune.is_empty();
     let alters = |kind: &str| altered.iter().any(|object| object.kind == kind);
     let has_status =
         |object: &ObjectRef| Kind::of_reference(object).is_some_and(Kind::has_gloo_status);
@@ -140,9 +144,9 @@ pub(super) fn blocking(base: &Situation, last: &Situation, change: &Change) -> O
     }
     let findings = &last.translation.findings;
     let frozen = findings.iter().find(|finding| {
-        let gateway = finding.gravity == Gravity::Rejected
+        let gateway = finding.severity == Severity::Rejected
             && Kind::of_reference(&finding.object) == Some(Kind::Gateway);
-        finding.gravity == Gravity::Refused || gateway
+        finding.severity == Severity::Refused || gateway
     });
     if let Some(finding) = frozen {
         let (object, words) = (Arc::clone(&finding.object), on_one_line(&finding.words));
@@ -153,7 +157,12 @@ pub(super) fn blocking(base: &Situation, last: &Situation, change: &Change) -> O
 }
 
 /// Whether the VirtualService has routes of this change, now or then, or is one of its objects.
-fn serves(base: &Situation, last: &Situation, host: &ObjectRef, change: &Change) -> bool {
+fn serves(
+    base: &TranslatedCluster,
+    last: &TranslatedCluster,
+    host: &ObjectRef,
+    change: &Change,
+) -> bool {
     let own: Vec<&ObjectRef> = change.own().collect();
     let hosts = base.translation.desired.iter().chain(&last.translation.desired);
     let mut routes = hosts.filter(|it| *it.holder == *host).flat_map(|host| &host.routes);

@@ -15,7 +15,7 @@ pub struct Change {
     /// Whose it is.
     pub service: String,
     /// Objects of the service that nothing desires any more, of any kind.
-    pub surplus: BTreeSet<ObjectId>,
+    pub to_prune: BTreeSet<ObjectId>,
     /// Whether warnings about the change's own new objects are all right.
     pub tolerates_warnings: bool,
     /// What it writes and routing rests on, in the order in which it is written.
@@ -30,16 +30,16 @@ pub struct Change {
 
 impl Change {
     /// The change that makes a service what it should be, and takes away what is too much.
-    pub fn new(service: &str, desired: &Desired, surplus: &BTreeSet<ObjectId>) -> Self {
+    pub fn new(service: &str, desired: &Desired, to_prune: &BTreeSet<ObjectId>) -> Self {
         let (mut written, mut decoded) = (Vec::new(), Snapshot::default());
         for manifest in desired.manifests().filter(|manifest| manifest.id().is_routing()) {
             written.push(reference(manifest.id()));
             decoded.upsert(manifest.object());
         }
-        let deleted = surplus.iter().filter(|id| id.is_routing()).map(reference);
+        let deleted = to_prune.iter().filter(|id| id.is_routing()).map(reference);
         Self {
             service: service.to_owned(),
-            surplus: surplus.clone(),
+            to_prune: to_prune.clone(),
             tolerates_warnings: desired.tolerates_warnings,
             written,
             decoded,
@@ -81,9 +81,9 @@ mod tests {
             let object = json!({"apiVersion": api_version, "kind": "Service",
                 "metadata": {"name": "echo", "namespace": "echo"}});
             let manifest = Manifest::new(object).expect("complete");
-            let surplus = [manifest.id().clone()].into();
+            let to_prune = [manifest.id().clone()].into();
             let desired = Desired { workloads: vec![manifest], ..Desired::default() };
-            Change::new("platform", &desired, &surplus).own().count()
+            Change::new("platform", &desired, &to_prune).own().count()
         };
         assert_eq!((own("v1"), own("serving.knative.dev/v1")), (2, 0));
     }

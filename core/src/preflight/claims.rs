@@ -1,24 +1,28 @@
 //! Requests, and the routes and domains that claim them.
 //!
 //! Judged by the virtual hosts that the objects ask for, whether Gloo and Envoy take them at the
-//! moment or not: a stranger's mistake hides none of ours.
+//! moment or not: another owner's mistake hides none of ours.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use gloo::config::{Match, PathMatch, Route, VirtualHost};
-use gloo::{Finding, Gravity, ObjectRef, Translation};
+use gloo::{Finding, ObjectRef, Severity, Translation};
 
-use super::blame::Owners;
 use super::change::Change;
 use super::overlap::{covers, meet, pairs, takes_from};
-use super::situation::Situation;
+use super::ownership::Owners;
+use super::translated_cluster::TranslatedCluster;
 use crate::reason::{Conflict, Refusal};
 
 /// # Errors
-/// Requests of one that another would get, a stranger's route that would go or be answered otherwise,
+/// Requests of one that another would get, another owner's route that would go or be answered otherwise,
 /// and a route of ours that none would reach.
-pub(super) fn check(base: &Situation, stage: &Situation, owners: &Owners) -> Result<(), Refusal> {
+pub(super) fn check(
+    base: &TranslatedCluster,
+    stage: &TranslatedCluster,
+    owners: &Owners,
+) -> Result<(), Refusal> {
     let mended = mended(base, stage);
     let (before, after) = (&base.translation, &stage.translation);
     let known = by_name(before.desired.iter().map(|host| &**host));
@@ -53,14 +57,14 @@ fn by_name<'a>(hosts: impl Iterator<Item = &'a VirtualHost>) -> HashMap<&'a str,
 }
 
 /// Objects with a mistake that is gone: their routes may come to be what is written.
-fn mended(base: &Situation, stage: &Situation) -> HashSet<Arc<ObjectRef>> {
+fn mended(base: &TranslatedCluster, stage: &TranslatedCluster) -> HashSet<Arc<ObjectRef>> {
     let after: HashSet<&Finding> = stage.translation.findings.iter().collect();
     let before = base.translation.findings.iter();
-    let gone = before.filter(|it| it.gravity < Gravity::Rejected && !after.contains(it));
+    let gone = before.filter(|it| it.severity < Severity::Rejected && !after.contains(it));
     gone.map(|finding| Arc::clone(&finding.object)).collect()
 }
 
-/// Compares the routes of strangers in a stranger's virtual host.
+/// Compares the routes of others in another owner's virtual host.
 fn unchanged(
     before: &VirtualHost,
     after: &VirtualHost,
@@ -190,7 +194,7 @@ fn conflict(host: &VirtualHost, ours: &Route, theirs: &Route, ours_is_first: boo
     })
 }
 
-/// A domain of ours that a stranger's wildcard has covered so far. `*` is for whatever nobody claims.
+/// A domain of ours that another owner's wildcard has covered so far. `*` is for whatever nobody claims.
 fn domains(
     before: Option<&VirtualHost>,
     host: &VirtualHost,
@@ -228,15 +232,15 @@ fn is_below(domain: &str, wildcard: &str) -> bool {
 }
 
 /// # Errors
-/// A table that would reach nobody any more: of a service that has routes still, or a stranger's.
+/// A table that would reach nobody any more: of a service that has routes still, or another owner's.
 pub(super) fn served(
-    base: &Situation,
-    last: &Situation,
+    base: &TranslatedCluster,
+    last: &TranslatedCluster,
     changes: &[Arc<Change>],
     owners: &Owners,
 ) -> Result<(), Refusal> {
-    let holders = |situation: &'_ Situation| -> HashSet<Arc<ObjectRef>> {
-        let routes = situation.translation.desired.iter().flat_map(|host| &host.routes);
+    let holders = |translated: &'_ TranslatedCluster| -> HashSet<Arc<ObjectRef>> {
+        let routes = translated.translation.desired.iter().flat_map(|host| &host.routes);
         routes.map(|route| Arc::clone(&route.holder)).collect()
     };
     let (before, after) = (holders(base), holders(last));
@@ -262,7 +266,11 @@ pub(super) fn served(
 /// # Errors
 /// Requests or a domain that one of several changes gives up and another takes: each may be written
 /// first, so they cannot go together.
-pub(super) fn leaving(base: &Situation, last: &Situation, owners: &Owners) -> Result<(), Refusal> {
+pub(super) fn leaving(
+    base: &TranslatedCluster,
+    last: &TranslatedCluster,
+    owners: &Owners,
+) -> Result<(), Refusal> {
     let known = by_name(base.translation.desired.iter().map(|host| &**host));
     let mut left: HashMap<&str, usize> = HashMap::new();
     let now = by_name(last.translation.desired.iter().map(|host| &**host));

@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use gloo::api::Route;
-use gloo::{Gravity, ObjectRef, Snapshot};
+use gloo::{ObjectRef, Severity, Snapshot};
 
 use super::change::Change;
-use super::situation::{Situation, under_way};
+use super::translated_cluster::{TranslatedCluster, under_way};
 use crate::kind::Kind;
 
 /// Cuts the changes, in their order, into runs of independent ones.
 pub(super) fn independent<'a>(
-    live: &Situation,
+    live: &TranslatedCluster,
     changes: &'a [Arc<Change>],
 ) -> Vec<&'a [Arc<Change>]> {
     let coming = under_way(&live.snapshot, changes);
@@ -21,27 +21,27 @@ pub(super) fn independent<'a>(
     let mut runs = Vec::new();
     let (mut start, mut run) = (0, Run::default());
     for (at, change) in changes.iter().enumerate() {
-        let traits = Traits::of(change, &live.snapshot, &coming, &broken);
-        if at > start && !run.takes(&traits) {
+        let footprint = Footprint::of(change, &live.snapshot, &coming, &broken);
+        if at > start && !run.takes(&footprint) {
             runs.push(&changes[start..at]);
             (start, run) = (at, Run::default());
         }
-        run.add(traits);
+        run.add(footprint);
     }
     runs.extend((start < changes.len()).then(|| &changes[start..]));
     runs
 }
 
 /// Objects whose repair others may be waiting for.
-fn broken(live: &Situation) -> HashSet<ObjectRef> {
+fn broken(live: &TranslatedCluster) -> HashSet<ObjectRef> {
     let undecodable = live.snapshot.undecodable().into_iter().map(|(object, _)| object);
     let findings = live.translation.findings.iter();
-    let grave = findings.filter(|finding| finding.gravity >= Gravity::Rejected);
+    let grave = findings.filter(|finding| finding.severity >= Severity::Rejected);
     undecodable.chain(grave.map(|finding| ObjectRef::clone(&finding.object))).collect()
 }
 
 /// What a change has to do with others.
-struct Traits {
+struct Footprint {
     /// What it writes or deletes.
     objects: Vec<ObjectRef>,
     /// What it relies on, now and then.
@@ -57,7 +57,7 @@ struct Traits {
     removes: bool,
 }
 
-impl Traits {
+impl Footprint {
     fn of(
         change: &Change,
         live: &Snapshot,
@@ -148,7 +148,7 @@ struct Run {
 }
 
 impl Run {
-    fn takes(&self, other: &Traits) -> bool {
+    fn takes(&self, other: &Footprint) -> bool {
         let touches =
             other.objects.iter().any(|it| self.objects.contains(it) || self.uses.contains(it))
                 || other.uses.iter().any(|it| self.objects.contains(it));
@@ -158,7 +158,7 @@ impl Run {
         !(self.alone || other.alone || touches || moves || meets)
     }
 
-    fn add(&mut self, other: Traits) {
+    fn add(&mut self, other: Footprint) {
         self.objects.extend(other.objects);
         self.uses.extend(other.uses);
         self.alone |= other.alone;

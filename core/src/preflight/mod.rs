@@ -8,16 +8,16 @@
 //! A change may count on what is there, and must beware of what is coming: it is tried on the live
 //! cluster alone, and on the cluster with everything that was admitted before it.
 
-mod blame;
 mod broken;
 mod change;
 mod claims;
-mod foresight;
+mod expected_changes;
 mod group;
-mod harm;
 mod overlap;
+mod ownership;
+mod regressions;
 mod sharing;
-mod situation;
+mod translated_cluster;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
@@ -26,12 +26,12 @@ use gloo::{Memory, ObjectRef, Snapshot, State};
 
 use crate::object::ObjectId;
 use crate::reason::{Blocker, Refusal};
-use blame::Owners;
-use situation::{Situation, Stages};
+use ownership::Owners;
+use translated_cluster::{Stages, TranslatedCluster};
 
 pub use broken::{Blocks, Broken, Rule};
 pub use change::Change;
-pub use foresight::foreseen;
+pub use expected_changes::are_expected;
 
 /// What is known about a change that harms nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct Prediction {
 /// yet. Copies share both.
 #[derive(Clone, Debug)]
 pub struct Baseline {
-    live: Arc<Situation>,
+    live: Arc<TranslatedCluster>,
     ahead: Option<Ahead>,
 }
 
@@ -61,7 +61,7 @@ struct Ahead {
     /// Who is about to delete what.
     leaving: Arc<BTreeMap<ObjectRef, String>>,
     /// Read when first asked for.
-    situation: Arc<OnceLock<Situation>>,
+    translated: Arc<OnceLock<TranslatedCluster>>,
 }
 
 impl Ahead {
@@ -70,7 +70,7 @@ impl Ahead {
         if self.leaving.is_empty() {
             return Ok(());
         }
-        let coming = situation::under_way(live, changes);
+        let coming = translated_cluster::under_way(live, changes);
         for change in changes {
             for object in &change.written {
                 for used in coming.uses(object) {
@@ -89,7 +89,7 @@ impl Ahead {
 impl Baseline {
     /// The live cluster: every object of [`Snapshot::ROUTING`].
     pub fn new(live: Snapshot) -> Self {
-        Self { live: Arc::new(Situation::read(live, &Memory::default())), ahead: None }
+        Self { live: Arc::new(TranslatedCluster::read(live, &Memory::default())), ahead: None }
     }
 
     /// The live cluster some time later. What Gloo and Envoy remember is taken along: a virtual host
@@ -97,7 +97,7 @@ impl Baseline {
     #[must_use]
     pub fn follow(&self, live: Snapshot) -> Self {
         let memory = &self.live.translation.memory;
-        Self { live: Arc::new(Situation::read(live, memory)), ahead: None }
+        Self { live: Arc::new(TranslatedCluster::read(live, memory)), ahead: None }
     }
 
     /// The same with changes that were admitted and are not to be seen in the live objects yet. What
@@ -110,18 +110,18 @@ impl Baseline {
             }
             None => (&self.live.snapshot, BTreeMap::new(), BTreeMap::new()),
         };
-        let snapshot = situation::under_way(base, changes);
+        let snapshot = translated_cluster::under_way(base, changes);
         for change in changes {
             let of_service = |object: &ObjectRef| (object.clone(), change.service.clone());
             writers.extend(change.own().map(of_service));
             leaving.extend(change.deleted.iter().map(of_service));
         }
-        let situation = match &self.ahead {
-            Some(ahead) if snapshot.is(base) => Arc::clone(&ahead.situation),
+        let translated = match &self.ahead {
+            Some(ahead) if snapshot.is(base) => Arc::clone(&ahead.translated),
             _ => Arc::default(),
         };
         let (writers, leaving) = (Arc::new(writers), Arc::new(leaving));
-        let ahead = Ahead { snapshot, writers, leaving, situation };
+        let ahead = Ahead { snapshot, writers, leaving, translated };
         Self { live: Arc::clone(&self.live), ahead: Some(ahead) }
     }
 
@@ -175,8 +175,9 @@ impl Baseline {
         ahead.keeps_what_is_used(&self.live.snapshot, changes)?;
         if !ahead.snapshot.is(&self.live.snapshot) {
             let memory = &self.live.translation.memory;
-            let coming =
-                ahead.situation.get_or_init(|| Situation::read(ahead.snapshot.clone(), memory));
+            let coming = ahead
+                .translated
+                .get_or_init(|| TranslatedCluster::read(ahead.snapshot.clone(), memory));
             examine(coming, changes, &owners)?;
         }
         Ok(predictions)
@@ -185,14 +186,14 @@ impl Baseline {
 
 /// Compares the cluster at every stage of the changes with the cluster without them.
 fn examine(
-    base: &Situation,
+    base: &TranslatedCluster,
     changes: &[Arc<Change>],
     owners: &Owners,
 ) -> Result<Vec<Prediction>, Refusal> {
     let stages = Stages::of(base, changes);
     for stage in stages.each() {
-        harm::undecodable(stage, owners)?;
-        harm::findings(base, stage, changes, owners)?;
+        regressions::undecodable(stage, owners)?;
+        regressions::findings(base, stage, changes, owners)?;
         sharing::check(base, stage, owners)?;
     }
     let routed = [&stages.routed, &stages.done].into_iter().flatten();

@@ -6,7 +6,7 @@ use gloo::config::{HeaderMatch, Match, PathMatch, Route, ValueMatch};
 
 /// How the paths of one matcher lie to those of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lie {
+enum PathRelation {
     /// None in common.
     Apart,
     /// All of them are the other's too, and the other has more.
@@ -19,12 +19,12 @@ enum Lie {
 ///
 /// A longer path has the better claim: it carves its requests out of a shorter one.
 pub(super) fn takes_from(first: &Match, second: &Match) -> bool {
-    lie(first, second) == Lie::Across && !exclude(first, second)
+    relation(first, second) == PathRelation::Across && !exclude(first, second)
 }
 
 /// Whether there may be requests that both take.
 pub(super) fn meet(first: &Match, second: &Match) -> bool {
-    lie(first, second) != Lie::Apart && !exclude(first, second)
+    relation(first, second) != PathRelation::Apart && !exclude(first, second)
 }
 
 /// True when every request that `second` takes is taken by `first`, as far as can be told.
@@ -42,12 +42,12 @@ pub(super) fn covers(first: &Match, second: &Match) -> bool {
         && first.query.iter().all(|query| second.query.contains(query))
 }
 
-fn lie(first: &Match, second: &Match) -> Lie {
+fn relation(first: &Match, second: &Match) -> PathRelation {
     use PathMatch::{Connect, Exact, Prefix, Regex};
-    let (Some(one), Some(other)) = (&first.path, &second.path) else { return Lie::Apart };
+    let (Some(one), Some(other)) = (&first.path, &second.path) else { return PathRelation::Apart };
     match (one, other) {
-        (Connect, Connect) => return Lie::Across,
-        (Connect, _) | (_, Connect) => return Lie::Apart,
+        (Connect, Connect) => return PathRelation::Across,
+        (Connect, _) | (_, Connect) => return PathRelation::Apart,
         _ => {}
     }
     let blind = [first, second].iter().any(|it| it.case_sensitive == Some(false));
@@ -66,9 +66,9 @@ fn lie(first: &Match, second: &Match) -> Lie {
         _ => !(a.starts_with(&b) || b.starts_with(&a)),
     };
     match other {
-        _ if apart => Lie::Apart,
-        Prefix(_) if longer => Lie::Within,
-        _ => Lie::Across,
+        _ if apart => PathRelation::Apart,
+        Prefix(_) if longer => PathRelation::Within,
+        _ => PathRelation::Across,
     }
 }
 

@@ -7,15 +7,19 @@ use gloo::api::{FallbackPolicy, StaticUpstream, UpstreamSpec};
 use gloo::config::{Action, Route, Target};
 use gloo::{ObjectRef, ResourceRef, ServiceSpec};
 
-use super::blame::Owners;
-use super::situation::Situation;
+use super::ownership::Owners;
+use super::translated_cluster::TranslatedCluster;
 use crate::kind::Kind;
 use crate::reason::Refusal;
 
 /// # Errors
-/// An Upstream or Service of ours that would become something else for a stranger who uses it, and an
+/// An Upstream or Service of ours that would become something else for another owner who uses it, and an
 /// Upstream of ours that names a port its Service does not have.
-pub(super) fn check(base: &Situation, stage: &Situation, owners: &Owners) -> Result<(), Refusal> {
+pub(super) fn check(
+    base: &TranslatedCluster,
+    stage: &TranslatedCluster,
+    owners: &Owners,
+) -> Result<(), Refusal> {
     let changed = owners.objects().map(|(object, _)| object);
     let changed = changed.filter(|object| !stage.snapshot.agrees(&base.snapshot, object));
     let (mut upstreams, mut services) = (Vec::new(), Vec::new());
@@ -34,7 +38,7 @@ pub(super) fn check(base: &Situation, stage: &Situation, owners: &Owners) -> Res
     of_services(&services, base, stage, owners)
 }
 
-fn port(object: &ObjectRef, stage: &Situation) -> Result<(), Refusal> {
+fn port(object: &ObjectRef, stage: &TranslatedCluster) -> Result<(), Refusal> {
     let spec = stage.snapshot.upstream(&object.resource());
     let Some(kube) = spec.and_then(|spec| spec.kube.as_ref()) else { return Ok(()) };
     let reference = ResourceRef::new(&kube.service_namespace, &kube.service_name);
@@ -54,8 +58,8 @@ type Versions<'a> = (&'a ObjectRef, &'a UpstreamSpec, &'a UpstreamSpec);
 
 fn of_upstreams(
     changed: &[&ObjectRef],
-    base: &Situation,
-    stage: &Situation,
+    base: &TranslatedCluster,
+    stage: &TranslatedCluster,
     owners: &Owners,
 ) -> Result<(), Refusal> {
     let versions = changed.iter().filter_map(|object| {
@@ -124,8 +128,8 @@ fn share(
 
 fn of_services(
     changed: &[&ObjectRef],
-    base: &Situation,
-    stage: &Situation,
+    base: &TranslatedCluster,
+    stage: &TranslatedCluster,
     owners: &Owners,
 ) -> Result<(), Refusal> {
     if changed.is_empty() {

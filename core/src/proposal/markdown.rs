@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::text::{compared, headline};
 use super::{Proposal, ServiceProposal, Verdict};
 use crate::reason::Hinted;
-use crate::sanitize::harmless;
+use crate::sanitize::sanitize;
 use crate::tree::short;
 
 /// By this a job finds the comment that it wrote before, to write it anew.
@@ -73,7 +73,7 @@ fn of_service(out: &mut String, service: &ServiceProposal) {
 fn differences(out: &mut String, service: &ServiceProposal) {
     for object in &service.objects {
         let fence = fence(&object.diff);
-        let lines: Vec<_> = object.diff.lines().map(harmless).collect();
+        let lines: Vec<_> = object.diff.lines().map(sanitize).collect();
         let block = format!(
             "<details><summary>{}</summary>\n\n{fence}diff\n{}\n{fence}\n\n</details>\n\n",
             plain(&object.object),
@@ -96,7 +96,7 @@ fn fence(text: &str) -> String {
 
 /// Text that others chose, as code: it can be neither Markdown nor HTML, nor mention anybody.
 fn code(text: &str) -> String {
-    let text = harmless(text);
+    let text = sanitize(text);
     let mut runs = text.split(|sign| sign != '`').map(str::len).collect::<Vec<_>>();
     runs.sort_unstable();
     let ticks = "`".repeat(runs.last().copied().unwrap_or(0) + 1);
@@ -111,6 +111,6 @@ fn cell(text: &str) -> String {
 
 /// Text of ours around names that were checked.
 fn plain(text: &str) -> String {
-    let text = harmless(text);
+    let text = sanitize(text);
     text.replace('&', "&amp;").replace('<', "&lt;").replace('@', "&#64;")
 }

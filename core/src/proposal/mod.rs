@@ -44,7 +44,7 @@ pub struct Proposal {
     pub head: String,
     /// The gravest verdict.
     pub verdict: Verdict,
-    /// What is wrong with the repository as a whole: then nothing of it is taken up.
+    /// What is wrong with the repository as a whole: then nothing of it is accepted.
     #[serde(serialize_with = "as_lines")]
     pub problems: Vec<Advice>,
     /// What would change, by service; `platform` is the platform's objects.
@@ -104,7 +104,7 @@ pub enum Verdict {
     New,
     /// Onward in the rollout.
     Advance,
-    /// The way back.
+    /// The rollback.
     Rollback,
     /// Neither: another canary in the middle of a rollout, or a primary that was never the canary.
     Jump,
@@ -201,15 +201,15 @@ impl Judgement {
     }
 }
 
-fn change(job: &Job, surplus: &BTreeSet<ObjectId>) -> Arc<Change> {
-    Arc::new(Change::new(&job.service, &job.desired, surplus))
+fn change(job: &Job, to_prune: &BTreeSet<ObjectId>) -> Arc<Change> {
+    Arc::new(Change::new(&job.service, &job.desired, to_prune))
 }
 
 /// One service before and after.
 struct Pair {
     before: Option<Job>,
     after: Job,
-    surplus: BTreeSet<ObjectId>,
+    to_prune: BTreeSet<ObjectId>,
 }
 
 fn compare(before: &Expected, after: &Expected) -> Vec<ServiceProposal> {
@@ -220,8 +220,8 @@ fn compare(before: &Expected, after: &Expected) -> Vec<ServiceProposal> {
     for name in names.iter().filter(|name| !invalid.contains(**name)) {
         let old = before.job(name).cloned();
         let new = after.job(name).cloned().unwrap_or_else(|| Job::farewell(name));
-        let surplus = surplus(old.as_ref(), &new);
-        pairs.push(Pair { before: old, after: new, surplus });
+        let to_prune = to_prune(old.as_ref(), &new);
+        pairs.push(Pair { before: old, after: new, to_prune });
     }
     pairs.retain(changes);
     let refused = judge(before, after, &pairs);
@@ -250,7 +250,7 @@ fn changes(pair: &Pair) -> bool {
     }
 }
 
-fn surplus(before: Option<&Job>, after: &Job) -> BTreeSet<ObjectId> {
+fn to_prune(before: Option<&Job>, after: &Job) -> BTreeSet<ObjectId> {
     let stays: BTreeSet<&ObjectId> = after.desired.manifests().map(Manifest::id).collect();
     let is_kept =
         |manifest: &&Manifest| after.respects_keep() && crate::labels::is_kept(manifest.object());
@@ -272,7 +272,7 @@ fn judge(before: &Expected, after: &Expected, pairs: &[Pair]) -> BTreeMap<String
             base.upsert(&expected::elsewhere(&upstream));
         }
     }
-    let changes: Vec<_> = pairs.iter().map(|pair| change(&pair.after, &pair.surplus)).collect();
+    let changes: Vec<_> = pairs.iter().map(|pair| change(&pair.after, &pair.to_prune)).collect();
     let verdicts = Baseline::new(base).check(&changes);
     let verdicts = pairs.iter().zip(verdicts);
     let refused =
@@ -364,7 +364,7 @@ fn objects(pair: &Pair) -> Vec<ObjectDiff> {
         manifests.map(|manifest| (manifest.id().clone(), manifest.clone())).collect()
     };
     let (old, new) = (of(pair.before.as_ref()), of(Some(&pair.after)));
-    let ids: BTreeSet<&ObjectId> = new.keys().chain(&pair.surplus).collect();
+    let ids: BTreeSet<&ObjectId> = new.keys().chain(&pair.to_prune).collect();
     let mut diffs = Vec::new();
     for id in ids {
         let text =

@@ -13,12 +13,13 @@ use crate::plan::{Backend, Job, LivePods, Observation, Pods, Step, plan};
 use crate::render::DEFAULT_INSTANCE;
 use crate::values::Settings;
 
-const UNDO: &str = ", and put the previous routes back if Gloo likes the new ones less";
+const UNDO: &str =
+    ", and roll back to the previous routes if Gloo's status of the new ones is worse";
 
 /// One step in words.
 #[derive(PartialEq)]
 enum Line {
-    /// Routes that take the place of others, to which there is a way back.
+    /// Routes that take the place of others, that can be rolled back.
     NewRoutes(String),
     /// Something else that is written or deleted.
     Change(String),
@@ -52,7 +53,7 @@ pub(super) fn steps(before: Option<&Job>, after: &Job, settings: &Settings) -> V
             Step::Await(wait) => {
                 Line::Wait(format!("wait until {} is ready", wait.reason.subject()))
             }
-            Step::PutBack(_) => continue,
+            Step::RollBack(_) => continue,
         };
         if !lines.contains(&line) {
             lines.push(line);
@@ -72,7 +73,7 @@ fn names<'a>(ids: impl Iterator<Item = &'a ObjectId>) -> String {
     ids.map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// What is seen of a service that is in force and healthy, by the eyes of who wants something else.
+/// What is seen of a service that is applied and healthy, by the eyes of who wants something else.
 fn observation(before: Option<&Job>, after: &Job, settings: &Settings) -> Observation {
     let gloo = &settings.gloo_namespace;
     let manifests = || before.into_iter().flat_map(|job| job.desired.manifests());
@@ -87,7 +88,7 @@ fn observation(before: Option<&Job>, after: &Job, settings: &Settings) -> Observ
     });
     let running: Vec<&Pods> = before.into_iter().flat_map(pods).collect();
     let changed = after.desired.manifests().filter(differs).map(|it| it.id().clone());
-    let surplus = stored.keys().filter(|id| !desired.contains(**id)).map(|it| (*it).clone());
+    let to_prune = stored.keys().filter(|id| !desired.contains(**id)).map(|it| (*it).clone());
     let mut live = LivePods::default();
     for version in running {
         let pod = ready(version);
@@ -96,7 +97,7 @@ fn observation(before: Option<&Job>, after: &Job, settings: &Settings) -> Observ
         live.insert(&version.selector, vec![pod]);
     }
     Observation::new(objects.collect(), gloo, Duration::ZERO, Timestamp::UNIX_EPOCH)
-        .with_differences(changed.collect(), surplus.collect())
+        .with_differences(changed.collect(), to_prune.collect())
         .with_pods(live)
 }
 

@@ -53,7 +53,7 @@ fn a_shift_shows_who_gets_which_requests_and_what_is_done() {
       /echo* with stage: canary  v2 100 %  v2 100 %
       /echo*                     v1 100 %  v1 75 %, v2 25 %
       steps
-        1. write RouteTable echo/echo-routes, and put the previous routes back if Gloo likes the new ones less
+        1. write RouteTable echo/echo-routes, and roll back to the previous routes if Gloo's status of the new ones is worse
     ");
 }
 
@@ -70,13 +70,13 @@ fn a_whole_rollout_is_carried_out_in_the_safe_order() {
       steps
         1. write Deployment echo/echo-v2
         2. wait until Deployment echo/echo-v2 is ready
-        3. write RouteTable echo/echo-routes, and put the previous routes back if Gloo likes the new ones less
+        3. write RouteTable echo/echo-routes, and roll back to the previous routes if Gloo's status of the new ones is worse
     echo: Shifted → Stable (advance)
       requests                   before    after
       /echo*                     v2 100 %  v2 100 %
       /echo* with stage: canary  v2 100 %  v2 100 %
       steps
-        1. write RouteTable echo/echo-routes, and put the previous routes back if Gloo likes the new ones less
+        1. write RouteTable echo/echo-routes, and roll back to the previous routes if Gloo's status of the new ones is worse
         2. wait 3 s until every proxy goes by them
         3. delete Deployment echo/echo-v1
     ");

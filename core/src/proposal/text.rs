@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{Proposal, Requests, Row, ServiceProposal, Verdict};
 use crate::reason::Hinted;
-use crate::sanitize::harmless;
+use crate::sanitize::sanitize;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -22,7 +22,7 @@ const REMOVED: Style = AnsiColor::Red.on_default();
 pub fn text(proposal: &Proposal, objects: bool) -> String {
     let mut out = String::new();
     for problem in &proposal.problems {
-        let _ = writeln!(out, "{BAD}error{BAD:#}: {}", harmless(&problem.line()));
+        let _ = writeln!(out, "{BAD}error{BAD:#}: {}", sanitize(&problem.line()));
     }
     for service in &proposal.services {
         of_service(&mut out, service, objects);
@@ -43,17 +43,17 @@ fn of_service(out: &mut String, service: &ServiceProposal, objects: bool) {
     let verdict = service.verdict.name();
     let _ = writeln!(out, "{BOLD}{}{BOLD:#}: {way}({style}{verdict}{style:#})", service.service);
     for error in &service.errors {
-        let _ = writeln!(out, "  {BAD}error{BAD:#}: {}", harmless(&error.line()));
+        let _ = writeln!(out, "  {BAD}error{BAD:#}: {}", sanitize(&error.line()));
     }
     for warning in &service.warnings {
-        let _ = writeln!(out, "  {DOUBTFUL}warning{DOUBTFUL:#}: {}", harmless(warning));
+        let _ = writeln!(out, "  {DOUBTFUL}warning{DOUBTFUL:#}: {}", sanitize(warning));
     }
     requests(out, service);
     if !service.steps.is_empty() {
         let _ = writeln!(out, "  {DIM}steps{DIM:#}");
     }
     for (number, step) in service.steps.iter().enumerate() {
-        let _ = writeln!(out, "    {}. {}", number + 1, harmless(step));
+        let _ = writeln!(out, "    {}. {}", number + 1, sanitize(step));
     }
     for object in service.objects.iter().filter(|_| objects) {
         for line in object.diff.lines() {
@@ -64,7 +64,7 @@ fn of_service(out: &mut String, service: &ServiceProposal, objects: bool) {
                 Some(b'-') => REMOVED,
                 _ => Style::new(),
             };
-            let _ = writeln!(out, "  {style}{}{style:#}", harmless(line));
+            let _ = writeln!(out, "  {style}{}{style:#}", sanitize(line));
         }
     }
 }
@@ -80,11 +80,11 @@ fn requests(out: &mut String, service: &ServiceProposal) {
     let _ = writeln!(out, "  {DIM}{:first$}  {:second$}  after{DIM:#}", "requests", "before");
     for Comparison { requests, before, after } in &lines {
         let changed = if before == after { Style::new() } else { BOLD };
-        let (requests, before) = (harmless(requests), harmless(before));
+        let (requests, before) = (sanitize(requests), sanitize(before));
         let _ = writeln!(
             out,
             "  {requests:first$}  {before:second$}  {changed}{}{changed:#}",
-            harmless(after)
+            sanitize(after)
         );
     }
 }

@@ -44,7 +44,7 @@ impl fmt::Display for Blocker {
         match self {
             Self::Undecodable { object, words } => write!(
                 f,
-                "Gloo takes up no change of any {} until {object} is repaired, which it cannot decode \
+                "Gloo accepts no change of any {} until {object} is repaired, which it cannot decode \
                  ({words})",
                 object.kind
             ),

@@ -62,7 +62,7 @@ impl fmt::Display for Reason {
             }
             Self::RolledBack(reason) => reason.fmt(f),
             Self::RollbackRefused { cause, error } => {
-                write!(f, "{cause}; the previous routes are not put back: {error}")
+                write!(f, "{cause}; the previous routes are not restored: {error}")
             }
             Self::Policy(violation) => write!(f, "nothing was changed: {violation}"),
             Self::Unsafe(change) => write!(f, "nothing was changed: {change}"),
@@ -103,7 +103,7 @@ impl Hinted for Reason {
             Self::Blocked(_) => "no route is changed and nothing deleted until that is repaired",
             Self::Leaving(_) => "does it have a finalizer, and who is to take it away?",
             Self::RolledBack(_) => {
-                "the previous routes are in force, correct the values and push again"
+                "the previous routes are applied, correct the values and push again"
             }
             Self::RollbackRefused { error, .. } | Self::Preflight(error) => return error.hint(),
             Self::Policy(violation) => return violation.hint(),

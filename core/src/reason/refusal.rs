@@ -9,7 +9,7 @@ use super::hint::Hinted;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// One such object keeps Gloo from taking up any change of its kind (case 13-undecodable).
-    #[error("{object}: Gloo cannot decode it ({reason}) and would take up no change of any {} any more", object.kind)]
+    #[error("{object}: Gloo cannot decode it ({reason}) and would accept no change of any {} any more", object.kind)]
     Undecodable {
         /// The object, ours.
         object: Arc<ObjectRef>,
@@ -29,7 +29,7 @@ pub enum Refusal {
     /// An object would be judged worse than now, or than it has to be.
     #[error("{object}: Gloo would say {state:?}: {reason}")]
     Verdict {
-        /// The object, ours or a stranger's.
+        /// The object, ours or another owner's.
         object: Arc<ObjectRef>,
         /// Warning or Rejected.
         state: State,
@@ -49,7 +49,7 @@ pub enum Refusal {
     /// Routes would be there and reach nobody (case 11-nothing-selected).
     #[error("{0} would be selected by no VirtualService any more, and its requests would get 404")]
     Unserved(Arc<ObjectRef>),
-    /// A stranger's route would go or be answered otherwise.
+    /// Another owner's route would go or be answered otherwise.
     #[error(
         "{object}: a route for {path} would be lost or answered otherwise (virtual host {host}), and it is not this service's"
     )]

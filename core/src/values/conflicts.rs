@@ -21,7 +21,7 @@ pub(super) fn refuse(services: &mut BTreeMap<ServiceName, Outcome>, tree: &Tree)
         good.map(|service| (service, claims(service))).collect();
     let mut index = Index::default();
     for (service, claims) in &claims {
-        claims.iter().for_each(|claim| index.enter(service, claim));
+        claims.iter().for_each(|claim| index.insert(service, claim));
     }
     if !index.disputed {
         return;
@@ -91,7 +91,7 @@ enum Methods<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn enter(&mut self, service: &'a Service, claim: &Claim<'a>) {
+    fn insert(&mut self, service: &'a Service, claim: &Claim<'a>) {
         for key in claim.keys() {
             let (first, second) = self.claimants.entry(key).or_insert((service, None));
             if second.is_none() && first.name != service.name {

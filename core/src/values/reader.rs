@@ -186,7 +186,7 @@ impl Reader {
             let name =
                 ServiceName::new(stem).unwrap_or_else(|_| ServiceName::unchecked(entries[0].path));
             let outcome = match entries.as_slice() {
-                // The revision is not taken up then: see `too_much`.
+                // The revision is not accepted then: see `too_much`.
                 [_] if total.exceeds(MAX_TOTAL) => Err(Vec::new()),
                 [entry] => {
                     let before = before.remove(entry.path);
@@ -240,7 +240,7 @@ fn place(problem: &Problem) -> (usize, usize) {
     (problem.at.line, problem.at.column)
 }
 
-/// Nothing of such a revision is taken up: what was not read would count as changed.
+/// Nothing of such a revision is accepted: what was not read would count as changed.
 fn too_much() -> Problem {
     let Extent { nodes, text } = MAX_TOTAL;
     let message = format!(

@@ -6,7 +6,7 @@ use crate::code::Code;
 
 /// How grave a mistake is, by what it does to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Gravity {
+pub enum Severity {
     /// Something leads nowhere; nobody else is touched.
     Warning,
     /// A route is not served as written, which no object's status shows (gloo-conformance case
@@ -25,7 +25,7 @@ pub struct Finding {
     /// The object.
     pub object: Arc<ObjectRef>,
     /// How grave it is.
-    pub gravity: Gravity,
+    pub severity: Severity,
     /// Gloo's words, or Envoy's.
     pub words: String,
     /// What is wrong. Of an Upstream with several mistakes it is the first.
@@ -33,8 +33,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(object: &Arc<ObjectRef>, gravity: Gravity, mistake: Mistake) -> Self {
+    pub(super) fn new(object: &Arc<ObjectRef>, severity: Severity, mistake: Mistake) -> Self {
         let Mistake { code, words } = mistake;
-        Self { object: Arc::clone(object), gravity, words, code }
+        Self { object: Arc::clone(object), severity, words, code }
     }
 }

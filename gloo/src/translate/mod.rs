@@ -32,7 +32,7 @@ mod virtual_hosts;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-pub use findings::{Finding, Gravity};
+pub use findings::{Finding, Severity};
 pub use memory::Memory;
 
 use self::proxy::{Proxy, ProxyListener, ProxyVirtualHost};

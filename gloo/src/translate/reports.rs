@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::findings::{Finding, Gravity};
+use super::findings::{Finding, Severity};
 use super::mistake::Mistake;
 use crate::api::{ObjectRef, State, Status};
 
@@ -59,19 +59,21 @@ impl Reports {
     }
 
     pub(super) fn error(&mut self, object: &ObjectRef, mistake: Mistake) -> Finding {
-        self.found(object, Gravity::Rejected, mistake)
+        self.found(object, Severity::Rejected, mistake)
     }
 
     pub(super) fn warning(&mut self, object: &ObjectRef, mistake: Mistake) -> Finding {
-        self.found(object, Gravity::Warning, mistake)
+        self.found(object, Severity::Warning, mistake)
     }
 
     /// Tells an object of a mistake that stands in another, in these words.
     pub(super) fn relay(&mut self, object: &ObjectRef, finding: &Finding, words: String) {
         let report = self.objects.entry(object.clone()).or_default();
-        match finding.gravity {
-            Gravity::Warning => report.warnings.push(words),
-            Gravity::RouteError | Gravity::Rejected | Gravity::Refused => report.errors.push(words),
+        match finding.severity {
+            Severity::Warning => report.warnings.push(words),
+            Severity::RouteError | Severity::Rejected | Severity::Refused => {
+                report.errors.push(words)
+            }
         }
         self.told.entry(object.clone()).or_default().push(finding.clone());
     }
@@ -81,8 +83,8 @@ impl Reports {
         self.objects.get(object).is_some_and(|report| !report.errors.is_empty())
     }
 
-    fn found(&mut self, object: &ObjectRef, gravity: Gravity, mistake: Mistake) -> Finding {
-        let finding = Finding::new(&Arc::new(object.clone()), gravity, mistake);
+    fn found(&mut self, object: &ObjectRef, severity: Severity, mistake: Mistake) -> Finding {
+        let finding = Finding::new(&Arc::new(object.clone()), severity, mistake);
         self.relay(object, &finding, finding.words.clone());
         self.findings.push(finding.clone());
         finding

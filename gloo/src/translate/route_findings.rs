@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::findings::{Finding, Gravity};
+use super::findings::{Finding, Severity};
 use super::mistake::Mistake;
 use crate::api::ObjectRef;
 
@@ -35,7 +35,7 @@ impl RouteError {
 
     pub(super) fn finding(&self) -> Finding {
         let mistake = Mistake::new(self.mistake.code, self.without_route());
-        Finding::new(&self.holder, Gravity::RouteError, mistake)
+        Finding::new(&self.holder, Severity::RouteError, mistake)
     }
 }
 
@@ -63,7 +63,7 @@ impl RouteFindings {
     pub(super) fn warning(&mut self, mistake: Mistake) {
         let mistake = mistake
             .within(|reason| format!("Route Warning: InvalidDestinationWarning. Reason: {reason}"));
-        self.warnings.push(Finding::new(&self.holder, Gravity::Warning, mistake));
+        self.warnings.push(Finding::new(&self.holder, Severity::Warning, mistake));
     }
 
     pub(super) fn matcher_error(&mut self, mistake: Mistake, route: &str) {

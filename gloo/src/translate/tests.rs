@@ -191,7 +191,7 @@ fn what_is_wrong_with_a_table_is_reported_by_the_services_that_use_it() {
     let translation = translate(&snapshot, &Memory::default());
     let bad = ObjectRef::new("RouteTable", "gloo-system", "bad");
     let finding = translation.findings.iter().find(|finding| *finding.object == bad).unwrap();
-    assert_eq!((finding.code, finding.gravity), (Code::NoAction, Gravity::Rejected));
+    assert_eq!((finding.code, finding.severity), (Code::NoAction, Severity::Rejected));
     let names: Vec<&str> = translation.reported_on(finding).map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["bad", "one", "other"]);
     let third = ObjectRef::new("VirtualService", "gloo-system", "third");

@@ -1,7 +1,7 @@
 //! Compares a translation with what was recorded.
 
 use gloo::config::{Cluster, Endpoint};
-use gloo::{Finding, Gravity, ObjectRef, State, Translation, envoy};
+use gloo::{Finding, ObjectRef, Severity, State, Translation, envoy};
 use serde_json::{Value, json};
 
 use crate::normal;
@@ -46,9 +46,9 @@ fn statuses(translation: &Translation, expected: &Expected<'_>, found: &mut Vec<
     for (object, listed) in &translation.reported {
         let Some(status) = translation.statuses.get(object) else { continue };
         let state =
-            listed.iter().map(|finding| finding.gravity).max().map(|gravity| match gravity {
-                Gravity::Warning => State::Warning,
-                Gravity::RouteError | Gravity::Rejected | Gravity::Refused => State::Rejected,
+            listed.iter().map(|finding| finding.severity).max().map(|severity| match severity {
+                Severity::Warning => State::Warning,
+                Severity::RouteError | Severity::Rejected | Severity::Refused => State::Rejected,
             });
         let unsaid = listed.iter().filter(|finding| !status.reason.contains(&finding.words));
         let unsaid: Vec<&Finding> = unsaid.collect();

@@ -1,4 +1,4 @@
-//! The body of an answer on its way through the proxy.
+//! The body of an answer that passes through the proxy.
 
 use std::io;
 

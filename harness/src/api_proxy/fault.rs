@@ -73,7 +73,7 @@ pub enum Moment {
     After,
 }
 
-/// A fault in force; dropping it ends it.
+/// An active fault; dropping it ends it.
 #[must_use = "a fault ends when this is dropped"]
 #[derive(Debug)]
 pub struct Injected(Rule);
@@ -159,7 +159,7 @@ pub(super) fn lost() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "lost on purpose")
 }
 
-/// The rules in force.
+/// The active rules.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules(Arc<Mutex<Vec<Arc<Entry>>>>);
 
@@ -171,7 +171,7 @@ struct Entry {
     struck: AtomicUsize,
 }
 
-/// A rule in force; dropping it takes it out.
+/// An active rule; dropping it takes it out.
 #[derive(Debug)]
 struct Rule {
     rules: Rules,

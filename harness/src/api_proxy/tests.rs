@@ -190,7 +190,7 @@ async fn a_client_dies_before_or_after_its_request_is_carried_out() {
     for (moment, reaches) in [(Moment::Before, 1), (Moment::After, 2)] {
         let scene = Arc::new(Scene::set().await);
         // What dies is a process of its own; the requests come from a task that outlives it, so that
-        // one that is let through too late would be seen.
+        // one that is admitted too late would be seen.
         let sleeper = Program::new("client", "/bin/sleep", scene.folder.path()).arg("infinity");
         let process = Process::start(&sleeper).unwrap();
         let breakpoint = scene.proxy.breakpoint(moment, Choice::from_nth(2, Request::is_write));

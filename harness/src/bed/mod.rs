@@ -48,7 +48,7 @@ pub use options::{BedOptions, Purpose};
 use crate::{envoy_admin::Admin, names::Names, progress::Progress};
 use access::Access;
 use directory::Directory;
-use reset::{Baseline, Whose};
+use reset::{Baseline, RemovalScope};
 
 /// A running bed. Dropping it ends its processes at once; [`Bed::stop`] does so in order.
 pub struct Bed {
@@ -95,9 +95,9 @@ impl Bed {
         let (names, whose) = match kind {
             Kind::Existing => {
                 let names = Names::unique();
-                (names.clone(), Whose::Ours(names))
+                (names.clone(), RemovalScope::Ours(names))
             }
-            _ => (Names::plain(), Whose::Everybodys),
+            _ => (Names::plain(), RemovalScope::All),
         };
         let baseline = Baseline::take(&access.client, whose).await?;
         Ok(Self { kind, access, directory, names, baseline, running })

@@ -23,7 +23,7 @@ const DEADLINE: Duration = Duration::from_secs(180);
 /// What was there when the bed started.
 #[derive(Debug)]
 pub(super) struct Baseline {
-    whose: Whose,
+    whose: RemovalScope,
     namespaces: BTreeSet<String>,
     /// By kind, as in [`leftovers::KINDS`].
     objects: Vec<BTreeSet<(Option<String>, String)>>,
@@ -34,18 +34,18 @@ pub(super) struct Baseline {
 
 /// Whose objects are removed, of those that were not there.
 #[derive(Clone, Debug)]
-pub(super) enum Whose {
+pub(super) enum RemovalScope {
     /// Everybody's: the cluster is the bed's.
-    Everybodys,
+    All,
     /// Those of coalmine, and those with names of our own.
     Ours(Names),
 }
 
-impl Whose {
+impl RemovalScope {
     fn includes(&self, namespace: Option<&str>, name: &str, made_by_coalmine: bool) -> bool {
         let namespace = namespace.unwrap_or(name);
         match self {
-            Self::Everybodys => true,
+            Self::All => true,
             Self::Ours(names) => {
                 made_by_coalmine || namespace == leftovers::NAMESPACE || names.is_ours(namespace)
             }
@@ -55,7 +55,7 @@ impl Whose {
 
 impl Baseline {
     /// Looks at the cluster as it is.
-    pub(super) async fn take(client: &Client, whose: Whose) -> Result<Self> {
+    pub(super) async fn take(client: &Client, whose: RemovalScope) -> Result<Self> {
         let discovery = Discovery::new(client.clone()).run_aggregated().await?;
         let kinds = discovery
             .groups()
@@ -66,7 +66,7 @@ impl Baseline {
             .map(|(kind, _)| kind)
             .collect();
         let swept = swept();
-        let everybodys = Whose::Everybodys;
+        let everybodys = RemovalScope::All;
         let objects = try_join_all(swept.iter().map(|kind| names(client, kind, &everybodys)));
         let (namespaces, objects, settings) =
             futures::try_join!(namespaces(client, &everybodys), objects, settings(client))?;
@@ -189,7 +189,7 @@ async fn settings(client: &Client) -> Result<Option<Value>> {
     Ok(api.get_opt("default").await?.and_then(|object| object.data.get("spec").cloned()))
 }
 
-async fn namespaces(client: &Client, whose: &Whose) -> Result<BTreeSet<String>> {
+async fn namespaces(client: &Client, whose: &RemovalScope) -> Result<BTreeSet<String>> {
     let list = Api::<Namespace>::all(client.clone()).list_metadata(&ListParams::default()).await?;
     // A namespace that coalmine labels may be shared; it is told by its name.
     let names = list.items.iter().map(kube::ResourceExt::name_any);
@@ -199,7 +199,7 @@ async fn namespaces(client: &Client, whose: &Whose) -> Result<BTreeSet<String>> 
 async fn names(
     client: &Client,
     kind: &ApiResource,
-    whose: &Whose,
+    whose: &RemovalScope,
 ) -> Result<BTreeSet<(Option<String>, String)>> {
     let list = objects::api(client, kind, None).list_metadata(&ListParams::default()).await?;
     let names = list.items.into_iter().filter(|object| {
@@ -240,11 +240,11 @@ mod tests {
 
     #[test]
     fn of_a_cluster_that_is_not_ours_only_what_we_made_is_removed() {
-        let whose = Whose::Ours(Names::unique());
+        let whose = RemovalScope::Ours(Names::unique());
         assert!(!whose.includes(Some("shop"), "basket", false));
         assert!(!whose.includes(None, "shop", false));
         assert!(whose.includes(Some("gloo-system"), "app", true));
         assert!(whose.includes(None, "coalmine", false));
-        assert!(Whose::Everybodys.includes(Some("shop"), "basket", false));
+        assert!(RemovalScope::All.includes(Some("shop"), "basket", false));
     }
 }

@@ -67,7 +67,7 @@ impl Show {
         mut pushes: Option<Branch>,
     ) -> anyhow::Result<Infallible> {
         let mut frames = tokio::time::interval(FRAME);
-        let mut said = Said::default();
+        let mut said = Printed::default();
         loop {
             frames.tick().await;
             if let Some(pushed) = pushes.as_mut().and_then(Branch::pushed) {
@@ -151,14 +151,14 @@ impl Drop for Screen {
 
 /// What was said already, so that plain lines come only when something changes.
 #[derive(Default)]
-struct Said {
+struct Printed {
     services: BTreeMap<String, String>,
     failed: u64,
     trouble: Option<String>,
     changed: Option<String>,
 }
 
-impl Said {
+impl Printed {
     fn changes(&mut self, moment: &Moment) -> Vec<String> {
         let mut lines = Vec::new();
         for service in &moment.services {
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn plain_lines_come_only_when_something_changes() {
-        let mut said = Said::default();
+        let mut said = Printed::default();
         let service = Service {
             service: "echo".to_owned(),
             phase: "Stable".to_owned(),

@@ -114,7 +114,7 @@ async fn run(mut objects: Objects, mut statuses: Statuses, mut files: Option<Fil
 
 fn report(snapshot: &Snapshot, translation: &Translation) {
     for (object, reason) in snapshot.undecodable() {
-        tracing::warn!(%object, reason, "no change of this kind is taken up until this is repaired");
+        tracing::warn!(%object, reason, "no change of this kind is accepted until this is repaired");
     }
     if let Some(reason) = &translation.refused {
         tracing::warn!(reason, "Envoy would refuse these routes: it keeps the ones it has");

@@ -61,7 +61,7 @@ impl Statuses {
         let stuck: BTreeSet<String> =
             snapshot.undecodable().into_iter().map(|(object, _)| object.kind).collect();
         let verdicts = translation.statuses.iter().filter(|(object, _)| {
-            // Gloo has no verdict on what it has not taken up (gloo-conformance case
+            // Gloo has no verdict on what it has not accepted (gloo-conformance case
             // 13-undecodable), nor on Upstreams while there is no proxy (15-delete-virtualservice).
             let idle = translation.proxy.is_none() && object.kind.starts_with("Upstream");
             !stuck.contains(&object.kind) && !idle

@@ -8,11 +8,11 @@ use kube::runtime::watcher::Event;
 use serde_json::json;
 
 use super::*;
+use crate::cache::Cache;
 use crate::cluster::{Cluster, WatchedKind};
 use crate::election::by_hand::ByHand;
-use crate::live::Live;
-use crate::reconcile::{Admission, Conduct};
-use crate::report::{Events, ServiceReport, Shown, State};
+use crate::reconcile::{PreflightService, RolloutSettings};
+use crate::report::{Events, Reports, ServiceReport, State};
 use crate::shard::Shard;
 use crate::testing::service;
 use coalmine_core::values::{Drift, PLATFORM, Policy, Timing};
@@ -32,11 +32,11 @@ fn clock() -> Timestamp {
     Timestamp::now()
 }
 
-fn services(shown: &Shown, stop: &CancellationToken, leadership: Leadership) -> Services {
-    let (live, _) = Live::new("default", Arc::new(|_, _| ()));
+fn services(reports: &Reports, stop: &CancellationToken, leadership: Leadership) -> Services {
+    let (cache, _) = Cache::new("default", Arc::new(|_, _| ()));
     for kind in WatchedKind::of_services() {
-        live.receive(&kind, Event::Init);
-        live.receive(&kind, Event::InitDone);
+        cache.receive(&kind, Event::Init);
+        cache.receive(&kind, Event::InitDone);
     }
     let server = tower::service_fn(|_: http::Request<Body>| async {
         let away = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -45,15 +45,15 @@ fn services(shown: &Shown, stop: &CancellationToken, leadership: Leadership) -> 
         Ok::<_, kube::Error>(http::Response::builder().status(503).body(body).expect("whole"))
     });
     let client = kube::Client::new(server, "default");
-    let (events, _) = Events::new(client.clone(), "test", shown.metrics.clone());
+    let (events, _) = Events::new(client.clone(), "test", reports.metrics.clone());
     let reconciler = Reconciler {
         cluster: Cluster::behind(client),
-        admission: Admission::new(live.clone()),
-        live: live.clone(),
+        preflight: PreflightService::new(cache.clone()),
+        cache: cache.clone(),
         instance: "default".into(),
         clock,
     };
-    let reporter = Reporter { shown: shown.clone(), events, live };
+    let reporter = Reporter { reports: reports.clone(), events, cache };
     let longest = Duration::from_secs(600);
     Services::new(reconciler, reporter, longest, stop.clone(), leadership)
 }
@@ -64,13 +64,13 @@ fn echo() -> DesiredState {
 }
 
 fn request(state: DesiredState) -> ServiceRequest {
-    let conduct = Conduct {
+    let rollout_settings = RolloutSettings {
         timing: Timing { deadline: DEADLINE, settle: Duration::ZERO },
         gloo_namespace: "gloo-system".into(),
         policy: Policy::default(),
         drift: Drift::Repair,
     };
-    ServiceRequest { state, conduct: Arc::new(conduct), revision: "a".into() }
+    ServiceRequest { state, rollout_settings: Arc::new(rollout_settings), revision: "a".into() }
 }
 
 fn accept(services: &Services, request: ServiceRequest) {
@@ -80,35 +80,35 @@ fn accept(services: &Services, request: ServiceRequest) {
 }
 
 /// Waits until the service's status is so.
-async fn until(shown: &Shown, name: &str, is_so: impl Fn(&ServiceReport) -> bool) {
-    let mut changes = shown.board.changes();
+async fn until(reports: &Reports, name: &str, is_so: impl Fn(&ServiceReport) -> bool) {
+    let mut changes = reports.status_store.changes();
     let seen = async {
-        while !shown.board.detail(name).is_some_and(|detail| is_so(&detail.report)) {
+        while !reports.status_store.detail(name).is_some_and(|detail| is_so(&detail.report)) {
             changes.changed().await.expect("the board is there");
         }
     };
     tokio::time::timeout(DEADLINE, seen).await.unwrap_or_else(|_| {
-        panic!("it stays so: {:?}", shown.board.detail(name).map(|detail| detail.report))
+        panic!("it stays so: {:?}", reports.status_store.detail(name).map(|detail| detail.report))
     });
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_whose_pass_panicked_is_stalled_and_tried_again() {
-    let (shown, stop) = (Shown::default(), CancellationToken::new());
-    let services = services(&shown, &stop, Leadership::unopposed());
+    let (reports, stop) = (Reports::default(), CancellationToken::new());
+    let services = services(&reports, &stop, Leadership::unopposed());
     MEANWHILE.set(Some(Box::new(|| panic!("the clock is broken"))));
     accept(&services, request(echo()));
     let (_sender, touched) = mpsc::unbounded_channel();
     let running = tokio::spawn(async move { services.run(touched).await });
     let stalled = async |words: &str| {
-        until(&shown, "echo", |report| {
+        until(&reports, "echo", |report| {
             report.state == State::Stalled && report.reason.contains(words)
         })
         .await;
     };
     stalled("panicked: the clock is broken").await;
     let counted = "coalmine_service_reconcile_panics_total{service=\"echo\"} 1\n";
-    assert!(shown.metrics.text().contains(counted), "{}", shown.metrics.text());
+    assert!(reports.metrics.text().contains(counted), "{}", reports.metrics.text());
     // The next pass goes as far as one can.
     stalled("cannot reach the API server").await;
     stop.cancel();
@@ -117,9 +117,9 @@ async fn a_service_whose_pass_panicked_is_stalled_and_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outcome_that_comes_while_another_daemon_leads_is_reported_when_this_one_leads_again() {
-    let (shown, stop) = (Shown::default(), CancellationToken::new());
+    let (reports, stop) = (Reports::default(), CancellationToken::new());
     let (mut election, leadership) = ByHand::new();
-    let services = services(&shown, &stop, leadership);
+    let services = services(&reports, &stop, leadership);
     election.give();
     let election = Rc::new(RefCell::new(election));
     let (ended, end) = tokio::sync::oneshot::channel();
@@ -135,16 +135,18 @@ async fn an_outcome_that_comes_while_another_daemon_leads_is_reported_when_this_
     let (_sender, touched) = mpsc::unbounded_channel();
     let running = tokio::spawn(async move { services.run(touched).await });
     tokio::time::timeout(DEADLINE, end).await.expect("in time").expect("a pass");
-    let report = || shown.board.detail(PLATFORM).expect("on the board").report;
+    let report = || reports.status_store.detail(PLATFORM).expect("on the board").report;
     tokio::time::sleep(DEADLINE).await;
     assert_eq!(report().state, State::Progressing, "somebody else writes");
     election.borrow_mut().give();
-    until(&shown, PLATFORM, |report| report.state == State::Ready).await;
+    until(&reports, PLATFORM, |report| report.state == State::Ready).await;
     // Nothing has changed when it leads once more, and yet somebody may have read otherwise.
     election.borrow().take();
-    shown.board.service(PLATFORM, |report| report.progressing(None, "as somebody else sees it"));
+    reports
+        .status_store
+        .service(PLATFORM, |report| report.progressing(None, "as somebody else sees it"));
     election.borrow_mut().give();
-    until(&shown, PLATFORM, |report| report.state == State::Ready).await;
+    until(&reports, PLATFORM, |report| report.state == State::Ready).await;
     stop.cancel();
     running.await.expect("it ends");
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 /// What happens to the requests of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Weather {
+pub(super) enum NetworkState {
     /// They are answered at once.
     Fine,
     /// They and their answers take this many milliseconds each.
@@ -48,9 +48,9 @@ impl ApiServer {
     }
 
     /// A client whose network is as the sender says.
-    pub(super) fn client(&self) -> (Client, watch::Sender<Weather>) {
-        let weather = watch::channel(Weather::Fine).0;
-        let (server, network) = (self.clone(), weather.clone());
+    pub(super) fn client(&self) -> (Client, watch::Sender<NetworkState>) {
+        let network_state = watch::channel(NetworkState::Fine).0;
+        let (server, network) = (self.clone(), network_state.clone());
         let service = tower::service_fn(move |request: Request<kube::client::Body>| {
             let (server, network) = (server.clone(), network.subscribe());
             async move {
@@ -59,7 +59,7 @@ impl ApiServer {
                 Ok::<_, Infallible>(answer.unwrap_or_else(|error| panic!("{error}")))
             }
         });
-        (Client::new(service, "default"), weather)
+        (Client::new(service, "default"), network_state)
     }
 
     /// The Lease as it is.
@@ -82,20 +82,24 @@ impl ApiServer {
     async fn travel(
         self,
         request: Request<kube::client::Body>,
-        network: watch::Receiver<Weather>,
+        network: watch::Receiver<NetworkState>,
     ) -> Response<Body> {
-        let weather = *network.borrow();
-        match weather {
-            Weather::Cut => std::future::pending().await,
-            Weather::Refusing => return failure(500, "InternalError"),
-            Weather::Slow { there, .. } => tokio::time::sleep(Duration::from_millis(there)).await,
-            Weather::Fine | Weather::Deaf => {}
+        let network_state = *network.borrow();
+        match network_state {
+            NetworkState::Cut => std::future::pending().await,
+            NetworkState::Refusing => return failure(500, "InternalError"),
+            NetworkState::Slow { there, .. } => {
+                tokio::time::sleep(Duration::from_millis(there)).await
+            }
+            NetworkState::Fine | NetworkState::Deaf => {}
         }
         let answer = self.answer(request, network).await;
-        match weather {
-            Weather::Deaf => std::future::pending().await,
-            Weather::Slow { back, .. } => tokio::time::sleep(Duration::from_millis(back)).await,
-            Weather::Fine | Weather::Cut | Weather::Refusing => {}
+        match network_state {
+            NetworkState::Deaf => std::future::pending().await,
+            NetworkState::Slow { back, .. } => {
+                tokio::time::sleep(Duration::from_millis(back)).await
+            }
+            NetworkState::Fine | NetworkState::Cut | NetworkState::Refusing => {}
         }
         answer
     }
@@ -103,7 +107,7 @@ impl ApiServer {
     async fn answer(
         &self,
         request: Request<kube::client::Body>,
-        network: watch::Receiver<Weather>,
+        network: watch::Receiver<NetworkState>,
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let body = body.collect_bytes().await.expect("a body");
@@ -136,7 +140,7 @@ impl ApiServer {
         }
     }
 
-    fn watch(&self, query: &str, network: watch::Receiver<Weather>) -> Response<Body> {
+    fn watch(&self, query: &str, network: watch::Receiver<NetworkState>) -> Response<Body> {
         let after = query.split('&').find_map(|it| it.strip_prefix("resourceVersion="));
         let after: u64 = after.and_then(|it| it.parse().ok()).unwrap_or(0);
         let state = (self.clone(), self.changed.subscribe(), network, after);
@@ -144,8 +148,9 @@ impl ApiServer {
             stream::unfold(state, |(server, mut changed, mut network, after)| async move {
                 loop {
                     // Nothing comes through a network that is cut; later it all comes at once.
-                    let through =
-                        |weather: &Weather| !matches!(weather, Weather::Cut | Weather::Deaf);
+                    let through = |network_state: &NetworkState| {
+                        !matches!(network_state, NetworkState::Cut | NetworkState::Deaf)
+                    };
                     network.wait_for(through).await.ok()?;
                     let next = server.store().events.iter().find(|(at, _)| *at > after).cloned();
                     if let Some((at, event)) = next {

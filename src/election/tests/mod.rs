@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Campaign, Leadership, LeaseName, Tenure, Timing, campaign};
 use crate::shard::Shard;
-use api_server::{ApiServer, Weather};
+use api_server::{ApiServer, NetworkState};
 
 const TIMING: Timing = Timing { seconds: 4 };
 /// Longer than any hand-over takes, and nothing in virtual time.
@@ -19,7 +19,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 struct Daemon {
     campaign: Campaign,
-    network: watch::Sender<Weather>,
+    network: watch::Sender<NetworkState>,
 }
 
 impl Daemon {
@@ -33,8 +33,8 @@ impl Daemon {
         self.campaign.leadership.tenure().is_some()
     }
 
-    fn network_is(&self, weather: Weather) {
-        self.network.send_replace(weather);
+    fn network_is(&self, network_state: NetworkState) {
+        self.network.send_replace(network_state);
     }
 }
 
@@ -156,16 +156,16 @@ async fn a_standby_that_resigns_leaves_the_lease_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_cannot_renew_stops_before_another_starts() {
-    for weather in [Weather::Cut, Weather::Refusing] {
+    for network_state in [NetworkState::Cut, NetworkState::Refusing] {
         let server = ApiServer::new();
         let (leader, tenure, standby) = leader_and_standby(&server).await;
-        leader.network_is(weather);
+        leader.network_is(network_state);
         loses(&tenure).await;
-        assert!(!standby.leads(), "{weather:?}");
+        assert!(!standby.leads(), "{network_state:?}");
         let new = acquires(&standby).await;
-        leader.network_is(Weather::Fine);
+        leader.network_is(NetworkState::Fine);
         keeps(&new).await;
-        assert!(!leader.leads() && !tenure.is_held(), "{weather:?}");
+        assert!(!leader.leads() && !tenure.is_held(), "{network_state:?}");
     }
 }
 
@@ -173,10 +173,10 @@ async fn a_leader_that_cannot_renew_stops_before_another_starts() {
 async fn a_leader_whose_renewals_arrive_without_its_knowledge_is_not_replaced() {
     let server = ApiServer::new();
     let (leader, tenure, standby) = leader_and_standby(&server).await;
-    leader.network_is(Weather::Deaf);
+    leader.network_is(NetworkState::Deaf);
     loses(&tenure).await;
     assert!(!standby.leads());
-    leader.network_is(Weather::Fine);
+    leader.network_is(NetworkState::Fine);
     acquires(&leader).await;
     assert!(!tenure.is_held(), "a new tenure is another one");
 }
@@ -185,13 +185,15 @@ async fn a_leader_whose_renewals_arrive_without_its_knowledge_is_not_replaced() 
 async fn an_outage_shorter_than_the_deadline_changes_nothing() {
     let server = ApiServer::new();
     let (leader, tenure, standby) = leader_and_standby(&server).await;
-    for weather in [Weather::Cut, Weather::Refusing, Weather::Slow { there: 400, back: 400 }] {
+    for network_state in
+        [NetworkState::Cut, NetworkState::Refusing, NetworkState::Slow { there: 400, back: 400 }]
+    {
         for daemon in [&leader, &standby] {
-            daemon.network_is(weather);
+            daemon.network_is(network_state);
         }
         sleep(Duration::from_millis(1500)).await;
         for daemon in [&leader, &standby] {
-            daemon.network_is(Weather::Fine);
+            daemon.network_is(NetworkState::Fine);
         }
         keeps(&tenure).await;
     }
@@ -230,14 +232,14 @@ async fn a_lease_that_somebody_deletes_is_made_anew_by_who_holds_it() {
 /// died, finds the Lease gone, and four seconds later gone again.
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_gone_twice_is_not_taken_for_one_that_stayed_gone() {
-    use Happening::{Deletion, Weather as Network};
-    let slow = |there, back| Network(0, Weather::Slow { there, back });
+    use Happening::{Deletion, NetworkState as Network};
+    let slow = |there, back| Network(0, NetworkState::Slow { there, back });
     play(vec![
         (7050, slow(2107, 2718)),
         (4850, slow(2311, 2667)),
-        (1400, Network(0, Weather::Deaf)),
+        (1400, Network(0, NetworkState::Deaf)),
         (3150, Deletion),
-        (8500, Network(0, Weather::Fine)),
+        (8500, Network(0, NetworkState::Fine)),
         (650, Deletion),
         (4000, Deletion),
     ])
@@ -282,22 +284,22 @@ async fn without_an_election_one_always_leads() {
 /// What happens to the daemons at one moment.
 #[derive(Clone, Debug)]
 enum Happening {
-    Weather(usize, Weather),
+    NetworkState(usize, NetworkState),
     Crash(usize),
     Resignation(usize),
     Deletion,
 }
 
 fn happening() -> impl Strategy<Value = (u64, Happening)> {
-    let weather = prop_oneof![
-        3 => Just(Weather::Fine),
-        3 => (0..3000_u64, 0..3000_u64).prop_map(|(there, back)| Weather::Slow { there, back }),
-        1 => Just(Weather::Cut),
-        1 => Just(Weather::Deaf),
-        1 => Just(Weather::Refusing),
+    let network_state = prop_oneof![
+        3 => Just(NetworkState::Fine),
+        3 => (0..3000_u64, 0..3000_u64).prop_map(|(there, back)| NetworkState::Slow { there, back }),
+        1 => Just(NetworkState::Cut),
+        1 => Just(NetworkState::Deaf),
+        1 => Just(NetworkState::Refusing),
     ];
     let what = prop_oneof![
-        8 => (0..3_usize, weather).prop_map(|(who, how)| Happening::Weather(who, how)),
+        8 => (0..3_usize, network_state).prop_map(|(who, how)| Happening::NetworkState(who, how)),
         1 => (0..3_usize).prop_map(Happening::Crash),
         1 => (0..3_usize).prop_map(Happening::Resignation),
         1 => Just(Happening::Deletion),
@@ -330,7 +332,7 @@ async fn play(happenings: Vec<(u64, Happening)>) {
     for (pause, happening) in happenings {
         at_most_one_leads(&daemons, &leaving, pause).await;
         match happening {
-            Happening::Weather(who, weather) => daemons[who].network_is(weather),
+            Happening::NetworkState(who, network_state) => daemons[who].network_is(network_state),
             Happening::Crash(who) | Happening::Resignation(who) => {
                 processes += 1;
                 let new = Daemon::start(&server, &format!("daemon-{processes}"));
@@ -349,7 +351,7 @@ async fn play(happenings: Vec<(u64, Happening)>) {
         }
     }
     at_most_one_leads(&daemons, &leaving, 10_000).await;
-    daemons.iter().for_each(|daemon| daemon.network_is(Weather::Fine));
+    daemons.iter().for_each(|daemon| daemon.network_is(NetworkState::Fine));
     at_most_one_leads(&daemons, &leaving, 30_000).await;
     assert!(daemons.iter().any(Daemon::leads), "nobody leads although all is well again");
 }

@@ -34,7 +34,7 @@ pub struct Memory {
     pub(super) reported: ReportedDrift,
     pub(super) unconfirmed: Unconfirmed,
     /// The job whose objects were all applied.
-    pub(super) in_force: Option<Digest>,
+    pub(super) applied: Option<Digest>,
 }
 
 impl Memory {
@@ -50,7 +50,7 @@ impl Memory {
             dry_runs: DryRuns::default(),
             reported: ReportedDrift::default(),
             unconfirmed: Unconfirmed::default(),
-            in_force: None,
+            applied: None,
         }
     }
 
@@ -71,9 +71,9 @@ mod tests {
         let mut memory = Memory::new(Timestamp::UNIX_EPOCH);
         let id = ObjectId::new("v1", "Service", Some("echo"), "echo");
         memory.unconfirmed.begin([id.clone()]);
-        memory.in_force = Some(Digest::of(&serde_json::json!(1)));
+        memory.applied = Some(Digest::of(&serde_json::json!(1)));
         memory.forget(Timestamp::UNIX_EPOCH);
         assert_eq!(memory.unconfirmed.first(), Some(&id));
-        assert_eq!(memory.in_force, None);
+        assert_eq!(memory.applied, None);
     }
 }

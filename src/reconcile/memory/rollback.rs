@@ -4,26 +4,26 @@ use std::sync::Arc;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::Facts;
-use coalmine_core::plan::Undo;
+use coalmine_core::plan::PreviousRoutes;
 use coalmine_core::reason::Reason;
 
 /// The routes before the present ones, and those that were given up for them.
 #[derive(Debug, Default)]
 pub(in crate::reconcile) struct Rollback {
     /// The routes before, while Gloo has not judged the present ones.
-    previous: Option<Arc<Undo>>,
-    /// The digest of the routes that were put back, and why.
+    previous: Option<Arc<PreviousRoutes>>,
+    /// The digest of the routes that were rolled back, and why.
     refused: Option<(Digest, Reason)>,
 }
 
 impl Rollback {
-    /// The routes before, while there is a way back to them.
-    pub(in crate::reconcile) fn previous(&self) -> Option<&Arc<Undo>> {
+    /// The routes before, while there is a rollback to them.
+    pub(in crate::reconcile) fn previous(&self) -> Option<&Arc<PreviousRoutes>> {
         self.previous.as_ref()
     }
 
     /// New routes are about to take the place of these.
-    pub(in crate::reconcile) fn remember(&mut self, previous: Undo) {
+    pub(in crate::reconcile) fn remember(&mut self, previous: PreviousRoutes) {
         self.previous = Some(Arc::new(previous));
     }
 
@@ -36,7 +36,7 @@ impl Rollback {
         self.previous.take_if(|previous| is_accepted(previous, changed, objects));
     }
 
-    /// The routes with this digest are given up, and not tried again. The way back stays until it was taken, so
+    /// The routes with this digest are given up, and not tried again. The rollback stays until it was taken, so
     /// that what fails half-way is done again.
     pub(in crate::reconcile) fn refuse(&mut self, routes: Digest, reason: Reason) {
         self.refused = Some((routes, reason));
@@ -62,15 +62,15 @@ impl Rollback {
 /// there is no need to go back any more, also if something else is desired by now. Routes that are
 /// still those of before say nothing, unless they are desired.
 fn is_accepted(
-    undo: &Undo,
+    previous: &PreviousRoutes,
     changed: &BTreeSet<ObjectId>,
     objects: &BTreeMap<ObjectId, Facts>,
 ) -> bool {
-    undo.before.iter().all(|(id, before)| {
+    previous.before.iter().all(|(id, before)| {
         let Some(facts) = objects.get(id) else { return false };
         let is_new = before.as_ref().is_none_or(|(routes, _)| facts.owned != routes.digest());
         (is_new || !changed.contains(id))
-            && facts.verdict().is_some_and(|verdict| !undo.is_worse(id, verdict))
+            && facts.verdict().is_some_and(|verdict| !previous.is_worse(id, verdict))
     })
 }
 
@@ -103,7 +103,7 @@ mod tests {
             });
             let objects = [(id.clone(), Facts::of(live, "default", "gloo-system"))].into();
             let mut rollback = Rollback::default();
-            rollback.remember(Undo { before: [(id.clone(), before)].into() });
+            rollback.remember(PreviousRoutes { before: [(id.clone(), before)].into() });
             rollback.settle(&[id.clone()].into(), &objects);
             rollback.previous().is_none()
         };

@@ -35,9 +35,9 @@ const LONGEST_NOTE: usize = 1023;
 pub enum EventReason {
     /// A commit's change was written.
     Applied,
-    /// A commit is fully in force and healthy.
+    /// A commit is fully applied and healthy.
     Ready,
-    /// The service is not on its way to what its values say, and why. The Event has the code for its reason.
+    /// The service does not progress to what its values say, and why. The Event has the code for its reason.
     Stalled(Code),
     /// The service's values have errors.
     Invalid,
@@ -45,8 +45,8 @@ pub enum EventReason {
     DriftFound,
     /// Somebody's change was undone.
     DriftRepaired,
-    /// The previous routes were put back, since Gloo liked the new ones less.
-    PutBack,
+    /// The previous routes were rolled back, since Gloo liked the new ones less.
+    RolledBack,
     /// The object was deleted because nothing desires it any more.
     Pruned,
     /// A change was not made, since it would have done harm.
@@ -64,7 +64,7 @@ impl EventReason {
             Self::Invalid => ("Invalid", Warning, "ReadValues"),
             Self::DriftFound => ("DriftFound", Warning, "Compare"),
             Self::DriftRepaired => ("DriftRepaired", Warning, "Repair"),
-            Self::PutBack => ("PutBack", Warning, "PutBack"),
+            Self::RolledBack => ("RolledBack", Warning, "RolledBack"),
             Self::Pruned => ("Pruned", Normal, "Prune"),
             Self::Refused => ("Refused", Warning, "Preflight"),
         }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::report::Board;
+use crate::report::StatusStore;
 
 fn table() -> ObjectId {
     ObjectId::new("gateway.solo.io/v1", "RouteTable", Some("echo"), "echo-routes")
@@ -40,7 +40,7 @@ fn started(
 ) -> (Events, impl Future<Output = ()>, mpsc::UnboundedReceiver<(String, Value)>, Arc<Notify>) {
     let go = Arc::new(Notify::new());
     let (client, written) = api_server(status, go.clone());
-    let metrics = Arc::new(Metrics::new(Arc::new(Board::default())));
+    let metrics = Arc::new(Metrics::new(Arc::new(StatusStore::default())));
     let (events, sending) = Events::new(client, "coalmine-0", metrics);
     (events, sending, written, go)
 }
@@ -54,7 +54,7 @@ fn lost(events: &Events, cause: &str) -> Option<String> {
 async fn an_event_is_written_where_kubectl_describe_looks_for_it() {
     let (events, sending, mut written, go) = started(201);
     go.notify_one();
-    events.record(&table(), Some("the-uid"), EventReason::Ready, "revision 0123456 is in force");
+    events.record(&table(), Some("the-uid"), EventReason::Ready, "revision 0123456 is applied");
     drop(events);
     sending.await;
     let (request, event) = written.recv().await.expect("an event");
@@ -67,7 +67,7 @@ async fn an_event_is_written_where_kubectl_describe_looks_for_it() {
     let told = ["type", "reason", "note", "reportingController", "reportingInstance"];
     assert_eq!(
         told.map(|field| event[field].as_str().expect("text")),
-        ["Normal", "Ready", "revision 0123456 is in force", "coalmine", "coalmine-0"]
+        ["Normal", "Ready", "revision 0123456 is applied", "coalmine", "coalmine-0"]
     );
 }
 

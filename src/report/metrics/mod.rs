@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 
 pub use requests::{Counted, Requests};
 
-use super::Board;
+use super::StatusStore;
 use services::Services;
 
 /// The media type of [`Metrics::text`].
@@ -28,10 +28,10 @@ pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 const FETCH_BUCKETS: [f64; 7] = [0.05, 0.1, 0.25, 0.5, 2.0, 10.0, 60.0];
 
 /// The daemon's metrics. Its methods are named after what happened; what can be computed from the
-/// [`Board`] is, at each scrape.
+/// [`StatusStore`] is, at each scrape.
 pub struct Metrics {
     registry: Registry,
-    board: Arc<Board>,
+    status_store: Arc<StatusStore>,
     fetches: Histogram,
     failed_fetches: Counter,
     last_fetch: Gauge<f64, AtomicU64>,
@@ -65,10 +65,10 @@ pub enum Loss {
 
 impl Metrics {
     /// The metrics of a daemon with this board.
-    pub fn new(board: Arc<Board>) -> Self {
+    pub fn new(status_store: Arc<StatusStore>) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("coalmine"),
-            board,
+            status_store,
             fetches: Histogram::new(FETCH_BUCKETS),
             failed_fetches: Counter::default(),
             last_fetch: Gauge::default(),
@@ -122,7 +122,7 @@ impl Metrics {
             "Requests to the API server, dry runs with the verb try",
             self.requests.0.clone(),
         );
-        registry.register_collector(Box::new(Services(self.board.clone())));
+        registry.register_collector(Box::new(Services(self.status_store.clone())));
     }
 
     /// The counts of requests to the API server, for the client to keep.
@@ -134,7 +134,7 @@ impl Metrics {
     pub fn fetched(&self, duration: Duration, succeeded: bool) {
         self.fetches.observe(duration.as_secs_f64());
         if succeeded {
-            self.last_fetch.set(self.board.now().as_duration().as_secs_f64());
+            self.last_fetch.set(self.status_store.now().as_duration().as_secs_f64());
         } else {
             self.failed_fetches.inc();
         }
@@ -142,22 +142,22 @@ impl Metrics {
 
     /// An attempt to reconcile the service ended, in whichever way.
     pub fn reconciled(&self, service: &str, duration: Duration) {
-        self.board.count(service, |tally| tally.reconciles.observe(duration));
+        self.status_store.count(service, |tally| tally.reconciles.observe(duration));
     }
 
     /// A pass over the service panicked.
     pub fn reconcile_panicked(&self, service: &str) {
-        self.board.count(service, |tally| tally.panics += 1);
+        self.status_store.count(service, |tally| tally.panics += 1);
     }
 
     /// Somebody else's change to an object of this kind was found.
     pub fn drift_found(&self, service: &str, kind: &str) {
-        self.board.count(service, |tally| tally.drift_of(kind).found += 1);
+        self.status_store.count(service, |tally| tally.drift_of(kind).found += 1);
     }
 
     /// Somebody else's change to an object of this kind was undone.
     pub fn drift_repaired(&self, service: &str, kind: &str) {
-        self.board.count(service, |tally| tally.drift_of(kind).repaired += 1);
+        self.status_store.count(service, |tally| tally.drift_of(kind).repaired += 1);
     }
 
     /// A change was refused by the preflight.

@@ -13,11 +13,11 @@ use tower::{Layer, Service};
 /// `ClientBuilder::try_from(config)?.with_layer(&requests).build()`. Cloning gives another handle on
 /// the same counts.
 #[derive(Clone, Debug, Default)]
-pub struct Requests(pub(super) Family<Asked, Counter>);
+pub struct Requests(pub(super) Family<RequestLabels, Counter>);
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Asked {
+pub(super) struct RequestLabels {
     /// `get`, `list`, `watch`, `create`, `update`, `patch` or `delete`; `try` for a dry run.
     verb: &'static str,
     /// Such as `deployments`; `none` for a path that is about no object, such as discovery.
@@ -27,16 +27,16 @@ pub(super) struct Asked {
 impl Requests {
     /// How many requests with this verb (see docs/metrics.md) were sent for this resource.
     pub fn sent(&self, verb: &'static str, resource: &str) -> u64 {
-        let asked = Asked { verb, resource: resource.to_owned() };
+        let asked = RequestLabels { verb, resource: resource.to_owned() };
         self.0.get(&asked).map_or(0, |counter| counter.get())
     }
 
     fn count(&self, method: &Method, uri: &Uri) {
-        self.0.get_or_create(&Asked::of(method, uri)).inc();
+        self.0.get_or_create(&RequestLabels::of(method, uri)).inc();
     }
 }
 
-impl Asked {
+impl RequestLabels {
     /// The rules are those of Kubernetes' request info: `/api/v1/...` and `/apis/GROUP/VERSION/...`,
     /// then optionally `namespaces/NAMESPACE`, then the resource and a name.
     fn of(method: &Method, uri: &Uri) -> Self {
@@ -106,7 +106,8 @@ mod tests {
     #[test]
     fn a_request_is_named_as_the_audit_log_names_it() {
         let told = |method: Method, uri: &str| {
-            let Asked { verb, resource } = Asked::of(&method, &uri.parse().expect("a URI"));
+            let RequestLabels { verb, resource } =
+                RequestLabels::of(&method, &uri.parse().expect("a URI"));
             format!("{verb} {resource}")
         };
         for (method, uri, expected) in [

@@ -1,4 +1,4 @@
-//! The metrics of the source and of each service, computed from the board at each scrape: a service
+//! The metrics of the source and of each service, computed from the status store at each scrape: a service
 //! that is gone has none, and nothing is kept twice.
 
 use std::fmt::{self, Error};
@@ -10,14 +10,14 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncod
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 
-use crate::report::board::{Board, Content, Entry};
 use crate::report::per_version::PerVersion;
 use crate::report::service::State;
+use crate::report::status_store::{Entry, StatusStore, Stored};
 use crate::report::tally::Drifts;
 use coalmine_core::phase::Phase;
 
-/// Reads the board.
-pub(super) struct Services(pub(super) Arc<Board>);
+/// Reads the status store.
+pub(super) struct Services(pub(super) Arc<StatusStore>);
 
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,24 +35,25 @@ impl Collector for Services {
 
 /// The families of one scrape. All samples of a family stand together, so each one goes through all
 /// services.
-struct Families<'encoder, 'board> {
+struct Families<'encoder, 'status_store> {
     encoder: DescriptorEncoder<'encoder>,
-    content: &'board Content,
+    content: &'status_store Stored,
     now: Timestamp,
 }
 
-const SOURCE_REVISION: &str = "Newest commit that was taken up";
+const SOURCE_REVISION: &str = "Newest accepted commit";
 const SOURCE_WAITING: &str =
-    "Time since the first commit arrived that was not taken up as a whole; 0 without one";
+    "Time since the oldest commit arrived that is not accepted as a whole; 0 without one";
 const PHASE: &str = "1 for the phase of the rollout, 0 for the others";
 const STATE: &str = "1 for the state of the service, 0 for the others";
 const REASON: &str = "1 for the reason why the service waits or is stalled; none when it is ready";
 const CONDITION: &str = "1 while the condition holds";
-const DESIRED: &str = "Desired share of the unmarked requests, in percent";
-const APPLIED: &str = "Share of the unmarked requests that is in force, in percent";
+const DESIRED: &str = "Desired share of the requests without the canary headers, in percent";
+const APPLIED: &str = "Applied share of the requests without the canary headers, in percent";
 const PODS: &str = "Ready pods, as far as known";
-const REVISION: &str = "Newest commit that is fully in force";
-const WAITING: &str = "Time since the first commit arrived that is not in force; 0 without one";
+const REVISION: &str = "Newest commit that is fully applied";
+const WAITING: &str =
+    "Time since the oldest commit arrived that is not fully applied; 0 without one";
 const DURATION: &str =
     "How long one pass over the service took; a pass takes what steps it can and waits nowhere";
 const STALLS: &str = "How often the service became stalled for this reason";
@@ -107,7 +108,7 @@ impl Families<'_, '_> {
             MetricType::Gauge,
             |service, entry, family| {
                 let report = &entry.report;
-                let drifted = ("Drifted", report.standing_drift.is_some());
+                let drifted = ("Drifted", report.remaining_drift.is_some());
                 [drifted, ("Fighting", report.fight.is_some())].into_iter().try_for_each(
                     |(condition, holds)| {
                         let labels = [("service", service), ("condition", condition)];

@@ -12,7 +12,7 @@ fn metrics_at(seconds: Arc<AtomicU64>) -> Metrics {
         let seconds = seconds.load(std::sync::atomic::Ordering::Relaxed);
         Timestamp::from_second(seconds.try_into().expect("a second")).expect("a time")
     };
-    Metrics::new(Arc::new(Board::with_clock(clock)))
+    Metrics::new(Arc::new(StatusStore::with_clock(clock)))
 }
 
 fn shifting() -> Service {
@@ -25,19 +25,21 @@ fn shifting() -> Service {
 /// Metrics of a daemon to which everything happened once.
 fn after_everything() -> Metrics {
     let metrics = metrics_at(Arc::new(AtomicU64::new(1)));
-    metrics.board.source(|source| {
+    metrics.status_store.source(|source| {
         source.attempted_revision = Some("a".into());
         source.revision = Some("a".into());
     });
-    metrics.board.service("echo", |report| {
+    metrics.status_store.service("echo", |report| {
         let values = shifting();
         report.describe(&values);
         report.ready_pods = values.versions.keys().map(|version| (version, 1)).collect();
         report.attempted_revision = "a".into();
         report.ready("a");
     });
-    metrics.board.service("echo", |report| report.stalled(Code::GlooRejected, "no"));
-    metrics.board.service("echo", |report| report.progressing(Some(Code::WaitingForGloo), ""));
+    metrics.status_store.service("echo", |report| report.stalled(Code::GlooRejected, "no"));
+    metrics
+        .status_store
+        .service("echo", |report| report.progressing(Some(Code::WaitingForGloo), ""));
     metrics.fetched(Duration::from_millis(5), true);
     metrics.fetched(Duration::from_millis(5), false);
     metrics.reconciled("echo", Duration::from_secs(1));
@@ -142,10 +144,10 @@ fn the_reason_of_a_service_is_told_while_there_is_one_and_stalls_are_counted_by_
     assert_eq!(reason(), [r#"coalmine_service_reason{service="echo",reason="WaitingForGloo"} 1"#]);
     let once = r#"coalmine_service_stalls_total{service="echo",reason="GlooRejected"} 1"#;
     assert_eq!(stalls(), [once]);
-    metrics.board.invalid("echo", "no".into(), "b");
+    metrics.status_store.invalid("echo", "no".into(), "b");
     assert_eq!(reason(), [r#"coalmine_service_reason{service="echo",reason="Invalid"} 1"#]);
-    metrics.board.valid("echo");
-    metrics.board.service("echo", |report| report.ready("b"));
+    metrics.status_store.valid("echo");
+    metrics.status_store.service("echo", |report| report.ready("b"));
     assert_eq!(reason(), [""; 0]);
     assert_eq!(stalls(), [once]);
 }
@@ -169,7 +171,7 @@ fn the_revision_in_force_and_the_shares_are_told() {
 #[test]
 fn a_service_that_is_gone_leaves_no_series_and_none_come_back() {
     let metrics = after_everything();
-    metrics.board.remove("echo");
+    metrics.status_store.remove("echo");
     metrics.reconciled("echo", Duration::from_secs(1));
     metrics.drift_found("echo", "Deployment");
     assert!(!metrics.text().contains("echo"), "{}", metrics.text());
@@ -185,17 +187,17 @@ fn the_age_of_an_unapplied_commit_grows_from_scrape_to_scrape() {
             r#"coalmine_service_oldest_unapplied_commit_age_seconds{{service="echo"}} {age}"#
         )]
     };
-    metrics.board.service("echo", |report| report.attempted_revision = "a".into());
+    metrics.status_store.service("echo", |report| report.attempted_revision = "a".into());
     seconds.store(130, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(age(), told("30.0"));
-    metrics.board.service("echo", |report| report.ready("a"));
+    metrics.status_store.service("echo", |report| report.ready("a"));
     assert_eq!(age(), told("0.0"));
 }
 
 #[test]
 fn the_platform_has_a_state_and_no_phase() {
     let metrics = metrics_at(Arc::new(AtomicU64::new(1)));
-    metrics.board.service(coalmine_core::values::PLATFORM, |_| ());
+    metrics.status_store.service(coalmine_core::values::PLATFORM, |_| ());
     assert!(samples(&metrics, "coalmine_service_phase{").is_empty());
     assert_eq!(samples(&metrics, "coalmine_service_state{").len(), 4);
 }

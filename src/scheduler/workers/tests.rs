@@ -15,7 +15,7 @@ const DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
 /// What a pass does.
 #[derive(Clone, Copy, Debug)]
-enum Deed {
+enum Behavior {
     Succeed,
     Panic,
     Hang,
@@ -24,7 +24,7 @@ enum Deed {
 /// What passes are to do, by the names of the services; the last deed is done again and again.
 #[derive(Clone, Default)]
 struct Script {
-    deeds: Arc<Mutex<BTreeMap<String, Vec<Deed>>>>,
+    behaviors: Arc<Mutex<BTreeMap<String, Vec<Behavior>>>>,
     failures: Arc<Mutex<Vec<(String, Failure)>>>,
     done: Arc<Mutex<Vec<String>>>,
     changed: Arc<tokio::sync::Notify>,
@@ -36,15 +36,16 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Script {
-    fn of(services: &[(&str, &[Deed])]) -> Self {
-        let deeds = services.iter().map(|(name, deeds)| ((*name).to_owned(), deeds.to_vec()));
-        Self { deeds: Arc::new(Mutex::new(deeds.collect())), ..Self::default() }
+    fn of(services: &[(&str, &[Behavior])]) -> Self {
+        let behaviors =
+            services.iter().map(|(name, behaviors)| ((*name).to_owned(), behaviors.to_vec()));
+        Self { behaviors: Arc::new(Mutex::new(behaviors.collect())), ..Self::default() }
     }
 
-    fn next(&self, name: &str) -> Deed {
-        let mut deeds = locked(&self.deeds);
-        let deeds = deeds.get_mut(name).expect("in the script");
-        if deeds.len() > 1 { deeds.remove(0) } else { deeds[0] }
+    fn next(&self, name: &str) -> Behavior {
+        let mut behaviors = locked(&self.behaviors);
+        let behaviors = behaviors.get_mut(name).expect("in the script");
+        if behaviors.len() > 1 { behaviors.remove(0) } else { behaviors[0] }
     }
 
     async fn until(&self, mut is_so: impl FnMut(&Self) -> bool) {
@@ -70,9 +71,9 @@ impl Passes for Script {
     async fn carry_out(&self, taken: &Taken<Content>, _: &Tenure) {
         let name = taken.pass().name.to_string();
         match self.next(&name) {
-            Deed::Succeed => {}
-            Deed::Panic => panic!("{name} is broken"),
-            Deed::Hang => {
+            Behavior::Succeed => {}
+            Behavior::Panic => panic!("{name} is broken"),
+            Behavior::Hang => {
                 self.at_once.fetch_add(1, Ordering::SeqCst);
                 std::future::pending().await
             }
@@ -102,7 +103,7 @@ impl Running {
     fn start(script: &Script) -> Self {
         let queue = Arc::new(Queue::new(Duration::from_secs(600)));
         let (health, stop) = (Arc::new(Health::default()), CancellationToken::new());
-        for name in locked(&script.deeds).keys() {
+        for name in locked(&script.behaviors).keys() {
             let name: Arc<str> = name.as_str().into();
             queue.change(|schedule, now| schedule.request(&name, Content(1), now));
         }
@@ -122,8 +123,10 @@ impl Running {
 
 #[tokio::test(start_paused = true)]
 async fn a_pass_that_panics_is_reported_and_tried_again_and_holds_up_nobody() {
-    let script =
-        Script::of(&[("echo", &[Deed::Panic, Deed::Succeed]), ("foxtrot", &[Deed::Succeed])]);
+    let script = Script::of(&[
+        ("echo", &[Behavior::Panic, Behavior::Succeed]),
+        ("foxtrot", &[Behavior::Succeed]),
+    ]);
     let running = Running::start(&script);
     script.until(|script| locked(&script.done).len() == 2).await;
     assert_eq!(script.failures_of("echo"), [Failure::Panicked("echo is broken".into())]);
@@ -134,8 +137,8 @@ async fn a_pass_that_panics_is_reported_and_tried_again_and_holds_up_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_that_cannot_be_reported_leaves_no_service_taken() {
-    let deeds: &[Deed] = &[Deed::Panic, Deed::Succeed];
-    let script = Script::of(&[("silent", deeds)]);
+    let behaviors: &[Behavior] = &[Behavior::Panic, Behavior::Succeed];
+    let script = Script::of(&[("silent", behaviors)]);
     let running = Running::start(&script);
     script.until(|script| !locked(&script.done).is_empty()).await;
     assert_eq!(script.failures_of("silent").len(), 1);
@@ -144,7 +147,7 @@ async fn a_panic_that_cannot_be_reported_leaves_no_service_taken() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pass_that_never_ends_is_given_up_and_tried_again_and_is_no_reason_for_a_restart() {
-    let script = Script::of(&[("echo", &[Deed::Hang, Deed::Hang, Deed::Succeed])]);
+    let script = Script::of(&[("echo", &[Behavior::Hang, Behavior::Hang, Behavior::Succeed])]);
     let running = Running::start(&script);
     script.until(|script| !locked(&script.done).is_empty()).await;
     assert_eq!(script.failures_of("echo"), [const { Failure::TimedOut(PASS_LIMIT) }; 2]);
@@ -155,7 +158,7 @@ async fn a_pass_that_never_ends_is_given_up_and_tried_again_and_is_no_reason_for
 
 #[tokio::test(start_paused = true)]
 async fn what_does_not_even_come_to_its_time_limit_is_named_to_the_liveness_probe() {
-    let script = Script::of(&[("echo", &[Deed::Hang])]);
+    let script = Script::of(&[("echo", &[Behavior::Hang])]);
     let running = Running::start(&script);
     let begun = async {
         while script.at_once.load(Ordering::SeqCst) == 0 {
@@ -172,7 +175,7 @@ async fn what_does_not_even_come_to_its_time_limit_is_named_to_the_liveness_prob
 
 #[tokio::test(start_paused = true)]
 async fn a_service_is_looked_at_once_while_nothing_changes() {
-    let script = Script::of(&[("echo", &[Deed::Succeed])]);
+    let script = Script::of(&[("echo", &[Behavior::Succeed])]);
     let running = Running::start(&script);
     script.until(|script| !locked(&script.done).is_empty()).await;
     tokio::time::sleep(Duration::from_secs(3600)).await;

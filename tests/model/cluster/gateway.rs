@@ -193,7 +193,7 @@ impl World {
                 let disliked = Disliked { id: id.clone(), spec, state, since: self.now };
                 gateway.once_disliked.push(disliked.clone());
                 gateway.disliked.push(disliked);
-                self.expect_way_back(id);
+                self.expect_rollback(id);
             }
         }
         if let Some(disliked) = self.gateway.disliked.iter().find(|of| is_it(of)) {

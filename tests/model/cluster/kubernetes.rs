@@ -38,7 +38,7 @@ pub(crate) struct Pod {
     pub(crate) app: String,
     /// The label `version`.
     pub(crate) version: String,
-    /// The Deployment it belongs to, and its uid; strangers' pods have none.
+    /// The Deployment it belongs to, and its uid; others' pods have none.
     owner: Option<(ObjectId, String)>,
     ip: String,
     /// Whether it answers requests.

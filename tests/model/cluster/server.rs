@@ -86,7 +86,7 @@ impl World {
             *method != Method::GET && !uri.query().unwrap_or_default().contains("dryRun");
         if is_write && self.trouble.lost_answers > 0 {
             self.trouble.lost_answers -= 1;
-            if let Some(Asked::One(id)) = Asked::read(uri.path()) {
+            if let Some(Requested::One(id)) = Requested::read(uri.path()) {
                 self.rules.unheard(&id, self.now);
             }
             return Some(failure(504, "Timeout", "the answer was lost", ""));
@@ -96,17 +96,19 @@ impl World {
 
     fn perform(&mut self, method: &Method, uri: &http::Uri, body: &Value) -> (u16, Value) {
         let query = uri.query().unwrap_or_default().to_owned();
-        let asked = match Asked::read(uri.path()) {
+        let asked = match Requested::read(uri.path()) {
             Some(asked) => asked,
             None => return failure(404, "NotFound", "404 page not found", ""),
         };
         let id = match asked {
-            Asked::Kinds(api_version) => return kinds(&api_version),
-            Asked::All { .. } if *method == Method::POST => {
+            Requested::Kinds(api_version) => return kinds(&api_version),
+            Requested::All { .. } if *method == Method::POST => {
                 Manifest::new(body.clone()).expect("complete").id().clone()
             }
-            Asked::All { kind, namespace } => return (200, self.listed(&kind, namespace, &query)),
-            Asked::One(id) => id,
+            Requested::All { kind, namespace } => {
+                return (200, self.listed(&kind, namespace, &query));
+            }
+            Requested::One(id) => id,
         };
         let now = self.now / 1000;
         let dry_run = query.contains("dryRun=All");
@@ -162,7 +164,7 @@ impl World {
 }
 
 /// What a path is about.
-enum Asked {
+enum Requested {
     /// The kinds of an API version.
     Kinds(String),
     /// All objects of a kind.
@@ -171,7 +173,7 @@ enum Asked {
     One(ObjectId),
 }
 
-impl Asked {
+impl Requested {
     fn read(path: &str) -> Option<Self> {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         let (api_version, rest) = match parts.as_slice() {

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use coalmine::cache::Cache;
 use coalmine::cluster::WatchedKind;
-use coalmine::live::Live;
 use coalmine_core::labels::INSTANCE as LABEL;
 use coalmine_core::object::ObjectId;
 use kube::runtime::watcher::Event as Told;
@@ -20,7 +20,7 @@ const RELIST: i64 = 100_000;
 /// The watches of one process.
 #[derive(Default)]
 pub(crate) struct Watches {
-    live: Option<Live>,
+    cache: Option<Cache>,
     queues: BTreeMap<WatchedKind, Queue>,
     /// Until when events of a kind come late or not at all.
     pub(crate) stale_until: BTreeMap<String, i64>,
@@ -39,8 +39,8 @@ struct Queue {
 
 impl World {
     /// A new process begins: everything is listed.
-    pub(crate) fn follow_for(&mut self, live: &Live) {
-        self.watches.live = Some(live.clone());
+    pub(crate) fn follow_for(&mut self, cache: &Cache) {
+        self.watches.cache = Some(cache.clone());
         self.watches.queues.clear();
         for kind in WatchedKind::of_services() {
             self.list(&kind, 0);
@@ -50,14 +50,14 @@ impl World {
 
     /// Nobody watches any more.
     pub(crate) fn stop_following(&mut self) {
-        self.watches.live = None;
+        self.watches.cache = None;
         self.watches.queues.clear();
     }
 
     /// Lists a kind anew; the answer comes after a while.
     pub(crate) fn list(&mut self, kind: &WatchedKind, lag: i64) {
-        let Some(live) = &self.watches.live else { return };
-        live.receive(kind, Told::Init);
+        let Some(cache) = &self.watches.cache else { return };
+        cache.receive(kind, Told::Init);
         let now = self.now;
         let listed = self.store.of_kind(&kind.kind);
         let listed: Vec<_> = listed.into_iter().filter(|(_, object)| shows(kind, object)).collect();
@@ -80,7 +80,7 @@ impl World {
         else {
             return;
         };
-        if self.watches.live.is_none() {
+        if self.watches.cache.is_none() {
             return;
         }
         let until = |of: &BTreeMap<String, i64>| of.get(&kind.kind).copied().unwrap_or(0);
@@ -113,11 +113,11 @@ impl World {
 
     /// Tells what is due.
     pub(crate) fn deliver(&mut self, kind: &WatchedKind) {
-        let Some(live) = self.watches.live.clone() else { return };
+        let Some(cache) = self.watches.cache.clone() else { return };
         let Some(queue) = self.watches.queues.get_mut(kind) else { return };
         while queue.waiting.front().is_some_and(|(due, ..)| *due <= self.now) {
             let Some((_, _, told)) = queue.waiting.pop_front() else { return };
-            live.receive(kind, told);
+            cache.receive(kind, told);
         }
     }
 

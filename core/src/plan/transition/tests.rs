@@ -89,7 +89,7 @@ fn a_routed_version_is_not_handed_over_by_deleting_its_pods() {
     let desired = wants(vec![external], &[("v1", 100)]);
     let mut seen = with_traffic(&[]);
     assert_eq!(objection(&desired, &seen), None);
-    seen.surplus.insert(pods("v1").deployment);
+    seen.to_prune.insert(pods("v1").deployment);
     let reason = objection(&desired, &seen).expect("refused");
     assert!(reason.to_string().contains("Deployment echo/echo-v1"), "{reason}");
 }

@@ -6,8 +6,8 @@ fn is_admitted(verdicts: &[Result<Prediction, Refusal>]) -> Vec<bool> {
     verdicts.iter().map(Result::is_ok).collect()
 }
 
-fn check(objects: &[Value], wishes: &[Wish]) -> Vec<Result<Prediction, Refusal>> {
-    let changes: Vec<Arc<Change>> = wishes.iter().map(Wish::change).collect();
+fn check(objects: &[Value], wishes: &[ProposedChange]) -> Vec<Result<Prediction, Refusal>> {
+    let changes: Vec<Arc<Change>> = wishes.iter().map(ProposedChange::change).collect();
     Baseline::new(cluster(objects)).check(&changes)
 }
 
@@ -18,13 +18,13 @@ fn owner(name: &str, domain: &str) -> Value {
             {"matchers": [{"prefix": "/"}], "routeAction": single(name)}]}}})
 }
 
-fn plain(name: &str) -> Wish {
+fn plain(name: &str) -> ProposedChange {
     wish(name, table(name, &format!("/{name}"), single(name)))
 }
 
 #[test]
 fn exactly_the_harmful_ones_of_a_batch_are_refused() {
-    let mut wishes: Vec<Wish> = ["a", "b", "c", "d", "e", "g", "h"].map(plain).to_vec();
+    let mut wishes: Vec<ProposedChange> = ["a", "b", "c", "d", "e", "g", "h"].map(plain).to_vec();
     wishes[4] = wish("e", table("e", "/foxtrot", single("e")));
     let verdicts = check(&cluster_with_foxtrot(), &wishes);
     assert_eq!(is_admitted(&verdicts), [true, true, true, true, false, true, true]);
@@ -84,7 +84,7 @@ fn what_changes_do_is_foreseen_as_far_as_it_has_come_and_nothing_else_is() {
     objects.extend([service("old"), old.clone()]);
     let wish = plain("a").without(&[old]);
     let before = cluster(&objects);
-    let foresaw = |objects: &[Value]| foreseen(&before, &cluster(objects), &[wish.change()]);
+    let foresaw = |objects: &[Value]| are_expected(&before, &cluster(objects), &[wish.change()]);
     assert!(foresaw(&objects));
     objects.extend([service("a"), upstream("a")]);
     assert!(foresaw(&objects), "the backends are written");
@@ -108,9 +108,9 @@ fn a_change_that_says_who_is_served_is_never_foreseen() {
     let before = cluster(&objects);
     let mut after = objects;
     after.extend([service("b"), upstream("b")]);
-    assert!(foreseen(&before, &cluster(&after), &[wish.change()]));
+    assert!(are_expected(&before, &cluster(&after), &[wish.change()]));
     after.extend(wish.desired.routes.iter().map(|routes| routes.object().clone()));
-    assert!(!foreseen(&before, &cluster(&after), &[wish.change()]));
+    assert!(!are_expected(&before, &cluster(&after), &[wish.change()]));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn what_one_change_deletes_another_cannot_come_to_rely_on() {
     let mut objects = cluster_with_foxtrot();
     let old = [service("a"), upstream("a"), table("a", "/a", single("a"))];
     objects.extend(old.clone());
-    let leaves = || Wish { desired: Desired::default(), ..plain("a").without(&old) };
+    let leaves = || ProposedChange { desired: Desired::default(), ..plain("a").without(&old) };
     let relies = || wish("c", table("c", "/c", single("a")));
     assert_eq!(is_admitted(&check(&objects, &[leaves(), relies()])), [true, false]);
     assert_eq!(is_admitted(&check(&objects, &[relies(), leaves()])), [true, false]);

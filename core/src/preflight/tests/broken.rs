@@ -22,7 +22,7 @@ fn cluster_with(stranger: Value) -> Vec<Value> {
 }
 
 /// echo with another route than now.
-fn moved() -> Wish {
+fn moved() -> ProposedChange {
     echo(table("echo", "/echo/v2", single("echo")))
 }
 

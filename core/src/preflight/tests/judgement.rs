@@ -82,12 +82,13 @@ fn what_a_stranger_broke_before_blocks_nobody_else() {
 #[test]
 fn the_last_service_can_go_although_the_virtual_service_then_selects_nothing() {
     let objects = cluster_with_foxtrot();
-    let wish = Wish { service: "foxtrot".into(), ..Wish::default() }.without(&objects[3..]);
+    let wish = ProposedChange { service: "foxtrot".into(), ..ProposedChange::default() }
+        .without(&objects[3..]);
     judge(&objects, &wish).expect("foxtrot may go");
 }
 
 /// echo as it is in the cluster, with a table of this group, and as it is to be.
-fn echo_moves(group: &str, routes: &Value) -> (Vec<Value>, Wish) {
+fn echo_moves(group: &str, routes: &Value) -> (Vec<Value>, ProposedChange) {
     let mut objects = cluster_with_foxtrot();
     let mut live = table("echo", "/echo", single("echo"));
     live["metadata"]["labels"]["apiGroup"] = group.into();

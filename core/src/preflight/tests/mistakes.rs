@@ -43,7 +43,7 @@ fn replacing(mut objects: Vec<Value>) -> Vec<Value> {
 }
 
 /// Refused, with `replaceInvalidRoutes` as without, and for the reason given.
-fn always_refused(wish: &Wish, expected: fn(&Refusal) -> bool) {
+fn always_refused(wish: &ProposedChange, expected: fn(&Refusal) -> bool) {
     for objects in [cluster_with_foxtrot(), replacing(cluster_with_foxtrot())] {
         let refusal = refused(&objects, wish);
         assert!(expected(&refusal), "{refusal}");
@@ -295,7 +295,8 @@ fn an_upstream_that_a_stranger_uses_stays_what_it_is_to_the_stranger() {
     wish.desired.upstreams = vec![manifest(set(upstream("echo"), "/spec/kube/subsetSpec", none))];
     let refusal = refused(&objects, &wish);
     assert!(refusal.to_string().contains("golf-routes"), "{refusal}");
-    let gone = Wish { service: "echo".into(), ..Wish::default() }.without(&objects[6..9]);
+    let gone = ProposedChange { service: "echo".into(), ..ProposedChange::default() }
+        .without(&objects[6..9]);
     refused(&objects, &gone);
 }
 

@@ -64,44 +64,44 @@ fn manifest(object: Value) -> Manifest {
 
 /// A change with what it is made of.
 #[derive(Clone, Debug, Default)]
-struct Wish {
+struct ProposedChange {
     service: String,
     desired: Desired,
-    surplus: BTreeSet<ObjectId>,
+    to_prune: BTreeSet<ObjectId>,
 }
 
-impl Wish {
+impl ProposedChange {
     fn change(&self) -> Arc<Change> {
-        Arc::new(Change::new(&self.service, &self.desired, &self.surplus))
+        Arc::new(Change::new(&self.service, &self.desired, &self.to_prune))
     }
 
     fn without(mut self, objects: &[Value]) -> Self {
-        self.surplus.extend(objects.iter().map(|object| manifest(object.clone()).id().clone()));
+        self.to_prune.extend(objects.iter().map(|object| manifest(object.clone()).id().clone()));
         self
     }
 }
 
 /// A service with these routes.
-fn wish(name: &str, routes: Value) -> Wish {
+fn wish(name: &str, routes: Value) -> ProposedChange {
     let desired = Desired {
         workloads: vec![manifest(service(name))],
         upstreams: vec![manifest(upstream(name))],
         routes: vec![manifest(routes)],
         ..Desired::default()
     };
-    Wish { service: name.into(), desired, ..Wish::default() }
+    ProposedChange { service: name.into(), desired, ..ProposedChange::default() }
 }
 
 /// echo with these routes.
-fn echo(routes: Value) -> Wish {
+fn echo(routes: Value) -> ProposedChange {
     wish("echo", routes)
 }
 
 /// The platform with these routes.
-fn platform(routes: Value) -> Wish {
+fn platform(routes: Value) -> ProposedChange {
     let routes = vec![manifest(routes)];
     let desired = Desired { routes, tolerates_warnings: true, ..Desired::default() };
-    Wish { service: "platform".into(), desired, ..Wish::default() }
+    ProposedChange { service: "platform".into(), desired, ..ProposedChange::default() }
 }
 
 fn cluster(objects: &[Value]) -> Snapshot {
@@ -110,12 +110,12 @@ fn cluster(objects: &[Value]) -> Snapshot {
     snapshot
 }
 
-fn judge(objects: &[Value], wish: &Wish) -> Result<Prediction, Refusal> {
+fn judge(objects: &[Value], wish: &ProposedChange) -> Result<Prediction, Refusal> {
     let mut verdicts = Baseline::new(cluster(objects)).check(&[wish.change()]);
     verdicts.pop().expect("one verdict")
 }
 
-fn refused(objects: &[Value], wish: &Wish) -> Refusal {
+fn refused(objects: &[Value], wish: &ProposedChange) -> Refusal {
     judge(objects, wish).expect_err("harmful")
 }
 

@@ -119,7 +119,7 @@ fn objects_of(
         .prop_map(move |(upstream, holder)| [service(name), upstream, holder])
 }
 
-fn wish_of(name: &str, [service, upstream, routes]: [Value; 3]) -> Wish {
+fn wish_of(name: &str, [service, upstream, routes]: [Value; 3]) -> ProposedChange {
     let mut wish = wish(name, routes);
     wish.desired.workloads = vec![manifest(service)];
     wish.desired.upstreams = vec![manifest(upstream)];
@@ -127,7 +127,7 @@ fn wish_of(name: &str, [service, upstream, routes]: [Value; 3]) -> Wish {
 }
 
 /// What is live, and changes in some order.
-fn cases() -> impl Strategy<Value = (Vec<Value>, Vec<Wish>)> {
+fn cases() -> impl Strategy<Value = (Vec<Value>, Vec<ProposedChange>)> {
     const ALL: &[&str] = &["a", "b", "c", "s", "t"];
     let strangers = STRANGERS.iter().map(|name| option::weighted(0.8, objects_of(name, ALL)));
     let live = OURS.iter().map(|name| option::weighted(0.6, objects_of(name, &["a", "b", "c"])));
@@ -162,7 +162,7 @@ fn cases() -> impl Strategy<Value = (Vec<Value>, Vec<Wish>)> {
             let old = live[index].clone().into_iter().flatten().collect::<Vec<_>>();
             let wish = match &next[index] {
                 Some(next) => wish_of(OURS[index], next.clone()),
-                None => Wish { service: OURS[index].into(), ..Wish::default() },
+                None => ProposedChange { service: OURS[index].into(), ..ProposedChange::default() },
             };
             let kept: BTreeSet<ObjectId> =
                 wish.desired.manifests().map(|it| it.id().clone()).collect();
@@ -191,7 +191,7 @@ fn with_pods(mut snapshot: Snapshot) -> Snapshot {
 
 /// The cluster after each change has come as far as its number says: 0 not begun, 1 workloads and
 /// Upstreams, 2 routes as well, 3 done.
-fn composite(live: &Snapshot, wishes: &[(&Wish, usize)]) -> Snapshot {
+fn composite(live: &Snapshot, wishes: &[(&ProposedChange, usize)]) -> Snapshot {
     let mut snapshot = live.clone();
     for (wish, stage) in wishes {
         let backends = wish.desired.workloads.iter().chain(&wish.desired.upstreams);
@@ -200,7 +200,7 @@ fn composite(live: &Snapshot, wishes: &[(&Wish, usize)]) -> Snapshot {
         for (_, manifest) in written.filter(|(from, _)| stage >= from) {
             snapshot.upsert(manifest.object());
         }
-        for id in wish.surplus.iter().filter(|_| *stage == 3) {
+        for id in wish.to_prune.iter().filter(|_| *stage == 3) {
             snapshot.remove(&id.kind, id.namespace.as_deref().unwrap_or_default(), &id.name);
         }
     }
@@ -232,9 +232,9 @@ fn taken_by(translation: &Translation, answer: &Answer) -> Option<(ObjectRef, us
     Some((ObjectRef::clone(&route.holder), length))
 }
 
-fn is_in(wish: &Wish, object: &ObjectRef) -> bool {
+fn is_in(wish: &ProposedChange, object: &ObjectRef) -> bool {
     let desired = wish.desired.manifests().map(Manifest::id);
-    desired.chain(&wish.surplus).any(|id| change::reference(id) == *object)
+    desired.chain(&wish.to_prune).any(|id| change::reference(id) == *object)
 }
 
 /// The live cluster, and who answers which request in it.
@@ -263,7 +263,7 @@ impl Before {
 
     /// What is answered otherwise, or judged worse, although it belongs to nobody who has begun to
     /// change.
-    fn harm(&self, wishes: &[(&Wish, usize)]) -> Option<String> {
+    fn harm(&self, wishes: &[(&ProposedChange, usize)]) -> Option<String> {
         let before = &self.translation;
         let after = translate(&with_pods(composite(&self.snapshot, wishes)), &before.memory);
         let begun = |object: &ObjectRef| {
@@ -313,13 +313,13 @@ proptest! {
         stages in vec(vec(0..4_usize, OURS.len()), 4),
     ) {
         let live = cluster(&objects);
-        let changes: Vec<Arc<Change>> = wishes.iter().map(Wish::change).collect();
+        let changes: Vec<Arc<Change>> = wishes.iter().map(ProposedChange::change).collect();
         let verdicts = Baseline::new(live.clone()).check(&changes);
-        let admitted: Vec<&Wish> =
+        let admitted: Vec<&ProposedChange> =
             wishes.iter().zip(&verdicts).filter(|(_, it)| it.is_ok()).map(|(wish, _)| wish).collect();
         let Some(before) = Before::read(live) else { return Ok(()) };
         for stages in stages {
-            let so_far: Vec<(&Wish, usize)> = admitted.iter().copied().zip(stages).collect();
+            let so_far: Vec<(&ProposedChange, usize)> = admitted.iter().copied().zip(stages).collect();
             let harm = before.harm(&so_far);
             prop_assert!(harm.is_none(), "{}", harm.unwrap_or_default());
         }
@@ -328,7 +328,7 @@ proptest! {
     #[test]
     fn a_refusal_names_an_object_of_the_change_or_the_cluster((objects, wishes) in cases()) {
         let live = cluster(&objects);
-        let changes: Vec<Arc<Change>> = wishes.iter().map(Wish::change).collect();
+        let changes: Vec<Arc<Change>> = wishes.iter().map(ProposedChange::change).collect();
         for verdict in Baseline::new(live.clone()).check(&changes) {
             let Err(refusal) = verdict else { continue };
             let object = refusal.object();
@@ -340,7 +340,7 @@ proptest! {
     #[test]
     fn a_batch_admits_what_is_admitted_one_after_the_other((objects, wishes) in cases()) {
         let baseline = Baseline::new(cluster(&objects));
-        let changes: Vec<Arc<Change>> = wishes.iter().map(Wish::change).collect();
+        let changes: Vec<Arc<Change>> = wishes.iter().map(ProposedChange::change).collect();
         let together = baseline.check(&changes);
         let mut one_by_one = Vec::new();
         let mut ahead = baseline;

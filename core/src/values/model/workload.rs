@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// The port of a container whose values name none.
 pub const DEFAULT_PORT: u16 = 8080;
 
-/// How long a pod whose values say nothing goes on answering after its end was decided. Gloo takes up
+/// How long a pod whose values say nothing goes on answering after its end was decided. Gloo accepts
 /// to 3.6 s to tell Envoy that an endpoint is gone (two tickers of 1 s in a row, and the way of the
 /// endpoints); twice that leaves room for a busy cluster, and only a pod that goes anyway waits.
 pub const DEFAULT_DRAIN: Duration = Duration::from_secs(7);

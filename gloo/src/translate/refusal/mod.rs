@@ -1,4 +1,4 @@
-//! What Envoy refuses. One such route keeps the whole route configuration from being taken up.
+//! What Envoy refuses. One such route keeps the whole route configuration from being accepted.
 
 mod headers;
 mod text;
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use self::text::one_line;
-use super::findings::{Finding, Gravity};
+use super::findings::{Finding, Severity};
 use super::mistake::Mistake;
 use crate::api::Duration;
 use crate::code::Code;
@@ -25,7 +25,7 @@ const LONGEST_PARAMETER: usize = 1024;
 
 const QUERY: &str = "query parameter";
 
-const REFUSED: Gravity = Gravity::Refused;
+const REFUSED: Severity = Severity::Refused;
 
 /// Why Envoy refuses the virtual hosts, if it does: what it finds first, then everything else that it
 /// would find.

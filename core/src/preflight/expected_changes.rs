@@ -11,7 +11,7 @@ use crate::kind::Kind;
 /// Whether all that has happened between two looks at the cluster is what these changes do to
 /// backends and RouteTables, in part or wholly. When they were admitted, each was found to leave the
 /// others as they are. What says who is served at all may be of use to anybody, and is never foreseen.
-pub fn foreseen(before: &Snapshot, after: &Snapshot, changes: &[Arc<Change>]) -> bool {
+pub fn are_expected(before: &Snapshot, after: &Snapshot, changes: &[Arc<Change>]) -> bool {
     let differing = before.differing(after);
     if differing.is_empty() {
         return true;

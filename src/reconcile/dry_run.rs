@@ -3,7 +3,7 @@
 use futures::future::try_join_all;
 use serde_json::Value;
 
-use super::{Ended, Reconciler, check_owner};
+use super::{PassError, Reconciler, check_owner};
 use coalmine_core::diff::{self, Difference};
 use coalmine_core::labels::FIELD_MANAGER;
 use coalmine_core::managed_fields::holds;
@@ -11,14 +11,14 @@ use coalmine_core::object::Manifest;
 use coalmine_core::object_state::Claim;
 
 /// One object that the API server would take in place of another.
-pub(super) struct Tried {
+pub(super) struct DryRun {
     /// What it would store.
     pub(super) stored: Value,
     /// What is there.
     live: Value,
 }
 
-impl Tried {
+impl DryRun {
     /// The fields that would change, each with the manager who has it now.
     pub(super) fn changes(&self) -> Vec<(Difference, Option<String>)> {
         let differences = diff::differences(&self.live, &self.stored).into_iter();
@@ -31,21 +31,21 @@ impl Tried {
 impl Reconciler {
     /// Tries the manifests, all at the same time; `None` stands for one that would be new. Nothing is
     /// changed.
-    pub(super) async fn try_out(
+    pub(super) async fn dry_run_all(
         &self,
         job: &coalmine_core::plan::Job,
         manifests: &[&Manifest],
-    ) -> Result<Vec<Option<Tried>>, Ended> {
-        try_join_all(manifests.iter().map(|manifest| self.try_one(job, manifest))).await
+    ) -> Result<Vec<Option<DryRun>>, PassError> {
+        try_join_all(manifests.iter().map(|manifest| self.dry_run_one(job, manifest))).await
     }
 
-    async fn try_one(
+    async fn dry_run_one(
         &self,
         job: &coalmine_core::plan::Job,
         manifest: &Manifest,
-    ) -> Result<Option<Tried>, Ended> {
+    ) -> Result<Option<DryRun>, PassError> {
         let id = manifest.id();
-        let is_known = self.live.object(id).is_some();
+        let is_known = self.cache.object(id).is_some();
         if !is_known
             && has_distinct_entries(manifest)
             && self.cluster.could_create(manifest).await?
@@ -57,7 +57,7 @@ impl Reconciler {
             futures::try_join!(dry_run, self.cluster.get(id))?
         } else {
             let stored = dry_run.await?;
-            // Of kinds that are watched by our label only, strangers' objects show in this way, and of
+            // Of kinds that are watched by our label only, others' objects show in this way, and of
             // all kinds those that the watch has not shown yet.
             let live = if exists(&stored) { self.cluster.get(id).await? } else { None };
             (stored, live)
@@ -66,10 +66,10 @@ impl Reconciler {
         let claim = Claim::on(&live, &self.instance);
         check_owner(job, id, &claim)?;
         if !is_known && id.is_route() {
-            // There is a way back to it.
-            self.live.note(&live);
+            // It can be rolled back.
+            self.cache.record(&live);
         }
-        Ok(Some(Tried { stored, live }))
+        Ok(Some(DryRun { stored, live }))
     }
 }
 
@@ -91,8 +91,8 @@ fn has_distinct_entries(manifest: &Manifest) -> bool {
 
 /// Whether an object that was tried is there already: the API server gives a version only to what it
 /// stores.
-fn exists(tried: &Value) -> bool {
-    tried.pointer("/metadata/resourceVersion").is_some()
+fn exists(dry_run: &Value) -> bool {
+    dry_run.pointer("/metadata/resourceVersion").is_some()
 }
 
 /// Who manages the field, the latest of them when there are several. Nobody does when it was taken
@@ -114,14 +114,14 @@ mod tests {
 
     #[test]
     fn only_where_no_list_can_say_a_thing_twice_is_an_object_tried_by_creating_it() {
-        let tried = |api_version: &str, kind: &str, spec: Value| {
+        let dry_run = |api_version: &str, kind: &str, spec: Value| {
             let object = json!({"apiVersion": api_version, "kind": kind,
                 "metadata": {"name": "echo", "namespace": "echo"}, "spec": spec});
             has_distinct_entries(&Manifest::new(object).expect("complete"))
         };
         let deployment = |env: Value| {
             let containers = json!([{"image": "echo", "args": ["a", "b"], "env": env}]);
-            tried(
+            dry_run(
                 "apps/v1",
                 "Deployment",
                 json!({"template": {"spec": {"containers": containers}}}),
@@ -130,9 +130,9 @@ mod tests {
         assert!(deployment(json!([{"name": "A", "value": "1"}])));
         assert!(!deployment(json!([{"name": "A", "value": "1"}, {"name": "A", "value": "2"}])));
         let ports = json!({"ports": [{"port": 80, "name": "a"}, {"port": 81, "name": "b"}]});
-        assert!(tried("v1", "Service", ports));
+        assert!(dry_run("v1", "Service", ports));
         let routes = json!({"routes": [{"name": "a"}, {"name": "a"}]});
-        assert!(tried("gateway.solo.io/v1", "RouteTable", routes));
+        assert!(dry_run("gateway.solo.io/v1", "RouteTable", routes));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The way back: the routes before take the place of those that Gloo dislikes, as long as the process
+//! The rollback: the routes before take the place of those that Gloo dislikes, as long as the process
 //! lives that wrote them.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ const SOON: i64 = 30_000;
 const KINDS: [&str; 7] =
     ["VirtualService", "RouteTable", "Upstream", "Service", "Endpoints", "Pod", "Deployment"];
 
-/// Routes to which there is a way back.
+/// Routes that can be rolled back.
 #[derive(Clone, Debug)]
 struct Before {
     shares: Shares,
@@ -63,28 +63,30 @@ impl WaysBack {
 
 impl World {
     /// Gloo has just taken a dislike to these routes.
-    pub(crate) fn expect_way_back(&mut self, id: &ObjectId) {
+    pub(crate) fn expect_rollback(&mut self, id: &ObjectId) {
         if self.is_quiet_since(self.now) {
             self.plan(SOON, Event::WayBackDue(id.clone(), self.now));
         }
     }
 
-    /// Routes that Gloo has disliked since then are not there any more, if they could be put back.
-    pub(crate) fn judge_way_back(&mut self, id: &ObjectId, since: i64) {
+    /// Routes that Gloo has disliked since then are not there any more, if they could be rolled back.
+    pub(crate) fn judge_rollback(&mut self, id: &ObjectId, since: i64) {
         let is_disliked = self.disliked().any(|(disliked, from)| disliked == id && from == since);
-        if is_disliked && self.is_quiet_since(since) && self.has_way_back(id) {
+        if is_disliked && self.is_quiet_since(since) && self.has_rollback(id) {
             self.broken("routes that Gloo dislikes stay", id.to_string());
         }
     }
 
-    /// Routes that Gloo dislikes are put back, unless a stranger had a hand in it or nobody would answer.
-    pub(crate) fn not_put_back(&self) -> Vec<String> {
-        let could_be = self.disliked().filter(|(id, _)| self.has_way_back(id));
-        could_be.map(|(id, _)| format!("{id} is not put back although Gloo dislikes it")).collect()
+    /// Routes that Gloo dislikes are rolled back, unless another owner had a hand in it or nobody would answer.
+    pub(crate) fn not_rolled_back(&self) -> Vec<String> {
+        let could_be = self.disliked().filter(|(id, _)| self.has_rollback(id));
+        could_be
+            .map(|(id, _)| format!("{id} is not rolled back although Gloo dislikes it"))
+            .collect()
     }
 
     /// Not while newer values are on their way, or are refused: then what is there stays.
-    fn has_way_back(&self, id: &ObjectId) -> bool {
+    fn has_rollback(&self, id: &ObjectId) -> bool {
         let service = id.namespace.as_deref().unwrap_or_default();
         let Some(before) = self.rules.ways_back.0.get(id) else { return false };
         let now = self.store.get(id).map(|live| Shares::read(service, &live)).unwrap_or_default();

@@ -12,22 +12,22 @@ use coalmine_core::reason::{PreflightError, Reason};
 
 /// Something that a pass did or found.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Deed {
+pub enum ReconcileEvent {
     /// These objects were written because the repository asks for it.
     Applied(Vec<ObjectId>),
     /// These objects were deleted because nothing desires them any more.
     Pruned(Vec<ObjectId>),
     /// The previous routes were written again, for this reason.
-    PutBack(Reason),
+    RolledBack(Reason),
     /// The preflight did not admit a change, for this reason.
     Refused(PreflightError),
     /// Somebody else changed what we own.
-    Drift(Deviation),
+    Drift(DriftDetails),
 }
 
 /// A change of somebody else's to what we own.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Deviation {
+pub struct DriftDetails {
     /// The object.
     pub object: ObjectId,
     /// What was changed, and by which field manager, if that can be told; empty for an object that
@@ -37,7 +37,7 @@ pub struct Deviation {
     pub repaired: bool,
 }
 
-impl Deviation {
+impl DriftDetails {
     /// Its first field, in the words of the status.
     pub fn summary(&self, at: Timestamp) -> report::Drift {
         let first = self.fields.first();
@@ -53,7 +53,7 @@ impl Deviation {
     }
 }
 
-impl fmt::Display for Deviation {
+impl fmt::Display for DriftDetails {
     /// One line: the object, and of each field the found and the wanted value and the manager.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { object, fields, repaired } = self;

@@ -3,17 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use gloo::{Code, Finding, Gravity, ObjectRef, State};
+use gloo::{Code, Finding, ObjectRef, Severity, State};
 
-use super::blame::Owners;
 use super::change::Change;
-use super::situation::Situation;
+use super::ownership::Owners;
+use super::translated_cluster::TranslatedCluster;
 use crate::kind::Kind;
 use crate::reason::Refusal;
 
 /// # Errors
 /// An object of ours that Gloo could not decode.
-pub(super) fn undecodable(stage: &Situation, owners: &Owners) -> Result<(), Refusal> {
+pub(super) fn undecodable(stage: &TranslatedCluster, owners: &Owners) -> Result<(), Refusal> {
     match stage.snapshot.undecodable().into_iter().find(|(object, _)| owners.has(object)) {
         Some((object, reason)) => {
             Err(Refusal::Undecodable { object: object.into(), reason: reason.to_owned() })
@@ -23,10 +23,10 @@ pub(super) fn undecodable(stage: &Situation, owners: &Owners) -> Result<(), Refu
 }
 
 /// # Errors
-/// The gravest new mistake, ours or a stranger's.
+/// The gravest new mistake, ours or another owner's.
 pub(super) fn findings(
-    base: &Situation,
-    stage: &Situation,
+    base: &TranslatedCluster,
+    stage: &TranslatedCluster,
     changes: &[Arc<Change>],
     owners: &Owners,
 ) -> Result<(), Refusal> {
@@ -37,7 +37,7 @@ pub(super) fn findings(
         let is_new = !base.snapshot.contains(&finding.object);
         match owners.of_object(&finding.object) {
             Some(at) => {
-                !(changes[at].tolerates_warnings && is_new && finding.gravity == Gravity::Warning)
+                !(changes[at].tolerates_warnings && is_new && finding.severity == Severity::Warning)
             }
             // Whoever delegated to routes that go is warned, and rightly so.
             None if says_that_tables_are_gone(finding) => false,
@@ -45,7 +45,7 @@ pub(super) fn findings(
             None => match Kind::of_reference(&finding.object) {
                 Some(Kind::Upstream | Kind::UpstreamGroup) => before.proxy.is_some(),
                 Some(Kind::RouteTable) => {
-                    finding.gravity >= Gravity::Rejected || looked_at.contains(&*finding.object)
+                    finding.severity >= Severity::Rejected || looked_at.contains(&*finding.object)
                 }
                 _ => true,
             },
@@ -53,13 +53,13 @@ pub(super) fn findings(
     };
     // A route to several Upstreams that are not there is told of the first. When that one comes, it is
     // told of the next, and is no worse off; unless it is one that we take away.
-    let mut takes_away = changes.iter().flat_map(|change| &change.surplus);
+    let mut takes_away = changes.iter().flat_map(|change| &change.to_prune);
     let takes_away = takes_away.any(|id| !id.is_route());
     let by_words = |finding: &Finding| {
-        finding.gravity < Gravity::Rejected && (takes_away || owners.has(&finding.object))
+        finding.severity < Severity::Rejected && (takes_away || owners.has(&finding.object))
     };
     let new = new_findings(&before.findings, &after.findings, by_words);
-    let rank = |finding: &&Finding| (finding.gravity, owners.has(&finding.object));
+    let rank = |finding: &&Finding| (finding.severity, owners.has(&finding.object));
     let worst = new.into_iter().filter(harmful).max_by_key(rank);
     match worst {
         Some(finding) => Err(refusal(finding)),
@@ -76,7 +76,7 @@ fn new_findings<'a>(
 ) -> Vec<&'a Finding> {
     let key = |finding: &'_ Finding| {
         let words = if by_words(finding) { finding.words.as_str() } else { "" }.to_owned();
-        (finding.object.clone(), finding.gravity, words)
+        (finding.object.clone(), finding.severity, words)
     };
     let mut known: HashMap<_, usize> = HashMap::new();
     for finding in before {
@@ -93,8 +93,12 @@ fn new_findings<'a>(
 }
 
 /// # Errors
-/// A stranger's object that is told of a mistake which is bearable where it stands.
-fn verdicts(base: &Situation, stage: &Situation, owners: &Owners) -> Result<(), Refusal> {
+/// Another owner's object that is told of a mistake which is bearable where it stands.
+fn verdicts(
+    base: &TranslatedCluster,
+    stage: &TranslatedCluster,
+    owners: &Owners,
+) -> Result<(), Refusal> {
     let (before, after) = (&base.translation.statuses, &stage.translation.statuses);
     let excused: HashSet<&ObjectRef> = {
         let findings = stage.translation.findings.iter();
@@ -115,16 +119,16 @@ fn verdicts(base: &Situation, stage: &Situation, owners: &Owners) -> Result<(), 
 fn refusal(finding: &Finding) -> Refusal {
     let object = Arc::clone(&finding.object);
     let reason = on_one_line(&finding.words);
-    match finding.gravity {
-        Gravity::Warning => Refusal::Verdict { object, state: State::Warning, reason },
-        Gravity::RouteError => Refusal::Route { object, reason },
-        Gravity::Rejected => Refusal::Verdict { object, state: State::Rejected, reason },
-        Gravity::Refused => Refusal::WholeConfiguration { object, reason },
+    match finding.severity {
+        Severity::Warning => Refusal::Verdict { object, state: State::Warning, reason },
+        Severity::RouteError => Refusal::Route { object, reason },
+        Severity::Rejected => Refusal::Verdict { object, state: State::Rejected, reason },
+        Severity::Refused => Refusal::WholeConfiguration { object, reason },
     }
 }
 
 fn says_that_tables_are_gone(finding: &Finding) -> bool {
-    finding.gravity == Gravity::Warning
+    finding.severity == Severity::Warning
         && matches!(finding.code, Code::NoRouteTableSelected | Code::MissingRouteTable)
 }
 

@@ -8,14 +8,14 @@ use super::change::Change;
 
 /// Objects, and what they mean.
 #[derive(Debug)]
-pub(super) struct Situation {
+pub(super) struct TranslatedCluster {
     pub(super) snapshot: Snapshot,
     /// What the objects mean once those that cannot be decoded are repaired: by this a change is
     /// judged, since whatever it does will show then at the latest.
     pub(super) translation: Translation,
 }
 
-impl Situation {
+impl TranslatedCluster {
     pub(super) fn read(snapshot: Snapshot, memory: &Memory) -> Self {
         let translation = translate(&snapshot.repaired(), memory);
         Self { snapshot, translation }
@@ -25,22 +25,22 @@ impl Situation {
 /// The stages that a service goes through, in this order. Every service is in any of them at any time.
 pub(super) struct Stages {
     /// Workloads and Upstreams are written.
-    pub(super) prepared: Option<Situation>,
+    pub(super) prepared: Option<TranslatedCluster>,
     /// The new routes as well, and the old ones are still there.
-    pub(super) routed: Option<Situation>,
+    pub(super) routed: Option<TranslatedCluster>,
     /// What nothing desires any more is gone.
-    pub(super) done: Option<Situation>,
+    pub(super) done: Option<TranslatedCluster>,
 }
 
 impl Stages {
     /// The stages of all changes, taken together. One that is like the one before is left out.
-    pub(super) fn of(base: &Situation, changes: &[Arc<Change>]) -> Self {
+    pub(super) fn of(base: &TranslatedCluster, changes: &[Arc<Change>]) -> Self {
         let prepared = with_backends(&base.snapshot, changes);
         let routed = with_routes(&prepared, changes);
-        let done = without_surplus(&routed, changes);
+        let done = without_pruning(&routed, changes);
         let memory = &base.translation.memory;
         let read = |snapshot: &Snapshot, before: &Snapshot| {
-            (!snapshot.is(before)).then(|| Situation::read(snapshot.clone(), memory))
+            (!snapshot.is(before)).then(|| TranslatedCluster::read(snapshot.clone(), memory))
         };
         Self {
             done: read(&done, &routed),
@@ -50,7 +50,7 @@ impl Stages {
     }
 
     /// Those that differ from the one before, in order.
-    pub(super) fn each(&self) -> impl Iterator<Item = &Situation> {
+    pub(super) fn each(&self) -> impl Iterator<Item = &TranslatedCluster> {
         [&self.prepared, &self.routed, &self.done].into_iter().flatten()
     }
 }
@@ -67,7 +67,7 @@ fn with_routes(prepared: &Snapshot, changes: &[Arc<Change>]) -> Snapshot {
     snapshot
 }
 
-fn without_surplus(routed: &Snapshot, changes: &[Arc<Change>]) -> Snapshot {
+fn without_pruning(routed: &Snapshot, changes: &[Arc<Change>]) -> Snapshot {
     let mut snapshot = routed.clone();
     for object in changes.iter().flat_map(|change| &change.deleted) {
         snapshot.remove(&object.kind, &object.namespace, &object.name);

@@ -49,7 +49,7 @@ pub type Notice = Arc<dyn Fn(&WatchedKind, Watching) + Send + Sync>;
 
 /// The live state; cloning gives another handle on the same.
 #[derive(Clone)]
-pub struct Live {
+pub struct Cache {
     shared: Arc<Shared>,
 }
 
@@ -63,7 +63,7 @@ struct Shared {
     relist: channel::Sender<u64>,
 }
 
-impl Live {
+impl Cache {
     /// An empty state, and where it says what changes. `notice` is told how the watches go.
     pub fn new(instance: &str, notice: Notice) -> (Self, mpsc::UnboundedReceiver<Touched>) {
         let (touched, receiver) = mpsc::unbounded_channel();
@@ -86,7 +86,7 @@ impl Live {
         kind: WatchedKind,
         resync: Duration,
     ) -> Option<impl Future<Output = ()> + Send + 'static + use<>> {
-        if !self.state().enter_kind(&kind) {
+        if !self.state().begin_kind(&kind) {
             return None;
         }
         self.count_unsynced();
@@ -155,37 +155,37 @@ impl Live {
         self.state().gloo_without(service)
     }
 
-    /// Takes up what the watch of a kind says. The words of one watch have to come in their order.
+    /// Accepts what the watch of a kind says. The words of one watch have to come in their order.
     pub fn receive(&self, kind: &WatchedKind, event: Event<Value>) {
         match event {
             Event::Init => self.state().begin_list(kind),
             Event::InitApply(object) | Event::Apply(object) => {
-                let touched = self.state().enter(&kind.api_version, &kind.kind, &object);
-                self.tell(touched);
+                let touched = self.state().upsert(&kind.api_version, &kind.kind, &object);
+                self.notify(touched);
             }
             Event::InitDone => {
                 let touched = self.state().end_list(kind);
-                touched.into_iter().for_each(|touched| self.tell(Some(touched)));
+                touched.into_iter().for_each(|touched| self.notify(Some(touched)));
                 self.count_unsynced();
                 (self.shared.notice)(kind, Watching::Synced);
             }
             Event::Delete(object) => {
-                let touched = self.state().strike(&kind.api_version, &kind.kind, &object);
-                self.tell(touched);
+                let touched = self.state().remove(&kind.api_version, &kind.kind, &object);
+                self.notify(touched);
             }
         }
     }
 
     /// Enters an object as the API server answered.
-    pub fn note(&self, object: &Value) {
+    pub fn record(&self, object: &Value) {
         let kind = object["kind"].as_str().unwrap_or_default();
         let api_version = object["apiVersion"].as_str().unwrap_or_default();
-        let touched = self.state().enter(api_version, kind, object);
-        self.tell(touched);
+        let touched = self.state().upsert(api_version, kind, object);
+        self.notify(touched);
     }
 
     /// Notes that an object's deletion was accepted.
-    pub fn note_deletion(&self, id: &ObjectId) {
+    pub fn record_deletion(&self, id: &ObjectId) {
         self.state().mark_terminating(id);
     }
 
@@ -201,19 +201,19 @@ impl Live {
         self.shared.relist.send_modify(|count| *count += 1);
     }
 
-    fn tell(&self, touched: Option<Touched>) {
+    fn notify(&self, touched: Option<Touched>) {
         if let Some(touched) = touched {
             // Nobody listens any more when the daemon stops.
             let _ = self.shared.touched.send(touched);
         }
     }
 
-    fn note_alive(&self, kind: &WatchedKind) {
+    fn record_alive(&self, kind: &WatchedKind) {
         (self.shared.notice)(kind, Watching::Alive);
     }
 
-    fn note_trouble(&self, kind: &WatchedKind, trouble: String) {
-        self.state().note_trouble(kind, trouble);
+    fn record_trouble(&self, kind: &WatchedKind, trouble: String) {
+        self.state().record_trouble(kind, trouble);
         (self.shared.notice)(kind, Watching::Broken);
     }
 
@@ -241,11 +241,11 @@ mod tests {
                 told.lock().unwrap().push((kind.kind.clone(), synced));
             })
         };
-        let (live, _) = Live::new("default", notice);
+        let (cache, _) = Cache::new("default", notice);
         let pod = WatchedKind { api_version: "v1".into(), kind: "Pod".into(), only_ours: true };
         for _ in 0..2 {
-            live.receive(&pod, Event::Init);
-            live.receive(&pod, Event::InitDone);
+            cache.receive(&pod, Event::Init);
+            cache.receive(&pod, Event::InitDone);
         }
         let expected = ["Pod", "Pod"].map(|kind| (kind.to_owned(), true));
         assert_eq!(*told.lock().unwrap(), expected);

@@ -3,14 +3,14 @@ use std::collections::BTreeMap;
 use crate::health::Verdict;
 use crate::object::{Manifest, ObjectId};
 
-/// The routes that were there before ours: the way back while Gloo has not judged the new ones.
+/// The routes that were there before ours: what a rollback restores while Gloo has not judged the new ones.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Undo {
+pub struct PreviousRoutes {
     /// By object what it was and how Gloo judged that; `None` for one that was not there.
     pub before: BTreeMap<ObjectId, Option<(Manifest, Verdict)>>,
 }
 
-impl Undo {
+impl PreviousRoutes {
     /// Whether it says anything about this object.
     pub fn concerns(&self, id: &ObjectId) -> bool {
         self.before.contains_key(id)

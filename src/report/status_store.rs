@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::history::{Course, History};
+use super::history::{ChangeKind, History};
 use super::routes::{self, Route};
 use super::service::{Drift, ServiceReport, State};
 use super::tally::Tally;
@@ -22,12 +22,12 @@ use coalmine_core::values::{PLATFORM, Service};
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceReport {
-    /// The newest commit that was taken up.
+    /// The newest commit that was accepted.
     pub revision: Option<String>,
     /// The newest commit that was fetched. Another one than `revision` was refused as a whole, and
     /// `error` says why.
     pub attempted_revision: Option<String>,
-    /// Why the last fetch failed, or why its commit as a whole was not taken up.
+    /// Why the last fetch failed, or why its commit as a whole was not accepted.
     pub error: Option<String>,
     /// The commit of `revision`.
     #[serde(skip)]
@@ -35,9 +35,9 @@ pub struct SourceReport {
 }
 
 impl SourceReport {
-    /// A commit was taken up, or the branch is at the one that was, and nothing is wrong. True if
+    /// A commit was accepted, or the branch is at the one that was, and nothing is wrong. True if
     /// something was before.
-    pub fn taken_up(&mut self, revision: &str) -> bool {
+    pub fn accepted(&mut self, revision: &str) -> bool {
         self.revision = Some(revision.to_owned());
         self.attempted_revision = Some(revision.to_owned());
         self.error.take().is_some()
@@ -45,7 +45,7 @@ impl SourceReport {
 
     /// There is nothing new, and why; with the commit that was refused if one was fetched. True if it
     /// was not so before.
-    pub fn not_taken_up(&mut self, refused: Option<&str>, why: &str) -> bool {
+    pub fn not_accepted(&mut self, refused: Option<&str>, why: &str) -> bool {
         if let Some(revision) = refused {
             self.attempted_revision = Some(revision.to_owned());
         }
@@ -61,8 +61,8 @@ pub struct Summary {
     /// The git source.
     pub source: SourceReport,
     /// Whether another replica does the work, so that this one does not know how rollouts go.
-    #[serde(rename = "standingBy")]
-    pub standing_by: bool,
+    #[serde(rename = "standby")]
+    pub standby: bool,
     /// The objects in `platform/`.
     pub platform: Option<ServiceReport>,
     /// Every service, by name.
@@ -81,19 +81,19 @@ pub struct Detail {
     pub history: History,
 }
 
-/// The shared board: reconcilers write to it, the status endpoint and the metrics read it.
-pub struct Board {
+/// The shared status store: reconcilers write to it, the status endpoint and the metrics read it.
+pub struct StatusStore {
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
-    content: Mutex<Content>,
+    content: Mutex<Stored>,
     /// Counts what was written.
     changes: watch::Sender<u64>,
 }
 
 #[derive(Default)]
-pub(super) struct Content {
+pub(super) struct Stored {
     pub(super) source: SourceReport,
-    standing_by: bool,
-    /// When the first commit arrived that is not taken up, if there is one.
+    standby: bool,
+    /// When the first commit arrived that is not accepted, if there is one.
     pub(super) source_waits_since: Option<Timestamp>,
     /// Boxed, since half of the room in a tree's nodes is empty.
     pub(super) services: BTreeMap<String, Box<Entry>>,
@@ -105,7 +105,7 @@ pub(super) struct Entry {
     invalid: Option<Invalid>,
     /// When the newest commit arrived.
     attempted_at: Timestamp,
-    /// When the first commit arrived that is not in force, if there is one.
+    /// When the first commit arrived that is not applied, if there is one.
     pub(super) waits_since: Option<Timestamp>,
     transitions: TransitionTimes,
     pub(super) tally: Tally,
@@ -119,13 +119,13 @@ struct Invalid {
     revision: String,
 }
 
-impl Default for Board {
+impl Default for StatusStore {
     fn default() -> Self {
         Self::with_clock(Timestamp::now)
     }
 }
 
-impl Board {
+impl StatusStore {
     /// A board whose times come from this clock.
     pub fn with_clock(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         let changes = watch::Sender::new(0);
@@ -149,15 +149,15 @@ impl Board {
         self.changed();
     }
 
-    /// Records the commit that is being taken up: what is asked for from now on comes from it.
+    /// Records the commit that is being accepted: what is asked for from now on comes from it.
     pub fn takes_up(&self, revision: &Revision) {
         self.content().source.commit = Some(Arc::new(revision.clone()));
         self.changed();
     }
 
     /// Records whether another replica does the work.
-    pub fn stands_by(&self, standing_by: bool) {
-        self.content().standing_by = standing_by;
+    pub fn set_standby(&self, standby: bool) {
+        self.content().standby = standby;
         self.changed();
     }
 
@@ -175,15 +175,15 @@ impl Board {
         self.changed();
     }
 
-    /// Records that the commit that is being taken up asks for these values, and what that means after
+    /// Records that the commit that is being accepted asks for these values, and what that means after
     /// those before; `None` when they are the same.
-    pub fn asks(&self, service: &Arc<Service>, course: Option<Course>) {
+    pub fn asks(&self, service: &Arc<Service>, change: Option<ChangeKind>) {
         let now = self.now();
         let content = &mut *self.content();
         let commit = content.source.commit.clone();
         let entry = content.entry(service.name.as_str(), now);
         if let Some(commit) = commit {
-            entry.history.asked(&commit, Some(now), service, course);
+            entry.history.asked(&commit, Some(now), service, change);
         }
         entry.values = Some(service.clone());
         self.changed();
@@ -237,7 +237,7 @@ impl Board {
         self.changed();
     }
 
-    /// Counts something of a service. One that is not on the board, because it is gone, is not
+    /// Counts something of a service. One that is not on the status store, because it is gone, is not
     /// entered again.
     pub(super) fn count(&self, name: &str, count: impl FnOnce(&mut Tally)) {
         if let Some(entry) = self.content().services.get_mut(name) {
@@ -274,12 +274,12 @@ impl Board {
         })
     }
 
-    /// Whether a commit of this service was ever fully in force.
-    pub fn was_in_force(&self, name: &str) -> bool {
+    /// Whether a commit of this service was ever fully applied.
+    pub fn was_applied(&self, name: &str) -> bool {
         self.content().services.get(name).is_some_and(|entry| entry.report.revision.is_some())
     }
 
-    /// The time by the board's clock.
+    /// The time by the status store's clock.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
     }
@@ -288,18 +288,18 @@ impl Board {
         self.changes.send_modify(|number| *number += 1);
     }
 
-    pub(super) fn content(&self) -> MutexGuard<'_, Content> {
+    pub(super) fn content(&self) -> MutexGuard<'_, Stored> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Content {
+impl Stored {
     fn overall(&self) -> Summary {
         let source = self.source.clone();
         Summary {
             revision: source.attempted_revision.clone().or_else(|| source.revision.clone()),
             source,
-            standing_by: self.standing_by,
+            standby: self.standby,
             ..Summary::default()
         }
     }
@@ -354,7 +354,7 @@ impl Entry {
         }
         self.transitions.follow(&self.report, self.state(), now);
         if self.report.state == State::Ready {
-            self.history.in_force(now);
+            self.history.applied(now);
         }
         if self.attempted() != attempted {
             self.attempted_at = now;
@@ -363,7 +363,7 @@ impl Entry {
         if self.report.revision.as_deref() == Some(self.attempted()) {
             self.waits_since = None;
         } else if self.report.revision != applied && self.waits_since.is_some() {
-            // An earlier commit is in force; what still waits is the newest.
+            // An earlier commit is applied; what still waits is the newest.
             self.waits_since = Some(self.attempted_at);
         }
     }

@@ -11,16 +11,16 @@ use coalmine_core::phase::Phase;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Urgency {
     /// Somebody has to do something.
-    Person,
+    Attention,
     /// A rollout is under way.
     Rollout,
     /// Nothing.
-    Rest,
+    Healthy,
 }
 
 /// How a service is doing.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Standing {
+pub(super) struct Appearance {
     pub(super) urgency: Urgency,
     /// How it looks: `bad`, `warn`, `busy` or `good`.
     pub(super) tone: &'static str,
@@ -31,14 +31,14 @@ pub(super) struct Standing {
     pub(super) since: Moment,
 }
 
-impl Standing {
+impl Appearance {
     pub(super) fn of(report: &ServiceReport, now: Timestamp) -> Self {
         let turned = |kind| {
             let condition = report.conditions.iter().find(|condition| condition.r#type == kind);
             condition.map_or(report.since, |condition| condition.last_transition_time)
         };
         let (tone, word, reason, since) =
-            match (report.state, &report.fight, &report.standing_drift) {
+            match (report.state, &report.fight, &report.remaining_drift) {
                 (State::Invalid, ..) => ("bad", "Invalid", Some(&report.reason), report.since),
                 (State::Stalled, ..) => ("bad", "Stalled", Some(&report.reason), report.since),
                 (State::Progressing, ..) => {
@@ -53,9 +53,9 @@ impl Standing {
                 (State::Ready, None, None) => ("good", "Ready", None, report.since),
             };
         let urgency = match tone {
-            "bad" | "warn" => Urgency::Person,
+            "bad" | "warn" => Urgency::Attention,
             "busy" => Urgency::Rollout,
-            _ if is_at_rest(report) => Urgency::Rest,
+            _ if is_at_rest(report) => Urgency::Healthy,
             _ => Urgency::Rollout,
         };
         let reason = reason.map(|reason| readable(reason)).unwrap_or_default();
@@ -73,32 +73,36 @@ mod tests {
     use super::*;
     use coalmine_core::reason::Code;
 
-    fn standing(change: impl FnOnce(&mut ServiceReport)) -> Standing {
+    fn appearance(change: impl FnOnce(&mut ServiceReport)) -> Appearance {
         let mut report = ServiceReport { phase: "Stable".into(), ..ServiceReport::default() };
         report.ready("a");
         change(&mut report);
-        Standing::of(&report, Timestamp::UNIX_EPOCH)
+        Appearance::of(&report, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
     fn what_is_stuck_invalid_or_changed_by_others_needs_a_person() {
         let stalled =
-            standing(|report| report.stalled(Code::WaitingForPods, "no\u{202e} pod\nsee it"));
-        assert_eq!((stalled.urgency, stalled.word), (Urgency::Person, "Stalled"));
+            appearance(|report| report.stalled(Code::WaitingForPods, "no\u{202e} pod\nsee it"));
+        assert_eq!((stalled.urgency, stalled.word), (Urgency::Attention, "Stalled"));
         assert_eq!(stalled.reason, "no\\u{202e} pod\nsee it");
-        let invalid = standing(|report| report.state = State::Invalid);
-        assert_eq!((invalid.urgency, invalid.word), (Urgency::Person, "Invalid"));
-        let drifted = standing(|report| report.standing_drift = Some("3 instead of 1".into()));
-        assert_eq!((drifted.urgency, drifted.word), (Urgency::Person, "Drifted"));
-        let fighting = standing(|report| report.fight = Some("kubectl".into()));
+        let invalid = appearance(|report| report.state = State::Invalid);
+        assert_eq!((invalid.urgency, invalid.word), (Urgency::Attention, "Invalid"));
+        let drifted = appearance(|report| report.remaining_drift = Some("3 instead of 1".into()));
+        assert_eq!((drifted.urgency, drifted.word), (Urgency::Attention, "Drifted"));
+        let fighting = appearance(|report| report.fight = Some("kubectl".into()));
         assert_eq!((fighting.word, fighting.reason.as_str()), ("Fighting", "kubectl"));
     }
 
     #[test]
     fn a_rollout_is_under_way_until_there_is_one_version() {
-        assert_eq!(standing(|_| ()).urgency, Urgency::Rest);
-        assert_eq!(standing(|report| report.phase = "Shifting".into()).urgency, Urgency::Rollout);
-        assert_eq!(standing(|report| report.progressing(None, "")).urgency, Urgency::Rollout);
-        assert_eq!(standing(|report| report.phase.clear()).urgency, Urgency::Rest, "platform/");
+        assert_eq!(appearance(|_| ()).urgency, Urgency::Healthy);
+        assert_eq!(appearance(|report| report.phase = "Shifting".into()).urgency, Urgency::Rollout);
+        assert_eq!(appearance(|report| report.progressing(None, "")).urgency, Urgency::Rollout);
+        assert_eq!(
+            appearance(|report| report.phase.clear()).urgency,
+            Urgency::Healthy,
+            "platform/"
+        );
     }
 }

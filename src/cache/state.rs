@@ -15,7 +15,7 @@ use coalmine_core::object_state::{
     Addresses, Claim, Facts, PodFacts, identify, ready_addresses, version,
 };
 
-/// The state behind [`super::Live`].
+/// The state behind [`super::Cache`].
 pub(super) struct State {
     instance: Arc<str>,
     gloo_namespace: String,
@@ -72,7 +72,7 @@ impl State {
     }
 
     /// False when the kind is watched already.
-    pub(super) fn enter_kind(&mut self, kind: &WatchedKind) -> bool {
+    pub(super) fn begin_kind(&mut self, kind: &WatchedKind) -> bool {
         let is_watched =
             |known: &WatchedKind| known.api_version == kind.api_version && known.kind == kind.kind;
         if self.kinds.keys().any(is_watched) {
@@ -109,7 +109,7 @@ impl State {
         Some(following)
     }
 
-    pub(super) fn note_trouble(&mut self, kind: &WatchedKind, trouble: String) {
+    pub(super) fn record_trouble(&mut self, kind: &WatchedKind, trouble: String) {
         let following = self.kinds.entry(kind.clone()).or_default();
         if following.trouble.as_ref() != Some(&trouble) {
             tracing::warn!(kind = kind.kind, "watch interrupted: {trouble}");
@@ -175,8 +175,8 @@ impl State {
         true
     }
 
-    /// Takes up an object unless it is older than what is known.
-    pub(super) fn enter(
+    /// Accepts an object unless it is older than what is known.
+    pub(super) fn upsert(
         &mut self,
         api_version: &str,
         kind: &str,
@@ -249,7 +249,7 @@ impl State {
     }
 
     /// Takes an object out, unless a newer one of that name is known.
-    pub(super) fn strike(
+    pub(super) fn remove(
         &mut self,
         api_version: &str,
         kind: &str,
@@ -387,8 +387,8 @@ mod tests {
         }
     }
 
-    fn enter(state: &mut State, object: &Value) -> Option<Touched> {
-        state.enter("gateway.solo.io/v1", "RouteTable", object)
+    fn upsert(state: &mut State, object: &Value) -> Option<Touched> {
+        state.upsert("gateway.solo.io/v1", "RouteTable", object)
     }
 
     fn echo() -> Option<Touched> {
@@ -398,20 +398,20 @@ mod tests {
     #[test]
     fn an_older_state_of_an_object_is_passed_over_and_a_newer_one_told_if_it_says_anything() {
         let mut state = State::new("default");
-        assert_eq!(enter(&mut state, &table(5, true)), echo());
-        assert_eq!(enter(&mut state, &table(4, false)), None);
-        assert_eq!(enter(&mut state, &table(6, true)), None);
+        assert_eq!(upsert(&mut state, &table(5, true)), echo());
+        assert_eq!(upsert(&mut state, &table(4, false)), None);
+        assert_eq!(upsert(&mut state, &table(6, true)), None);
         assert_eq!(state.of_service("echo").len(), 1);
         let mut edited = table(7, true);
         edited["spec"]["routes"] = json!([]);
-        assert_eq!(enter(&mut state, &edited), echo());
+        assert_eq!(upsert(&mut state, &edited), echo());
     }
 
     #[test]
     fn an_object_that_lost_our_label_is_told_to_its_service_and_known_as_lapsed() {
         let mut state = State::new("default");
-        enter(&mut state, &table(5, true));
-        assert_eq!(enter(&mut state, &table(6, false)), echo());
+        upsert(&mut state, &table(5, true));
+        assert_eq!(upsert(&mut state, &table(6, false)), echo());
         assert!(state.of_service("echo").is_empty());
         let id = identify(&table(6, false), "gateway.solo.io/v1", "RouteTable");
         assert_eq!(state.object(&id).map(|facts| facts.claim.clone()), Some(Claim::Lapsed));
@@ -420,12 +420,12 @@ mod tests {
     #[test]
     fn a_list_strikes_what_it_does_not_hold_but_not_what_was_written_meanwhile() {
         let mut state = State::new("default");
-        state.enter_kind(&kind());
-        enter(&mut state, &table(5, true));
+        state.begin_kind(&kind());
+        upsert(&mut state, &table(5, true));
         state.begin_list(&kind());
         let mut other = table(6, true);
         other["metadata"]["name"] = "other".into();
-        enter(&mut state, &other);
+        upsert(&mut state, &other);
         assert_eq!(state.unsynced(), 1);
         assert_eq!(state.end_list(&kind()), [Touched::Service("echo".into()), Touched::Foreign]);
         assert_eq!(state.unsynced(), 0);
@@ -439,9 +439,9 @@ mod tests {
         let mut state = State::new("default");
         let id = identify(&table(5, true), "gateway.solo.io/v1", "RouteTable");
         assert!(!state.is_being_listed(&id));
-        state.enter_kind(&kind());
+        state.begin_kind(&kind());
         assert!(state.is_being_listed(&id));
-        state.note_trouble(&kind(), "forbidden".into());
+        state.record_trouble(&kind(), "forbidden".into());
         assert!(!state.is_being_listed(&id) && state.unlisted(&id).is_some());
         state.begin_list(&kind());
         state.end_list(&kind());
@@ -451,11 +451,11 @@ mod tests {
     #[test]
     fn a_late_word_of_a_deletion_does_not_strike_a_newer_object() {
         let mut state = State::new("default");
-        enter(&mut state, &table(9, true));
+        upsert(&mut state, &table(9, true));
         let deleted = table(7, true);
-        assert_eq!(state.strike("gateway.solo.io/v1", "RouteTable", &deleted), None);
+        assert_eq!(state.remove("gateway.solo.io/v1", "RouteTable", &deleted), None);
         assert_eq!(state.of_service("echo").len(), 1);
-        assert_eq!(state.strike("gateway.solo.io/v1", "RouteTable", &table(10, true)), echo());
+        assert_eq!(state.remove("gateway.solo.io/v1", "RouteTable", &table(10, true)), echo());
         assert!(state.of_service("echo").is_empty());
     }
 
@@ -463,8 +463,8 @@ mod tests {
     fn what_a_service_changes_itself_is_not_a_change_around_it() {
         let mut state = State::new("default");
         let before = (state.gloo_without("echo"), state.gloo_without("foxtrot"));
-        enter(&mut state, &table(5, true));
-        enter(&mut state, &table(6, true));
+        upsert(&mut state, &table(5, true));
+        upsert(&mut state, &table(6, true));
         let after = (state.gloo_without("echo"), state.gloo_without("foxtrot"));
         assert_eq!((after.0 - before.0, after.1 - before.1), (0, 1));
     }
@@ -479,8 +479,8 @@ mod tests {
                 "subsets": [{"addresses": addresses.collect::<Vec<_>>()}]})
         };
         let (first, second) = ("2026-01-01T00:00:01Z", "2026-01-01T00:00:09Z");
-        state.enter("v1", "Endpoints", &endpoints(&["a"], first));
-        state.enter("v1", "Endpoints", &endpoints(&["a", "b"], second));
+        state.upsert("v1", "Endpoints", &endpoints(&["a"], first));
+        state.upsert("v1", "Endpoints", &endpoints(&["a", "b"], second));
         let since = |time: &str| time.parse().ok();
         let expected = [("a".into(), since(first)), ("b".into(), since(second))];
         assert_eq!(state.ready_addresses("echo", "echo"), expected.into());
@@ -494,12 +494,12 @@ mod tests {
         let endpoints = json!({"metadata": {"name": "echo", "namespace": "echo", "labels": labels},
             "subsets": [{"addresses": [{"targetRef": {"name": "a"}}],
                 "notReadyAddresses": [{"targetRef": {"name": "b"}}]}]});
-        assert_eq!(state.enter("v1", "Pod", &pod), echo());
-        assert_eq!(state.enter("v1", "Pod", &pod), None);
-        assert_eq!(state.enter("v1", "Endpoints", &endpoints), echo());
+        assert_eq!(state.upsert("v1", "Pod", &pod), echo());
+        assert_eq!(state.upsert("v1", "Pod", &pod), None);
+        assert_eq!(state.upsert("v1", "Endpoints", &endpoints), echo());
         assert_eq!(state.pods("echo").len(), 1);
         assert_eq!(state.ready_addresses("echo", "echo"), [("a".into(), None)].into());
-        assert_eq!(state.strike("v1", "Pod", &pod), echo());
+        assert_eq!(state.remove("v1", "Pod", &pod), echo());
         assert!(state.pods("echo").is_empty());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::Live;
+use super::Cache;
 use crate::cluster::{Cluster, WatchedKind};
 use coalmine_core::reason::Hinted;
 
@@ -18,12 +18,12 @@ const SPREAD: f64 = 0.1;
 
 /// Keeps the state of one kind current, for ever. Whatever the API server does, or fails to do, it comes
 /// round and says so: at the latest when it is time to list the kind anew.
-pub(super) async fn follow(live: Live, cluster: Cluster, kind: WatchedKind, resync: Duration) {
-    let instance = live.state().instance();
-    let mut relist = live.shared.relist.subscribe();
+pub(super) async fn follow(cache: Cache, cluster: Cluster, kind: WatchedKind, resync: Duration) {
+    let instance = cache.state().instance();
+    let mut relist = cache.shared.relist.subscribe();
     let mut pause = Duration::from_millis(500);
     loop {
-        live.note_alive(&kind);
+        cache.record_alive(&kind);
         let watched = match timeout(PATIENCE, cluster.watch(&kind, &instance)).await {
             Ok(watched) => watched.map_err(|error| error.line()),
             Err(_) => Err(format!("no answer from the API server for {} s", PATIENCE.as_secs())),
@@ -31,7 +31,7 @@ pub(super) async fn follow(live: Live, cluster: Cluster, kind: WatchedKind, resy
         let mut events = match watched {
             Ok(events) => events,
             Err(trouble) => {
-                live.note_trouble(&kind, trouble);
+                cache.record_trouble(&kind, trouble);
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 sleep(pause).await;
                 continue;
@@ -43,12 +43,12 @@ pub(super) async fn follow(live: Live, cluster: Cluster, kind: WatchedKind, resy
                 () = sleep_until(due) => break,
                 changed = relist.changed() => if changed.is_ok() { break },
                 event = events.next() => match event {
-                    Some(Ok(event)) => live.receive(&kind, event),
-                    Some(Err(error)) => live.note_trouble(&kind, error.line()),
+                    Some(Ok(event)) => cache.receive(&kind, event),
+                    Some(Err(error)) => cache.record_trouble(&kind, error.line()),
                     None => break,
                 },
             }
-            live.note_alive(&kind);
+            cache.record_alive(&kind);
         }
     }
 }

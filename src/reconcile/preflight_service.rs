@@ -1,5 +1,5 @@
 //! The one place through which every change goes before it is written, so that no two of them that
-//! would collide are both let through, and a thousand new services cost a few translations.
+//! would collide are both admitted, and a thousand new services cost a few translations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,22 +9,22 @@ use gloo::Snapshot;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::live::Live;
+use crate::cache::Cache;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::ObjectId;
 use coalmine_core::plan::Job;
-use coalmine_core::preflight::{Baseline, Broken, Change, Prediction, foreseen};
+use coalmine_core::preflight::{Baseline, Broken, Change, Prediction, are_expected};
 use coalmine_core::reason::{PreflightError, Refusal};
 
 /// A handle on the task that asks Gloo's own rules what changes would do to anybody.
 #[derive(Clone)]
-pub struct Admission {
+pub struct PreflightService {
     messages: mpsc::UnboundedSender<Message>,
 }
 
 enum Message {
-    Ask(Box<Question>),
-    Forget(String),
+    Admit(Box<Question>),
+    Release(String),
 }
 
 struct Question {
@@ -35,11 +35,11 @@ struct Question {
     answer: oneshot::Sender<Result<Prediction, Refusal>>,
 }
 
-impl Admission {
+impl PreflightService {
     /// Starts the task; it ends with the last handle.
-    pub fn new(live: Live) -> Self {
+    pub fn new(cache: Cache) -> Self {
         let (messages, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(answer_all(live, receiver));
+        tokio::spawn(answer_all(cache, receiver));
         Self { messages }
     }
 
@@ -48,43 +48,43 @@ impl Admission {
     ///
     /// # Errors
     /// Why it would, or that nobody can say.
-    pub(super) async fn ask(
+    pub(super) async fn admit(
         &self,
         job: &Job,
-        surplus: &BTreeSet<ObjectId>,
+        to_prune: &BTreeSet<ObjectId>,
         gloo_namespace: &str,
     ) -> Result<Prediction, PreflightError> {
-        let change = Arc::new(Change::new(&job.service, &job.desired, surplus));
+        let change = Arc::new(Change::new(&job.service, &job.desired, to_prune));
         let (answer, answered) = oneshot::channel();
         let gloo_namespace = gloo_namespace.to_owned();
         let question = Question { change, job: job.digest(), gloo_namespace, answer };
         // A task that has ended drops the question, and with it the answer's sender.
-        let _ = self.messages.send(Message::Ask(Box::new(question)));
+        let _ = self.messages.send(Message::Admit(Box::new(question)));
         match answered.await {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(PreflightError::Failed),
         }
     }
 
-    /// The job is in force: the live state shows it.
-    pub fn forget(&self, service: &str) {
-        let _ = self.messages.send(Message::Forget(service.to_owned()));
+    /// The job is applied: the live state shows it.
+    pub fn release(&self, service: &str) {
+        let _ = self.messages.send(Message::Release(service.to_owned()));
     }
 }
 
-async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) {
-    let mut office = Office::default();
+async fn answer_all(cache: Cache, mut messages: mpsc::UnboundedReceiver<Message>) {
+    let mut batches = BatchState::default();
     let (mut waiting, mut open) = (Vec::new(), Vec::new());
     let (mut next_look, mut next_batch) = (Instant::now(), Instant::now());
     loop {
-        let rested = async { sleep_until(next_batch).await };
-        let nothing_comes = async { sleep(LEISURE).await };
+        let cooled_down = async { sleep_until(next_batch).await };
+        let nothing_comes = async { sleep(FLUSH_AFTER).await };
         let is_urgent = tokio::select! {
             received = messages.recv_many(&mut waiting, usize::MAX) => match received {
                 0 => return,
-                _ => waiting.iter().any(|it| matches!(it, Message::Ask(_))),
+                _ => waiting.iter().any(|it| matches!(it, Message::Admit(_))),
             },
-            () = rested, if !open.is_empty() => true,
+            () = cooled_down, if !open.is_empty() => true,
             () = nothing_comes, if !waiting.is_empty() => true,
         };
         if !is_urgent && open.is_empty() {
@@ -94,22 +94,22 @@ async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) 
         while let Ok(message) = messages.try_recv() {
             waiting.push(message);
         }
-        let mut in_force = Vec::new();
+        let mut applied = Vec::new();
         for message in waiting.drain(..) {
             match message {
-                Message::Ask(question) => {
-                    in_force.retain(|service| *service != question.change.service);
+                Message::Admit(question) => {
+                    applied.retain(|service| *service != question.change.service);
                     open.push(*question);
                 }
-                Message::Forget(service) => in_force.push(service),
+                Message::Release(service) => applied.push(service),
             }
         }
         let begun = Instant::now();
-        let (snapshot, version) = live.gloo();
-        office.look(&snapshot, version);
-        next_look = Instant::now() + rest(begun.elapsed(), LOOK);
-        in_force.iter().for_each(|service| drop(office.let_through.remove(service)));
-        let answered = |question: Question| match office.known(&question) {
+        let (snapshot, version) = cache.gloo();
+        batches.look(&snapshot, version);
+        next_look = Instant::now() + cool_down(begun.elapsed(), POLL);
+        applied.iter().for_each(|service| drop(batches.reserved.remove(service)));
+        let answered = |question: Question| match batches.known(&question) {
             Some(prediction) => {
                 let _ = question.answer.send(Ok(prediction));
                 None
@@ -125,18 +125,18 @@ async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) 
         let snapshot = snapshot.of_gloo_in(&first.gloo_namespace);
         let questions = std::mem::take(&mut open);
         // Translating a big cluster takes longer than other tasks should wait.
-        let state = live.clone();
+        let state = cache.clone();
         let work = move || {
             let begun = Instant::now();
-            let answers = office.answer(snapshot, version, &questions, &state);
-            (office, questions, answers, begun.elapsed())
+            let answers = batches.answer(snapshot, version, &questions, &state);
+            (batches, questions, answers, begun.elapsed())
         };
         match tokio::task::spawn_blocking(work).await {
             Ok((returned, questions, answers, cost)) => {
-                office = returned;
+                batches = returned;
                 // Whoever is alone needs no others.
                 if questions.len() > 1 {
-                    next_batch = Instant::now() + rest(cost, BATCH);
+                    next_batch = Instant::now() + cool_down(cost, BATCH);
                 }
                 for (question, answer) in questions.into_iter().zip(answers) {
                     let _ = question.answer.send(answer);
@@ -144,7 +144,7 @@ async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) 
             }
             Err(error) => {
                 tracing::error!(%error, "the preflight failed");
-                office = Office::default();
+                batches = BatchState::default();
             }
         }
     }
@@ -153,7 +153,7 @@ async fn answer_all(live: Live, mut messages: mpsc::UnboundedReceiver<Message>) 
 /// What costs the same for one message and for many. In a big cluster it would be done for each of them
 /// when many services change at once, so it rests for a while each time, and they are gathered.
 #[derive(Clone, Copy)]
-struct Labour {
+struct BatchBudget {
     /// What it may cost without a rest.
     free: Duration,
     /// How many times as long as the rest of the cost it rests.
@@ -163,60 +163,60 @@ struct Labour {
 }
 
 /// Looking whether the answers given still hold.
-const LOOK: Labour =
-    Labour { free: Duration::from_micros(250), times: 100, most: Duration::from_millis(50) };
+const POLL: BatchBudget =
+    BatchBudget { free: Duration::from_micros(250), times: 100, most: Duration::from_millis(50) };
 /// Comparing the cluster as it is with the cluster as it would be.
-const BATCH: Labour =
-    Labour { free: Duration::from_millis(20), times: 20, most: Duration::from_secs(1) };
+const BATCH: BatchBudget =
+    BatchBudget { free: Duration::from_millis(20), times: 20, most: Duration::from_secs(1) };
 
-/// What is in force is forgotten with the next question, and without one after this time.
-const LEISURE: Duration = Duration::from_secs(1);
+/// What is applied is forgotten with the next question, and without one after this time.
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 /// How long to rest after it took so long.
-fn rest(cost: Duration, Labour { free, times, most }: Labour) -> Duration {
+fn cool_down(cost: Duration, BatchBudget { free, times, most }: BatchBudget) -> Duration {
     (times * cost.saturating_sub(free)).min(most)
 }
 
 /// What is remembered from one batch of questions to the next.
 #[derive(Default)]
-struct Office {
+struct BatchState {
     /// The cluster as it was translated last, and the version of the live state that it is from.
     baseline: Option<(u64, Baseline)>,
     /// The cluster as it was looked at last, and the version of the live state that it is from.
     seen: (Snapshot, u64),
-    let_through: BTreeMap<String, LetThrough>,
+    reserved: BTreeMap<String, Reservation>,
     /// The mistakes of others that were told.
-    told: BTreeSet<Broken>,
+    reported: BTreeSet<Broken>,
 }
 
-/// A change that was let through and is not in force yet.
-struct LetThrough {
+/// A change that was admitted and is not applied yet.
+struct Reservation {
     change: Arc<Change>,
     job: Digest,
-    /// The answer, while all that has happened since is what changes do that were let through. The
+    /// The answer, while all that has happened since is what changes do that were admitted. The
     /// earlier of these were reckoned with, and the later do this one no harm.
     prediction: Option<Prediction>,
 }
 
-impl Office {
+impl BatchState {
     /// Looks whether anything has happened that no answer has reckoned with.
     fn look(&mut self, snapshot: &Snapshot, version: u64) {
         if self.seen.1 == version {
             return;
         }
         let changes: Vec<Arc<Change>> =
-            self.let_through.values().map(|it| it.change.clone()).collect();
-        if !foreseen(&self.seen.0, snapshot, &changes) {
-            self.let_through.values_mut().for_each(|it| it.prediction = None);
+            self.reserved.values().map(|it| it.change.clone()).collect();
+        if !are_expected(&self.seen.0, snapshot, &changes) {
+            self.reserved.values_mut().for_each(|it| it.prediction = None);
         }
         self.seen = (snapshot.clone(), version);
     }
 
     /// The answer to a question that was asked before, if it still holds.
     fn known(&self, question: &Question) -> Option<Prediction> {
-        let earlier = self.let_through.get(&question.change.service)?;
+        let earlier = self.reserved.get(&question.change.service)?;
         let is_same =
-            earlier.job == question.job && earlier.change.surplus == question.change.surplus;
+            earlier.job == question.job && earlier.change.to_prune == question.change.to_prune;
         earlier.prediction.clone().filter(|_| is_same)
     }
 
@@ -225,23 +225,22 @@ impl Office {
         snapshot: Snapshot,
         version: u64,
         questions: &[Question],
-        state: &Live,
+        state: &Cache,
     ) -> Vec<Result<Prediction, Refusal>> {
         for question in questions {
-            self.let_through.remove(&question.change.service);
+            self.reserved.remove(&question.change.service);
         }
-        let live = self.translated(snapshot, version, state);
-        let ahead: Vec<Arc<Change>> =
-            self.let_through.values().map(|it| it.change.clone()).collect();
+        let cache = self.translated(snapshot, version, state);
+        let ahead: Vec<Arc<Change>> = self.reserved.values().map(|it| it.change.clone()).collect();
         let changes: Vec<Arc<Change>> = questions.iter().map(|it| it.change.clone()).collect();
-        let answers = live.with(&ahead).check(&changes);
+        let answers = cache.with(&ahead).check(&changes);
         for (question, answer) in questions.iter().zip(&answers) {
             if let Ok(prediction) = answer {
                 let (change, job) = (question.change.clone(), question.job);
                 // What holds it up may be repaired by anybody.
                 let prediction = Some(prediction.clone()).filter(|it| it.blocked_by.is_none());
                 let service = change.service.clone();
-                self.let_through.insert(service, LetThrough { change, job, prediction });
+                self.reserved.insert(service, Reservation { change, job, prediction });
             }
         }
         answers
@@ -249,7 +248,7 @@ impl Office {
 
     /// The live cluster. What somebody else broke in it is told once; of what is ours its service's
     /// state tells.
-    fn translated(&mut self, snapshot: Snapshot, version: u64, state: &Live) -> Baseline {
+    fn translated(&mut self, snapshot: Snapshot, version: u64, state: &Cache) -> Baseline {
         let baseline = match &self.baseline {
             Some((known, baseline)) if *known == version => return baseline.clone(),
             Some((_, earlier)) => earlier.follow(snapshot),
@@ -257,18 +256,18 @@ impl Office {
         };
         self.baseline = Some((version, baseline.clone()));
         let mut broken: BTreeSet<Broken> = baseline.broken().into_iter().collect();
-        if broken != self.told {
+        if broken != self.reported {
             let ours = state.inventory().into_iter().map(|(id, ..)| id.to_string());
             let ours: BTreeSet<String> = ours.collect();
             broken.retain(|mistake| !ours.contains(&mistake.object.to_string()));
         }
-        for mistake in broken.difference(&self.told) {
+        for mistake in broken.difference(&self.reported) {
             tracing::warn!(object = %mistake.object, "broken in the cluster: {mistake}");
         }
-        for mended in self.told.difference(&broken) {
+        for mended in self.reported.difference(&broken) {
             tracing::info!(object = %mended.object, "no longer broken");
         }
-        self.told = broken;
+        self.reported = broken;
         baseline
     }
 }
@@ -279,8 +278,8 @@ mod tests {
 
     #[test]
     fn only_where_a_batch_is_dear_are_questions_gathered_and_never_for_long() {
-        assert_eq!(rest(Duration::from_millis(19), BATCH), Duration::ZERO);
-        assert_eq!(rest(Duration::from_millis(25), BATCH), Duration::from_millis(100));
-        assert_eq!(rest(Duration::from_secs(9), BATCH), Duration::from_secs(1));
+        assert_eq!(cool_down(Duration::from_millis(19), BATCH), Duration::ZERO);
+        assert_eq!(cool_down(Duration::from_millis(25), BATCH), Duration::from_millis(100));
+        assert_eq!(cool_down(Duration::from_secs(9), BATCH), Duration::from_secs(1));
     }
 }

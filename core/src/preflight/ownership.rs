@@ -28,7 +28,7 @@ impl Owners {
         Ok(Self(owners))
     }
 
-    /// The position of the change that has the object; `None`: it is a stranger's.
+    /// The position of the change that has the object; `None`: it is another owner's.
     pub(super) fn of_object(&self, object: &ObjectRef) -> Option<usize> {
         self.0.get(object).copied()
     }

@@ -12,13 +12,13 @@ use serde_json::{Map, Value};
 /// An object of any kind, all of it as the API server sent it. A `DynamicObject` takes the metadata
 /// apart, and would have to be written as JSON to be read as JSON again.
 #[derive(Clone, Debug)]
-pub(super) struct Whole {
+pub(super) struct RawObject {
     /// All that a watch looks at, which is the resource version.
     metadata: ObjectMeta,
     fields: Map<String, Value>,
 }
 
-impl Whole {
+impl RawObject {
     /// The object as JSON.
     pub(super) fn into_value(self) -> Value {
         self.fields.into()
@@ -32,7 +32,7 @@ impl Whole {
     }
 }
 
-impl<'de> Deserialize<'de> for Whole {
+impl<'de> Deserialize<'de> for RawObject {
     /// # Errors
     /// When it is no JSON object.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -43,7 +43,7 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
-impl Resource for Whole {
+impl Resource for RawObject {
     type DynamicType = ApiResource;
     type Scope = DynamicResourceScope;
 
@@ -79,10 +79,10 @@ mod tests {
     #[test]
     fn an_item_of_a_list_is_told_what_it_is_before_all_else() {
         let item = r#"{"metadata": {"name": "echo", "resourceVersion": "7"}, "spec": {}}"#;
-        let whole: Whole = serde_json::from_str(item).expect("an object");
+        let whole: RawObject = serde_json::from_str(item).expect("an object");
         assert_eq!(whole.meta().resource_version.as_deref(), Some("7"));
         let expected = r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"echo","resourceVersion":"7"},"spec":{}}"#;
         assert_eq!(whole.into_value_of("v1", "Service").to_string(), expected);
-        assert!(serde_json::from_str::<Whole>("[]").is_err());
+        assert!(serde_json::from_str::<RawObject>("[]").is_err());
     }
 }
