@@ -26,4 +26,7 @@ pub use api::{ObjectRef, ResourceRef, State, Status};
 pub use code::Code;
 pub use crds::CRDS;
 pub use snapshot::{Kind, NamedPort, ServiceSpec, Snapshot};
-pub use translate::{Finding, Listener, Memory, Replacement, Severity, Translation, translate};
+pub use translate::{
+    Finding, Listener, Memory, Replacement, Severity, Translation, depends_on_other_tables,
+    translate,
+};

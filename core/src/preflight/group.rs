@@ -74,6 +74,10 @@ impl Footprint {
                 || delegates(live, object)
                 || delegates(coming, object)
         });
+        // Whether another table comes or goes beside it decides in which order its routes are served.
+        let moves =
+            |object: &ObjectRef| [live, coming].into_iter().any(|at| is_sorted_late(at, object));
+        let alone = alone || change.own().chain(&change.deleted).any(moves);
         let uses = [live, coming]
             .into_iter()
             .flat_map(|snapshot| change.own().flat_map(|object| snapshot.uses(object)));
@@ -97,6 +101,14 @@ impl Footprint {
         let domains = domains.collect();
         Self { objects, uses, alone, domains, adds, removes }
     }
+}
+
+/// Whether the object is a RouteTable whose routes answer in another order beside a second table.
+fn is_sorted_late(snapshot: &Snapshot, object: &ObjectRef) -> bool {
+    Kind::of_reference(object) == Some(Kind::RouteTable)
+        && snapshot
+            .route_table(&object.resource())
+            .is_some_and(|(_, spec)| gloo::depends_on_other_tables(&spec.routes))
 }
 
 /// Whether the object hands requests on to RouteTables.

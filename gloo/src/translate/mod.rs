@@ -34,6 +34,7 @@ use std::sync::Arc;
 
 pub use findings::{Finding, Severity};
 pub use memory::Memory;
+pub use sort::depends_on_other_tables;
 
 use self::proxy::{Proxy, ProxyListener, ProxyVirtualHost};
 use self::reports::Reports;

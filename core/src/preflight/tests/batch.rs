@@ -40,6 +40,18 @@ fn of_two_that_claim_the_same_the_later_is_refused() {
     assert!(refusal.to_string().contains("RouteTable a/a-routes"), "{refusal}");
 }
 
+/// Gloo sorts the routes of two tables of one weight, and leaves those of a single table as they are.
+#[test]
+fn a_table_does_not_count_on_being_sorted_beside_one_that_is_yet_to_come() {
+    let objects: Vec<Value> = settings().into_iter().chain([app()]).collect();
+    let any_version = json!({"single": {"upstream": {"name": "a", "namespace": "a"}}});
+    let mut shadowed = table("a", "/", any_version);
+    let longer = table("a", "/z", single("a"))["spec"]["routes"][0].clone();
+    shadowed["spec"]["routes"].as_array_mut().expect("a list").push(longer);
+    let wishes = [wish("a", shadowed), plain("b")];
+    assert_eq!(is_admitted(&check(&objects, &wishes)), [false, true]);
+}
+
 #[test]
 fn a_path_that_another_gives_up_can_be_claimed_when_it_is_free() {
     let mut objects = cluster_with_foxtrot();
