@@ -42,7 +42,7 @@ pub struct Status {
 #[serde(rename_all = "camelCase")]
 pub struct SourceStatus {
     /// The newest commit that was accepted.
-    pub revision: Option<String>,
+    pub accepted_revision: Option<String>,
     /// Why there is no newer one.
     pub error: Option<String>,
     /// Whatever else it says.
@@ -65,12 +65,12 @@ pub struct ServiceStatus {
     /// Since when it has been in this state.
     pub since: Timestamp,
     /// The newest commit that is fully applied.
-    pub revision: Option<String>,
+    pub last_applied_revision: Option<String>,
     /// The newest commit that was tried.
-    pub attempted_revision: String,
+    pub last_attempted_revision: String,
     /// The shares that the newest values ask for.
     pub weights: BTreeMap<String, u8>,
-    /// The shares that `revision` asked for.
+    /// The shares that `last_applied_revision` asked for.
     pub applied_weights: BTreeMap<String, u8>,
     /// The shares that the routes in the cluster say.
     pub observed_weights: BTreeMap<String, u8>,

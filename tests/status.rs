@@ -58,7 +58,7 @@ fn shifting(report: &mut ServiceReport) {
     report.phase = "Shifting".into();
     let version = |name: &str| Version::new(name).unwrap();
     report.weights = [(&version("v1"), 75), (&version("v2"), 25)].into_iter().collect();
-    report.attempted_revision = "0123456789".into();
+    report.last_attempted_revision = "0123456789".into();
 }
 
 #[tokio::test(flavor = "multi_thread")]

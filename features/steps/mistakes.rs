@@ -20,7 +20,9 @@ async fn are_told(world: &mut World, file: String, service: String, step: &Step)
         repository.commit(&format!("{service}: a mistake")).await?;
         let pushed = repository.push().await?.revision;
         reported(world, &service, &format!("{told} told of {values}"), |report| {
-            report.attempted_revision == pushed && report.state == "Invalid" && report.says(told)
+            report.last_attempted_revision == pushed
+                && report.state == "Invalid"
+                && report.says(told)
         })
         .await?;
         ensure!(wishes(&service).await? == before, "{values} has changed objects of {service}");

@@ -107,7 +107,7 @@ async fn is_held_up(world: &mut World, service: String, how: String, why: String
     let pushed = world.pushed()?.to_owned();
     let state = if how == "waits" { "Progressing" } else { "Stalled" };
     let held_up = |report: &Service| {
-        report.attempted_revision == pushed && report.state == state && report.says(&why)
+        report.last_attempted_revision == pushed && report.state == state && report.says(&why)
     };
     reported(world, &service, &format!("{service} {state} because of {why}"), held_up).await
 }

@@ -22,8 +22,6 @@ const LONGEST: usize = 16 << 20;
 /// The daemon's answer at `/api/services`, as far as people on a bed need it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Status {
-    /// The revision that was fetched last.
-    pub revision: Option<String>,
     #[serde(default)]
     /// How the source is doing.
     pub source: Source,
@@ -36,9 +34,9 @@ pub struct Status {
 #[serde(rename_all = "camelCase")]
 pub struct Source {
     /// The revision that was accepted last.
-    pub revision: Option<String>,
+    pub accepted_revision: Option<String>,
     /// The revision that was fetched last.
-    pub attempted_revision: Option<String>,
+    pub last_attempted_revision: Option<String>,
     /// Why the last fetch failed.
     pub error: Option<String>,
 }
@@ -56,10 +54,10 @@ pub struct Service {
     /// Why it is not ready.
     pub reason: String,
     /// The revision that is fully applied.
-    pub revision: Option<String>,
+    pub last_applied_revision: Option<String>,
     /// The newest revision that was tried.
     #[serde(default)]
-    pub attempted_revision: String,
+    pub last_attempted_revision: String,
     /// Version to percent, as the newest values ask for.
     #[serde(default)]
     pub weights: BTreeMap<String, u8>,
@@ -135,7 +133,7 @@ impl Status {
 impl Service {
     /// Whether this revision is carried out and healthy.
     pub fn has_applied(&self, revision: &str) -> bool {
-        self.state == "Ready" && self.revision.as_deref() == Some(revision)
+        self.state == "Ready" && self.last_applied_revision.as_deref() == Some(revision)
     }
 
     /// Whether the condition of this type holds.
@@ -156,7 +154,8 @@ impl Service {
 
     /// One line for people.
     pub fn summary(&self) -> String {
-        let revision = self.revision.as_deref().map_or("-", |id| id.get(..7).unwrap_or(id));
+        let revision =
+            self.last_applied_revision.as_deref().map_or("-", |id| id.get(..7).unwrap_or(id));
         let colon = if self.reason.is_empty() { "" } else { ": " };
         let Self { service, phase, state, reason, .. } = self;
         format!("{service} {phase} {state}{colon}{reason}, revision {revision}")
@@ -259,9 +258,9 @@ impl StatusClient {
 mod tests {
     use super::*;
 
-    const EXAMPLE: &str = r#"{"revision": "0123456789", "services": [{"service": "echo",
+    const EXAMPLE: &str = r#"{"services": [{"service": "echo",
         "namespace": "echo", "phase": "Shifting", "state": "Ready", "reason": "",
-        "revision": "0123456789", "weights": {"v1": 50, "v2": 50},
+        "lastAppliedRevision": "0123456789", "weights": {"v1": 50, "v2": 50},
         "headers": {"stage": "canary"}, "paths": ["/echo"], "conditions": [
         {"type": "Ready", "status": "True", "reason": "Ready", "message": ""},
         {"type": "Stalled", "status": "False", "reason": "Ready", "message": ""}]}]}"#;

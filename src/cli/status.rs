@@ -117,7 +117,7 @@ impl Status {
             let state = style(service);
             let cells: Vec<String> = row.iter().enumerate().map(|(at, it)| pad(at, it)).collect();
             let [name, phase, doing, shares, pods, since] = &cells[..] else { continue };
-            let revision = service.revision.as_deref().unwrap_or("none");
+            let revision = service.last_applied_revision.as_deref().unwrap_or("none");
             let revision = short(revision);
             writeln!(
                 out,

@@ -161,17 +161,20 @@ impl Follow<'_> {
         }
         let in_phase = self.phase.is_none_or(|phase| service.phase == phase.name());
         let has = |revision: &str| self.wanted.is_none_or(|wanted| wanted.is_in(revision));
-        if service.is_ready() && in_phase && has(service.revision.as_deref().unwrap_or_default()) {
+        if service.is_ready()
+            && in_phase
+            && has(service.last_applied_revision.as_deref().unwrap_or_default())
+        {
             return Some(ExitCode::SUCCESS);
         }
         // Of another commit's trouble nothing follows.
-        let ends = service.needs_a_person() && has(&service.attempted_revision);
+        let ends = service.needs_a_person() && has(&service.last_attempted_revision);
         ends.then(|| ExitCode::from(NEEDS_A_PERSON))
     }
 }
 
 fn line(service: &ServiceStatus) -> String {
-    let ServiceStatus { phase, state, reason, attempted_revision: revision, .. } = service;
+    let ServiceStatus { phase, state, reason, last_attempted_revision: revision, .. } = service;
     let revision = short(revision);
     let reason = if reason.is_empty() { String::new() } else { format!(": {}", sanitize(reason)) };
     format!("{} {phase} {state} at {revision}{reason}", service.service)

@@ -34,7 +34,7 @@ impl Reporter {
         let (name, revision) = (request.state.name(), &request.revision);
         self.reports.status_store.valid(&name);
         self.reports.status_store.service(&name, |report| {
-            report.attempted_revision = revision.to_string();
+            report.last_attempted_revision = revision.to_string();
             if let DesiredState::Service(service) = &request.state {
                 report.describe(service);
             }
@@ -66,7 +66,8 @@ impl Reporter {
         self.reports.status_store.service(name, |report| {
             report.ready_pods = ready_pods(&report.weights, &observed.pods);
             report.observed_weights = shares(&report.weights, observed.live.as_ref());
-            let before = (report.state, report.reason.clone(), report.revision.clone());
+            let before =
+                (report.state, report.reason.clone(), report.last_applied_revision.clone());
             (report.remaining_drift, report.fight) = (None, None);
             match outcome {
                 ReconcileOutcome::Ready => report.ready(revision),
@@ -87,7 +88,8 @@ impl Reporter {
                 }
                 ReconcileOutcome::Superseded => {}
             }
-            if before == (report.state, report.reason.clone(), report.revision.clone()) {
+            if before == (report.state, report.reason.clone(), report.last_applied_revision.clone())
+            {
                 return;
             }
             match report.state {

@@ -33,9 +33,10 @@ pub(super) enum CommitState {
 impl CommitNews {
     /// What the status store says of the newest commit; nothing while there is none.
     pub(super) fn of(summary: &Summary) -> Option<Self> {
-        let revision = summary.revision.clone()?;
+        let revision = summary.source.last_attempted_revision.clone()?;
         let refused = summary.source.error.as_ref();
-        let refused = refused.filter(|_| summary.source.revision.as_ref() != Some(&revision));
+        let refused =
+            refused.filter(|_| summary.source.accepted_revision.as_ref() != Some(&revision));
         if let Some(error) = refused {
             return Some(Self::new(revision, CommitState::Failure, error));
         }
@@ -194,8 +195,9 @@ mod tests {
             ..ServiceReport::default()
         });
         let revision = Some("c0ffee".to_owned());
-        let mut summary = Summary { revision: revision.clone(), ..Summary::default() };
-        summary.source.revision = revision;
+        let mut summary = Summary::default();
+        summary.source.last_attempted_revision = revision.clone();
+        summary.source.accepted_revision = revision;
         summary.services = services.collect();
         summary
     }
@@ -223,12 +225,12 @@ mod tests {
     #[test]
     fn a_commit_that_was_refused_as_a_whole_failed() {
         let mut refused = summary(&[("echo", State::Ready, "")]);
-        refused.revision = Some("badbad".into());
+        refused.source.last_attempted_revision = Some("badbad".into());
         refused.source.error = Some("x".repeat(500));
         let (state, words) = reported(&refused);
         assert_eq!((state, words.chars().count()), (CommitState::Failure, LONGEST));
         // A fetch that fails says nothing about the commit that is applied.
-        refused.revision = Some("c0ffee".into());
+        refused.source.last_attempted_revision = Some("c0ffee".into());
         assert_eq!(reported(&refused).0, CommitState::Success);
     }
 

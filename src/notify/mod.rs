@@ -124,7 +124,7 @@ impl Notifier {
 
     async fn report_rollouts(&self, summary: &Summary, memory: &mut Memory) -> anyhow::Result<()> {
         let Receivers { slack, webhook, .. } = &self.receivers;
-        let is_known = summary.source.revision.is_some();
+        let is_known = summary.source.accepted_revision.is_some();
         if !is_known || slack.is_none() && webhook.is_none() {
             return Ok(());
         }

@@ -104,13 +104,13 @@ impl Rollouts {
         let mut news = Vec::new();
         for report in summary.services.iter().filter(|report| !is_new(report)) {
             let is_well = report.phase == "Stable" && report.state == State::Ready;
-            let commit = report.attempted_revision.chars().take(7).collect();
+            let commit = report.last_attempted_revision.chars().take(7).collect();
             let step = Step { at: now, words: words(report), commit };
             let is_news = match self.0.get_mut(&report.service) {
                 None if is_well => false,
                 None => {
                     let rollout = Rollout {
-                        id: report.attempted_revision.clone(),
+                        id: report.last_attempted_revision.clone(),
                         service: report.service.clone(),
                         steps: vec![step],
                         finished: false,
@@ -125,7 +125,13 @@ impl Rollouts {
             news.extend(is_news.then(|| report.service.clone()));
         }
         let is_there = |name: &str| summary.services.iter().any(|it| it.service == name);
-        let commit: String = summary.revision.iter().flat_map(|it| it.chars()).take(7).collect();
+        let commit: String = summary
+            .source
+            .last_attempted_revision
+            .iter()
+            .flat_map(|it| it.chars())
+            .take(7)
+            .collect();
         for (name, rollout) in self.0.iter_mut().filter(|(name, _)| !is_there(name)) {
             let step =
                 Step { at: now, words: "the service is gone".into(), commit: commit.clone() };
@@ -137,7 +143,7 @@ impl Rollouts {
 
 /// A service of which nothing is applied yet is progressing without a message: a thousand of them may start at once.
 fn is_new(report: &ServiceReport) -> bool {
-    report.revision.is_none() && report.state == State::Progressing
+    report.last_applied_revision.is_none() && report.state == State::Progressing
 }
 
 fn words(report: &ServiceReport) -> String {
@@ -168,8 +174,8 @@ mod tests {
             service: "echo".into(),
             phase: phase.into(),
             state,
-            attempted_revision: revision.into(),
-            revision: Some("0".into()),
+            last_attempted_revision: revision.into(),
+            last_applied_revision: Some("0".into()),
             weights: [(&Version::new("v1").expect("a version"), 100)].into_iter().collect(),
             ..ServiceReport::default()
         }
@@ -215,7 +221,7 @@ mod tests {
         let stalled =
             ServiceReport { reason: "no pods".into(), ..report("Stable", State::Stalled, "a") };
         assert_eq!(follow(&mut rollouts, stalled.clone(), 1), ["echo"]);
-        let other_commit = ServiceReport { attempted_revision: "b".into(), ..stalled };
+        let other_commit = ServiceReport { last_attempted_revision: "b".into(), ..stalled };
         assert!(follow(&mut rollouts, other_commit, 2).is_empty());
     }
 
@@ -224,7 +230,10 @@ mod tests {
         let mut rollouts = Rollouts::default();
         assert_eq!(follow(&mut rollouts, report("Shifted", State::Ready, "a"), 1), ["echo"]);
         let known = rollouts.clone();
-        let unknown = ServiceReport { revision: None, ..report("Stable", State::Progressing, "b") };
+        let unknown = ServiceReport {
+            last_applied_revision: None,
+            ..report("Stable", State::Progressing, "b")
+        };
         assert!(follow(&mut rollouts, unknown, 2).is_empty());
         assert_eq!(rollouts, known);
         assert_eq!(follow(&mut rollouts, report("Stable", State::Ready, "b"), 3), ["echo"]);
@@ -235,7 +244,8 @@ mod tests {
     fn the_rollout_of_a_service_that_is_gone_is_over() {
         let mut rollouts = Rollouts::default();
         follow(&mut rollouts, report("Shifted", State::Ready, "a"), 1);
-        let gone = Summary { revision: Some("0123456789".into()), ..Summary::default() };
+        let mut gone = Summary::default();
+        gone.source.last_attempted_revision = Some("0123456789".into());
         assert_eq!(rollouts.follow(&gone, Timestamp::UNIX_EPOCH), ["echo"]);
         let text = rollouts.0["echo"].text();
         assert!(text.ends_with("the service is gone (commit 0123456)\ndone"), "{text}");

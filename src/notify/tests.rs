@@ -88,13 +88,13 @@ fn summary(phase: &str, state: State, revision: &str) -> Summary {
         service: "echo".into(),
         phase: phase.into(),
         state,
-        attempted_revision: revision.into(),
-        revision: Some("0".into()),
+        last_attempted_revision: revision.into(),
+        last_applied_revision: Some("0".into()),
         ..ServiceReport::default()
     };
     let mut summary = Summary { services: vec![report], ..Summary::default() };
-    summary.revision = Some(revision.into());
-    summary.source.revision = Some(revision.into());
+    summary.source.last_attempted_revision = Some(revision.into());
+    summary.source.accepted_revision = Some(revision.into());
     summary
 }
 

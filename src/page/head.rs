@@ -51,8 +51,8 @@ impl Head {
         now: Timestamp,
     ) -> Self {
         let source = &summary.source;
-        let is_refused = source.attempted_revision != source.revision;
-        let refused = source.attempted_revision.as_deref().filter(|_| is_refused);
+        let is_refused = source.last_attempted_revision != source.accepted_revision;
+        let refused = source.last_attempted_revision.as_deref().filter(|_| is_refused);
         Self {
             title: title.to_owned(),
             root,

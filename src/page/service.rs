@@ -109,8 +109,8 @@ impl ServicePage {
         let name = readable(&report.service);
         let appearance = Appearance::of(report, now);
         let title = format!("{name} · {} · coalmine", appearance.word);
-        let tried = Some(&report.attempted_revision).filter(|tried| !tried.is_empty());
-        let attempted = tried.filter(|tried| report.revision.as_ref() != Some(*tried));
+        let tried = Some(&report.last_attempted_revision).filter(|tried| !tried.is_empty());
+        let attempted = tried.filter(|tried| report.last_applied_revision.as_ref() != Some(*tried));
         let steps = history.steps.iter().enumerate().rev();
         Self {
             head: Head::of(&title, "../", summary, number, now),
@@ -119,7 +119,7 @@ impl ServicePage {
             namespace: readable(&report.namespace),
             appearance,
             phases: phases(&report.phase),
-            applied: report.revision.as_deref().map(short),
+            applied: report.last_applied_revision.as_deref().map(short),
             attempted: attempted.map(|id| short(id)),
             versions: versions(report, &palette(history)),
             chart: Chart::of(history, now),

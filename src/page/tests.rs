@@ -34,7 +34,7 @@ fn accept(status_store: &StatusStore, id: &str, subject: &str) {
 fn ask(status_store: &StatusStore, id: &str, values: &str) {
     let service = Arc::new(service(values));
     status_store.service("echo", |report| {
-        report.attempted_revision = id.into();
+        report.last_attempted_revision = id.into();
         report.describe(&service);
         report.progressing(None, "");
     });

@@ -60,16 +60,16 @@ pub struct ServiceReport {
     /// Since when it has been in this state. The status store fills this in.
     pub since: Timestamp,
     /// The newest commit whose values are fully applied.
-    pub revision: Option<String>,
+    pub last_applied_revision: Option<String>,
     /// The newest commit that was tried.
-    pub attempted_revision: String,
+    pub last_attempted_revision: String,
     /// The version that gets what the canary does not.
     pub primary: Box<str>,
     /// The version that is being tried.
     pub canary: Option<Box<str>>,
     /// Desired share of the unmarked requests per version, in percent.
     pub weights: PerVersion<u8>,
-    /// The shares of `revision`; empty as long as none is known to be applied.
+    /// The shares of `last_applied_revision`; empty as long as none is known to be applied.
     pub applied_weights: PerVersion<u8>,
     /// The shares that the routes in the cluster give, whoever wrote them.
     pub observed_weights: PerVersion<u8>,
@@ -133,8 +133,8 @@ impl ServiceReport {
         self.reason.clear();
         self.reason_code = None;
         self.applied_weights.clone_from(&self.weights);
-        if self.revision.as_deref() != Some(revision) {
-            self.revision = Some(revision.to_owned());
+        if self.last_applied_revision.as_deref() != Some(revision) {
+            self.last_applied_revision = Some(revision.to_owned());
         }
     }
 

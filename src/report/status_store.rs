@@ -23,13 +23,13 @@ use coalmine_core::values::{PLATFORM, Service};
 #[serde(rename_all = "camelCase")]
 pub struct SourceReport {
     /// The newest commit that was accepted.
-    pub revision: Option<String>,
-    /// The newest commit that was fetched. Another one than `revision` was refused as a whole, and
+    pub accepted_revision: Option<String>,
+    /// The newest commit that was fetched. Another one than `accepted_revision` was refused as a whole, and
     /// `error` says why.
-    pub attempted_revision: Option<String>,
+    pub last_attempted_revision: Option<String>,
     /// Why the last fetch failed, or why its commit as a whole was not accepted.
     pub error: Option<String>,
-    /// The commit of `revision`.
+    /// The commit of `accepted_revision`.
     #[serde(skip)]
     pub commit: Option<Arc<Revision>>,
 }
@@ -38,8 +38,8 @@ impl SourceReport {
     /// A commit was accepted, or the branch is at the one that was, and nothing is wrong. True if
     /// something was before.
     pub fn accepted(&mut self, revision: &str) -> bool {
-        self.revision = Some(revision.to_owned());
-        self.attempted_revision = Some(revision.to_owned());
+        self.accepted_revision = Some(revision.to_owned());
+        self.last_attempted_revision = Some(revision.to_owned());
         self.error.take().is_some()
     }
 
@@ -47,7 +47,7 @@ impl SourceReport {
     /// was not so before.
     pub fn not_accepted(&mut self, refused: Option<&str>, why: &str) -> bool {
         if let Some(revision) = refused {
-            self.attempted_revision = Some(revision.to_owned());
+            self.last_attempted_revision = Some(revision.to_owned());
         }
         self.error.replace(why.to_owned()).as_deref() != Some(why)
     }
@@ -56,8 +56,6 @@ impl SourceReport {
 /// Everything at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Summary {
-    /// The newest commit that was fetched.
-    pub revision: Option<String>,
     /// The git source.
     pub source: SourceReport,
     /// Whether another replica does the work, so that this one does not know how rollouts go.
@@ -143,8 +141,8 @@ impl StatusStore {
         let now = self.now();
         let content = &mut *self.content();
         change(&mut content.source);
-        let refused = content.source.attempted_revision.is_some()
-            && content.source.attempted_revision != content.source.revision;
+        let refused = content.source.last_attempted_revision.is_some()
+            && content.source.last_attempted_revision != content.source.accepted_revision;
         content.source_waits_since = refused.then(|| content.source_waits_since.unwrap_or(now));
         self.changed();
     }
@@ -219,7 +217,7 @@ impl StatusStore {
         self.content().entry(name, now).change(now, |entry| {
             if let Some(invalid) = entry.invalid.take() {
                 // Whatever comes next stands for the commit that could not be used.
-                entry.report.attempted_revision = invalid.revision;
+                entry.report.last_attempted_revision = invalid.revision;
             }
         });
         self.changed();
@@ -276,7 +274,10 @@ impl StatusStore {
 
     /// Whether a commit of this service was ever fully applied.
     pub fn was_applied(&self, name: &str) -> bool {
-        self.content().services.get(name).is_some_and(|entry| entry.report.revision.is_some())
+        self.content()
+            .services
+            .get(name)
+            .is_some_and(|entry| entry.report.last_applied_revision.is_some())
     }
 
     /// The time by the status store's clock.
@@ -295,13 +296,7 @@ impl StatusStore {
 
 impl Stored {
     fn overall(&self) -> Summary {
-        let source = self.source.clone();
-        Summary {
-            revision: source.attempted_revision.clone().or_else(|| source.revision.clone()),
-            source,
-            standby: self.standby,
-            ..Summary::default()
-        }
+        Summary { source: self.source.clone(), standby: self.standby, ..Summary::default() }
     }
 
     fn entry(&mut self, name: &str, now: Timestamp) -> &mut Entry {
@@ -335,14 +330,16 @@ impl Entry {
     }
 
     fn attempted(&self) -> &str {
-        self.invalid.as_ref().map_or(&self.report.attempted_revision, |invalid| &invalid.revision)
+        self.invalid
+            .as_ref()
+            .map_or(&self.report.last_attempted_revision, |invalid| &invalid.revision)
     }
 
     /// Makes a change and draws the conclusions: since when what has been so, and what to count.
     fn change(&mut self, now: Timestamp, change: impl FnOnce(&mut Self)) {
         let state = self.state();
         let attempted = self.attempted().to_owned();
-        let applied = self.report.revision.clone();
+        let applied = self.report.last_applied_revision.clone();
         change(self);
         if self.state() != state {
             self.report.since = now;
@@ -360,9 +357,9 @@ impl Entry {
             self.attempted_at = now;
             self.waits_since.get_or_insert(now);
         }
-        if self.report.revision.as_deref() == Some(self.attempted()) {
+        if self.report.last_applied_revision.as_deref() == Some(self.attempted()) {
             self.waits_since = None;
-        } else if self.report.revision != applied && self.waits_since.is_some() {
+        } else if self.report.last_applied_revision != applied && self.waits_since.is_some() {
             // An earlier commit is applied; what still waits is the newest.
             self.waits_since = Some(self.attempted_at);
         }
@@ -374,7 +371,7 @@ impl Entry {
             report.state = State::Invalid;
             report.reason = invalid.reason.clone();
             report.reason_code = self.reason_code();
-            report.attempted_revision = invalid.revision.clone();
+            report.last_attempted_revision = invalid.revision.clone();
         }
         report.conditions = self.transitions.conditions(&report);
         report

@@ -26,7 +26,7 @@ fn status_store() -> (StatusStore, Clock) {
 
 fn attempt(status_store: &StatusStore, revision: &str) {
     status_store.service("echo", |report| {
-        report.attempted_revision = revision.into();
+        report.last_attempted_revision = revision.into();
         report.progressing(None, "");
     });
 }
@@ -107,21 +107,21 @@ fn becoming_stalled_is_counted_and_staying_stalled_is_not() {
 fn a_commit_that_was_refused_as_a_whole_shows_beside_the_one_at_work() {
     let (status_store, clock) = status_store();
     let accept = |revision: &str| {
-        status_store.source(|source| source.attempted_revision = Some(revision.into()));
+        status_store.source(|source| source.last_attempted_revision = Some(revision.into()));
     };
     accept("a");
-    status_store.source(|source| source.revision = Some("a".into()));
+    status_store.source(|source| source.accepted_revision = Some("a".into()));
     clock.set(10);
     accept("b");
     status_store.source(|source| source.error = Some("coalmine.yaml:1:1: no".into()));
     clock.set(20);
     accept("c");
     let summary = status_store.summary();
-    assert_eq!(summary.revision.as_deref(), Some("c"));
-    assert_eq!(summary.source.revision.as_deref(), Some("a"));
+    assert_eq!(summary.source.last_attempted_revision.as_deref(), Some("c"));
+    assert_eq!(summary.source.accepted_revision.as_deref(), Some("a"));
     let waits = || status_store.content().source_waits_since.map(Timestamp::as_second);
     assert_eq!(waits(), Some(10));
-    status_store.source(|source| source.revision = Some("c".into()));
+    status_store.source(|source| source.accepted_revision = Some("c".into()));
     assert_eq!(waits(), None);
 }
 
@@ -180,11 +180,11 @@ fn a_refused_commit_shows_as_attempted_until_the_branch_is_back_at_the_one_in_fo
     assert!(!source.accepted("1"));
     assert!(source.not_accepted(Some("2"), "unsigned"));
     assert!(!source.not_accepted(Some("2"), "unsigned"), "it is told once");
-    assert_eq!(source.revision.as_deref(), Some("1"));
-    assert_eq!(source.attempted_revision.as_deref(), Some("2"));
+    assert_eq!(source.accepted_revision.as_deref(), Some("1"));
+    assert_eq!(source.last_attempted_revision.as_deref(), Some("2"));
     assert!(source.not_accepted(None, "unreachable"));
-    assert_eq!(source.attempted_revision.as_deref(), Some("2"), "it was the last");
+    assert_eq!(source.last_attempted_revision.as_deref(), Some("2"), "it was the last");
     assert!(source.accepted("1"));
-    assert_eq!(source.attempted_revision.as_deref(), Some("1"));
+    assert_eq!(source.last_attempted_revision.as_deref(), Some("1"));
     assert_eq!(source.error, None);
 }

@@ -180,9 +180,9 @@ impl Teller {
 
     fn ask(&self, name: &str, values: &str, change: ChangeKind) -> Result<()> {
         let service = service(name, values)?;
-        let commit = self.status_store.overall().source.revision.unwrap_or_default();
+        let commit = self.status_store.overall().source.accepted_revision.unwrap_or_default();
         self.status_store.service(name, |report| {
-            report.attempted_revision = commit;
+            report.last_attempted_revision = commit;
             report.describe(&service);
             report.progressing(None, "");
         });

@@ -78,13 +78,13 @@ impl Moment {
 
 impl Observed {
     fn lines(&self, lines: &mut Vec<String>) {
-        let Service { service, phase, state, reason, revision, .. } = &self.status;
+        let Service { service, phase, state, reason, last_applied_revision, .. } = &self.status;
         let style = match state.as_str() {
             "Ready" => GOOD,
             "Stalled" => BAD,
             _ => QUIET,
         };
-        let revision = revision.as_deref().map_or("-", |id| id.get(..7).unwrap_or(id));
+        let revision = last_applied_revision.as_deref().map_or("-", |id| id.get(..7).unwrap_or(id));
         lines.push(format!(
             "{BOLD}{service}{BOLD:#}  {phase}  {style}{state}{style:#}  {QUIET}{revision}{QUIET:#}"
         ));
@@ -151,7 +151,7 @@ mod tests {
             service: "echo".to_owned(),
             phase: "Shifting".to_owned(),
             state: "Ready".to_owned(),
-            revision: Some("0123456789".to_owned()),
+            last_applied_revision: Some("0123456789".to_owned()),
             weights: BTreeMap::from([("v1".to_owned(), 50), ("v2".to_owned(), 50)]),
             headers: BTreeMap::from([("stage".to_owned(), "canary".into())]),
             ..Service::default()

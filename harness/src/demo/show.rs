@@ -224,7 +224,7 @@ mod tests {
             service: "echo".to_owned(),
             phase: "Stable".to_owned(),
             state: "Ready".to_owned(),
-            revision: Some("0123456789".to_owned()),
+            last_applied_revision: Some("0123456789".to_owned()),
             ..Service::default()
         };
         let observed = Observed { status: service, ..Observed::default() };

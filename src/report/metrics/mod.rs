@@ -119,7 +119,7 @@ impl Metrics {
         );
         registry.register(
             "api_requests",
-            "Requests to the API server, dry runs with the verb try",
+            "Requests to the API server, a dry run has the verb dry-run",
             self.requests.0.clone(),
         );
         registry.register_collector(Box::new(Services(self.status_store.clone())));

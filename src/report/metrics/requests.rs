@@ -18,7 +18,7 @@ pub struct Requests(pub(super) Family<RequestLabels, Counter>);
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct RequestLabels {
-    /// `get`, `list`, `watch`, `create`, `update`, `patch` or `delete`; `try` for a dry run.
+    /// `get`, `list`, `watch`, `create`, `update`, `patch` or `delete`; `dry-run` for a dry run.
     verb: &'static str,
     /// Such as `deployments`; `none` for a path that is about no object, such as discovery.
     resource: String,
@@ -55,7 +55,7 @@ impl RequestLabels {
         };
         let named = parts.len() > 1;
         let verb = match *method {
-            _ if has("dryRun=All") => "try",
+            _ if has("dryRun=All") => "dry-run",
             Method::GET if has("watch=true") || has("watch=1") => "watch",
             Method::GET if named || parts.is_empty() => "get",
             Method::GET => "list",

@@ -72,7 +72,7 @@ impl Families<'_, '_> {
 
     fn source(&mut self) -> Result<(), Error> {
         let (content, now) = (self.content, self.now);
-        if let Some(revision) = &content.source.revision {
+        if let Some(revision) = &content.source.accepted_revision {
             self.family("source_revision", SOURCE_REVISION, MetricType::Info)?
                 .encode_info(&[("revision", revision.as_str())])?;
         }
@@ -130,7 +130,7 @@ impl Families<'_, '_> {
     fn revisions(&mut self) -> Result<(), Error> {
         let now = self.now;
         self.services("service_revision", REVISION, MetricType::Info, |service, entry, family| {
-            entry.report.revision.iter().try_for_each(|revision| {
+            entry.report.last_applied_revision.iter().try_for_each(|revision| {
                 family
                     .encode_family(&[("service", service)])?
                     .encode_info(&[("revision", revision.as_str())])

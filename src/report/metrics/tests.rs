@@ -26,14 +26,14 @@ fn shifting() -> Service {
 fn after_everything() -> Metrics {
     let metrics = metrics_at(Arc::new(AtomicU64::new(1)));
     metrics.status_store.source(|source| {
-        source.attempted_revision = Some("a".into());
-        source.revision = Some("a".into());
+        source.last_attempted_revision = Some("a".into());
+        source.accepted_revision = Some("a".into());
     });
     metrics.status_store.service("echo", |report| {
         let values = shifting();
         report.describe(&values);
         report.ready_pods = values.versions.keys().map(|version| (version, 1)).collect();
-        report.attempted_revision = "a".into();
+        report.last_attempted_revision = "a".into();
         report.ready("a");
     });
     metrics.status_store.service("echo", |report| report.stalled(Code::GlooRejected, "no"));
@@ -187,7 +187,7 @@ fn the_age_of_an_unapplied_commit_grows_from_scrape_to_scrape() {
             r#"coalmine_service_oldest_unapplied_commit_age_seconds{{service="echo"}} {age}"#
         )]
     };
-    metrics.status_store.service("echo", |report| report.attempted_revision = "a".into());
+    metrics.status_store.service("echo", |report| report.last_attempted_revision = "a".into());
     seconds.store(130, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(age(), told("30.0"));
     metrics.status_store.service("echo", |report| report.ready("a"));
