@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_way_back_leads_to_the_routes_that_gloo_accepted_last() {
+    fn a_rollback_restores_the_routes_that_gloo_accepted_last() {
         let table = |version: &str, state: &str| {
             json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable",
                 "metadata": {"name": "echo-routes", "namespace": "echo"},

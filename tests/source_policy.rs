@@ -283,7 +283,7 @@ async fn an_unsigned_commit_is_refused_by_its_name_and_what_was_accepted_stays()
 }
 
 #[tokio::test]
-async fn a_commit_by_a_stranger_is_refused_with_the_key() {
+async fn a_commit_by_an_unknown_key_is_refused_with_the_key() {
     let fixture = Fixture::new();
     fixture.allow(&[&key(1)]);
     let first = fixture.push_signed("one", &[], Some(&key(2)));

@@ -198,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_way_back_of_an_advance_is_a_rollback(one in valid_values(), other in valid_values()) {
+        fn the_reverse_of_an_advance_is_a_rollback(one in valid_values(), other in valid_values()) {
             let [one, other] =
                 [one, other].map(|values| service(&serde_yaml::to_string(&values).unwrap()));
             let back = Change::between(&other, &one);

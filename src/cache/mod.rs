@@ -155,7 +155,7 @@ impl Cache {
         self.state().gloo_without(service)
     }
 
-    /// Accepts what the watch of a kind says. The words of one watch have to come in their order.
+    /// Handles an event of the watch of a kind. Events of one watch must be handled in order.
     pub fn receive(&self, kind: &WatchedKind, event: Event<Value>) {
         match event {
             Event::Init => self.state().begin_list(kind),

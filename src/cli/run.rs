@@ -108,14 +108,14 @@ impl Run {
         let _telling = self.telemetry.start(runtime.handle())?;
         let source = self.source()?;
         runtime.block_on(async {
-            let rollout_settings = DaemonOptions {
+            let daemon = DaemonOptions {
                 drift: self.drift,
                 prune_all: self.allow_prune_all,
                 shard: self.shard,
             };
             let lease = self.lease();
             if self.once {
-                return once(source, &self.instance, rollout_settings).await;
+                return once(source, &self.instance, daemon).await;
             }
             let options = Options {
                 source,
@@ -126,7 +126,7 @@ impl Run {
                 listen: self.listen.0,
                 access: self.access()?,
                 instance: self.instance.clone(),
-                rollout_settings,
+                daemon,
                 lease,
             };
             daemon::run(options, asked_to_stop()?).await?;
@@ -175,9 +175,9 @@ impl Run {
 async fn once(
     source: SourceConfig,
     instance: &str,
-    rollout_settings: DaemonOptions,
+    daemon: DaemonOptions,
 ) -> anyhow::Result<ExitCode> {
-    let outcomes = daemon::once(source, instance, rollout_settings).await?;
+    let outcomes = daemon::once(source, instance, daemon).await?;
     let mut all_is_well = true;
     for outcome in &outcomes {
         match &outcome.trouble {

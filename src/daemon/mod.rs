@@ -57,7 +57,7 @@ pub struct Options {
     /// The value of the instance label.
     pub instance: String,
     /// How the cluster is written to.
-    pub rollout_settings: DaemonOptions,
+    pub daemon: DaemonOptions,
     /// The Lease to hold while writing; without one this daemon is taken to be alone.
     pub lease: Option<LeaseName>,
 }

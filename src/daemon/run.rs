@@ -1,14 +1,16 @@
 //! The daemon from its start to its end.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::source_loop::{JITTER, SOURCE_LOOP};
 use super::{Daemon, Options};
 use crate::cluster::Cluster;
-use crate::election::{self, Leadership};
+use crate::election::{self, Campaign, Leadership};
 use crate::hint::{Advise, advised};
 use crate::notify::{Notifier, Place, Receivers};
 use crate::page;
@@ -20,6 +22,8 @@ use crate::webhook;
 const ACCEPTING: Duration = Duration::from_secs(600);
 /// How long passes get to finish a write in flight when the daemon stops.
 const SHUTDOWN: Duration = Duration::from_secs(10);
+
+type Serving = JoinHandle<std::io::Result<()>>;
 
 /// Runs until `stop` resolves.
 ///
@@ -39,19 +43,9 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
     let source = Source::new(options.source)?;
     let reports = Reports::default();
     let token = CancellationToken::new();
-    let endpoint = match options.listen {
-        Some(address) => {
-            let listener = TcpListener::bind(address)
-                .await
-                .advise(|| (format!("cannot listen on {address}"), "choose another --listen"))?;
-            tracing::info!(address = %listener.local_addr()?, "status at / and /api/services");
-            let pages = page::routes(reports.status_store.clone());
-            let endpoint =
-                Endpoint { reports: reports.clone(), access: options.access, pages, hooks };
-            Some(tokio::spawn(report::serve(listener, endpoint, token.clone())))
-        }
-        None => None,
-    };
+    let pages = page::routes(reports.status_store.clone());
+    let endpoint = Endpoint { reports: reports.clone(), access: options.access, pages, hooks };
+    let endpoint = serve(options.listen, endpoint, token.clone()).await?;
     reports.health.expect(SOURCE_LOOP, round + ACCEPTING);
     let cluster = Cluster::connect(&reports.metrics.requests()).await?;
     let place = match &options.lease {
@@ -75,7 +69,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         cluster,
         &options.instance,
         options.schedule,
-        options.rollout_settings,
+        options.daemon,
         reports.clone(),
         token.clone(),
         leadership.clone(),
@@ -103,27 +97,49 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
     };
     tracing::info!("stopping");
     token.cancel();
-    let leaving = async {
-        if !passes.is_finished() {
-            passes.await?;
+    let left = tokio::time::timeout(SHUTDOWN, leave(passes, campaign, endpoint)).await;
+    match (fault, left) {
+        (Some(fault), _) => {
+            let wrong = format!("internal error: {fault}");
+            Err(advised(wrong, "the daemon ends, so that it starts anew"))
         }
-        if let Some(campaign) = campaign {
-            campaign.resign().await;
+        (None, Ok(result)) => result,
+        (None, Err(_)) => {
+            anyhow::bail!("not everything had ended after {} s", SHUTDOWN.as_secs())
         }
-        if let Some(endpoint) = endpoint {
-            endpoint.await??;
-        }
-        anyhow::Ok(())
-    };
-    let left = tokio::time::timeout(SHUTDOWN, leaving).await;
-    if let Some(fault) = fault {
-        let wrong = format!("internal error: {fault}");
-        return Err(advised(wrong, "the daemon ends, so that it starts anew"));
     }
-    match left {
-        Ok(result) => result,
-        Err(_) => anyhow::bail!("not everything had ended after {} s", SHUTDOWN.as_secs()),
+}
+
+/// Starts the status endpoint, if there is to be one, which ends with `stop`.
+async fn serve(
+    address: Option<SocketAddr>,
+    endpoint: Endpoint,
+    stop: CancellationToken,
+) -> anyhow::Result<Option<Serving>> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = TcpListener::bind(address)
+        .await
+        .advise(|| (format!("cannot listen on {address}"), "choose another --listen"))?;
+    tracing::info!(address = %listener.local_addr()?, "status at / and /api/services");
+    Ok(Some(tokio::spawn(report::serve(listener, endpoint, stop))))
+}
+
+/// Lets passes finish a write in flight, and gives the Lease back.
+async fn leave(
+    passes: JoinHandle<()>,
+    campaign: Option<Campaign>,
+    endpoint: Option<Serving>,
+) -> anyhow::Result<()> {
+    if !passes.is_finished() {
+        passes.await?;
     }
+    if let Some(campaign) = campaign {
+        campaign.resign().await;
+    }
+    if let Some(endpoint) = endpoint {
+        endpoint.await??;
+    }
+    Ok(())
 }
 
 /// Shows for ever whether this daemon is the one that writes.

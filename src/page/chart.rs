@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_never_was_in_force_has_no_chart() {
+    fn a_service_that_was_never_applied_has_no_chart() {
         assert_eq!(Chart::of(&history(vec![step(0, None, &[("v1", 100)])]), at(9)), None);
         assert_eq!(Chart::of(&History::default(), at(9)), None);
     }

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_canarys_share_is_told_with_what_is_in_force_while_that_differs() {
+    fn the_canarys_share_is_shown_with_what_is_applied_while_that_differs() {
         let values = |weight| {
             service(&format!(
                 "deployment: {{v1: {{}}, v2: {{}}}}\nroutes: {{apiGroup: a, primary: {{version: v1}}, \

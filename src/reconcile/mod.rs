@@ -213,7 +213,7 @@ impl Pass<'_> {
     async fn step(&mut self) -> Result<Option<ReconcileOutcome>, PassError> {
         self.clear_doubts().await?;
         let now = (self.reconciler.clock)();
-        self.forget_what_is_not_wanted();
+        self.release_outdated_job();
         let surroundings = self.surroundings();
         self.memory.clearance.enter(surroundings);
         let comparison =
@@ -251,9 +251,8 @@ impl Pass<'_> {
         Ok(None)
     }
 
-    /// Drops the reservation of another job: this one may
-    /// wait or stall for long before it is asked for.
-    fn forget_what_is_not_wanted(&mut self) {
+    /// Drops the reservation of an outdated job, since this one may wait for long before it is checked.
+    fn release_outdated_job(&mut self) {
         if self.memory.clearance.end_unless(self.job.digest()) {
             self.reconciler.preflight.release(&self.job.service);
         }
@@ -269,7 +268,7 @@ impl Pass<'_> {
         if (self.is_superseded)() { Err(PassError::Superseded) } else { Ok(()) }
     }
 
-    /// Everything that is done is as desired; what is left to say is what is left undone.
+    /// All steps are done; reports the drift that remains.
     async fn settled(&mut self, comparison: &Comparison) -> Result<ReconcileOutcome, PassError> {
         if comparison.left.is_empty() {
             self.memory.reported.clear();
@@ -369,7 +368,7 @@ impl Pass<'_> {
     async fn may_go_back(&mut self, reason: &Reason) -> Result<bool, PassError> {
         let Some(previous) = self.memory.rollback.previous().cloned() else { return Ok(false) };
         let (rollback, to_prune) = self.job.rollback(&previous);
-        // It is reckoned with until it is written, and is what no job of this service is.
+        // Reserved until it is written; it is no job of this service.
         self.memory.clearance.admit_rollback(rollback.digest());
         let asked = self.ask(&rollback, &to_prune).await;
         let cause = || Box::new(reason.clone());

@@ -1,5 +1,6 @@
-//! The one place through which every change goes before it is written, so that no two of them that
-//! would collide are both admitted, and a thousand new services cost a few translations.
+//! Runs the preflight for all services: every change is checked here before it is written. Admitted changes are
+//! reserved until they are applied, so that of two changes that collide only one is admitted. Changes that come at the
+//! same time are checked together, so that a thousand new services cost a few translations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use coalmine_core::plan::Job;
 use coalmine_core::preflight::{Baseline, Broken, Change, Prediction, are_expected};
 use coalmine_core::reason::{PreflightError, Refusal};
 
-/// A handle on the task that asks Gloo's own rules what changes would do to anybody.
+/// A handle on the task that checks changes against Gloo's rules.
 #[derive(Clone)]
 pub struct PreflightService {
     messages: mpsc::UnboundedSender<Message>,
@@ -43,11 +44,11 @@ impl PreflightService {
         Self { messages }
     }
 
-    /// Asks whether the job harms anybody, itself included. One that does not is reckoned with from
-    /// now on, although it is not written yet, until it is [forgotten](Self::forget).
+    /// Checks that the job harms no service, its own included. An admitted job is reserved: later changes are
+    /// checked with it, although it is not written yet, until it is [released](Self::release).
     ///
     /// # Errors
-    /// Why it would, or that nobody can say.
+    /// Why the job is refused, or that the preflight failed.
     pub(super) async fn admit(
         &self,
         job: &Job,
@@ -66,7 +67,7 @@ impl PreflightService {
         }
     }
 
-    /// The job is applied: the live state shows it.
+    /// Drops the reservation: the job is applied, and the cache shows it.
     pub fn release(&self, service: &str) {
         let _ = self.messages.send(Message::Release(service.to_owned()));
     }
@@ -114,7 +115,7 @@ async fn answer_all(cache: Cache, mut messages: mpsc::UnboundedReceiver<Message>
                 let _ = question.answer.send(Ok(prediction));
                 None
             }
-            // Whoever asked may have been superseded meanwhile.
+            // The pass that asked may have been superseded.
             None => (!question.answer.is_closed()).then_some(question),
         };
         open = open.into_iter().filter_map(answered).collect();
@@ -134,7 +135,7 @@ async fn answer_all(cache: Cache, mut messages: mpsc::UnboundedReceiver<Message>
         match tokio::task::spawn_blocking(work).await {
             Ok((returned, questions, answers, cost)) => {
                 batches = returned;
-                // Whoever is alone needs no others.
+                // A single question is not held back.
                 if questions.len() > 1 {
                     next_batch = Instant::now() + cool_down(cost, BATCH);
                 }
@@ -150,34 +151,34 @@ async fn answer_all(cache: Cache, mut messages: mpsc::UnboundedReceiver<Message>
     }
 }
 
-/// What costs the same for one message and for many. In a big cluster it would be done for each of them
-/// when many services change at once, so it rests for a while each time, and they are gathered.
+/// Throttles work whose cost does not depend on the number of messages: after each run it pauses in proportion to
+/// what the run took, so that messages are batched under load.
 #[derive(Clone, Copy)]
 struct BatchBudget {
-    /// What it may cost without a rest.
+    /// What a run may take without a pause after it.
     free: Duration,
-    /// How many times as long as the rest of the cost it rests.
+    /// How long the pause is, as a multiple of what is above `free`.
     times: u32,
-    /// The longest rest.
+    /// The longest pause.
     most: Duration,
 }
 
-/// Looking whether the answers given still hold.
+/// Checking whether the answers given are still true.
 const POLL: BatchBudget =
     BatchBudget { free: Duration::from_micros(250), times: 100, most: Duration::from_millis(50) };
 /// Comparing the cluster as it is with the cluster as it would be.
 const BATCH: BatchBudget =
     BatchBudget { free: Duration::from_millis(20), times: 20, most: Duration::from_secs(1) };
 
-/// What is applied is forgotten with the next question, and without one after this time.
+/// Reservations are released with the next question, or after this time without one.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
-/// How long to rest after it took so long.
+/// How long to pause after a run that took `cost`.
 fn cool_down(cost: Duration, BatchBudget { free, times, most }: BatchBudget) -> Duration {
     (times * cost.saturating_sub(free)).min(most)
 }
 
-/// What is remembered from one batch of questions to the next.
+/// What is kept from one batch of questions to the next.
 #[derive(Default)]
 struct BatchState {
     /// The cluster as it was translated last, and the version of the live state that it is from.
@@ -185,7 +186,7 @@ struct BatchState {
     /// The cluster as it was looked at last, and the version of the live state that it is from.
     seen: (Snapshot, u64),
     reserved: BTreeMap<String, Reservation>,
-    /// The mistakes of others that were told.
+    /// The mistakes of others that were logged.
     reported: BTreeSet<Broken>,
 }
 
@@ -193,13 +194,13 @@ struct BatchState {
 struct Reservation {
     change: Arc<Change>,
     job: Digest,
-    /// The answer, while all that has happened since is what changes do that were admitted. The
-    /// earlier of these were reckoned with, and the later do this one no harm.
+    /// The answer, for as long as nothing but admitted changes has happened since: those before this one were part of
+    /// its check, and those after it were checked with it reserved.
     prediction: Option<Prediction>,
 }
 
 impl BatchState {
-    /// Looks whether anything has happened that no answer has reckoned with.
+    /// Drops the known answers if the cluster has changed otherwise than by admitted changes.
     fn look(&mut self, snapshot: &Snapshot, version: u64) {
         if self.seen.1 == version {
             return;
@@ -212,7 +213,7 @@ impl BatchState {
         self.seen = (snapshot.clone(), version);
     }
 
-    /// The answer to a question that was asked before, if it still holds.
+    /// The answer to the same question as before, if it is still true.
     fn known(&self, question: &Question) -> Option<Prediction> {
         let earlier = self.reserved.get(&question.change.service)?;
         let is_same =
@@ -246,8 +247,8 @@ impl BatchState {
         answers
     }
 
-    /// The live cluster. What somebody else broke in it is told once; of what is ours its service's
-    /// state tells.
+    /// The live cluster, translated. A mistake in an object of another owner is logged once; one in an object of ours
+    /// is in the status of its service.
     fn translated(&mut self, snapshot: Snapshot, version: u64, state: &Cache) -> Baseline {
         let baseline = match &self.baseline {
             Some((known, baseline)) if *known == version => return baseline.clone(),

@@ -103,7 +103,7 @@ fn rollout_settings(drift: Drift) -> RolloutSettings {
 }
 
 #[tokio::test]
-async fn nobody_reckons_with_a_change_that_was_let_through_and_is_not_wanted_any_more() {
+async fn the_reservation_of_a_change_that_is_not_desired_any_more_is_dropped() {
     let (reconciler, rollout_settings) =
         (reconciler(&[], Arc::new(away)), rollout_settings(Drift::Repair));
     let asked = async |job: &Job| {
@@ -140,7 +140,7 @@ fn live(job: &Job, state: &str) -> Value {
 }
 
 #[tokio::test]
-async fn routes_are_not_put_back_over_somebody_who_has_their_requests_by_now() {
+async fn routes_are_not_rolled_back_over_somebody_who_has_their_requests_by_now() {
     let before = job("echo", "[{prefix: /common}]");
     let echo = routes_alone("[{prefix: /echo}]");
     let previous = |memory: &mut Memory| {
@@ -240,7 +240,7 @@ async fn what_a_write_did_during_which_the_pass_broke_off_is_looked_up_too() {
 static SECONDS: AtomicI64 = AtomicI64::new(0);
 
 #[tokio::test]
-async fn what_a_strangers_mistake_kept_from_envoy_settles_from_when_it_is_repaired() {
+async fn what_another_owners_mistake_kept_from_envoy_settles_from_when_it_is_repaired() {
     let mut objects = vec![live(&routes_alone("[{prefix: /echo}]"), "Accepted")];
     objects.push(json!({"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "spec": {},
         "metadata": {"name": "old", "namespace": "echo", "resourceVersion": "2",

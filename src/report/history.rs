@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_shows_its_commit_what_it_asked_for_and_when_that_was_in_force() {
+    fn a_step_shows_its_commit_what_it_asked_for_and_when_that_was_applied() {
         let mut history = History::default();
         history.asked(&revision("a"), Some(at(10)), &shifting(50), Some(ChangeKind::First));
         history.applied(at(12));

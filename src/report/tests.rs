@@ -36,7 +36,7 @@ fn waits_since(status_store: &StatusStore) -> Option<i64> {
 }
 
 #[test]
-fn a_commit_waits_from_its_arrival_until_it_is_in_force() {
+fn a_commit_waits_from_its_arrival_until_it_is_applied() {
     let (status_store, clock) = status_store();
     clock.set(10);
     attempt(&status_store, "a");
@@ -55,7 +55,7 @@ fn a_commit_waits_from_its_arrival_until_it_is_in_force() {
 }
 
 #[test]
-fn a_commit_with_errors_waits_until_a_later_one_is_in_force() {
+fn a_commit_with_errors_waits_until_a_later_one_is_applied() {
     let (status_store, clock) = status_store();
     attempt(&status_store, "a");
     status_store.service("echo", |report| report.ready("a"));
@@ -175,7 +175,7 @@ fn the_documentation_shows_every_field_of_the_status() {
 }
 
 #[test]
-fn a_refused_commit_shows_as_attempted_until_the_branch_is_back_at_the_one_in_force() {
+fn a_refused_commit_shows_as_attempted_until_the_branch_is_back_at_the_applied_one() {
     let mut source = SourceReport::default();
     assert!(!source.accepted("1"));
     assert!(source.not_accepted(Some("2"), "unsigned"));

@@ -152,7 +152,7 @@ impl World {
             Write::Delete => "delete",
         };
         self.tell(format!("{service}: {what} {id}"));
-        self.judge_stranger(id, live.as_ref(), &service);
+        self.judge_other_owner(id, live.as_ref(), &service);
         match write {
             Write::Delete if live.is_some() => self.judge_removal(id, &service, true),
             Write::Delete => {}
@@ -172,7 +172,7 @@ impl World {
     }
 
     /// Objects of others are never written, unless they were made after the daemon looked.
-    fn judge_stranger(&mut self, id: &ObjectId, live: Option<&Value>, service: &str) {
+    fn judge_other_owner(&mut self, id: &ObjectId, live: Option<&Value>, service: &str) {
         let adopts = self.repository.values(service).is_some_and(|values| values.adopt);
         if adopts || live.is_none_or(is_ours) {
             return;

@@ -145,7 +145,7 @@ impl World {
         self.store.update(&id("Upstream", service, "legacy"), "stranger", self.now / 1000, |o| {
             o["spec"] = legacy;
         });
-        self.add_strangers_pod(service, &json!({"app": service, "version": "v3"}));
+        self.add_pod_of_another_owner(service, &json!({"app": service, "version": "v3"}));
     }
 
     /// Something happens after so many milliseconds.

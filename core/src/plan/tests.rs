@@ -143,7 +143,7 @@ fn a_version_that_is_deployed_and_not_routed_delays_no_route() {
 }
 
 #[test]
-fn a_service_without_any_pods_gets_its_routes_before_its_deployment_is_taken_up() {
+fn a_service_without_any_pods_gets_its_routes_before_its_deployment_is_observed() {
     let mut desired = service(&["v1"], &[("v1", 100)]);
     let mut seen = healthy(&["v1"], None);
     fails(&mut seen, "v1");
@@ -297,7 +297,7 @@ fn an_upstream_falls_back_until_the_routes_do_without() {
 }
 
 #[test]
-fn routes_that_gloo_judges_worse_are_put_back_after_the_settle_time() {
+fn routes_that_gloo_judges_worse_are_rolled_back_after_the_settle_time() {
     let desired = service(&["v1", "v2"], &[("v1", 50), ("v2", 50)]);
     let id = desired.routes[0].id().clone();
     let mut seen = healthy(&["v1", "v2"], None);

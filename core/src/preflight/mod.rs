@@ -5,8 +5,7 @@
 //! 12-domains-duplicate, 13-undecodable). So the cluster's Gloo objects are translated as they are
 //! and as they would be, and a change that would harm anybody is not made.
 //!
-//! A change may count on what is there, and must beware of what is coming: it is tried on the live
-//! cluster alone, and on the cluster with everything that was admitted before it.
+//! A change is checked against the live cluster, and again with every change applied that was admitted before it.
 
 mod broken;
 mod change;

@@ -83,7 +83,7 @@ fn a_whole_rollout_is_carried_out_in_the_safe_order() {
 }
 
 #[test]
-fn the_way_back_a_jump_and_the_end_of_a_service_are_called_by_their_names() {
+fn a_rollback_a_jump_and_the_end_of_a_service_are_called_by_their_names() {
     let verdict = |before: &str, after: &str| between(before, after).verdict;
     let ten = values("v1,v2,v3", "version: v2, weight: 10");
     assert_eq!(verdict(&ten, &values("v1,v2,v3", "version: v2")), Verdict::Rollback);

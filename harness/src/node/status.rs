@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_keeps_its_time_until_it_changes_and_strangers_are_kept() {
+    fn a_condition_keeps_its_time_until_it_changes_and_those_of_others_are_kept() {
         let conditions = conditions(&with_policy("Always"), &[State::default()]);
         let find = |kind: &str| conditions.iter().find(|c| c.type_ == kind).unwrap();
         assert_eq!(find("PodScheduled").status, "True");

@@ -85,7 +85,7 @@ mod tests {
     use coalmine_core::object_state::identify;
 
     #[test]
-    fn there_is_no_way_back_to_before_routes_that_gloo_has_accepted_since() {
+    fn there_is_no_rollback_to_before_routes_that_gloo_has_accepted_since() {
         let table = |version: &str, state: &str| {
             let labels = json!({format!("f:{INSTANCE}"): {}});
             json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable", "spec": {"routes": [version]},

@@ -128,7 +128,7 @@ mod tests {
             (
                 Method::PATCH,
                 "https://localhost:6443/apis/apps/v1/namespaces/echo/deployments/e?&dryRun=All",
-                "try deployments",
+                "dry-run deployments",
             ),
             (Method::DELETE, "/api/v1/namespaces/echo/services/echo", "delete services"),
             (Method::POST, "/apis/events.k8s.io/v1/namespaces/echo/events", "create events"),

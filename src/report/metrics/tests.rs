@@ -153,7 +153,7 @@ fn the_reason_of_a_service_is_told_while_there_is_one_and_stalls_are_counted_by_
 }
 
 #[test]
-fn the_revision_in_force_and_the_shares_are_told() {
+fn the_applied_revision_and_the_shares_are_shown() {
     let metrics = after_everything();
     assert_eq!(
         samples(&metrics, "coalmine_service_revision_info{"),

@@ -139,7 +139,7 @@ impl World {
     }
 
     /// A pod that somebody else runs; it is ready at once.
-    pub(crate) fn add_strangers_pod(&mut self, namespace: &str, labels: &Value) {
+    pub(crate) fn add_pod_of_another_owner(&mut self, namespace: &str, labels: &Value) {
         let name = self.add_pod(namespace, labels, None);
         self.set_ready(&name, true);
     }

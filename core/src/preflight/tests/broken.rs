@@ -44,7 +44,7 @@ fn a_table_that_gloo_cannot_decode_holds_up_routes_and_nothing_else() {
 }
 
 #[test]
-fn a_strangers_table_that_cannot_be_decoded_hides_no_mistake_of_ours() {
+fn another_owners_table_that_cannot_be_decoded_hides_no_mistake_of_ours() {
     let objects = cluster_with(undecodable());
     let refusal = refused(&objects, &echo(table("echo", "/foxtrot", single("echo"))));
     assert!(matches!(refusal, Refusal::Conflict(_)), "{refusal}");
@@ -60,7 +60,7 @@ fn a_frozen_route_configuration_holds_up_routes_and_deletions() {
 }
 
 #[test]
-fn a_mistake_of_ours_is_found_although_a_stranger_made_it_before() {
+fn a_mistake_of_ours_is_found_although_another_owner_made_it_before() {
     let objects = cluster_with(frozen());
     let nothing =
         json!({"multi": {"destinations": [{"destination": destination("echo"), "weight": 0}]}});

@@ -70,7 +70,7 @@ fn an_option_that_gloo_cannot_decode_is_refused() {
 }
 
 #[test]
-fn what_a_stranger_broke_before_blocks_nobody_else() {
+fn what_another_owner_broke_before_blocks_nobody_else() {
     let mut objects = cluster_with_foxtrot();
     let mut typo = table("golf", "/golf", single("golf"));
     typo["spec"]["routes"][0]["routeAction"]["single"]["upstream"]["name"] = "typo".into();
@@ -109,7 +109,7 @@ fn an_api_group_that_nobody_selects_would_leave_the_service_without_requests() {
 }
 
 #[test]
-fn a_strangers_broken_route_that_only_moves_is_no_new_harm() {
+fn another_owners_broken_route_that_only_moves_is_no_new_harm() {
     let mut objects = cluster_with_foxtrot();
     let mut broken = table("alpha", "/alpha", single("foxtrot"));
     broken["spec"]["routes"][0]["routeAction"]["single"]["subset"]["values"] = json!({"x": "1"});

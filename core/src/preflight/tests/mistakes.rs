@@ -122,7 +122,7 @@ fn no_domain_at_all_is_every_domain() {
 }
 
 #[test]
-fn a_domain_below_a_strangers_wildcard_is_the_strangers() {
+fn a_domain_below_another_owners_wildcard_is_that_owners() {
     let mut objects = cluster_with_foxtrot();
     objects.push(host("foxtrot", &["*.example"], all_to("foxtrot")));
     let refusal = refused(&objects, &echo(host("echo", &["a.example"], all_to("echo"))));
@@ -278,7 +278,7 @@ fn an_upstream_names_a_port_of_its_service() {
 }
 
 #[test]
-fn an_upstream_that_a_stranger_uses_stays_what_it_is_to_the_stranger() {
+fn an_upstream_that_another_owner_uses_stays_what_it_is() {
     let mut objects = cluster_with_foxtrot();
     let borrower =
         table("golf", "/golf", json!({"single": {"upstream": destination("echo")["upstream"]}}));
@@ -301,7 +301,7 @@ fn an_upstream_that_a_stranger_uses_stays_what_it_is_to_the_stranger() {
 }
 
 #[test]
-fn a_service_that_a_strangers_upstream_uses_stays_what_it_is() {
+fn a_service_that_another_owners_upstream_uses_stays_what_it_is() {
     let mut objects = cluster_with_foxtrot();
     let strange = set(upstream("golf"), "/spec/kube/serviceName", json!("echo"));
     let strange = set(strange, "/spec/kube/serviceNamespace", json!("echo"));
@@ -314,7 +314,7 @@ fn a_service_that_a_strangers_upstream_uses_stays_what_it_is() {
 }
 
 #[test]
-fn a_route_before_a_strangers_does_not_take_its_requests() {
+fn a_route_before_another_owners_does_not_take_its_requests() {
     let mut first = table("echo", "/foxtrot", single("echo"));
     first["spec"]["weight"] = json!(-1);
     first["spec"]["routes"][0]["matchers"] =

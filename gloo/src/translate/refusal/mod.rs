@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_envoy_takes_are_let_through() {
+    fn options_that_envoy_takes_are_admitted() {
         let good = [
             json!({ "timeout": "0s", "idleTimeout": "1s" }),
             json!({ "retries": { "retryOn": "5xx", "retryBackOff": { "baseInterval": "10ms" } } }),
