@@ -370,3 +370,6 @@ struct PodStatus {
     #[serde(rename = "podIP")]
     pod_ip: String,
 }
+
+#[cfg(test)]
+mod tests;
