@@ -280,4 +280,55 @@ mod tests {
         assert_eq!(replace_all("^/r/([^/]+)", r"/\1/x", "/r/a/b"), "/a/x/b");
         assert_eq!(replace_all("^/", r"/\1", "/r"), "/r", "there is no group 1");
     }
+
+    #[test]
+    fn a_substitution_that_re2_does_not_take_leaves_the_text_as_it_is() {
+        for substitution in [r"/x\1", r"/x\y", r"/x\"] {
+            assert_eq!(replace_all("^/", substitution, "/r"), "/r", "{substitution}");
+        }
+        assert_eq!(replace_all("^/", r"/x\\", "/r"), r"/x\r", "a backslash is one by another");
+        assert_eq!(replace_all("^/", r"/\0x", "/r"), "//xr", "group 0 is the whole match");
+        assert_eq!(replace_all("(", "x", "(r"), "(r", "the expression does not compile");
+    }
+
+    #[test]
+    fn what_re2_does_not_take_is_refused_wherever_it_stands() {
+        let says = |pattern: &str| compile(pattern).unwrap_err();
+        let syntax = "error parsing regexp: invalid or unsupported Perl syntax: ";
+        assert!(says("a(?x:b)").starts_with(syntax), "{}", says("a(?x:b)"));
+        assert!(says("(?u:a)").starts_with(syntax));
+        assert!(says("((?R)a)").starts_with(syntax));
+        assert!(compile("(?i:a)(?-s)(?U)b").is_ok(), "flags of RE2");
+        let escape = "error parsing regexp: invalid escape sequence: ";
+        assert_eq!(says(r"a\u0041"), format!(r"{escape}`\u`"));
+        assert_eq!(says(r"\y"), format!(r"{escape}`\y`"));
+        assert_eq!(says(r"(a)\1"), format!(r"{escape}`\1`"));
+        assert!(compile("u").is_ok());
+        let trailing = "error parsing regexp: trailing backslash at end of expression: ``";
+        assert_eq!(says("a\\"), trailing);
+    }
+
+    #[test]
+    fn an_expression_repeats_at_most_a_thousand_times() {
+        let refused = |count: &str| {
+            let fault = format!("error parsing regexp: invalid repeat count: `{count}`");
+            assert_eq!(compile(&format!("a{count}")).unwrap_err(), fault);
+        };
+        for most in ["{1000}", "{1000,}", "{0,1000}"] {
+            assert!(compile(&format!("a{most}")).is_ok(), "{most}");
+        }
+        for more in ["{1001}", "{1001,}", "{0,1001}", "{3,2}"] {
+            refused(more);
+        }
+    }
+
+    #[test]
+    fn a_class_ends_where_that_of_re2_ends() {
+        assert!(matches_all("[a]{b}", "a{b}"), "the brace is literal again");
+        assert!(matches_all("[a][b]", "ab"));
+        assert!(matches_all("[^]a]", "b") && !matches_all("[^]a]", "]"));
+        assert!(matches_all("[[:a]", "[") && matches_all("[[:a]", ":"), "no name of a class");
+        assert!(matches_all("[x[y:]", "[") && matches_all("[x[y:]", ":"), "neither here");
+        assert!(matches_all("[a~~b]", "~") && matches_all("[a{b}]", "{"));
+    }
 }

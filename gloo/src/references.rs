@@ -47,3 +47,55 @@ fn of_route(route: &Route, namespace: &str) -> Vec<ObjectRef> {
     let groups = groups.map(|it| named("UpstreamGroup", it));
     single.chain(weighted).filter_map(upstream).chain(mirrors).chain(groups).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// What an object of this kind in `echo` names.
+    fn used(kind: &str, spec: Value) -> Vec<String> {
+        let metadata = json!({ "namespace": "echo", "name": "it" });
+        let mut snapshot = Snapshot::default();
+        snapshot.upsert(&json!({ "kind": kind, "metadata": metadata, "spec": spec }));
+        let used = snapshot.uses(&ObjectRef::new(kind, "echo", "it"));
+        used.iter().map(|it| format!("{} {}/{}", it.kind, it.namespace, it.name)).collect()
+    }
+
+    #[test]
+    fn routes_name_their_destinations_and_those_of_copies() {
+        let upstream = |name: &str| json!({ "upstream": { "name": name, "namespace": "far" } });
+        let group = json!({ "upstreamGroup": { "name": "group", "namespace": "far" } });
+        let destinations = [
+            json!({ "destination": upstream("two"), "weight": 1 }),
+            json!({ "destination": { "upstream": { "name": "near" } } }),
+        ];
+        let routes = json!([
+            { "routeAction": { "single": upstream("one") },
+              "options": { "shadowing": upstream("copies") } },
+            { "routeAction": { "multi": { "destinations": destinations } } },
+            { "routeAction": group },
+            { "directResponseAction": { "status": 200 } },
+        ]);
+        let expected = [
+            "Upstream far/one",
+            "Upstream far/copies",
+            "Upstream far/two",
+            "Upstream echo/near",
+            "UpstreamGroup far/group",
+        ];
+        assert_eq!(used("RouteTable", json!({ "routes": routes })), expected);
+        let host = json!({ "virtualHost": { "domains": ["*"], "routes": routes } });
+        assert_eq!(used("VirtualService", host), expected);
+        assert_eq!(used("VirtualService", json!({})), [""; 0]);
+    }
+
+    #[test]
+    fn an_upstream_names_its_service() {
+        let kube = json!({ "serviceName": "echo", "serviceNamespace": "far", "servicePort": 80 });
+        assert_eq!(used("Upstream", json!({ "kube": kube })), ["Service far/echo"]);
+        assert_eq!(used("Upstream", json!({ "static": {} })), [""; 0]);
+        assert_eq!(used("Gateway", json!({})), [""; 0]);
+    }
+}
