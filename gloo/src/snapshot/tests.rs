@@ -197,3 +197,48 @@ fn what_another_snapshot_has_is_put_in_as_if_object_by_object() {
         assert_eq!(broken.undecodable(), [], "{kind}: a version that can be decoded came later");
     }
 }
+
+#[test]
+fn the_same_objects_may_be_those_of_a_gloo_elsewhere() {
+    let objects = kinds().map(|(kind, one, _)| named(kind, "echo", &one));
+    let moved = of(&objects).of_gloo_in("elsewhere");
+    assert_eq!(
+        (moved.gloo_namespace(), Snapshot::default().gloo_namespace()),
+        ("elsewhere", "gloo-system")
+    );
+    for (kind, ..) in kinds() {
+        assert!(moved.contains(&reference(kind, "echo")), "{kind}");
+    }
+}
+
+#[test]
+fn an_object_is_read_as_it_was_put_in() {
+    let mut table = named("RouteTable", "echo", &json!({ "spec": { "weight": 3 } }));
+    table["metadata"]["labels"] = json!({ "group": "a", "odd": 1 });
+    let host = named(
+        "VirtualService",
+        "echo",
+        &json!({ "spec": { "virtualHost": { "domains": ["a.example"] } } }),
+    );
+    let kube = json!({ "serviceName": "echo", "serviceNamespace": "shop", "servicePort": 80 });
+    let upstream = named("Upstream", "echo", &json!({ "spec": { "kube": kube } }));
+    let service =
+        named("Service", "echo", &json!({ "spec": { "ports": [{ "name": "http", "port": 80 }] } }));
+    let snapshot = of(&[table, host, upstream, service]);
+    let (echo, golf) =
+        (ResourceRef::new("gloo-system", "echo"), ResourceRef::new("gloo-system", "golf"));
+    let (labels, table) = snapshot.route_table(&echo).expect("a table");
+    assert!(labels.iter().eq([(&"group".to_owned(), &"a".to_owned())]), "{labels:?}");
+    assert_eq!(table.weight, Some(3));
+    let host = snapshot.virtual_service(&echo).and_then(|it| it.virtual_host.as_ref());
+    assert_eq!(host.expect("a host").domains, ["a.example"]);
+    let kube = snapshot.upstream(&echo).and_then(|it| it.kube.as_ref()).expect("of a Service");
+    assert_eq!((kube.service_name.as_str(), kube.service_namespace.as_str()), ("echo", "shop"));
+    let all: Vec<_> =
+        snapshot.upstreams().map(|(it, spec)| (it.clone(), spec.kube.is_some())).collect();
+    assert_eq!(all, [(echo.clone(), true)]);
+    let port = NamedPort { name: "http".into(), port: 80 };
+    assert_eq!(snapshot.service(&echo).expect("a Service").ports, [port]);
+    assert!(snapshot.route_table(&golf).is_none() && snapshot.virtual_service(&golf).is_none());
+    assert!(snapshot.upstream(&golf).is_none() && snapshot.service(&golf).is_none());
+}
