@@ -9,6 +9,11 @@ fn with(options: Value) -> Value {
 
 /// What may happen to a request that this one route takes, `/` of `app.example:80`.
 fn answered(route: &Value) -> crate::Answer {
+    asked(route, "GET", &[("Cluster", "idle_gloo-system")])
+}
+
+/// The same, with another method and other headers.
+fn asked(route: &Value, method: &str, headers: &[(&str, &str)]) -> crate::Answer {
     let mut snapshot = Snapshot::default();
     let mut put = |kind: &str, name: &str, spec: Value| {
         let metadata = json!({ "namespace": "gloo-system", "name": name });
@@ -24,10 +29,10 @@ fn answered(route: &Value) -> crate::Answer {
     );
     put("Upstream", "idle", json!({ "static": { "hosts": [host("10.0.0.3", 0)] } }));
     let request = Request {
-        method: "GET".into(),
+        method: method.into(),
         host: "app.example:80".into(),
         path: "/".into(),
-        headers: vec![("Cluster".into(), "idle_gloo-system".into())],
+        headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
     };
     answer(&translate(&snapshot, &Memory::default()), &request)
 }
@@ -104,4 +109,71 @@ fn a_redirect_drops_the_port_where_it_no_longer_fits() {
     assert_eq!(location(json!({ "httpsRedirect": true })), "https://app.example/");
     assert_eq!(location(json!({ "portRedirect": 8443 })), "http://app.example:8443/");
     assert_eq!(location(json!({ "hostRedirect": "b:80", "httpsRedirect": true })), "https://b:80/");
+}
+
+#[test]
+fn a_browsers_preflight_is_answered_for_allowed_origins_only() {
+    const METHOD: (&str, &str) = ("Access-Control-Request-Method", "PUT");
+    let is_answered = |method: &str, cors: Value, headers: &[(&str, &str)]| {
+        let answer = asked(&with(json!({ "cors": cors })), method, headers);
+        let own = shares(&answer.outcomes) == expected(&[("200", 100.0)]);
+        assert_eq!(answer.forwarded.is_none(), own, "{method} {cors} {headers:?}");
+        own
+    };
+    let from = |origin| [("Origin", origin), METHOD];
+    let named = || json!({ "allowOrigin": ["https://a.example", "https://b.example"] });
+    assert!(is_answered("OPTIONS", named(), &from("https://a.example")));
+    assert!(is_answered("OPTIONS", named(), &from("https://b.example")));
+    assert!(!is_answered("OPTIONS", named(), &from("https://c.example")));
+    assert!(!is_answered("GET", named(), &from("https://a.example")));
+    assert!(!is_answered("OPTIONS", named(), &[("Origin", "https://a.example")]));
+    assert!(!is_answered("OPTIONS", named(), &from("")));
+    assert!(!is_answered("OPTIONS", named(), &[METHOD]));
+    assert!(is_answered("OPTIONS", json!({ "allowOrigin": ["*"] }), &from("https://c.example")));
+    let regex = || json!({ "allowOriginRegex": ["https://[ab].example"] });
+    assert!(is_answered("OPTIONS", regex(), &from("https://b.example")));
+    assert!(!is_answered("OPTIONS", regex(), &from("https://c.example")));
+    let mut disabled = named();
+    disabled["disableForRoute"] = true.into();
+    assert!(!is_answered("OPTIONS", disabled, &from("https://a.example")));
+}
+
+#[test]
+fn a_backend_gets_the_host_that_the_route_says() {
+    let host = |route: &Value, headers: &[(&str, &str)]| {
+        asked(route, "GET", headers).forwarded.expect("forwarded").host
+    };
+    let app = Some("app.example:80".to_owned());
+    assert_eq!(host(&with(json!({})), &[]), app);
+    let auto = |route: &mut Value| route["options"] = json!({ "autoHostRewrite": true });
+    let mut named = with(json!({}));
+    auto(&mut named);
+    assert_eq!(host(&named, &[]), None, "that of the static Upstream's endpoint");
+    let to = |name: &str| json!({ "destination": { "upstream": { "name": name } }, "weight": 1 });
+    let mut several =
+        json!({ "routeAction": { "multi": { "destinations": [to("idle"), to("echo")] } } });
+    auto(&mut several);
+    assert_eq!(host(&several, &[]), None);
+    let mut by_header = json!({ "routeAction": { "clusterHeader": "cluster" } });
+    auto(&mut by_header);
+    assert_eq!(host(&by_header, &[]), app, "nothing tells the endpoint's name");
+    let header = with(json!({ "hostRewriteHeader": "X-Host" }));
+    assert_eq!(host(&header, &[("x-host", "b.example")]).as_deref(), Some("b.example"));
+    assert_eq!(host(&header, &[("x-host", "")]), app);
+    assert_eq!(host(&header, &[]), app);
+    let literal = with(json!({ "hostRewrite": "c.example" }));
+    assert_eq!(host(&literal, &[]).as_deref(), Some("c.example"));
+}
+
+#[test]
+fn a_direct_answer_with_the_status_of_a_redirect_leads_to_the_request_itself() {
+    let location = |status: u32| {
+        let route = json!({ "directResponseAction": { "status": status, "body": "" } });
+        match &answered(&route).outcomes[..] {
+            [(Outcome::Status { location, .. }, _)] => location.clone(),
+            other => panic!("no answer: {other:?}"),
+        }
+    };
+    let own = Some("http://app.example:80/".to_owned());
+    assert_eq!([299, 300, 399, 400].map(location), [None, own.clone(), own, None]);
 }
