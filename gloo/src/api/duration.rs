@@ -148,4 +148,43 @@ mod tests {
             assert_eq!(read(text), None, "{text:?}");
         }
     }
+
+    #[test]
+    fn every_unit_of_go_is_known() {
+        let nanoseconds = |text: &str| {
+            let duration = Duration::parse(text).expect(text);
+            duration.seconds() * 1_000_000_000 + duration.subsecond_nanos()
+        };
+        for (text, expected) in [
+            ("7ns", 7),
+            ("7us", 7_000),
+            ("7µs", 7_000),
+            ("7μs", 7_000),
+            ("7ms", 7_000_000),
+            ("7s", 7_000_000_000),
+            ("7m", 420_000_000_000),
+            ("7h", 25_200_000_000_000),
+            ("+1.5m", 90_000_000_000),
+            ("-.5s", -500_000_000),
+            ("1.s", 1_000_000_000),
+            ("1h1ns", 3_600_000_000_001),
+        ] {
+            assert_eq!(nanoseconds(text), expected, "{text}");
+        }
+        assert_eq!(Duration::parse("1m"), Duration::parse("60s"));
+    }
+
+    #[test]
+    fn a_duration_is_printed_with_as_many_digits_as_it_needs() {
+        for (text, expected) in [
+            ("1ms", "0.001s"),
+            ("1us", "0.000001s"),
+            ("1ns", "0.000000001s"),
+            ("1500us", "0.001500s"),
+            ("1ms1ns", "0.001000001s"),
+            ("-1ns", "-0.000000001s"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(expected), "{text}");
+        }
+    }
 }
