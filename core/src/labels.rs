@@ -39,3 +39,35 @@ pub fn last_changed(object: &Value) -> Option<Timestamp> {
     let fields = object.pointer("/metadata/managedFields")?.as_array()?;
     fields.iter().filter_map(|entry| entry.get("time")?.as_str()?.parse().ok()).max()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_object_is_kept_only_by_the_word_true() {
+        let kept = |value: Value| is_kept(&json!({"metadata": {"annotations": {KEEP: value}}}));
+        assert_eq!(
+            [kept("true".into()), kept("false".into()), kept(true.into())],
+            [true, false, false]
+        );
+        assert!(!is_kept(&json!({})));
+    }
+
+    #[test]
+    fn an_object_was_last_changed_by_whoever_wrote_last() {
+        let at = |times: &[&str]| {
+            let entries: Vec<_> = times.iter().map(|time| json!({"time": time})).collect();
+            last_changed(&json!({"metadata": {"managedFields": entries}}))
+        };
+        let latest = "2026-01-02T03:04:06Z";
+        assert_eq!(
+            at(&["2026-01-02T03:04:05Z", latest, "2025-12-31T23:59:59Z"]),
+            latest.parse().ok()
+        );
+        assert_eq!(at(&["soon", latest]), latest.parse().ok());
+        assert_eq!((at(&["soon"]), at(&[]), last_changed(&json!({}))), (None, None, None));
+    }
+}

@@ -275,4 +275,76 @@ mod tests {
             "set": ["a", "b"], "list": [1, 2, 3], "map": {"theirs": 1}});
         assert_eq!(owned(&live), json!({"set": ["b"], "list": [2], "map": {}}));
     }
+
+    #[test]
+    fn only_what_we_applied_to_the_object_itself_is_ours() {
+        let entry = |manager: &str, operation: &str, subresource: Option<&str>| {
+            let mut entry = json!({"manager": manager, "operation": operation});
+            if let Some(name) = subresource {
+                entry["subresource"] = name.into();
+            }
+            entry
+        };
+        let object = |entry: &Value| json!({"metadata": {"managedFields": [entry]}});
+        for subresource in [None, Some("")] {
+            let own = entry(FIELD_MANAGER, "Apply", subresource);
+            assert_eq!(ours(&object(&own)), Some(&own));
+        }
+        for other in [
+            entry("kubectl", "Apply", None),
+            entry(FIELD_MANAGER, "Update", None),
+            entry(FIELD_MANAGER, "Apply", Some("status")),
+        ] {
+            assert_eq!(ours(&object(&other)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_set_holds_a_field_itself_or_as_part_of_what_is_owned_as_a_whole() {
+        let object = json!({
+            "metadata": {"annotations": {"a/b~c": "1", "theirs": "2"}},
+            "spec": {"selector": {"app": "echo"}, "replicas": 3, "7": "x", "ports": [
+                {"port": 90, "name": "other"}, {"port": 80, "name": "http"}]}});
+        let fields = json!({
+            "f:metadata": {"f:annotations": {"f:a/b~c": {}}},
+            "f:spec": {"f:selector": {}, "f:7": {}, "f:ports": {"k:{\"port\":80}": {".": {}, "f:port": {}}}}});
+        let is_held = |pointer: &str| holds(&fields, &object, pointer);
+        for held in [
+            "",
+            "/metadata/annotations",
+            "/metadata/annotations/a~1b~0c",
+            "/spec/selector",
+            "/spec/selector/app",
+            "/spec/7",
+            "/spec/ports/1",
+            "/spec/ports/1/port",
+        ] {
+            assert!(is_held(held), "{held}");
+        }
+        for not_held in [
+            "/metadata/annotations/theirs",
+            "/metadata/labels",
+            "/spec/replicas",
+            "/spec/ports/0",
+            "/spec/ports/0/port",
+            "/spec/ports/1/name",
+            "/spec/ports/2",
+            "/status",
+        ] {
+            assert!(!is_held(not_held), "{not_held}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_fields_is_no_difference_and_that_of_a_list_is() {
+        let digest = |text: &str| Digest::of(&serde_json::from_str(text).expect("JSON"));
+        assert_eq!(digest(r#"{"a": 1, "b": [2, 3]}"#), digest(r#"{"b": [2, 3], "a": 1}"#));
+        assert_ne!(digest("[2, 3]"), digest("[3, 2]"));
+        let all =
+            ["[]", "{}", "null", "\"\"", "[[]]", "[1, 23]", "[12, 3]", r#"{"a": {}}"#, r#"["a"]"#];
+        let digests: std::collections::BTreeSet<_> = all.iter().map(|text| digest(text)).collect();
+        assert_eq!(digests.len(), all.len());
+        assert_eq!(digest("{}").to_string().len(), 32);
+        assert_eq!(format!("{:?}", digest("{}")), digest("{}").to_string());
+    }
 }

@@ -168,3 +168,68 @@ impl Manifest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        Manifest::new(object(Kind::Service, "shop", "echo", json!({"ports": []}))).expect("a name")
+    }
+
+    #[test]
+    fn an_object_is_named_by_kind_namespace_and_name() {
+        assert_eq!(manifest().id().to_string(), "Service shop/echo");
+        let namespace = ObjectId::new("v1", "Namespace", None, "shop");
+        assert_eq!(namespace.to_string(), "Namespace shop");
+        for missing in ["apiVersion", "kind", "metadata"] {
+            let mut object = manifest().object().clone();
+            object.as_object_mut().expect("an object").remove(missing);
+            assert_eq!(Manifest::new(object), None, "{missing}");
+        }
+    }
+
+    #[test]
+    fn a_kind_is_known_by_its_name_and_its_group() {
+        let [table, service, deployment] = [Kind::RouteTable, Kind::Service, Kind::Deployment]
+            .map(|kind| ObjectId::of(kind, Some("shop"), "echo"));
+        let other = ObjectId::new("serving.knative.dev/v1", "Service", Some("shop"), "echo");
+        assert!(service.is(Kind::Service) && !service.is(Kind::RouteTable));
+        assert!(!other.is(Kind::Service), "of another group");
+        assert_eq!([&service, &other].map(|it| it.known_kind()), [Some(Kind::Service), None]);
+        let all = [&table, &service, &deployment, &other];
+        assert_eq!(all.map(|it| it.is_route()), [true, false, false, false]);
+        assert_eq!(all.map(|it| it.has_gloo_status()), [true, false, false, false]);
+        assert_eq!(all.map(|it| it.is_routing()), [true, true, false, false]);
+    }
+
+    #[test]
+    fn marks_are_added_to_labels_and_annotations_that_are_there() {
+        let mut own = json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "echo", "labels": {"a": "1"}}});
+        let mut manifest = Manifest::new(own.clone()).expect("a name");
+        manifest.mark("main", "echo", "abc");
+        manifest.keep();
+        manifest.annotate("note", "b");
+        for (label, value) in labels("main", "echo") {
+            own["metadata"]["labels"][label] = value.into();
+        }
+        own["metadata"]["annotations"] = json!({REVISION: "abc", KEEP: "true", "note": "b"});
+        assert_eq!(manifest.object(), &own);
+        assert_eq!(manifest, Manifest::new(own).expect("a name"));
+    }
+
+    #[test]
+    fn the_digest_follows_what_is_asked_for_and_not_the_revision() {
+        let (mut one, mut other) = (manifest(), manifest());
+        assert_eq!(one.digest(), Digest::of_manifest(one.object()));
+        one.mark("main", "echo", "one");
+        other.mark("main", "echo", "two");
+        assert_ne!(one, other);
+        assert_eq!(one.digest(), other.digest());
+        assert_ne!(one.digest(), manifest().digest(), "the labels are asked for");
+        let before = one.digest();
+        one.keep();
+        assert_ne!(one.digest(), before);
+    }
+}

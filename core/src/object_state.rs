@@ -237,3 +237,6 @@ pub fn identify(object: &Value, api_version: &str, kind: &str) -> ObjectId {
 fn kind_of(object: &Value) -> Option<Kind> {
     Kind::of(object["apiVersion"].as_str()?, object["kind"].as_str()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,3 +84,27 @@ impl From<&str> for File {
 pub fn short(id: &str) -> &str {
     id.get(..7).unwrap_or(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_equal_by_their_identity() {
+        let (one, other) = (File::from("a: 1"), File::from("a: 2"));
+        assert_eq!(one, File::from(b"a: 1".to_vec()));
+        assert_eq!(one.content(), b"a: 1");
+        assert_ne!(one, other);
+        assert_ne!(one.identity(), other.identity());
+        let blob = File::of_blob([7; 20], b"a: 1");
+        assert_ne!(blob, one, "a blob's id is no digest of the content");
+        assert!(blob.is_blob(&[7; 20]) && !blob.is_blob(&[8; 20]) && !blob.is_blob(&[7; 19]));
+        assert_eq!(format!("{one:?}"), "File(\"a: 1\")");
+    }
+
+    #[test]
+    fn a_revision_is_shown_by_its_first_seven_digits() {
+        assert_eq!(short("0123456789abcdef"), "0123456");
+        assert_eq!((short("0123456"), short("local"), short("")), ("0123456", "local", ""));
+    }
+}
