@@ -155,4 +155,33 @@ mod tests {
         assert_eq!(deployment(&refused), Health::Waiting(shortfall));
         assert!(!Shortfall::NotCreated("violates PodSecurity".into()).exceeds_quota());
     }
+
+    #[test]
+    fn a_deployment_waits_until_every_pod_has_its_spec_and_says_so() {
+        let with = |field: &str, count: u64| {
+            let mut object = rolled_out();
+            object["status"][field] = count.into();
+            deployment(&object)
+        };
+        let outdated = Shortfall::Outdated { updated: 1, desired: 2 };
+        assert_eq!(with("updatedReplicas", 1), Health::Waiting(outdated.clone()));
+        assert_eq!(with("observedGeneration", 1), Health::Waiting(Shortfall::NotObserved));
+        assert_eq!(with("observedGeneration", 3), Health::Ready);
+        let mut single = rolled_out();
+        single["spec"] = json!({});
+        single["status"]["replicas"] = 1.into();
+        assert_eq!(deployment(&single), Health::Ready, "one pod unless it says otherwise");
+        let said = [
+            (Shortfall::Missing, "it does not exist"),
+            (Shortfall::NotObserved, "its new spec has not been observed yet"),
+            (outdated, "1 of 2 pods have the new spec"),
+            (Shortfall::Unavailable { available: 0, desired: 2 }, "0 of 2 pods are ready"),
+            (Shortfall::OldPods(3), "3 old pods are still there"),
+            (Shortfall::NotCreated("forbidden".into()), "forbidden"),
+            (Shortfall::PastDeadline("timed out".into()), "timed out"),
+        ];
+        for (shortfall, words) in said {
+            assert_eq!(shortfall.to_string(), words);
+        }
+    }
 }

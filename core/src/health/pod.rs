@@ -157,4 +157,28 @@ mod tests {
         assert_eq!((pending.cause, pending.lasting), (Cause::Unschedulable, false));
         assert_eq!(&*pending.words, "Pod echo is not scheduled: no node");
     }
+
+    #[test]
+    fn a_pod_that_runs_or_is_scheduled_is_in_no_trouble() {
+        let condition = |kind: &str, status: &str| json!({"type": kind, "status": status});
+        let mut pod = json!({"metadata": {"name": "echo"}, "status": {
+            "conditions": [condition("PodScheduled", "True"), condition("Ready", "False")],
+            "containerStatuses": [{"restartCount": 9, "state": {"running": {}}}]}});
+        assert_eq!(pod_trouble(&pod), None);
+        pod["status"]["containerStatuses"][0]["state"] =
+            json!({"waiting": {"reason": "ErrImagePull", "message": "no such image"}});
+        let trouble = pod_trouble(&pod).expect("an image");
+        assert_eq!(&*trouble.words, "Pod echo is in ErrImagePull (9 restarts): no such image");
+        assert!(!trouble.lasting, "the kubelet has just begun to try");
+    }
+
+    #[test]
+    fn a_pod_that_is_being_deleted_is_not_ready() {
+        let mut pod = json!({"metadata": {}, "status": {"conditions": [{"type": "Ready",
+            "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}]}});
+        assert!(pod_is_ready(&pod));
+        pod["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:06Z".into();
+        assert!(!pod_is_ready(&pod));
+        assert_eq!(ready_since(&pod), None);
+    }
 }

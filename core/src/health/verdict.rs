@@ -82,4 +82,31 @@ mod tests {
         assert_eq!(verdict(&with("Rejected".into()), "gloo-system"), rejected);
         assert_eq!(verdict(&with(2.into()), "gloo-system"), rejected);
     }
+
+    #[test]
+    fn a_verdict_is_read_by_its_name_or_its_number() {
+        let read = |state: Value| {
+            let status = json!({"state": state, "reason": "too  late\n"});
+            verdict(&json!({"status": {"statuses": {"gloo-system": status}}}), "gloo-system")
+        };
+        let (warning, rejected) =
+            (Verdict::Warning("too late".into()), Verdict::Rejected("too late".into()));
+        for (name, number, expected) in [
+            ("Pending", 0, None),
+            ("Accepted", 1, Some(Verdict::Accepted)),
+            ("Rejected", 2, Some(rejected.clone())),
+            ("Warning", 3, Some(warning.clone())),
+            ("Strange", 4, None),
+        ] {
+            assert_eq!(read(name.into()), expected, "{name}");
+            assert_eq!(read(number.into()), expected, "{number}");
+        }
+        assert_eq!(read(true.into()), None);
+        let without = json!({"status": {"statuses": {"gloo-system": {"state": "Warning"}}}});
+        let said = verdict(&without, "gloo-system").expect("a verdict");
+        assert_eq!(said.to_string(), "Warning: no reason given");
+        assert_eq!(rejected.to_string(), "Rejected: too late");
+        assert_eq!(Verdict::Accepted.to_string(), "Accepted");
+        assert_eq!([Verdict::Accepted, warning, rejected].map(|it| it.rank()), [0, 1, 2]);
+    }
 }
