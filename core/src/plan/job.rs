@@ -193,4 +193,74 @@ mod tests {
         assert_eq!(platform("gloo.solo.io/v1", "Upstream"), (0, 1, 0));
         assert_eq!(platform("example.org/v1", "Upstream"), (1, 0, 0));
     }
+
+    fn manifest(kind: &str, annotations: serde_json::Value) -> Manifest {
+        let metadata = json!({"name": "echo", "namespace": "echo", "annotations": annotations});
+        let object = json!({"apiVersion": "v1", "kind": kind, "metadata": metadata});
+        Manifest::new(object).expect("complete")
+    }
+
+    #[test]
+    fn an_object_is_adopted_if_the_values_or_it_itself_asks_for_it() {
+        let (asked, refused) =
+            (manifest("Service", json!({ADOPT: "true"})), manifest("Secret", json!({ADOPT: "no"})));
+        let namespace = manifest("Namespace", json!({}));
+        let mut job = Job::farewell("echo");
+        assert!(!job.adopts(asked.id()), "it is not desired");
+        assert!(job.adopts(namespace.id()));
+        job.desired.workloads = vec![asked.clone(), refused.clone()];
+        assert!(job.adopts(asked.id()) && !job.adopts(refused.id()));
+        job.adopt = true;
+        assert!(job.adopts(refused.id()));
+    }
+
+    #[test]
+    fn marked_objects_stay_when_a_file_goes_and_in_the_platform() {
+        let with = |service: &str, farewell: bool| Job { farewell, ..Job::farewell(service) };
+        let all = [("echo", false), ("echo", true), (PLATFORM, false)];
+        let respects = all.map(|(service, farewell)| with(service, farewell).respects_keep());
+        assert_eq!(respects, [false, true, true]);
+    }
+
+    #[test]
+    fn a_job_is_known_by_what_it_asks_for() {
+        let with = |routes: &[Manifest]| {
+            let mut job = Job::farewell("echo");
+            job.desired.routes = routes.to_vec();
+            job
+        };
+        let (none, one) = (with(&[]), with(&[manifest("Service", json!({}))]));
+        let other = with(&[manifest("Service", json!({"a": "b"}))]);
+        for digests in
+            [[&none, &one, &other].map(Job::digest), [&none, &one, &other].map(Job::routes_digest)]
+        {
+            assert!(
+                digests[0] != digests[1] && digests[1] != digests[2] && digests[0] != digests[2]
+            );
+        }
+        let mut elsewhere = one.clone();
+        elsewhere.desired.workloads = std::mem::take(&mut elsewhere.desired.routes);
+        assert_eq!(elsewhere.routes_digest(), none.routes_digest());
+        assert_eq!(one.clone().digest(), one.digest());
+        assert_ne!(Job { adopt: true, ..one.clone() }.digest(), one.digest());
+    }
+
+    #[test]
+    fn services_whose_file_is_gone_are_those_with_objects_that_do_not_stay() {
+        let inventory =
+            [("echo", false), ("golf", false), ("kept", true), ("", false), (PLATFORM, false)];
+        let gone = gone(inventory.into_iter(), |service| service == "echo");
+        assert!(gone.iter().eq(["golf"]), "{gone:?}");
+    }
+
+    #[test]
+    fn a_rollback_writes_the_routes_before_and_takes_the_new_ones_away() {
+        let (old, new) = (manifest("Service", json!({})), manifest("Secret", json!({})));
+        let accepted = crate::health::Verdict::Accepted;
+        let before = [(old.id().clone(), Some((old.clone(), accepted))), (new.id().clone(), None)];
+        let (job, to_prune) =
+            Job::farewell("echo").rollback(&PreviousRoutes { before: before.into() });
+        assert_eq!(job.desired.routes, [old]);
+        assert!(to_prune.iter().eq([new.id()]) && !job.farewell);
+    }
 }
