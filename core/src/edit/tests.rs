@@ -224,6 +224,29 @@ fn what_an_edit_would_change_elsewhere_too_is_left_to_a_person() {
     }
 }
 
+#[test]
+fn nothing_is_edited_while_the_settings_have_a_mistake() {
+    let tree = tree(SHIFTING, "policy: {maxStep: 500}\n");
+    let reason = edit(&tree, "echo", &to(75)).expect_err("no edit").line();
+    assert!(reason.contains("coalmine.yaml:1:19: policy.maxStep: "), "{reason}");
+}
+
+#[test]
+fn a_version_beside_an_upstream_of_somebody_elses_is_written_by_hand_first() {
+    let values = "deployment:\n  v1: {external: {upstream: {name: vm}}}\n\
+                  routes: {apiGroup: a, split: upstream, primary: {version: v1}}\n";
+    let reason = refused(values, &start("v2", None, &[]));
+    assert_eq!(
+        reason,
+        "echo: v1 is an Upstream of somebody else's, so nothing tells what v2 is; write deployment.v2 first"
+    );
+    let both = values.replace("routes:", "  v2: {external: {upstream: {name: vm2}}}\nroutes:");
+    let after = edited(&both, &start("v2", None, &[]));
+    assert!(after.contains("canary: {version: v2}"), "{after}");
+    let reason = refused(&both, &start("v2", Some("example.com/echo:2"), &[]));
+    assert_eq!(reason, "echo: v2 is not deployed by coalmine; leave --image away");
+}
+
 proptest! {
     /// Whatever the values are, an edit means what was asked: its phase follows.
     #[test]

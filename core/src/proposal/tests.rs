@@ -150,3 +150,58 @@ fn a_domain_that_the_platform_has_is_refused_by_name() {
     let refused = Judgement::of(&Expected::of(&tree)).refused;
     assert!(refused.keys().eq(["golf"]), "{refused:?}");
 }
+
+#[test]
+fn a_domain_that_the_platform_has_is_refused_in_a_proposal_too() {
+    let golf = values("v1", "").replace("apiGroup: example", "domains: ['*']");
+    let both = tree(&[("services/echo.yaml", &values("v1", "")), ("services/golf.yaml", &golf)]);
+    let proposal = Proposal::of(&tree(&[("services/echo.yaml", &values("v1", ""))]), &both);
+    let [golf] = &proposal.services[..] else { panic!("{proposal:?}") };
+    assert_eq!((golf.service.as_str(), golf.verdict), ("golf", Verdict::Error));
+    assert!(golf.errors[0].line().contains("domain conflict"), "{:?}", golf.errors);
+}
+
+#[test]
+fn a_tree_without_a_virtual_service_is_proposed_as_far_as_it_can_be() {
+    let alone = |files: &[(&str, &str)]| {
+        let mut tree = tree(files);
+        tree.files.remove("platform/app.yaml");
+        tree
+    };
+    let echo = values("v1", "");
+    let proposal = Proposal::of(&alone(&[]), &alone(&[("services/echo.yaml", &echo)]));
+    assert_eq!(proposal.verdict, Verdict::New, "{}", plain(&proposal));
+    let upstream = "apiVersion: gloo.solo.io/v1\nkind: Upstream\nmetadata: {name: echo, namespace: echo}\n\
+                    spec: {static: {hosts: [{addr: 10.0.0.1, port: 80}]}}\n";
+    let files = [("services/echo.yaml", echo.as_str()), ("platform/echo.yaml", upstream)];
+    let proposal = Proposal::of(&alone(&[]), &alone(&files));
+    assert_eq!(proposal.verdict, Verdict::Error, "the platform has echo's Upstream");
+}
+
+#[test]
+fn a_proposal_shows_what_changes_in_which_objects() {
+    let more = values("v1", "").replace("v1: {}", "v1: {replicas: 3}");
+    let proposal = between(&values("v1", "").replace("v1: {}", "v1: {replicas: 2}"), &more);
+    let [object] = &proposal.services[0].objects[..] else { panic!("{proposal:?}") };
+    assert_eq!(object.object, "Deployment echo/echo-v1");
+    assert!(object.diff.contains("\n-  replicas: 2\n+  replicas: 3\n"), "{}", object.diff);
+    let start = between(&values("v1", ""), &values("v1,v2", ""));
+    let objects = start.services[0].objects.iter().map(|it| it.object.as_str());
+    assert_eq!(objects.collect::<Vec<_>>(), ["Deployment echo/echo-v2"]);
+    let end = between(&values("v1,v2", ""), &values("v1", ""));
+    let [object] = &end.services[0].objects[..] else { panic!("{end:?}") };
+    assert!(object.diff.lines().all(|line| !line.starts_with("+ ")), "it goes: {}", object.diff);
+}
+
+#[test]
+fn what_is_to_be_kept_stays_when_its_file_goes_and_not_before() {
+    let kept = |versions: &str| format!("keep: true\n{}", values(versions, ""));
+    let removed = |after: &Tree| {
+        let before = tree(&[("services/echo.yaml", &kept("v1,v2"))]);
+        let proposal = Proposal::of(&before, after);
+        let objects = proposal.services.iter().flat_map(|it| &it.objects);
+        objects.map(|it| it.object.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(removed(&tree(&[("services/echo.yaml", &kept("v1"))])), ["Deployment echo/echo-v2"]);
+    assert_eq!(removed(&tree(&[])), [""; 0]);
+}
