@@ -144,3 +144,15 @@ fn what_one_change_deletes_another_cannot_come_to_rely_on() {
     assert_eq!(is_admitted(&check(&objects, &[leaves(), relies()])), [true, false]);
     assert_eq!(is_admitted(&check(&objects, &[relies(), leaves()])), [true, false]);
 }
+
+#[test]
+fn each_change_is_judged_beside_all_that_were_admitted_before() {
+    let baseline = Baseline::new(cluster(&cluster_with_foxtrot())).with(&[plain("a").change()]);
+    assert_eq!(is_admitted(&baseline.check(&[plain("b").change()])), [true]);
+    let later = baseline.with(&[plain("b").change()]);
+    let same = wish("c", table("c", "/b", single("c")));
+    assert_eq!(is_admitted(&later.check(&[same.change()])), [false], "b has this path");
+    assert_eq!(is_admitted(&baseline.check(&[same.change()])), [true], "nobody has it yet");
+    let again = later.with(&[]);
+    assert_eq!(is_admitted(&again.check(&[same.change()])), [false]);
+}

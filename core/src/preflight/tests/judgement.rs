@@ -149,3 +149,54 @@ fn a_platform_that_selects_nothing_any_more_is_refused_although_warnings_are_tol
     let refusal = judged.expect_err("every team would be offline");
     assert!(matches!(refusal, Refusal::Verdict { .. }), "{refusal}");
 }
+
+/// A table of foxtrot with these paths and services, in this order.
+fn several(paths: &[(&str, &str)]) -> Value {
+    let mut routes = table("foxtrot", "/foxtrot", single("foxtrot"));
+    let route = |(path, name): &(&str, &str)| json!({"matchers": [{"prefix": path}], "routeAction": single(name)});
+    routes["spec"]["routes"] = paths.iter().map(route).collect();
+    routes
+}
+
+/// The cluster with such a table of foxtrot, and with golf's Upstream.
+fn cluster_with_several(paths: &[(&str, &str)]) -> Vec<Value> {
+    let mut objects = cluster_with_foxtrot();
+    *objects.last_mut().expect("foxtrot's table") = several(paths);
+    objects.extend([service("golf"), upstream("golf")]);
+    objects
+}
+
+#[test]
+fn an_upstream_may_come_that_a_route_of_another_owner_waits_for() {
+    let mut objects =
+        cluster_with_several(&[("/foxtrot/a", "golf"), ("/foxtrot", "foxtrot"), ("/e", "echo")]);
+    let wish = echo(table("echo", "/echo", single("echo")));
+    judge(&objects, &wish).expect("foxtrot's route to echo leads nowhere until now");
+    objects.extend([service("echo"), upstream("echo")]);
+    let taken = echo(table("echo", "/echo", single("echo"))).without(&[upstream("golf")]);
+    assert!(judge(&objects, &taken).is_err(), "foxtrot's route to golf would lead nowhere");
+}
+
+#[test]
+fn routes_of_other_owners_may_shadow_each_other_in_a_virtual_host_of_ours() {
+    let objects = cluster_with_several(&[("/foxtrot", "foxtrot"), ("/foxtrot/a", "golf")]);
+    let mut another = app();
+    another["metadata"]["name"] = "another".into();
+    another["spec"]["virtualHost"]["domains"] = json!(["another.example"]);
+    judge(&objects, &platform(another)).expect("that is foxtrot's affair");
+}
+
+#[test]
+fn requests_that_two_shared_before_are_no_reason_to_refuse_anything_else() {
+    let mut objects = cluster_with_foxtrot();
+    let mut shared = table("echo", "/foxtrot", single("echo"));
+    objects.extend([service("echo"), upstream("echo"), shared.clone()]);
+    shared["spec"]["routes"]
+        .as_array_mut()
+        .expect("routes")
+        .push(json!({"matchers": [{"prefix": "/echo"}], "routeAction": single("echo")}));
+    judge(&objects, &echo(shared)).expect("the conflict is an old one");
+    let refusal =
+        refused(&cluster_with_foxtrot(), &echo(table("echo", "/foxtrot", single("echo"))));
+    assert!(matches!(refusal, Refusal::Conflict(_)), "a new one is refused: {refusal}");
+}
