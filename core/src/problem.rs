@@ -229,4 +229,28 @@ mod tests {
         assert!(shown.contains("HERE"), "{shown}");
         assert!(shown.lines().all(|line| line.len() < 200), "{shown}");
     }
+
+    #[test]
+    fn a_long_line_is_shown_from_half_a_window_before_the_place() {
+        let line = format!("{}HERE{}", "x".repeat(5000), "y".repeat(5000));
+        let window = Window::around(&line, 5001, 4);
+        let expected = format!("{}HERE{}", "x".repeat(55), "y".repeat(51));
+        assert_eq!((window.text, window.indent, window.carets), (expected, 55, 4));
+        // As long as the place is within the window, a line is shown from its beginning.
+        assert_eq!(Window::around(&line, Window::WIDTH, 1).indent, Window::WIDTH - 1);
+        assert_eq!(Window::around(&line, Window::WIDTH + 1, 1).indent, 55);
+        let end = Window::around("a: b", 4, 9);
+        assert_eq!((end.text.as_str(), end.indent, end.carets), ("a: b", 3, 1));
+        assert_eq!(Window::around("a: b", 5, 9).carets, 1, "the end of the line has a caret too");
+    }
+
+    #[test]
+    fn only_the_first_of_many_problems_are_shown_and_the_others_counted() {
+        let problems = |count: usize| few((0..count).map(|at| problem(at + 1, 1, 1)).collect());
+        assert_eq!(problems(MOST_SHOWN).len(), MOST_SHOWN);
+        let shown = problems(MOST_SHOWN + 2);
+        assert_eq!(shown.len(), MOST_SHOWN + 1);
+        let last = shown.last().expect("the others").to_string();
+        assert_eq!(last, "services/echo.yaml:50:1: and 2 more problems; mend those before first");
+    }
 }
