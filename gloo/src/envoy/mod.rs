@@ -14,3 +14,6 @@ mod routes;
 pub use clusters::{cluster, clusters, endpoints, load_assignment};
 pub use listener::listeners;
 pub use routes::{routes, virtual_host};
+
+#[cfg(test)]
+mod tests;
