@@ -55,4 +55,22 @@ mod tests {
         assert_eq!(beginning(".*"), "");
         assert_eq!(beginning("("), "");
     }
+
+    #[test]
+    fn a_path_is_taken_as_envoy_compares_it() {
+        let (prefix, exact) = (PathMatch::Prefix("/a".into()), PathMatch::Exact("/a".into()));
+        let regex = PathMatch::Regex("/a|/b+".into());
+        let takes =
+            |path: &str| [&prefix, &exact, &regex, &PathMatch::Connect].map(|it| it.takes(path));
+        assert_eq!(takes("/a"), [true, true, true, false]);
+        assert_eq!(takes("/ab"), [true, false, false, false]);
+        assert_eq!(takes("/bb"), [false, false, true, false]);
+        assert_eq!(takes("/A"), [false, false, false, false]);
+        let texts = [&prefix, &exact, &regex, &PathMatch::Connect].map(PathMatch::text);
+        assert_eq!(texts, ["/a", "/a", "/a|/b+", "CONNECT"]);
+        assert_eq!(
+            (prefix.beginning(), PathMatch::Connect.beginning()),
+            ("/a".into(), String::new())
+        );
+    }
 }
