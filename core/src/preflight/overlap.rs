@@ -199,4 +199,76 @@ mod tests {
         assert!(takes_from(&blind, &prefix("/a")));
         assert!(!meet(&prefix("/A"), &prefix("/a")));
     }
+
+    fn exact(text: &str) -> Match {
+        matcher(PathMatch::Exact(text.into()))
+    }
+
+    fn regex(text: &str) -> Match {
+        matcher(PathMatch::Regex(text.into()))
+    }
+
+    #[test]
+    fn exact_paths_meet_only_themselves_and_expressions_that_match_them() {
+        assert!(meet(&exact("/a"), &exact("/a")) && !meet(&exact("/a"), &exact("/a/b")));
+        let letters = regex("/a/[a-z]+");
+        for (path, expected) in [("/a/b", true), ("/a/1", false), ("/a", false)] {
+            assert_eq!(meet(&exact(path), &letters), expected, "{path}");
+            assert_eq!(meet(&letters, &exact(path)), expected, "{path}");
+        }
+        let blind = Match { case_sensitive: Some(false), ..exact("/A/B") };
+        assert!(meet(&blind, &letters) && meet(&letters, &blind), "nobody can tell");
+        let connect = matcher(PathMatch::Connect);
+        assert!(meet(&connect, &connect) && !meet(&connect, &exact("/a")));
+        assert!(!meet(&prefix("/"), &connect));
+        assert!(!meet(&Match { path: None, ..prefix("/") }, &prefix("/")));
+    }
+
+    #[test]
+    fn a_matcher_covers_another_that_takes_nothing_beside() {
+        for (first, second, expected) in [
+            (prefix("/a"), prefix("/a/b"), true),
+            (prefix("/a/b"), prefix("/a"), false),
+            (prefix("/a"), exact("/a/b"), true),
+            (prefix("/a"), regex("/a/[0-9]+"), true),
+            (prefix("/a"), regex("/.*"), false),
+            (regex("/a/[0-9]+"), exact("/a/1"), true),
+            (regex("/a/[0-9]+"), exact("/a/b"), false),
+            (regex("/a/.*"), regex("/a/.*"), true),
+            (regex("/a/.*"), regex("/b/.*"), false),
+            (exact("/a"), exact("/a"), true),
+            (exact("/a"), prefix("/a"), false),
+        ] {
+            assert_eq!(covers(&first, &second), expected, "{first:?} {second:?}");
+        }
+        let blind = Match { case_sensitive: Some(false), ..prefix("/a") };
+        assert!(covers(&blind, &blind) && !covers(&blind, &prefix("/a")));
+        assert!(!covers(&prefix("/a"), &blind));
+        let staged = with(prefix("/a"), "stage", exactly("canary"));
+        assert!(covers(&prefix("/a"), &staged) && !covers(&staged, &prefix("/a")));
+    }
+
+    #[test]
+    fn conditions_on_a_header_exclude_each_other_when_no_request_fulfils_both() {
+        let header =
+            |value: ValueMatch, invert: bool| HeaderMatch { name: "stage".into(), value, invert };
+        let (one, other) = (exactly("one"), exactly("other"));
+        let present = || ValueMatch::Present;
+        for (first, second, expected) in [
+            (header(one.clone(), false), header(one.clone(), false), false),
+            (header(one.clone(), false), header(other.clone(), false), true),
+            (header(one.clone(), false), header(one.clone(), true), true),
+            (header(one.clone(), true), header(one.clone(), true), false),
+            (header(one.clone(), true), header(other.clone(), false), false),
+            (header(one.clone(), true), header(other, true), false),
+            (header(present(), false), header(present(), true), true),
+            (header(present(), false), header(one.clone(), false), false),
+            (header(present(), true), header(one.clone(), false), true),
+            (header(present(), true), header(present(), true), false),
+            (header(ValueMatch::Regex("o.*".into()), false), header(one, false), false),
+        ] {
+            assert_eq!(headers_exclude(&first, &second), expected, "{first:?} {second:?}");
+            assert_eq!(headers_exclude(&second, &first), expected, "{second:?} {first:?}");
+        }
+    }
 }

@@ -177,3 +177,79 @@ fn destinations(route: &Route) -> Vec<(&str, &BTreeMap<String, String>)> {
         Target::Header(_) | Target::Missing => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gloo::api::decode;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn upstream(spec: Value) -> UpstreamSpec {
+        decode(&spec).expect("an Upstream")
+    }
+
+    fn kube(service: &str, port: u32, subsets: Value) -> UpstreamSpec {
+        upstream(json!({"kube": {"serviceName": service, "serviceNamespace": "shop",
+            "servicePort": port, "subsetSpec": subsets}}))
+    }
+
+    fn selecting(keys: &[&[&str]], fallback: &str) -> Value {
+        let selectors: Vec<Value> = keys.iter().map(|keys| json!({"keys": keys})).collect();
+        json!({"selectors": selectors, "fallbackPolicy": fallback})
+    }
+
+    fn labels(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+        labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn an_upstream_with_other_endpoints_is_another() {
+        let by_version = || selecting(&[&["version"]], "ANY_ENDPOINT");
+        let before = kube("echo", 80, by_version());
+        let of = |after: &UpstreamSpec| difference(&before, after, &BTreeMap::new());
+        assert_eq!(of(&before), None);
+        assert_eq!(of(&kube("golf", 80, by_version())), Some("its endpoints"));
+        assert_eq!(of(&kube("echo", 81, by_version())), Some("its endpoints"));
+        let hosts = json!({"hosts": [{"addr": "10.0.0.1", "port": 80}]});
+        assert_eq!(of(&upstream(json!({"static": hosts}))), Some("its endpoints"));
+    }
+
+    #[test]
+    fn other_subsets_count_for_requests_that_they_answer() {
+        let (version, none) = (labels(&[("version", "v1")]), BTreeMap::new());
+        let with = |keys: &[&[&str]], fallback: &str| kube("echo", 80, selecting(keys, fallback));
+        let before = with(&[&["version"]], "ANY_ENDPOINT");
+        for (keys, fallback, of_version, of_none) in [
+            (&[&["version"][..]][..], "ANY_ENDPOINT", false, false),
+            (&[&["version"], &["stage"]], "ANY_ENDPOINT", false, false),
+            (&[&["stage"]], "ANY_ENDPOINT", true, false),
+            (&[&["version", "stage"]], "ANY_ENDPOINT", true, false),
+            (&[], "ANY_ENDPOINT", true, false),
+            (&[&["version"]], "NO_FALLBACK", true, true),
+            (&[], "NO_FALLBACK", true, false),
+        ] {
+            let after = with(keys, fallback);
+            for (subset, differs) in [(&version, of_version), (&none, of_none)] {
+                let expected = differs.then_some("its subsets");
+                assert_eq!(difference(&before, &after, subset), expected, "{keys:?} {subset:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_service_is_its_pods_and_the_port_that_is_used() {
+        let service = |app: &str, ports: &[(&str, u16)]| -> ServiceSpec {
+            let ports: Vec<Value> =
+                ports.iter().map(|(name, port)| json!({"name": name, "port": port})).collect();
+            decode(&json!({"selector": {"app": app}, "ports": ports})).expect("a Service")
+        };
+        let before = service("echo", &[("http", 80), ("metrics", 90)]);
+        let of = |after: &ServiceSpec| change_of_service(&before, after, 80);
+        assert_eq!(of(&before), None);
+        assert_eq!(of(&service("golf", &[("http", 80), ("metrics", 90)])), Some("its pods"));
+        assert_eq!(of(&service("echo", &[("http", 80)])), None, "nobody uses the other port");
+        assert_eq!(of(&service("echo", &[("web", 80), ("metrics", 90)])), Some("its port"));
+        assert_eq!(of(&service("echo", &[("metrics", 90)])), Some("its port"));
+    }
+}

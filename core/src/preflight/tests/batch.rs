@@ -156,3 +156,15 @@ fn each_change_is_judged_beside_all_that_were_admitted_before() {
     let again = later.with(&[]);
     assert_eq!(is_admitted(&again.check(&[same.change()])), [false]);
 }
+
+#[test]
+fn a_path_that_is_given_up_for_nothing_cannot_be_claimed_at_once_either() {
+    let mut two = table("a", "/a", single("a"));
+    let route = |path: &str| json!({"matchers": [{"prefix": path}], "routeAction": single("a")});
+    two["spec"]["routes"] = json!([route("/a"), route("/z")]);
+    let mut objects = cluster_with_foxtrot();
+    objects.extend([service("a"), upstream("a"), two]);
+    let away = wish("a", table("a", "/z", single("a")));
+    let claim = wish("b", table("b", "/a", single("b")));
+    assert_eq!(is_admitted(&check(&objects, &[away, claim])), [true, false]);
+}
