@@ -114,3 +114,85 @@ fn plain(text: &str) -> String {
     let text = sanitize(text);
     text.replace('&', "&amp;").replace('<', "&lt;").replace('@', "&#64;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proposal::ObjectDiff;
+
+    fn service(verdict: Verdict, objects: &[(&str, String)]) -> ServiceProposal {
+        let object = |(object, diff): &(&str, String)| ObjectDiff {
+            object: (*object).to_owned(),
+            diff: diff.clone(),
+        };
+        ServiceProposal {
+            service: "echo".into(),
+            verdict,
+            before: None,
+            after: None,
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            routes_before: Vec::new(),
+            routes_after: Vec::new(),
+            steps: Vec::new(),
+            objects: objects.iter().map(object).collect(),
+        }
+    }
+
+    fn proposal(problems: Vec<crate::reason::Advice>, services: Vec<ServiceProposal>) -> Proposal {
+        let (base, head) = ("a".repeat(40), "b".repeat(40));
+        Proposal { base, head, verdict: Verdict::Change, problems, services }
+    }
+
+    #[test]
+    fn a_fence_is_longer_than_any_run_of_backticks_in_a_line() {
+        for (text, expected) in
+            [("", 3), ("+a: b", 3), ("+```", 5), (" - ````x", 8), ("a ````` b", 3)]
+        {
+            assert!(fence(text).len() >= expected, "{text:?}: {}", fence(text));
+            assert!(fence(text).chars().all(|it| it == '`'));
+        }
+        assert_eq!(fence("x\n`````\ny"), "``````");
+    }
+
+    #[test]
+    fn the_sign_of_a_service_says_how_grave_its_change_is() {
+        let heading = |verdict: Verdict| {
+            let text = markdown(&proposal(Vec::new(), vec![service(verdict, &[])]));
+            text.lines().find(|line| line.starts_with("####")).expect("a heading").to_owned()
+        };
+        assert_eq!(heading(Verdict::Error), "#### :x: echo: (error)");
+        for verdict in [Verdict::Rollback, Verdict::Jump, Verdict::Removed] {
+            assert_eq!(heading(verdict), format!("#### :warning: echo: ({})", verdict.name()));
+        }
+        assert_eq!(heading(Verdict::Advance), "#### echo: (advance)");
+    }
+
+    #[test]
+    fn nothing_changes_only_where_nothing_is_wrong_and_no_service_changes() {
+        let says_so = |proposal: &Proposal| markdown(proposal).contains("Nothing changes");
+        let changed = || vec![service(Verdict::Change, &[])];
+        assert!(says_so(&proposal(Vec::new(), Vec::new())));
+        assert!(!says_so(&proposal(Vec::new(), changed())));
+        let wrong = vec!["the settings have a mistake".to_owned().into()];
+        assert!(!says_so(&proposal(wrong.clone(), Vec::new())));
+        assert!(
+            markdown(&proposal(wrong, changed())).contains("- :x: `the settings have a mistake`")
+        );
+    }
+
+    #[test]
+    fn a_difference_that_makes_the_comment_too_long_is_left_out() {
+        let small = |name| (name, "-a: 1\n+a: 2\n".to_owned());
+        let large = ("Secret echo/large", "+a\n".repeat(LONGEST / 3));
+        let objects = [small("Service echo/first"), large, small("Service echo/last")];
+        let text = markdown(&proposal(Vec::new(), vec![service(Verdict::Change, &objects)]));
+        assert!(text.chars().count() <= LONGEST);
+        assert!(text.contains("Secret echo/large: too long to be shown here.\n"), "{text}");
+        for name in ["first", "last"] {
+            let block =
+                format!("<summary>Service echo/{name}</summary>\n\n```diff\n-a: 1\n+a: 2\n```\n");
+            assert!(text.contains(&block), "{text}");
+        }
+    }
+}

@@ -157,3 +157,48 @@ impl std::fmt::Display for Requests {
         write!(f, " with {}", self.conditions.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requests(domain: &str, path: &str, conditions: &[&str]) -> Requests {
+        Requests {
+            domains: vec![domain.to_owned()],
+            path: path.to_owned(),
+            conditions: conditions.iter().map(|it| (*it).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn requests_include_those_of_the_same_place_with_more_conditions() {
+        let (all, some) = (requests("*", "/a*", &[]), requests("*", "/a*", &["stage: canary"]));
+        assert!(all.include(&some) && all.include(&all) && !some.include(&all));
+        assert!(!requests("b", "/a*", &[]).include(&some));
+        assert!(!requests("*", "/b*", &[]).include(&some));
+        assert!(!requests("*", "/a*", &["tenant"]).include(&some));
+    }
+
+    #[test]
+    fn requests_are_named_by_domain_path_and_conditions() {
+        assert_eq!(requests("*", "/a*", &[]).to_string(), "/a*");
+        let two = requests("b.example", "/a*", &["stage: canary", "?x"]);
+        assert_eq!(two.to_string(), "b.example/a* with stage: canary, ?x");
+        let header = |name: &str, value: ValueMatch, invert: bool| HeaderMatch {
+            name: name.to_owned(),
+            value,
+            invert,
+        };
+        let matcher = Match {
+            path: Some(PathMatch::Exact("/a".into())),
+            case_sensitive: None,
+            headers: vec![
+                header("stage", ValueMatch::Exact("canary".into()), true),
+                header(":method", ValueMatch::Regex("GET|PUT".into()), false),
+            ],
+            query: vec![QueryMatch { name: "x".into(), value: ValueMatch::Present }],
+        };
+        let words = in_words(&matcher);
+        assert_eq!(words, "/a with not stage: canary, method: ~GET|PUT, ?x");
+    }
+}

@@ -205,3 +205,64 @@ fn what_is_to_be_kept_stays_when_its_file_goes_and_not_before() {
     assert_eq!(removed(&tree(&[("services/echo.yaml", &kept("v1"))])), ["Deployment echo/echo-v2"]);
     assert_eq!(removed(&tree(&[])), [""; 0]);
 }
+
+#[test]
+fn requests_to_a_domain_and_copies_are_shown() {
+    let own = |canary: &str| {
+        let values = values("v1,v2", canary).replace("apiGroup: example", "domains: [b.example]");
+        values.replace("routes: {", "routes: {split: upstream, ")
+    };
+    let proposal = between(&own(TEST), &own("version: v2, headers: {stage: canary}, shadow: 20"));
+    let shown = plain(&proposal);
+    assert!(shown.contains("b.example/echo*"), "{shown}");
+    assert!(shown.contains("v1 100 %, copies to v2 20 %"), "{shown}");
+    let rows = &proposal.services[0].routes_after;
+    assert!(rows.iter().all(|row| row.requests.domains == ["b.example"]), "{rows:?}");
+}
+
+#[test]
+fn differences_of_objects_are_coloured_line_by_line() {
+    let more = values("v1", "").replace("v1: {}", "v1: {replicas: 3}");
+    let proposal = between(&values("v1", "").replace("v1: {}", "v1: {replicas: 2}"), &more);
+    let shown = text(&proposal, true);
+    let style = |start: &str| {
+        let line = shown.lines().find(|line| line.contains(start)).expect(start);
+        line.trim_start().split(start).next().expect("a style").to_owned()
+    };
+    let (heading, removed, added) = ("\u{1b}[36m", "\u{1b}[31m", "\u{1b}[32m");
+    assert_eq!(["--- before", "+++ after", "@@ -"].map(style), [heading; 3]);
+    assert_eq!([style("-  replicas: 2"), style("+  replicas: 3")], [removed, added]);
+    assert!(!text(&proposal, false).contains("replicas"));
+}
+
+#[test]
+fn the_cluster_that_is_expected_has_pods_and_what_others_keep() {
+    let both = "deployment: {v1: {}, v2: {external: {upstream: {name: vm, namespace: edge}}}}\n\
+                routes: {apiGroup: example, split: upstream, primary: {version: v1}}\n";
+    let expected = Expected::of(&tree(&[("services/echo.yaml", both)]));
+    assert_eq!(expected.repository.services["echo"].as_ref().err(), None);
+    let cluster = expected.cluster();
+    let has = |kind: &str, namespace: &str, name: &str| {
+        cluster.contains(&ObjectRef::new(kind, namespace, name))
+    };
+    assert!(has("Upstream", "edge", "vm") && has("Upstream", "echo", "echo-v1"));
+    assert!(has("Pod", "echo", "echo-v1") && !has("Pod", "echo", "echo-v2"));
+    assert!(has("Endpoints", "echo", "echo") && has("VirtualService", "gloo-system", "app"));
+    assert!(!cluster.contains(&ObjectRef::default()));
+}
+
+#[test]
+fn a_host_reaches_the_routes_that_an_object_holds() {
+    let found = |domains: &str| {
+        let own = values("v1", "").replace("apiGroup: example", &format!("domains: {domains}"));
+        let mut tree = tree(&[("services/echo.yaml", &own)]);
+        tree.files.remove("platform/app.yaml");
+        let translation = translate(&Expected::of(&tree).cluster(), &Memory::default());
+        let holders = |name: &str| BTreeSet::from([ObjectRef::new("VirtualService", name, name)]);
+        assert_eq!(host_of(&translation, &holders("golf")), None);
+        host_of(&translation, &holders("echo"))
+    };
+    assert_eq!(found("[a.example, b.example]").as_deref(), Some("a.example"));
+    assert_eq!(found("['*.example']").as_deref(), Some("any.example"));
+    assert_eq!(found("['*']").as_deref(), Some("localhost"));
+}
