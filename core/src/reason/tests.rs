@@ -173,3 +173,50 @@ fn a_version_that_has_requests_says_how_many_it_should_give_back() {
     assert!(hint(0, true).starts_with("v2 has the requests with its headers"));
     assert!(hint(30, true).starts_with("v2 has 30 % of the requests"));
 }
+
+#[test]
+fn pods_that_only_start_do_not_hide_why_there_are_no_more_of_them() {
+    let starting = Some((Cause::Starting, false));
+    let code = |shortfall| pods(shortfall, starting).code();
+    assert_eq!(code(SOME), Code::WaitingForPods);
+    let quota = "pods is forbidden: exceeded quota: small".to_owned();
+    assert_eq!(code(Shortfall::NotCreated(quota)), Code::QuotaExceeded);
+    assert_eq!(code(Shortfall::NotCreated("violates PodSecurity".into())), Code::PodsRefused);
+    let late = Shortfall::PastDeadline("timed out".into());
+    assert_eq!(code(late), Code::ProgressDeadlineExceeded);
+}
+
+#[test]
+fn only_a_missing_answer_and_a_missing_namespace_pass_by_themselves() {
+    let (id, message) = (id("RouteTable"), || "no".to_owned());
+    let errors = [
+        ClusterError::Unreachable(message()),
+        ClusterError::NamespaceMissing { id: id.clone(), namespace: "echo".into() },
+        ClusterError::KindNotServed { api_version: "v1".into(), kind: "A".into() },
+        ClusterError::Forbidden { id: id.clone(), message: message() },
+        ClusterError::QuotaExceeded { id: id.clone(), message: message() },
+        ClusterError::Refused { id, message: message() },
+    ];
+    let passes: Vec<bool> = errors.iter().map(ClusterError::passes).collect();
+    assert_eq!(passes, [true, true, false, false, false, false]);
+    let hints: BTreeSet<String> = errors.iter().filter_map(ClusterError::hint).collect();
+    assert_eq!(hints.len(), 5, "each but the last has its own: {hints:?}");
+    assert_eq!(errors[5].hint(), None);
+}
+
+#[test]
+fn a_refused_change_has_the_hint_of_its_refusal() {
+    let refusal = Refusal::Unserved(table());
+    assert!(refusal.hint().is_some());
+    assert_eq!(PreflightError::Refused(refusal.clone()).hint(), refusal.hint());
+    let failed = PreflightError::Failed.hint().expect("where to look");
+    assert_ne!(Some(failed), refusal.hint());
+}
+
+#[test]
+fn drift_names_every_object() {
+    for reason in [Reason::DriftReported, Reason::DriftBackingOff] {
+        let message = reason(vec![id("Service"), id("Deployment")]).to_string();
+        assert!(message.contains("Service echo/echo, Deployment echo/echo"), "{message}");
+    }
+}
