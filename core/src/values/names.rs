@@ -229,4 +229,19 @@ mod tests {
             assert!(check_label_value(wrong).is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn a_part_of_an_address_has_no_sign_that_would_end_it() {
+        let check = |text: &str| check_path_segment("a name", text);
+        for right in ["echo", "system:node.1", "A_b-c", "...", &"a".repeat(253)] {
+            assert_eq!(check(right), Ok(()), "{right}");
+        }
+        for wrong in ["", ".", "..", "a/b", "a%b", "a?b", "a#b", "a\\b", "a\"b", "a b", "ä", "a\n"]
+        {
+            let message = check(wrong).expect_err(wrong);
+            assert_eq!(message, format!("a name is letters, digits and `-._:`, found {wrong:?}"));
+        }
+        let message = check(&"a".repeat(254)).expect_err("too long");
+        assert_eq!(message, "a name has at most 253 characters, found 254");
+    }
 }

@@ -259,3 +259,17 @@ fn a_service_may_be_parked_without_pods() {
         assert_eq!(deployment.replicas, Some(0));
     }
 }
+
+#[test]
+fn the_own_binding_of_a_service_stands_alone() {
+    let own = |binding: &str| LEAST.replace("{primary", &format!("{{{binding}, primary"));
+    let domains = "defaults: {routes: {domains: [a.example]}}\n";
+    let group = "defaults: {routes: {apiGroup: a}}\n";
+    let of = |settings: &str, values: &str| echo(settings, values).routes.binding;
+    assert_eq!(of(domains, &own("apiGroup: b")), Binding::ApiGroup("b".into()));
+    assert_eq!(of(group, &own("apiGroup: b")), Binding::ApiGroup("b".into()));
+    let b_example = Binding::Domains(vec!["b.example".into()]);
+    assert_eq!(of(group, &own("domains: [b.example]")), b_example);
+    assert_eq!(of(domains, &own("domains: [b.example]")), b_example);
+    assert_eq!(of(domains, LEAST), Binding::Domains(vec!["a.example".into()]));
+}

@@ -85,3 +85,19 @@ fn a_folder_called_like_a_platform_file_is_a_problem_of_the_platform() {
     assert_eq!(repository.platform.problems.len(), 1);
     assert!(repository.services["echo"].is_ok());
 }
+
+#[test]
+fn the_file_of_a_service_is_known_if_there_is_one() {
+    let files = [
+        "services/echo.yaml",
+        "services/team-a/golf.yaml",
+        "services/a/two.yaml",
+        "services/b/two.yaml",
+    ];
+    let files = files.map(|path| (path.to_owned(), "deployment: {}\n".into())).into();
+    let tree = crate::tree::Tree { revision: "local".into(), files };
+    let file = |service: &str| crate::values::service_file(&tree, service);
+    assert_eq!(file("echo"), Some("services/echo.yaml"));
+    assert_eq!(file("golf"), Some("services/team-a/golf.yaml"));
+    assert_eq!((file("two"), file("hotel")), (None, None), "several, and none");
+}

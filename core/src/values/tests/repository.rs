@@ -271,3 +271,18 @@ fn what_gets_no_requests_or_has_no_pods_is_warned_about() {
         ]
     );
 }
+
+#[test]
+fn a_version_that_gets_copies_has_an_upstream_that_a_service_may_have_too() {
+    let copied = |shadow: u8| {
+        let canary = format!("{{version: v2, headers: {{stage: canary}}, shadow: {shadow}}}");
+        let values = format!("namespace: shop\n{}", super::canary(&canary));
+        let other = values.replace("example", "other");
+        let files = [("services/echo.yaml", values.as_str()), ("services/echo-v2.yaml", &other)];
+        let repository = repository(&files);
+        of(&repository, "echo")
+    };
+    assert_eq!(copied(0), [""; 0]);
+    let shared = copied(5);
+    assert!(shared.iter().any(|it| it.contains("the Upstream shop/echo-v2 too")), "{shared:?}");
+}

@@ -1,6 +1,6 @@
 //! Mistakes in paths, conditions and the way routes reach the gateway.
 
-use super::{canary, outcome, routes, says};
+use super::{canary, listed, outcome, routes, says};
 
 #[test]
 fn the_routes_are_bound_in_one_way() {
@@ -215,4 +215,21 @@ fn a_route_is_mirrored_once() {
             "services/echo.yaml:5:11: routes.canary: `shadow` and the route option `shadowing` exclude each other; Gloo mirrors a route to one upstream only: keep one of the two",
         ],
     );
+}
+
+#[test]
+fn an_escape_in_a_path_has_two_digits() {
+    let with = |path: &str| {
+        let routes = format!(
+            "routes: {{apiGroup: a, primary: {{version: v1}}, paths: [{{prefix: '{path}'}}]}}\n"
+        );
+        outcome(format!("deployment: {{v1: {{}}}}\n{routes}"))
+    };
+    for right in ["/a%41", "/%4f%4F", "/a"] {
+        assert!(with(right).is_ok(), "{right}: {:?}", with(right));
+    }
+    for wrong in ["/a%", "/a%4", "/a%4g", "/a%g4", "/%%41"] {
+        let problems = listed(&with(wrong).expect_err(wrong));
+        assert!(problems[0].contains("a path holds no spaces"), "{problems:?}");
+    }
 }
