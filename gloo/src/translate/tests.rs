@@ -1,3 +1,5 @@
+mod details;
+
 use serde_json::{Value, json};
 
 use super::*;
