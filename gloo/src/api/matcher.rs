@@ -136,3 +136,21 @@ pub struct QueryParameterMatcher {
     #[serde(skip_serializing_if = "is_default")]
     pub regex: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_matcher_has_the_path_that_it_was_made_of() {
+        assert_eq!(Matcher::all().path(), Some(Path::Prefix("/".into())));
+        assert_eq!(Matcher::prefix("/a").path(), Some(Path::Prefix("/a".into())));
+        assert_eq!(Matcher::exact("/a").path(), Some(Path::Exact("/a".into())));
+        assert_eq!(Matcher::regex("/a+").path(), Some(Path::Regex("/a+".into())));
+        assert_eq!(Matcher::default().path(), None);
+        let texts = [Matcher::exact("/a"), Matcher::default()].map(|it| it.path_text());
+        assert_eq!(texts, ["/a", ""]);
+        let prefixes = [Matcher::prefix("/a"), Matcher::exact("/a")].map(|it| it.path_prefix());
+        assert_eq!(prefixes, [Some("/a".into()), None]);
+    }
+}

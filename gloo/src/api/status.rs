@@ -55,3 +55,22 @@ mod shared {
         BTreeMap::deserialize(deserializer).map(Arc::new)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_as_it_is_written() {
+        let text = json!({ "state": "Warning", "reason": "hm", "reportedBy": "gloo",
+            "subresourceStatuses": { "proxy": { "state": "Accepted" } } });
+        let status: Status = serde_json::from_value(text.clone()).expect("a status");
+        assert_eq!((status.state, status.reason.as_str()), (State::Warning, "hm"));
+        assert_eq!(status.subresource_statuses["proxy"].state, State::Accepted);
+        assert_eq!(serde_json::to_value(&status).expect("JSON"), text);
+        let plain = serde_json::to_value(Status::default()).expect("JSON");
+        assert_eq!(plain, json!({ "state": "Pending" }), "what is empty is left out");
+    }
+}

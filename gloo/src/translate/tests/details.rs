@@ -111,3 +111,40 @@ fn a_connection_takes_as_many_requests_as_the_upstream_says() {
     };
     assert_eq!((most(0), most(1), most(5)), (None, Some(1), Some(5)));
 }
+
+#[test]
+fn options_of_a_gateway_that_are_not_covered_are_named() {
+    let named = |spec: Value| {
+        let mut snapshot = snapshot(&[("VirtualService", "app", host(&direct()))]);
+        snapshot.upsert(&object("Gateway", "gateway-proxy", spec));
+        let findings = translate(&snapshot, &Memory::default()).findings;
+        let of_gateway = findings.iter().filter(|finding| finding.object.kind == "Gateway");
+        of_gateway.map(|finding| finding.words.clone()).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(named(json!({ "httpGateway": {}, "options": {}, "useProxyProto": false })), "");
+    for (field, spec) in [
+        ("options", json!({ "httpGateway": {}, "options": { "a": 1 } })),
+        ("routeOptions", json!({ "httpGateway": {}, "routeOptions": {} })),
+        ("useProxyProto", json!({ "httpGateway": {}, "useProxyProto": true })),
+        ("httpGateway.options", json!({ "httpGateway": { "options": { "a": 1 } } })),
+    ] {
+        let found = named(spec);
+        assert!(found.starts_with(field), "{field}: {found}");
+    }
+}
+
+#[test]
+fn an_error_of_a_route_is_told_with_its_route_in_the_status_of_the_proxy() {
+    let mut route = direct();
+    route["matchers"] = json!([{ "prefix": "/a b" }]);
+    let snapshot = snapshot(&[("VirtualService", "app", host(&route))]);
+    let translation = translate(&snapshot, &Memory::default());
+    let status = &translation.statuses[&ObjectRef::new("VirtualService", "gloo-system", "app")];
+    assert_eq!(status.reported_by, "gloo");
+    let proxy = status.subresource_statuses.values().next().expect("that of the proxy");
+    let found = translation.findings.iter().find(|it| it.code == Code::InvalidPath);
+    let words = &found.expect("an invalid path").words;
+    assert!(words.starts_with("Route Error: ProcessingError. Reason: "), "{words}");
+    let expected = format!("{words}. Route Name: gloo-system_app-route-0-matcher-0");
+    assert!(proxy.reason.contains(&expected), "{}", proxy.reason);
+}
