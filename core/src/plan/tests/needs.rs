@@ -153,3 +153,20 @@ fn an_observation_has_what_it_was_given() {
     assert_eq!((seen.now(), seen.settled_at(), seen.followed_at()), (at(100), at(3), at(3)));
     assert!(seen.pods.addresses().contains_key("v1"));
 }
+
+#[test]
+fn routes_and_deletions_wait_while_changes_would_not_reach_envoy() {
+    let desired = service(&["v2"], &[("v2", 100)]);
+    let object = Arc::new(gloo::ObjectRef::new("RouteTable", "golf", "golf-routes"));
+    let blocker = crate::reason::Blocker::Frozen { object, words: "no".into() };
+    let mut seen = healthy(&["v1", "v2"], Some(&[("v2", 100)])).with_blocker(Some(blocker));
+    assert_eq!(plan(&desired, &seen), [], "nothing is to be changed");
+    for (changes, to_prune) in
+        [(Some(desired.routes[0].id()), None), (None, Some(pods("v1").deployment))]
+    {
+        seen.changed = changes.cloned().into_iter().collect();
+        seen.to_prune = to_prune.into_iter().collect();
+        let [Step::Await(wait), ..] = &plan(&desired, &seen)[..] else { panic!() };
+        assert!(matches!(wait.reason, Reason::Blocked(_)), "{wait:?}");
+    }
+}

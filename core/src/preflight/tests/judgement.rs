@@ -174,7 +174,9 @@ fn an_upstream_may_come_that_a_route_of_another_owner_waits_for() {
     judge(&objects, &wish).expect("foxtrot's route to echo leads nowhere until now");
     objects.extend([service("echo"), upstream("echo")]);
     let taken = echo(table("echo", "/echo", single("echo"))).without(&[upstream("golf")]);
-    assert!(judge(&objects, &taken).is_err(), "foxtrot's route to golf would lead nowhere");
+    let refusal = refused(&objects, &taken);
+    let is_warned = matches!(refusal, Refusal::Verdict { state: State::Warning, .. });
+    assert!(is_warned, "foxtrot's route to golf would lead nowhere: {refusal}");
 }
 
 #[test]
@@ -183,6 +185,8 @@ fn routes_of_other_owners_may_shadow_each_other_in_a_virtual_host_of_ours() {
     let mut another = app();
     another["metadata"]["name"] = "another".into();
     another["spec"]["virtualHost"]["domains"] = json!(["another.example"]);
+    let own = json!({"matchers": [{"exact": "/healthz"}], "directResponseAction": {"status": 200}});
+    another["spec"]["virtualHost"]["routes"].as_array_mut().expect("routes").insert(0, own);
     judge(&objects, &platform(another)).expect("that is foxtrot's affair");
 }
 
@@ -198,5 +202,44 @@ fn requests_that_two_shared_before_are_no_reason_to_refuse_anything_else() {
     judge(&objects, &echo(shared)).expect("the conflict is an old one");
     let refusal =
         refused(&cluster_with_foxtrot(), &echo(table("echo", "/foxtrot", single("echo"))));
-    assert!(matches!(refusal, Refusal::Conflict(_)), "a new one is refused: {refusal}");
+    let Refusal::Conflict(conflict) = &refusal else { panic!("a new one is refused: {refusal}") };
+    assert_eq!([&conflict.ours, &conflict.theirs], ["/foxtrot"; 2]);
+}
+
+#[test]
+fn a_route_of_another_owner_that_fitted_nowhere_may_come_to_be_served() {
+    let mut objects = cluster_with_several(&[("/foxtrot/a", "golf"), ("/foxtrot", "foxtrot")]);
+    let mut child = table("golf", "/golf", single("golf"));
+    child["metadata"]["labels"] = json!({});
+    objects.push(child);
+    let handing_on = |prefix: &str| {
+        let mut hub = table("echo", "/echo", single("echo"));
+        let to = json!({"ref": {"name": "golf-routes", "namespace": "golf"}});
+        hub["spec"]["routes"] = json!([{"matchers": [{"prefix": prefix}], "delegateAction": to}]);
+        hub
+    };
+    objects.extend([service("echo"), upstream("echo"), handing_on("/narrow")]);
+    judge(&objects, &echo(handing_on("/golf"))).expect("golf's route was left out until now");
+    *objects.last_mut().expect("echo's table") = handing_on("/golf");
+    let refusal = refused(&objects, &echo(handing_on("/narrow")));
+    assert!(refusal.to_string().contains("golf-routes"), "it would be left out: {refusal}");
+}
+
+#[test]
+fn a_mistake_of_ours_that_was_there_is_no_excuse_for_another() {
+    let lost = |routes: &[(&str, &str)]| {
+        let mut table = table("echo", "/echo", single("echo"));
+        let route = |(path, name): &(&str, &str)| json!({"matchers": [{"prefix": path}], "routeAction": single(name)});
+        table["spec"]["routes"] = routes.iter().map(route).collect();
+        table
+    };
+    let before = [("/echo", "typo")];
+    let mut objects = cluster_with_foxtrot();
+    objects.extend([service("echo"), upstream("echo"), lost(&before)]);
+    judge(&objects, &echo(lost(&before))).expect("nothing is worse");
+    for after in [&[("/echo", "other")][..], &[("/echo", "typo"), ("/more", "typo")]] {
+        let refusal = refused(&objects, &echo(lost(after)));
+        let is_warned = matches!(refusal, Refusal::Verdict { state: State::Warning, .. });
+        assert!(is_warned, "{after:?}: {refusal}");
+    }
 }
