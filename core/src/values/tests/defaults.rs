@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{listed, repository};
+use crate::values::defaults::{Defaults, extent};
+use crate::values::node::{Data, Extent, Key, Node};
 use crate::values::{Binding, Drift, Repository, Service, Version, Weight, Workload};
 
 const LEAST: &str = "deployment: {v1: {}}\nroutes: {primary: {version: v1}}\n";
@@ -272,4 +274,33 @@ fn the_own_binding_of_a_service_stands_alone() {
     assert_eq!(of(group, &own("domains: [b.example]")), b_example);
     assert_eq!(of(domains, &own("domains: [b.example]")), b_example);
     assert_eq!(of(domains, LEAST), Binding::Domains(vec!["a.example".into()]));
+}
+
+#[test]
+fn the_defaults_count_for_each_version_and_for_the_service() {
+    let at = crate::problem::Location::start_of(&"services/echo.yaml".into());
+    let scalar = |text: &str| Data::Scalar { text: text.into(), plain: true };
+    let node = |data: Data| Arc::new(Node { at: at.clone(), data });
+    let mapping = |entries: &[(&str, Arc<Node>)]| {
+        let key = |name: &str| Key { at: at.clone(), name: name.into() };
+        let entries = entries.iter().map(|(name, value)| (key(name), value.clone()));
+        node(Data::Mapping(entries.collect()))
+    };
+    let versions = mapping(&[("v1", node(scalar(""))), ("v2", node(scalar("")))]);
+    let root = mapping(&[("deployment", versions)]);
+    let defaults = Defaults::new(mapping(&[("namespace", node(scalar("shop")))]));
+    assert_eq!(extent(&root, None), root.extent());
+    let mut expected = root.extent();
+    expected += defaults.extent.times(3);
+    assert_eq!(extent(&root, Some(&defaults)), expected);
+}
+
+#[test]
+fn an_extent_exceeds_another_by_its_values_or_its_text() {
+    let most = Extent { nodes: 2, text: 30 };
+    assert!(!most.exceeds(most) && !Extent::default().exceeds(most));
+    assert!(Extent { nodes: 3, text: 0 }.exceeds(most));
+    assert!(Extent { nodes: 0, text: 31 }.exceeds(most));
+    assert_eq!(most.times(3), Extent { nodes: 6, text: 90 });
+    assert_eq!(most.times(usize::MAX), Extent { nodes: usize::MAX, text: usize::MAX });
 }
