@@ -183,15 +183,15 @@ mod tests {
 
     #[test]
     fn a_difference_that_makes_the_comment_too_long_is_left_out() {
-        let small = |name| (name, "-a: 1\n+a: 2\n".to_owned());
+        let lines = "-a: 1\n+a: 2\n".repeat(200);
+        let small = |name| (name, lines.clone());
         let large = ("Secret echo/large", "+a\n".repeat(LONGEST / 3));
         let objects = [small("Service echo/first"), large, small("Service echo/last")];
         let text = markdown(&proposal(Vec::new(), vec![service(Verdict::Change, &objects)]));
         assert!(text.chars().count() <= LONGEST);
         assert!(text.contains("Secret echo/large: too long to be shown here.\n"), "{text}");
         for name in ["first", "last"] {
-            let block =
-                format!("<summary>Service echo/{name}</summary>\n\n```diff\n-a: 1\n+a: 2\n```\n");
+            let block = format!("<summary>Service echo/{name}</summary>\n\n```diff\n{lines}```\n");
             assert!(text.contains(&block), "{text}");
         }
     }

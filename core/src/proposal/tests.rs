@@ -266,3 +266,20 @@ fn a_host_reaches_the_routes_that_an_object_holds() {
     assert_eq!(found("['*.example']").as_deref(), Some("any.example"));
     assert_eq!(found("['*']").as_deref(), Some("localhost"));
 }
+
+#[test]
+fn a_service_may_not_use_an_upstream_that_the_platform_brings_in_the_same_change() {
+    let upstream = "apiVersion: gloo.solo.io/v1\nkind: Upstream\nmetadata: {name: vm, namespace: edge}\n\
+                    spec: {static: {hosts: [{addr: 10.0.0.1, port: 80}]}}\n";
+    let uses = "deployment: {v1: {external: {upstream: {name: vm, namespace: edge}}}}\n\
+                routes: {apiGroup: example, split: upstream, primary: {version: v1}}\n";
+    let all = [("services/echo.yaml", uses), ("platform/vm.yaml", upstream)];
+    let verdict = |before: &[(&str, &str)], after: &[(&str, &str)]| {
+        let proposal = Proposal::of(&tree(before), &tree(after));
+        let echo = proposal.services.iter().find(|it| it.service == "echo");
+        echo.map(|it| it.verdict).expect("echo comes")
+    };
+    assert_eq!(verdict(&[], &all), Verdict::Error);
+    assert_eq!(verdict(&all[1..], &all), Verdict::New, "it is there already");
+    assert_eq!(verdict(&[], &all[..1]), Verdict::New, "others bring it");
+}
