@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::entry::{Entry, Fields, Problems};
 use super::model::{Deployment, Probe, Probes, UpstreamRef, Workload};
 use super::node::{Data, Scalar};
+use super::passed::Passed;
 use super::patch;
 use super::scalars::{is_reserved, read_duration, read_label, read_port, read_segment};
 use super::schema::{self, Mapping};
@@ -83,7 +84,7 @@ fn read_deployment(mut fields: Fields<schema::Version>, problems: &mut Problems)
             .and_then(|entry| read_pull_policy(&entry, problems)),
         resources: fields
             .take(schema::Version::resources())
-            .and_then(|entry| entry.object(problems)),
+            .and_then(|entry| entry.object(Passed::Workload, problems)),
         probes: fields
             .take(schema::Version::probes())
             .map(|entry| read_probes(&entry, problems))
@@ -139,7 +140,7 @@ fn read_env(entry: &Entry, problems: &mut Problems) -> Vec<Value> {
         .filter_map(|(name, entry)| {
             let mut variable = Map::from_iter([("name".to_owned(), name.into())]);
             if entry.node.is_mapping() {
-                variable.extend(entry.object(problems)?);
+                variable.extend(entry.object(Passed::Workload, problems)?);
             } else {
                 variable.insert("value".into(), entry.text(problems)?.into());
             }
@@ -150,7 +151,7 @@ fn read_env(entry: &Entry, problems: &mut Problems) -> Vec<Value> {
 
 /// An item of Kubernetes' list: its `value` is text here too, unquoted numbers included.
 fn read_variable(entry: &Entry, problems: &mut Problems) -> Option<Value> {
-    let mut variable = entry.object(problems)?;
+    let mut variable = entry.object(Passed::Workload, problems)?;
     let (mut name, mut value) = (None, None);
     for (key, entry) in entry.entries(problems)? {
         match key.as_str() {
@@ -183,7 +184,9 @@ fn read_probes(entry: &Entry, problems: &mut Problems) -> Probes {
     let mut read = |key| match fields.take(key) {
         None => Probe::Default,
         Some(probe) if probe.node.scalar() == Some(Scalar::Bool(false)) => Probe::Off,
-        Some(probe) => probe.object(problems).map_or(Probe::Default, Probe::Given),
+        Some(probe) => {
+            probe.object(Passed::Workload, problems).map_or(Probe::Default, Probe::Given)
+        }
     };
     let readiness = read(schema::Probes::readiness());
     let liveness = read(schema::Probes::liveness());

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::node::{Data, Node, Scalar};
+use super::passed::{self, Passed};
 use super::schema::{Key, Mapping};
 use crate::problem::{Location, MOST_SHOWN, Problem};
 
@@ -105,8 +106,12 @@ impl Entry {
 
     /// A mapping that is passed through as JSON, its keys sorted: what is rendered from it must
     /// not depend on the file's order.
-    pub(super) fn object(&self, problems: &mut Problems) -> Option<Map<String, Value>> {
-        let mut json = self.node.to_json();
+    pub(super) fn object(
+        &self,
+        passed: Passed,
+        problems: &mut Problems,
+    ) -> Option<Map<String, Value>> {
+        let mut json = passed::json(&self.node, passed);
         json.sort_all_objects();
         match json {
             Value::Object(object) => Some(object),

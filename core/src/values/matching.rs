@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{Entry, Problems};
 use super::model::{HeaderMatch, Path, PathMatch, ValueMatch};
+use super::passed::Passed;
 use super::precedence;
 use super::schema::{self, MAX_PATHS};
 use crate::problem::Problem;
@@ -49,8 +50,10 @@ fn read_path_match(entry: &Entry, problems: &mut Problems) -> Option<PathMatch> 
     let methods = fields.take(schema::Path::methods()).map(|entry| read_methods(&entry, problems));
     let query =
         fields.take(schema::Path::query_parameters()).map(|entry| read_query(&entry, problems));
-    let options = fields.take(schema::Path::options()).and_then(|entry| entry.object(problems));
-    let rest = fields.take(schema::Path::rest()).and_then(|entry| entry.object(problems));
+    let options =
+        fields.take(schema::Path::options()).and_then(|entry| entry.object(Passed::Gloo, problems));
+    let rest =
+        fields.take(schema::Path::rest()).and_then(|entry| entry.object(Passed::Gloo, problems));
     fields.finish(problems);
     Some(PathMatch {
         path: path?,

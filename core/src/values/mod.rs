@@ -15,6 +15,7 @@ mod matching;
 mod model;
 mod names;
 mod node;
+mod passed;
 mod patch;
 mod platform;
 mod precedence;

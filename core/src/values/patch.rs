@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::entry::{Entry, Problems};
 use super::node::Data;
+use super::passed::Passed;
 use super::scalars::is_reserved;
 use crate::problem::Problem;
 
@@ -21,7 +22,7 @@ const IDENTITY: [&[&str]; 8] = [
 
 /// Reads `deployment.<version>.patch`.
 pub(super) fn read(entry: &Entry, problems: &mut Problems) -> Option<Map<String, Value>> {
-    let patch = entry.object(problems)?;
+    let patch = entry.object(Passed::Workload, problems)?;
     let before = problems.len();
     for path in IDENTITY {
         refuse_patched(entry, path, problems);

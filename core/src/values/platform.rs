@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::names::check_path_segment;
 use super::node::Extent;
+use super::passed::{self, Passed};
 use super::yaml;
 use crate::object::{Identity, Manifest, ObjectId};
 use crate::problem::{Location, Problem};
@@ -37,7 +38,7 @@ impl Platform {
         for document in documents.iter().filter(|document| !document.is_null()) {
             *extent += document.extent();
             let at = &document.at;
-            let Some(manifest) = Manifest::new(document.to_json()) else {
+            let Some(manifest) = Manifest::new(passed::json(document, Passed::Object)) else {
                 let message = "apiVersion, kind and metadata.name are required";
                 let help = "one object per document, `---` between them";
                 self.problems.push(Problem::new(at, "", message).help(help));

@@ -9,6 +9,7 @@ use super::entry::{Entry, Fields, Problems};
 use super::matching;
 use super::model::{Canary, Fallback, PathMatch, Routes, Split, Workload};
 use super::names::{ServiceName, Version, Weight};
+use super::passed::Passed;
 use super::schema::{self, Key, Mapping};
 use crate::problem::Problem;
 
@@ -27,7 +28,8 @@ pub(super) fn read(
     let binding = binding::read(&mut fields, problems);
     let paths =
         fields.take(schema::Routes::paths()).map(|entry| matching::read_paths(&entry, problems));
-    let options = fields.take(schema::Routes::options()).map(|entry| entry.object(problems));
+    let options =
+        fields.take(schema::Routes::options()).map(|entry| entry.object(Passed::Gloo, problems));
     let primary = read_primary(&mut fields, versions, problems);
     let canary_entry = fields.take(schema::Routes::canary());
     let canary =

@@ -10,6 +10,7 @@ use super::entry::{Entry, Fields, Problems};
 use super::model::{DEFAULT_PORT, PORT_NAME, Service, TargetPort, Workload};
 use super::names::{ServiceName, Version};
 use super::node::{Data, Extent, Node, Scalar};
+use super::passed::Passed;
 use super::routes::ROUTES;
 use super::scalars::{read_label, read_port};
 use super::schema::{self, ENDPOINT_SOURCES};
@@ -90,7 +91,7 @@ pub(super) fn read(
 
 /// More of the Upstreams' spec; not where the endpoints come from.
 pub(super) fn read_upstream(entry: &Entry, problems: &mut Problems) -> Option<Map<String, Value>> {
-    let object = entry.object(problems)?;
+    let object = entry.object(Passed::Gloo, problems)?;
     if let Some(source) = ENDPOINT_SOURCES.iter().find(|source| object.contains_key(**source)) {
         let message = format!("`{source}` cannot stand here");
         let help = "the endpoints are the service's pods; an Upstream of another kind belongs to platform/";

@@ -297,3 +297,22 @@ fn a_namespace_of_its_own_holds_every_object() {
     let upstream = &route_list(&values)[0]["routeAction"]["single"]["upstream"];
     assert_eq!(*upstream, json!({"name": "echo", "namespace": "shop"}));
 }
+
+#[test]
+fn what_looks_like_a_number_stays_text() {
+    let settings = "{labels: {a: 72225e2}, annotations: {b: 1.10}, args: [1e3], env: {C: 0x1f}, \
+                    patch: {metadata: {labels: {d: 72225e2}}, spec: {minReadySeconds: 3, \
+                    template: {metadata: {annotations: {e: 1.10}}}}}}";
+    let object = deployment(settings);
+    let metadata = &object["metadata"];
+    assert_eq!(
+        (&metadata["labels"]["a"], &metadata["labels"]["d"]),
+        (&json!("72225e2"), &json!("72225e2"))
+    );
+    assert_eq!(object["spec"]["minReadySeconds"], 3);
+    let template = &object["spec"]["template"];
+    assert_eq!(template["metadata"]["annotations"], json!({"b": "1.10", "e": "1.10"}));
+    let container = &template["spec"]["containers"][0];
+    assert_eq!(container["args"], json!(["1e3"]));
+    assert_eq!(container["env"], json!([{"name": "C", "value": "0x1f"}]));
+}
