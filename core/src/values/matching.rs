@@ -1,13 +1,14 @@
 //! Reads which requests a route takes: paths, methods, query parameters, headers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
 
 use super::entry::{Entry, Problems};
 use super::model::{HeaderMatch, Path, PathMatch, ValueMatch};
+use super::node::Data;
 use super::passed::Passed;
 use super::precedence;
 use super::schema::{self, MAX_PATHS};
-use crate::problem::Problem;
+use crate::problem::{Location, Problem};
 
 /// Reads `routes.paths`, in the order of their routes.
 pub(super) fn read_paths(entry: &Entry, problems: &mut Problems) -> Option<Vec<PathMatch>> {
@@ -156,11 +157,16 @@ pub(super) fn read_headers(
     problems: &mut Problems,
 ) -> BTreeMap<String, HeaderMatch> {
     let mut headers = BTreeMap::new();
+    let mut named: HashMap<String, Entry> = HashMap::new();
     for (name, entry) in entry.entries(problems).unwrap_or_default() {
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:".contains(&byte);
         if name.is_empty() || !name.bytes().all(token) {
             let message = format!("{name:?} is not a header's name");
             problems.push(Problem::new(&entry.key_at, &entry.path, message));
+        }
+        match named.entry(name.to_ascii_lowercase()) {
+            hash_map::Entry::Vacant(free) => drop(free.insert(entry.clone())),
+            hash_map::Entry::Occupied(first) => problems.push(one_header(first.get(), &entry)),
         }
         if let Some(header) = read_value_match(&entry, problems) {
             headers.insert(name, header);
@@ -169,18 +175,33 @@ pub(super) fn read_headers(
     headers
 }
 
+/// The problem that two keys name one header: case means nothing in such a name (RFC 9110, section 5.1). The
+/// keys of a service come before those that only the defaults have.
+fn one_header(first: &Entry, second: &Entry) -> Problem {
+    let is_default = first.key_at.file != second.key_at.file;
+    let (here, other) = if is_default { (first, second) } else { (second, first) };
+    let Location { file, line, .. } = &other.key_at;
+    let place = if is_default { format!("{file}:{line}") } else { format!("line {line}") };
+    let name = other.path.split_once(".headers.").map_or(&*other.path, |(_, name)| name);
+    let message = format!("this is the header `{name}` of {place}: case means nothing in its name");
+    Problem::new(&here.key_at, &here.path, message).help(match is_default {
+        true => "spell it as the default does, which then is replaced",
+        false => "keep one of the two; a condition on one of several values is a list",
+    })
+}
+
 fn read_value_match(entry: &Entry, problems: &mut Problems) -> Option<HeaderMatch> {
-    const FORMS: &str = "write text, `{regex: ...}` or `{present: true}`";
+    const FORMS: &str = "write text, a list of texts, `{regex: ...}` or `{present: true}`";
     if entry.node.is_null() {
         problems.push(entry.expected("text or a mapping").help(FORMS));
         return None;
     }
-    if entry.node.scalar().is_some() {
-        let value = exact(entry, problems)?;
+    if !entry.node.is_mapping() {
+        let value = one_of(entry, problems)?;
         return Some(HeaderMatch { value, invert: false });
     }
     let mut fields = entry.fields(problems)?;
-    let value = fields.take(schema::Match::value()).map(|entry| exact(&entry, problems));
+    let value = fields.take(schema::Match::value()).map(|entry| one_of(&entry, problems));
     let regex = fields.take(schema::Match::regex()).map(|entry| {
         let text = entry.text(problems)?;
         check_regex(&entry, &text, problems).then_some(ValueMatch::Regex(text))
@@ -207,14 +228,49 @@ fn read_value_match(entry: &Entry, problems: &mut Problems) -> Option<HeaderMatc
     }
 }
 
+/// A value, or a list of which it is one. Gloo has no form for a list: it becomes an expression.
+fn one_of(entry: &Entry, problems: &mut Problems) -> Option<ValueMatch> {
+    if !matches!(entry.node.data, Data::Sequence(_)) {
+        return exact(entry, problems).map(ValueMatch::Exact);
+    }
+    let items = entry.list(problems)?;
+    if items.is_empty() {
+        let problem = entry.problem("the list is empty, and no request has one of no values");
+        problems.push(problem.help("write `{present: true}` if any value is meant"));
+        return None;
+    }
+    // Every item is read, so that every wrong one is reported.
+    let values: Vec<_> = items.iter().map(|item| exact(item, problems)).collect();
+    let values: Vec<String> = values.into_iter().collect::<Option<_>>()?;
+    Some(match values.as_slice() {
+        [only] => ValueMatch::Exact(only.clone()),
+        several => {
+            let several: Vec<_> = several.iter().map(|value| literal(value)).collect();
+            ValueMatch::Regex(several.join("|"))
+        }
+    })
+}
+
+/// The expression (RE2) that matches this text alone.
+fn literal(text: &str) -> String {
+    let mut expression = String::with_capacity(text.len());
+    for sign in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(sign) {
+            expression.push('\\');
+        }
+        expression.push(sign);
+    }
+    expression
+}
+
 /// An exact value. Gloo takes an empty one for "is present" (gloo-conformance case
 /// 09-matcher-headers), which nobody means who writes it.
-fn exact(entry: &Entry, problems: &mut Problems) -> Option<ValueMatch> {
+fn exact(entry: &Entry, problems: &mut Problems) -> Option<String> {
     let text = entry.text(problems)?;
     if text.is_empty() {
         let problem = entry.problem("an empty value matches every request that has it");
         problems.push(problem.help("write `{present: true}` if that is meant"));
         return None;
     }
-    Some(ValueMatch::Exact(text))
+    Some(text)
 }

@@ -28,6 +28,7 @@ mod service;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
+mod whole_match;
 mod yaml;
 
 pub use layout::service_file;

@@ -8,6 +8,7 @@ use super::drift::Drift;
 use super::routes::Routes;
 use super::workload::Workload;
 use crate::values::names::{ServiceName, Version, Weight};
+use crate::values::whole_match;
 
 /// A service as its file and the repository's defaults describe it.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +86,27 @@ impl Service {
                 ));
             }
         }
+        warnings.extend(self.doubtful_conditions());
         warnings
+    }
+
+    /// Conditions that probably mean something else than their author expects.
+    fn doubtful_conditions(&self) -> impl Iterator<Item = String> {
+        let headers = self.routes.canary.iter().flat_map(|canary| &canary.headers);
+        let headers = headers.filter_map(|(name, header)| {
+            let doubt = whole_match::of_value(&header.value)?;
+            Some(format!("routes.canary.headers.{name}: {doubt}"))
+        });
+        // They stand in the order of their routes, not of the file: no index names them.
+        let paths = self.routes.paths.iter().flat_map(|path| {
+            let doubt = whole_match::of_path(&path.path);
+            let own = doubt.map(|doubt| format!("routes.paths: {doubt}"));
+            let parameters = path.query_parameters.iter().filter_map(|(name, value)| {
+                let doubt = whole_match::of_value(value)?;
+                Some(format!("routes.paths: queryParameters.{}: {doubt}", name.escape_debug()))
+            });
+            own.into_iter().chain(parameters)
+        });
+        headers.chain(paths)
     }
 }

@@ -87,18 +87,43 @@ impl JsonSchema for Headers {
 #[serde(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
 enum Condition {
-    /// It has this value.
-    Value(FilledText),
+    /// It has this value, or one of these.
+    Value(OneOf),
     /// Something else.
     Match(Match),
+}
+
+/// A value, or a list of which it is one.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum OneOf {
+    /// This value.
+    Value(FilledText),
+    /// One of these.
+    Values(FilledList),
+}
+
+/// Values, at least one.
+struct FilledList;
+
+impl JsonSchema for FilledList {
+    fn schema_name() -> Cow<'static, str> {
+        "FilledList".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let items = generator.subschema_for::<FilledText>();
+        json_schema!({"type": "array", "items": items, "minItems": 1})
+    }
 }
 
 mapping! {
     /// A condition; one of value, regex and present.
     #[schemars(extend("oneOf" = exactly_one(&["value", "regex", "present"])))]
     Match {
-        /// It has this value.
-        value: Option<FilledText>,
+        /// It has this value, or one of these.
+        value: Option<OneOf>,
         /// It has a value that the expression (RE2) matches as a whole.
         regex: Option<Text>,
         /// It is there.

@@ -1,6 +1,7 @@
 //! Mistakes in paths, conditions and the way routes reach the gateway.
 
-use super::{canary, listed, outcome, routes, says};
+use super::{canary, listed, outcome, repository, routes, says, service};
+use crate::values::{HeaderMatch, ValueMatch};
 
 #[test]
 fn the_routes_are_bound_in_one_way() {
@@ -158,7 +159,7 @@ fn a_header_has_a_condition_that_means_something() {
         ),
         (
             "{stage: }",
-            "services/echo.yaml:5:35: routes.canary.headers.stage: expected text or a mapping, found nothing; write text, `{regex: ...}` or `{present: true}`",
+            "services/echo.yaml:5:35: routes.canary.headers.stage: expected text or a mapping, found nothing; write text, a list of texts, `{regex: ...}` or `{present: true}`",
         ),
         (
             "{stage: {present: false}}",
@@ -166,15 +167,27 @@ fn a_header_has_a_condition_that_means_something() {
         ),
         (
             "{stage: {regex: a, value: b}}",
-            "services/echo.yaml:5:42: routes.canary.headers.stage: expected exactly one of value, regex and present; write text, `{regex: ...}` or `{present: true}`",
+            "services/echo.yaml:5:42: routes.canary.headers.stage: expected exactly one of value, regex and present; write text, a list of texts, `{regex: ...}` or `{present: true}`",
         ),
         (
             "{stage: {invert: true}}",
-            "services/echo.yaml:5:42: routes.canary.headers.stage: expected exactly one of value, regex and present; write text, `{regex: ...}` or `{present: true}`",
+            "services/echo.yaml:5:42: routes.canary.headers.stage: expected exactly one of value, regex and present; write text, a list of texts, `{regex: ...}` or `{present: true}`",
         ),
         (
             "{stage: {regex: '('}}",
             "services/echo.yaml:5:50: routes.canary.headers.stage.regex: not a regular expression: unclosed group; Gloo takes RE2: https://github.com/google/re2/wiki/Syntax",
+        ),
+        (
+            "{stage: []}",
+            "services/echo.yaml:5:42: routes.canary.headers.stage: the list is empty, and no request has one of no values; write `{present: true}` if any value is meant",
+        ),
+        (
+            "{stage: [a, '', b]}",
+            "services/echo.yaml:5:46: routes.canary.headers.stage[1]: an empty value matches every request that has it; write `{present: true}` if that is meant",
+        ),
+        (
+            "{X-Canary: a, stage: b, x-canary: c}",
+            "services/echo.yaml:5:58: routes.canary.headers.x-canary: this is the header `X-Canary` of line 5: case means nothing in its name; keep one of the two; a condition on one of several values is a list",
         ),
         (
             "{'a b': c}",
@@ -187,6 +200,55 @@ fn a_header_has_a_condition_that_means_something() {
     ] {
         says(canary(&format!("{{version: v2, headers: {headers}}}")), &[message]);
     }
+}
+
+#[test]
+fn one_of_several_values_is_a_list() {
+    let values = |condition: &str| {
+        let file = canary(&format!("{{version: v2, headers: {{stage: {condition}}}}}"));
+        service(&file).routes.canary.expect("a canary").headers["stage"].clone()
+    };
+    let regex = |text: &str| ValueMatch::Regex(text.into());
+    let upright = |value| HeaderMatch { value, invert: false };
+    assert_eq!(values("[beta, 72225e2, a.b]"), upright(regex(r"beta|72225e2|a\.b")));
+    assert_eq!(
+        values("{value: [a, b], invert: true}"),
+        HeaderMatch { value: regex("a|b"), invert: true }
+    );
+    assert_eq!(values("[a|b]"), upright(ValueMatch::Exact("a|b".into())));
+    let file = routes("apiGroup: a\n  paths: [{prefix: /a, queryParameters: {q: ['1+1', (x)]}}]");
+    assert_eq!(service(&file).routes.paths[0].query_parameters["q"], regex(r"1\+1|\(x\)"));
+}
+
+#[test]
+fn a_header_of_the_service_is_spelled_as_in_the_defaults() {
+    let settings = "defaults: {routes: {canary: {headers: {x-canary: a}}}}\n";
+    let file = canary("{version: v2, headers: {X-Canary: b}}");
+    let files = [("coalmine.yaml", settings), ("services/echo.yaml", &file)];
+    let problems =
+        repository(&files).services.pop_first().expect("a service").1.expect_err("a mistake");
+    assert_eq!(
+        listed(&problems),
+        [
+            "services/echo.yaml:5:35: routes.canary.headers.X-Canary: this is the header `x-canary` of coalmine.yaml:1: case means nothing in its name; spell it as the default does, which then is replaced"
+        ]
+    );
+}
+
+#[test]
+fn a_condition_that_means_less_than_it_seems_is_warned_about() {
+    let file =
+        canary("{version: v2, headers: {stage: {regex: ^beta}, x-user: 'a|b', x-ok: [a, b]}}")
+            + "  paths: [{regex: '/a.*', queryParameters: {q: {regex: b$}}}, {regex: /b}]\n";
+    assert_eq!(
+        service(&file).warnings(),
+        [
+            "routes.canary.headers.stage: the expression \"^beta\" has to match the whole value, and nothing may follow; for values that begin so write \"beta.*\"",
+            "routes.canary.headers.x-user: \"a|b\" is compared as it is; for one of several values write a list, `[a, b]`",
+            "routes.paths: the expression \"/b\" has to match the whole path, so it is the same as `exact`; for paths that begin so write `prefix`",
+            "routes.paths: queryParameters.q: the expression \"b$\" has to match the whole value, and nothing may stand before; for values that end so write \".*b\"",
+        ]
+    );
 }
 
 #[test]

@@ -26,7 +26,7 @@ const OTHER_FILE: &str = "coalmine.yaml may say it, which the schema of one file
 const VALUES: &str = "a schema does not compare one value with another";
 
 /// Those of a service, most of which the defaults of `coalmine.yaml` can have too.
-const OF_A_SERVICE: [Difference; 19] = [
+const OF_A_SERVICE: [Difference; 20] = [
     Difference {
         rule: "routes are given, by the service or by the defaults",
         reason: OTHER_FILE,
@@ -82,6 +82,13 @@ const OF_A_SERVICE: [Difference; 19] = [
         key: r"deployment\.[^.]+",
         message: "characters, the most is 63$",
         example: "deployment: {v1: , v23456789012345678901234567890123456789012345678901234567890123: }\nroutes: {apiGroup: a, primary: {version: v1}}",
+    },
+    Difference {
+        rule: "a header has one condition",
+        reason: "JSON Schema takes names that differ in case for different ones",
+        key: r"routes\.canary\.headers\..+",
+        message: "^this is the header ",
+        example: "deployment: {v1: , v2: }\nroutes: {apiGroup: a, primary: {version: v1}, canary: {version: v2, headers: {A: b, a: b}}}",
     },
     Difference {
         rule: "the number of replicas is written as a whole one",
