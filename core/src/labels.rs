@@ -24,6 +24,10 @@ pub const ADOPT: &str = "coalmine.dev/adopt";
 /// Annotation that keeps an object in the cluster when its service's file goes; the value is `true`.
 pub const KEEP: &str = "coalmine.dev/keep";
 
+/// Annotation on routes that name Upstreams of single versions: which version each of them holds, where its
+/// name does not say so. The value is a JSON mapping, for example `{"echo-1-4-2":"1.4.2"}`.
+pub const VERSIONS: &str = "coalmine.dev/versions";
+
 /// The three labels of everything that we write for a service, its pods included.
 pub fn labels<'a>(instance: &'a str, service: &'a str) -> BTreeMap<&'static str, &'a str> {
     BTreeMap::from([(MANAGED_BY, FIELD_MANAGER), (INSTANCE, instance), (SERVICE, service)])

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::file::File;
+use super::file::{File, reads_as_text};
 use crate::values::{HeaderMatch, Service, ValueMatch, Weight, Workload};
 
 /// What is asked of a service.
@@ -83,7 +83,7 @@ impl Operation {
     /// Makes the change; `None` when the file has no place for it.
     pub(super) fn apply(&self, file: &File) -> Option<()> {
         match self {
-            Self::Text(path, text) => file.set(&borrowed(path), text.as_str()),
+            Self::Text(path, text) => file.set_text(&borrowed(path), text),
             Self::Number(path, number) => file.set(&borrowed(path), i64::from(*number)),
             Self::Empty(path) => file.set_empty(&borrowed(path)),
             Self::Copy(from, to) => file.copy(&borrowed(from), &borrowed(to)),
@@ -104,13 +104,27 @@ impl fmt::Display for Operation {
     /// As a person would write it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(path, text) => write!(f, "{}: {text}", path.join(".")),
-            Self::Number(path, number) => write!(f, "{}: {number}", path.join(".")),
-            Self::Empty(path) => write!(f, "{}: {{}}", path.join(".")),
-            Self::Copy(from, to) => write!(f, "{} as {}", to.join("."), from.join(".")),
-            Self::Remove(path) => write!(f, "no {}", path.join(".")),
+            Self::Text(path, text) => write!(f, "{}: {}", dotted(path), written(text)),
+            Self::Number(path, number) => write!(f, "{}: {number}", dotted(path)),
+            Self::Empty(path) => write!(f, "{}: {{}}", dotted(path)),
+            Self::Copy(from, to) => write!(f, "{} as {}", dotted(to), dotted(from)),
+            Self::Remove(path) => write!(f, "no {}", dotted(path)),
         }
     }
+}
+
+/// A path with its keys as they are written; in quotes where a `.` would divide one.
+fn dotted(path: &[String]) -> String {
+    let key = |key: &String| match key.contains('.') {
+        true => format!("{key:?}"),
+        false => written(key),
+    };
+    path.iter().map(key).collect::<Vec<_>>().join(".")
+}
+
+/// Text as it is written, in quotes where it would be read as something else without.
+fn written(text: &str) -> String {
+    if reads_as_text(text) { text.to_owned() } else { format!("{text:?}") }
 }
 
 /// A header's condition: this value.

@@ -63,10 +63,12 @@ pub enum EditError {
         advice: Advice,
     },
     /// The file is written in a way that cannot be edited without changing more than was asked.
-    #[error("{file} cannot be edited in place")]
+    #[error("{file} cannot be edited in place{}", because(mistake.as_deref()))]
     ByHand {
         /// The file.
         file: String,
+        /// The first mistake that the file would have then.
+        mistake: Option<Box<Problem>>,
         /// The keys and their values.
         instead: Vec<String>,
     },
@@ -81,6 +83,10 @@ impl Hinted for EditError {
             Self::ByHand { instead, .. } => Some(format!("write by hand: {}", instead.join(", "))),
         }
     }
+}
+
+fn because(mistake: Option<&Problem>) -> String {
+    mistake.map(|mistake| format!(", it would have a mistake: {mistake}")).unwrap_or_default()
 }
 
 fn lines(problems: &[Problem]) -> String {
@@ -100,22 +106,22 @@ pub fn edit(tree: &Tree, name: &str, verb: &Verb) -> Result<Edited, EditError> {
         .intent(&before, policy)
         .map_err(|advice| EditError::NotNow { name: name.to_owned(), advice })?;
     let file = before.file.clone();
-    let by_hand = || EditError::ByHand {
+    let by_hand = |mistake: Option<Problem>| EditError::ByHand {
         file: file.clone(),
+        mistake: mistake.map(Box::new),
         instead: intent.operations.iter().map(ToString::to_string).collect(),
     };
     let content = tree.files.get(&file).map(|file| file.content().to_vec()).unwrap_or_default();
-    let content = String::from_utf8(content).map_err(|_| by_hand())?;
+    let content = String::from_utf8(content).map_err(|_| by_hand(None))?;
     let mut operations = intent.operations.clone();
     let (mut after, mut service) =
-        carry_out(tree, name, &file, &content, &operations).ok_or_else(by_hand)?;
+        carry_out(tree, name, &file, &content, &operations).map_err(by_hand)?;
     if intent.leaves_default_weight(&before, &service) {
         operations.push(Operation::canary_weight(0));
-        (after, service) =
-            carry_out(tree, name, &file, &content, &operations).ok_or_else(by_hand)?;
+        (after, service) = carry_out(tree, name, &file, &content, &operations).map_err(by_hand)?;
     }
     if !intent.is_met(&before, &service) {
-        return Err(by_hand());
+        return Err(by_hand(None));
     }
     Ok(Edited { file, before: content, after, subject: format!("{name}: {}", intent.summary) })
 }
@@ -140,19 +146,24 @@ pub fn valid(repository: &Repository, name: &str) -> Result<Arc<Service>, EditEr
     }
 }
 
-/// The file after the operations, and what the service means then.
+/// The file after the operations, and what the service means then; the first mistake if it would have any, and
+/// `None` where the file has no place for them.
 fn carry_out(
     tree: &Tree,
     name: &str,
     file: &str,
     content: &str,
     operations: &[Operation],
-) -> Option<(String, Arc<Service>)> {
-    let document = File::parse(content)?;
-    operations.iter().try_for_each(|operation| operation.apply(&document))?;
+) -> Result<(String, Arc<Service>), Option<Problem>> {
+    let document = File::parse(content).ok_or(None::<Problem>)?;
+    let applied = operations.iter().try_for_each(|operation| operation.apply(&document));
+    applied.ok_or(None::<Problem>)?;
     let after = document.to_string();
     let mut tree = tree.clone();
     tree.files.insert(file.to_owned(), after.as_str().into());
-    let service = Repository::parse(&tree).services.get(name)?.as_ref().ok()?.clone();
-    Some((after, service))
+    match Repository::parse(&tree).services.get(name) {
+        Some(Ok(service)) => Ok((after, service.clone())),
+        Some(Err(problems)) => Err(problems.first().cloned()),
+        None => Err(None),
+    }
 }

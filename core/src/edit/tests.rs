@@ -247,6 +247,58 @@ fn a_version_beside_an_upstream_of_somebody_elses_is_written_by_hand_first() {
     assert_eq!(reason, "echo: v2 is not deployed by coalmine; leave --image away");
 }
 
+#[test]
+fn versions_as_they_are_in_the_wild_are_written_so_that_every_reader_takes_them_for_text() {
+    let values = "deployment:\n  1.10: {}\nroutes:\n  apiGroup: a\n  primary: {version: 1.10}\n";
+    for (name, written) in [
+        ("1.4.2", "1.4.2"),
+        ("v1.2.3-RC1", "v1.2.3-RC1"),
+        ("72225e2", "\"72225e2\""),
+        ("1.20", "\"1.20\""),
+        ("0x1f", "\"0x1f\""),
+        ("1e3", "\"1e3\""),
+        ("on", "\"on\""),
+        ("null", "\"null\""),
+        ("1_2", "\"1_2\""),
+    ] {
+        let after = edited(values, &start(name, None, &[("x-build", "72225e2")]));
+        let expected = format!(
+            "deployment:\n  1.10: {{}}\n  {written}: {{}}\nroutes:\n  apiGroup: a\n  \
+             primary: {{version: 1.10}}\n  \
+             canary: {{version: {written}, headers: {{x-build: \"72225e2\"}}}}\n"
+        );
+        assert_eq!(after, expected);
+        let after = edited(&after, &to(100));
+        let after = edited(&after, &Verb::Finish { force: false });
+        let expected = format!(
+            "deployment:\n  {written}: {{}}\nroutes:\n  apiGroup: a\n  primary: {{version: {written}}}\n"
+        );
+        assert_eq!(after, expected);
+    }
+}
+
+#[test]
+fn a_version_whose_objects_would_have_the_names_of_anothers_is_not_started() {
+    let values = STABLE.replace("v1", "v1.0");
+    let reason = "echo: the objects of V1_0 would be called `echo-v1-0`, as those of v1.0; name another version";
+    assert_eq!(refused(&values, &start("V1_0", None, &[])), reason);
+}
+
+#[test]
+fn an_edit_that_would_be_a_mistake_names_it() {
+    let settings = "defaults: {routes: {canary: {headers: {x-canary: a}}}}\n";
+    let verb = start("1.20", None, &[("X-Canary", "b")]);
+    let reason = edit(&tree(STABLE, settings), "echo", &verb).expect_err("no edit").line();
+    assert!(reason.contains("this is the header `x-canary` of coalmine.yaml:1"), "{reason}");
+    assert!(
+        reason.ends_with(
+            "write by hand: deployment.\"1.20\" as deployment.v1, routes.canary: {}, \
+             routes.canary.version: \"1.20\", routes.canary.headers.X-Canary: b"
+        ),
+        "{reason}"
+    );
+}
+
 proptest! {
     /// Whatever the values are, an edit means what was asked: its phase follows.
     #[test]

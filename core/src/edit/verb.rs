@@ -78,6 +78,7 @@ fn start(
         let wrong = format_args!("{version} is what it runs");
         return Err(Advice::new(wrong, "name another version"));
     }
+    service.check_new(version).map_err(|wrong| Advice::new(wrong, "name another version"))?;
     let mut wanted = service.clone();
     let mut operations = Vec::new();
     let path = ["deployment", version.as_str()];

@@ -35,6 +35,7 @@ use crate::object::{Manifest, ObjectId};
 use crate::object_state::Facts;
 use crate::reason::{Reason, Subject};
 use crate::traffic::Shares;
+use crate::values::object_name;
 use backend::Need;
 use step::Steps;
 
@@ -134,7 +135,7 @@ fn nobody_answers(
     let service = before.object()["metadata"]["labels"][SERVICE].as_str()?;
     let (before, now) = (Shares::read(service, before.object()), now.shares()?);
     let is_ours = |version: &str| {
-        let name = format!("{service}-{version}");
+        let name = object_name(service, version);
         seen.objects.keys().any(|id| id.is(Kind::Deployment) && id.name == name)
     };
     let answers = |version: &str| {

@@ -31,6 +31,7 @@ use crate::policy;
 use crate::preflight::{Baseline, Broken, Change};
 use crate::problem::Problem;
 use crate::reason::{Advice, Hinted, Refusal};
+use crate::traffic::UpstreamNames;
 use crate::tree::Tree;
 use crate::values::{PLATFORM, Repository};
 
@@ -309,7 +310,8 @@ fn proposal(
     let rows = |at: usize, job: Option<&Job>| {
         let routes = job.into_iter().flat_map(|job| &job.desired.routes);
         let holders = routes.map(|manifest| reference(manifest.id())).collect();
-        routes::table(&translations[at], name, &holders)
+        let names = [old, new][at].map(UpstreamNames::of).unwrap_or_default();
+        routes::table(&translations[at], name, &names, &holders)
     };
     let is_service = name != PLATFORM;
     ServiceProposal {

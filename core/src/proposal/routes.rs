@@ -6,7 +6,7 @@ use gloo::config::{Action, HeaderMatch, Match, PathMatch, QueryMatch, Route, Tar
 use gloo::{ObjectRef, Translation};
 use serde::Serialize;
 
-use crate::traffic::version_of_upstream;
+use crate::traffic::UpstreamNames;
 
 /// One route.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -47,16 +47,18 @@ impl Requests {
 pub(super) fn table(
     translation: &Translation,
     service: &str,
+    names: &UpstreamNames,
     holders: &BTreeSet<ObjectRef>,
 ) -> Vec<Row> {
+    let version = |cluster: &str, subset: &Subset| destination(service, names, cluster, subset);
     let mut rows = Vec::new();
     for host in &translation.desired {
         for route in host.routes.iter().filter(|route| holders.contains(&*route.holder)) {
             let requests = Requests { domains: host.domains.clone(), ..requests(&route.matcher) };
             rows.push(Row {
                 requests,
-                shares: shares(route, service),
-                copies: copies(route, service),
+                shares: shares(route, version),
+                copies: copies(route, version),
             });
         }
     }
@@ -93,7 +95,9 @@ fn condition(name: &str, value: &ValueMatch) -> String {
     }
 }
 
-fn shares(route: &Route, service: &str) -> BTreeMap<String, u32> {
+type Subset = BTreeMap<String, String>;
+
+fn shares(route: &Route, version: impl Fn(&str, &Subset) -> String) -> BTreeMap<String, u32> {
     let all = |who: String| BTreeMap::from([(who, 100)]);
     let forward = match &route.action {
         Action::Forward(forward) => forward,
@@ -103,12 +107,12 @@ fn shares(route: &Route, service: &str) -> BTreeMap<String, u32> {
     match &forward.target {
         Target::Missing => BTreeMap::new(),
         Target::Header(name) => all(format!("header {name}")),
-        Target::Cluster { name, subset } => all(destination(service, name, subset)),
+        Target::Cluster { name, subset } => all(version(name, subset)),
         Target::Weighted { clusters, .. } => {
             let sum: u32 = clusters.iter().map(|cluster| cluster.weight).sum();
             let mut shares = BTreeMap::new();
             for cluster in clusters {
-                let who = destination(service, &cluster.name, &cluster.subset);
+                let who = version(&cluster.name, &cluster.subset);
                 let share = (cluster.weight * 100).checked_div(sum).unwrap_or(0);
                 *shares.entry(who).or_default() += share;
             }
@@ -117,20 +121,20 @@ fn shares(route: &Route, service: &str) -> BTreeMap<String, u32> {
     }
 }
 
-fn copies(route: &Route, service: &str) -> BTreeMap<String, u32> {
+fn copies(route: &Route, version: impl Fn(&str, &Subset) -> String) -> BTreeMap<String, u32> {
     let Action::Forward(forward) = &route.action else { return BTreeMap::new() };
     let copies = forward.mirrors.iter().filter(|mirror| mirror.per_million > 0);
-    let none = BTreeMap::new();
-    copies.map(|it| (destination(service, &it.cluster, &none), it.per_million / 10_000)).collect()
+    let none = Subset::new();
+    copies.map(|it| (version(&it.cluster, &none), it.per_million / 10_000)).collect()
 }
 
 /// The version that a cluster of Envoy's stands for; `<Upstream>_<namespace>` where it is none.
-fn destination(service: &str, cluster: &str, subset: &BTreeMap<String, String>) -> String {
+fn destination(service: &str, names: &UpstreamNames, cluster: &str, subset: &Subset) -> String {
     if let Some(version) = subset.get("version") {
         return version.clone();
     }
     let upstream = cluster.rsplit_once('_').map_or(cluster, |(upstream, _)| upstream);
-    version_of_upstream(service, upstream).unwrap_or_else(|| upstream.to_owned())
+    names.version(service, upstream).unwrap_or_else(|| upstream.to_owned())
 }
 
 /// A host by which requests reach the routes that these objects hold; nothing when they are not served.

@@ -283,3 +283,19 @@ fn a_service_may_not_use_an_upstream_that_the_platform_brings_in_the_same_change
     assert_eq!(verdict(&all[1..], &all), Verdict::New, "it is there already");
     assert_eq!(verdict(&[], &all[..1]), Verdict::New, "others bring it");
 }
+
+#[test]
+fn versions_are_called_as_they_are_whatever_their_objects_are_called() {
+    let test = "version: v2.0-RC1, headers: {stage: canary}, shadow: 5";
+    let by_subset = values("1.4.2,v2.0-RC1", test);
+    let by_upstream = by_subset.replace("apiGroup: example", "apiGroup: example, split: upstream");
+    let proposal = between(&by_subset, &by_upstream);
+    let service = proposal.services.first().expect("a service");
+    for rows in [&service.routes_before, &service.routes_after] {
+        let found: Vec<_> = rows.iter().map(|row| (&row.shares, &row.copies)).collect();
+        let [header, main] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(header.0, &BTreeMap::from([("v2.0-RC1".to_owned(), 100)]));
+        assert_eq!(main.0.get("1.4.2"), Some(&100));
+        assert_eq!(main.1, &BTreeMap::from([("v2.0-RC1".to_owned(), 5)]));
+    }
+}

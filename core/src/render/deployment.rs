@@ -76,7 +76,10 @@ fn render_pod(service: &Service, version: &Version, deployment: &Deployment) -> 
         "image": deployment.image.as_deref().unwrap_or(DEFAULT_IMAGE),
     });
     let default_args = || match deployment.image {
-        None => Some(vec![format!("-text=version:{name}"), format!("-listen=:{port}")]),
+        None => Some(vec![
+            format!("-text=version:{}-{version}", service.name),
+            format!("-listen=:{port}"),
+        ]),
         Some(_) => None,
     };
     if let Some(args) = deployment.args.clone().or_else(default_args) {

@@ -7,6 +7,7 @@ mod upstream;
 use serde_json::{Value, json};
 
 use crate::kind::Kind;
+use crate::labels::VERSIONS;
 use crate::object::{Manifest, object};
 use crate::traffic::Traffic;
 use crate::values::{Service, TargetPort, Workload};
@@ -59,8 +60,17 @@ pub fn render(service: &Service, traffic: &Traffic, owner: &Owner) -> Rendered {
         deployments: deployment::render(service, owner).into_iter().map(mark).collect(),
         service: kubernetes_service(service).map(mark),
         upstreams: upstream::render(service, traffic).into_iter().map(mark).collect(),
-        routes: vec![mark(routes::render(service, traffic))],
+        routes: vec![say_versions(mark(routes::render(service, traffic)), traffic)],
     }
+}
+
+/// Routes say which versions they mean where the names of Upstreams do not, so that who reads them live needs
+/// nothing else.
+fn say_versions(mut routes: Manifest, traffic: &Traffic) -> Manifest {
+    if let Some(versions) = traffic.upstream_names().annotation() {
+        routes.annotate(VERSIONS, &versions);
+    }
+    routes
 }
 
 fn kubernetes_service(service: &Service) -> Option<Value> {

@@ -6,6 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::shares::Shares;
+use super::upstream_names::UpstreamNames;
 
 /// A route as far as it says who answers. Its options may be beyond Gloo's understanding.
 #[derive(Default, Deserialize)]
@@ -50,12 +51,13 @@ impl Shares {
         let pointers = ["/spec/routes", "/spec/virtualHost/routes"];
         let routes =
             pointers.iter().filter_map(|pointer| object.pointer(pointer)?.as_array()).flatten();
+        let names = UpstreamNames::read(object);
         let mut shares = Self::default();
         for route in routes {
             let route: LiveRoute = decode(route).unwrap_or_default();
             let has_headers = route.matchers.first().is_some_and(|it| !it.headers.is_empty());
             for (destination, weight) in route.destinations() {
-                let version = destination.and_then(|destination| version(service, destination));
+                let version = destination.and_then(|it| version(service, it, &names));
                 shares.add(has_headers, version, weight);
             }
         }
@@ -64,17 +66,12 @@ impl Shares {
 }
 
 /// The version that a destination of ours means, by its subset or by the name of its Upstream.
-fn version(service: &str, destination: &Destination) -> Option<String> {
+fn version(service: &str, destination: &Destination, names: &UpstreamNames) -> Option<String> {
     let subset = destination.subset.as_ref();
     if let Some(version) = subset.and_then(|subset| subset.values.get("version")) {
         return Some(version.clone());
     }
-    version_of_upstream(service, &destination.upstream.as_ref()?.name)
-}
-
-/// The version that an Upstream of this name holds alone, if it is one of the service's.
-pub(crate) fn version_of_upstream(service: &str, upstream: &str) -> Option<String> {
-    Some(upstream.strip_prefix(service)?.strip_prefix('-')?.to_owned())
+    names.version(service, &destination.upstream.as_ref()?.name)
 }
 
 #[cfg(test)]
@@ -82,6 +79,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::labels::VERSIONS;
 
     fn to(version: &str) -> Value {
         json!({"upstream": {"name": "echo"}, "subset": {"values": {"version": version}}})
@@ -116,6 +114,15 @@ mod tests {
         let other = json!({"upstream": {"name": "echoes-v2"}});
         let shares = read(json!([single(other)]));
         assert!(shares.leads_elsewhere() && shares.iter().next().is_none());
+    }
+
+    #[test]
+    fn an_upstream_whose_name_does_not_tell_its_version_is_read_by_the_annotation() {
+        let own = json!({"upstream": {"name": "echo-1-4-2", "namespace": "echo"}});
+        let said = json!({"annotations": {VERSIONS: "{\"echo-1-4-2\":\"1.4.2\"}"}});
+        let object = json!({"metadata": said, "spec": {"routes": [single(own)]}});
+        assert_eq!(Shares::read("echo", &object).get("1.4.2"), Some(100));
+        assert_eq!(Shares::read("echo", &json!({"spec": object["spec"]})).get("1-4-2"), Some(100));
     }
 
     #[test]

@@ -6,16 +6,17 @@
 
 mod live;
 mod shares;
+mod upstream_names;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-pub(crate) use live::version_of_upstream;
 pub use shares::Shares;
+pub use upstream_names::UpstreamNames;
 
 use crate::values::{
-    Canary, HeaderMatch, Path, PathMatch, Service, UpstreamRef, ValueMatch, Version, Weight,
+    Canary, HeaderMatch, Path, PathMatch, Service, Split, UpstreamRef, ValueMatch, Version, Weight,
     Workload,
 };
 
@@ -25,6 +26,7 @@ pub struct Traffic {
     rules: Vec<Rule>,
     weights: BTreeMap<Version, Weight>,
     shares: Shares,
+    upstream_names: UpstreamNames,
 }
 
 /// Some of a service's requests, and who answers them.
@@ -91,7 +93,14 @@ impl Traffic {
         }
         let versions = service.versions.keys();
         let weights = versions.map(|version| (version.clone(), weight(service, version)));
-        Self { shares: shares(service, &rules), weights: weights.collect(), rules }
+        let upstream_names = match service.routes.split {
+            Split::Upstream => {
+                UpstreamNames::of_versions(service, service.routed_versions().into_iter())
+            }
+            Split::Subset => UpstreamNames::default(),
+        };
+        let shares = shares(service, &rules, &upstream_names);
+        Self { shares, weights: weights.collect(), rules, upstream_names }
     }
 
     /// The rules, in the order in which they are tried.
@@ -128,6 +137,11 @@ impl Traffic {
     /// somebody else's counts by that Upstream's name, as it does there.
     pub fn shares(&self) -> &Shares {
         &self.shares
+    }
+
+    /// Which of the Upstreams that rules name hold a version that their names do not tell.
+    pub(crate) fn upstream_names(&self) -> &UpstreamNames {
+        &self.upstream_names
     }
 }
 
@@ -208,12 +222,12 @@ fn weight(service: &Service, version: &Version) -> Weight {
     }
 }
 
-fn shares(service: &Service, rules: &[Rule]) -> Shares {
+fn shares(service: &Service, rules: &[Rule], names: &UpstreamNames) -> Shares {
     let mut shares = Shares::default();
     for rule in rules {
         for destination in &rule.destinations {
             let version = match &destination.upstream {
-                Some(it) => version_of_upstream(service.name.as_str(), &it.name),
+                Some(it) => names.version(service.name.as_str(), &it.name),
                 None => Some(destination.version.to_string()),
             };
             let weight = u64::from(destination.weight.percent());

@@ -37,7 +37,7 @@ pub use model::{
     PORT_NAME, Path, PathMatch, Policy, Probe, Probes, Routes, Service, Settings, Split,
     TargetPort, Timing, UpstreamRef, ValueMatch, Workload,
 };
-pub use names::{PLATFORM, ServiceName, Version, Weight, check_label_value};
+pub use names::{PLATFORM, ServiceName, Version, Weight, check_label_value, object_name};
 pub use platform::Platform;
 pub use reader::Reader;
 pub use repository::{Outcome, Repository};

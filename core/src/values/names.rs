@@ -3,6 +3,8 @@
 use std::borrow::Borrow;
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
 /// The longest label value, Service name and container name that Kubernetes takes, in characters.
 const MAX_LABEL: usize = 63;
 
@@ -69,19 +71,25 @@ impl fmt::Display for ServiceName {
 }
 
 /// A version of a service: the value of its pods' label `version`, and the end of the
-/// Deployment's name.
+/// Deployment's name in the form of [`object_name`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(String);
 
 impl Version {
-    /// Checks a version: lower-case letters, digits and `-`, so that `<service>-<version>` can
-    /// name a container.
+    /// Checks a version: a value of a Kubernetes label, such as `v1`, `1.4.2` or `v1.2.3-RC1`.
     ///
     /// # Errors
     /// Says what is expected and what was found.
     pub fn new(version: &str) -> Result<Self, String> {
-        check_label("a version", version)?;
-        Ok(Self(version.to_owned()))
+        if is_label_value(version) {
+            return Ok(Self(version.to_owned()));
+        }
+        let length = version.chars().count();
+        let found = match length {
+            0..=MAX_LABEL => format!("found {version:?}"),
+            _ => format!("found {length} characters"),
+        };
+        Err(format!("a version is the value of a label: {LABEL_VALUE}, {found}"))
     }
 
     /// The version as text.
@@ -89,15 +97,40 @@ impl Version {
         &self.0
     }
 
-    /// Whether `<service>-<version>` is short enough for Kubernetes.
+    /// Whether the version's objects get a name that Kubernetes takes: that of a container is the
+    /// shortest.
     pub(super) fn check_with(&self, service: &ServiceName) -> Result<(), String> {
-        let name = format!("{service}-{self}");
+        let name = object_name(service.as_str(), &self.0);
         if name.len() > MAX_LABEL {
             let length = name.len();
             return Err(format!("`{name}` has {length} characters, the most is {MAX_LABEL}"));
         }
         Ok(())
     }
+}
+
+/// The name of a version's Deployment, its container, and its Upstream where it has its own.
+///
+/// A version that is a DNS label (RFC 1123) stands in it as it is: `echo-v1`. Of any other the letters are
+/// lowered and `.` and `_` become `-`: `echo-1-4-2` for `1.4.2`. Where that is longer than a name may be, the
+/// version is cut, and a hash of the whole keeps it apart from others. The name never depends on the service's
+/// other versions; that two of them do not share one is checked where they are read.
+pub fn object_name(service: &str, version: &str) -> String {
+    const HASH: usize = 8;
+    let sign = |sign: char| match sign.to_ascii_lowercase() {
+        '.' | '_' => '-',
+        lowered => lowered,
+    };
+    let mut safe: String = version.chars().map(sign).collect();
+    let room = MAX_LABEL.saturating_sub(service.len() + 1);
+    if safe.len() > room && room >= HASH {
+        let digest = Sha256::digest(version);
+        let hash: String = digest.iter().take(HASH / 2).map(|byte| format!("{byte:02x}")).collect();
+        let kept: String = safe.chars().take(room.saturating_sub(HASH + 1)).collect();
+        let kept = kept.trim_end_matches('-');
+        safe = if kept.is_empty() { hash } else { format!("{kept}-{hash}") };
+    }
+    format!("{service}-{safe}")
 }
 
 impl fmt::Display for Version {
@@ -173,20 +206,24 @@ pub(super) fn check_path_segment(what: &str, text: &str) -> Result<(), String> {
 /// # Errors
 /// Says what is expected and what was found.
 pub fn check_label_value(text: &str) -> Result<(), String> {
+    if is_label_value(text) {
+        return Ok(());
+    }
+    Err(format!("a label's value is {LABEL_VALUE}, found {text:?}"))
+}
+
+/// What Kubernetes takes as a label's value, other than an empty one.
+const LABEL_VALUE: &str =
+    "up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends";
+
+fn is_label_value(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();
-    if bytes.len() <= MAX_LABEL
+    bytes.len() <= MAX_LABEL
         && bytes.iter().all(|byte| allowed(*byte))
         && ends(bytes.first())
         && ends(bytes.last())
-    {
-        return Ok(());
-    }
-    Err(format!(
-        "a label's value is up to {MAX_LABEL} letters, digits, `-`, `_` and `.`, \
-         a letter or digit at both ends, found {text:?}"
-    ))
 }
 
 #[cfg(test)]
@@ -204,9 +241,53 @@ mod tests {
     }
 
     #[test]
-    fn a_version_may_start_with_a_digit_but_has_no_dots() {
-        assert!(Version::new("2").is_ok());
-        assert!(Version::new("1.2").is_err());
+    fn a_version_is_what_kubernetes_takes_as_a_labels_value() {
+        let longest = "a".repeat(63);
+        for right in
+            ["2", "1.4.2", "v1.2.3-RC1", "2024.11.05", "72225e2", "1.10", "v1_2", "on", &longest]
+        {
+            assert_eq!(Version::new(right).as_ref().map(Version::as_str), Ok(right));
+        }
+        for wrong in ["", "-1", "1.", "v1+build", "a/b", "a b", "é", &"a".repeat(64)] {
+            assert!(Version::new(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_object_is_named_by_a_safe_form_of_the_version() {
+        for (version, name) in [
+            ("v1", "echo-v1"),
+            ("10", "echo-10"),
+            ("a--b", "echo-a--b"),
+            ("1.4.2", "echo-1-4-2"),
+            ("v1.2.3-RC1", "echo-v1-2-3-rc1"),
+            ("v1_2", "echo-v1-2"),
+        ] {
+            assert_eq!(object_name("echo", version), name);
+        }
+    }
+
+    #[test]
+    fn a_long_version_is_cut_in_the_name_and_kept_apart_by_a_hash() {
+        let commits = [
+            "e83c5163316f89bfbde7d9ab23ca2e25604af290",
+            "e83c5163316f89bfbde7d9ab23ca2e25604af291",
+        ];
+        let names = commits.map(|commit| object_name("storefront-recommendations", commit));
+        assert_eq!(names[0], "storefront-recommendations-e83c5163316f89bfbde7d9ab23c-a5376fd5");
+        assert_ne!(names[0], names[1]);
+        // The cut leaves no `-` before the hash, and without room for more the hash stands alone.
+        for length in 1..=54 {
+            let service = ServiceName::new(&"s".repeat(length)).unwrap();
+            let version =
+                Version::new("1-2-3-4-5-6-7-8-9.1-2-3-4-5-6-7-8-9.1-2-3-4-5-6-7-8-9.1-2-3-4-5")
+                    .unwrap();
+            assert_eq!(version.check_with(&service), Ok(()), "{length}");
+            assert_eq!(
+                check_label("a name", &object_name(service.as_str(), version.as_str())),
+                Ok(())
+            );
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::entry::{Entry, Fields, Problems};
 use super::matching;
 use super::model::{Canary, Fallback, PathMatch, Routes, Split, Workload};
 use super::names::{ServiceName, Version, Weight};
+use super::node::Data;
 use super::passed::Passed;
 use super::schema::{self, Key, Mapping};
 use crate::problem::Problem;
@@ -75,9 +76,13 @@ fn read_version<M: Mapping>(
     versions: Option<&BTreeMap<Version, Workload>>,
     problems: &mut Problems,
 ) -> Option<(Version, Entry)> {
-    let Some(entry) = fields.take(key()) else {
-        problems.push(fields.missing(key(), help));
-        return None;
+    let entry = match fields.take_even_null(key()) {
+        Some(entry) if !entry.node.is_null() => entry,
+        nothing => {
+            let null = nothing.as_ref().and_then(|entry| named_null(entry, versions));
+            problems.push(fields.missing(key(), null.as_deref().unwrap_or(help)));
+            return None;
+        }
     };
     let text = entry.text(problems)?;
     let Some(versions) = versions else {
@@ -95,6 +100,15 @@ fn read_version<M: Mapping>(
             None
         }
     }
+}
+
+/// What to write where `null` is meant to name a version: as a key it is text.
+fn named_null(entry: &Entry, versions: Option<&BTreeMap<Version, Workload>>) -> Option<String> {
+    let Data::Scalar { text, .. } = &entry.node.data else { return None };
+    let is_listed = versions?.keys().any(|version| version.as_str() == text);
+    is_listed.then(|| {
+        format!("`{text}` is nothing to YAML: write the version in quotes, `version: \"{text}\"`")
+    })
 }
 
 fn read_canary(

@@ -1,6 +1,6 @@
 //! Reads one service's values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::defaults::{Defaults, extent, with_defaults};
 use super::entry::{Entry, Fields, Problems};
 use super::model::{DEFAULT_PORT, PORT_NAME, Service, TargetPort, Workload};
-use super::names::{ServiceName, Version};
+use super::names::{ServiceName, Version, object_name};
 use super::node::{Data, Extent, Node, Scalar};
 use super::passed::Passed;
 use super::routes::ROUTES;
@@ -149,23 +149,45 @@ fn read_versions(
         return None;
     }
     let mut versions = BTreeMap::new();
+    let mut named = HashMap::new();
     let mut complete = true;
     for (key, entry) in entries {
-        let version = Version::new(&key).and_then(|version| {
-            version.check_with(name)?;
-            Ok(version)
-        });
+        let version = read_version_name(name, &key, &entry, &mut named);
         let workload = deployment::read(&entry, namespace, problems);
         match version {
             // A version with mistakes still counts as listed, so that `routes` may name it.
             Ok(version) => drop(versions.insert(version, workload.unwrap_or(Workload::External))),
-            Err(message) => {
+            Err(problem) => {
                 complete = false;
-                problems.push(Problem::new(&entry.key_at, &entry.path, message));
+                problems.push(problem);
             }
         }
     }
     complete.then_some(versions)
+}
+
+/// Reads a version's name. `named` has the names of the objects of those before, with the version and its
+/// line: two versions never share an object.
+fn read_version_name(
+    service: &ServiceName,
+    key: &str,
+    entry: &Entry,
+    named: &mut HashMap<String, (String, usize)>,
+) -> Result<Version, Problem> {
+    let problem = |message| Problem::new(&entry.key_at, &entry.path, message);
+    let version = Version::new(key).map_err(problem)?;
+    version.check_with(service).map_err(problem)?;
+    let object = object_name(service.as_str(), key);
+    if let Some((other, line)) = named.get(&object) {
+        let message = format!(
+            "the objects of {key} would be called `{object}`, as those of {other} on line {line}"
+        );
+        return Err(problem(message).help(
+            "rename one of the two: in names of objects letters are lower-case, and `.` and `_` are `-`",
+        ));
+    }
+    named.insert(object, (key.to_owned(), entry.key_at.line));
+    Ok(version)
 }
 
 fn read_ports(

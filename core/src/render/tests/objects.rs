@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{rendered, yaml};
+use crate::labels::VERSIONS;
 
 /// Both versions deployed, v1 primary, and more keys below `routes`.
 fn routes(more: &str) -> String {
@@ -296,6 +297,60 @@ fn a_namespace_of_its_own_holds_every_object() {
     }
     let upstream = &route_list(&values)[0]["routeAction"]["single"]["upstream"];
     assert_eq!(*upstream, json!({"name": "echo", "namespace": "shop"}));
+}
+
+/// The names and labels of a service with versions as they are in the wild.
+const WILD: &str = "deployment: {1.4.2: {}, v1.2.3-RC1: {}, 72225e2: {external: true}}\n";
+
+#[test]
+fn a_version_is_its_label_as_it_is_and_a_safe_name() {
+    let values = format!(
+        "{WILD}routes:\n  apiGroup: a\n  primary: {{version: 1.4.2}}\n  \
+         canary: {{version: 72225e2, weight: 10, shadow: 5}}\n"
+    );
+    let rendered = rendered(&values);
+    let objects: Vec<String> = rendered.iter().map(|it| it.id().to_string()).collect();
+    assert_eq!(
+        objects,
+        [
+            "Deployment echo/echo-1-4-2",
+            "Deployment echo/echo-v1-2-3-rc1",
+            "Service echo/echo",
+            "Upstream echo/echo",
+            "Upstream echo/echo-72225e2",
+            "RouteTable echo/echo-routes",
+        ]
+    );
+    let release = rendered.deployments[1].object();
+    let version = "v1.2.3-RC1";
+    assert_eq!(release["metadata"]["labels"]["version"], version);
+    assert_eq!(release["spec"]["selector"]["matchLabels"]["version"], version);
+    let template = &release["spec"]["template"];
+    assert_eq!(template["metadata"]["labels"]["version"], version);
+    let container = &template["spec"]["containers"][0];
+    assert_eq!(container["name"], "echo-v1-2-3-rc1");
+    assert_eq!(container["args"][0], "-text=version:echo-v1.2.3-RC1");
+    assert_eq!(rendered.upstreams[1].object()["spec"]["kube"]["selector"]["version"], "72225e2");
+    let routes = rendered.routes[0].object();
+    let destinations =
+        routes["spec"]["routes"][0]["routeAction"]["multi"]["destinations"].as_array();
+    let subset = |it: &Value| it["destination"]["subset"]["values"]["version"].clone();
+    let subsets: Vec<_> = destinations.expect("destinations").iter().map(subset).collect();
+    assert_eq!(subsets, ["1.4.2", "72225e2"]);
+    assert_eq!(routes["metadata"]["annotations"].get(VERSIONS), None, "a subset names the version");
+}
+
+#[test]
+fn routes_by_upstream_say_which_version_a_name_stands_for() {
+    let values = format!(
+        "{WILD}routes:\n  apiGroup: a\n  split: upstream\n  primary: {{version: v1.2.3-RC1}}\n  \
+         canary: {{version: 72225e2, weight: 10}}\n"
+    );
+    let rendered = rendered(&values);
+    let names: Vec<_> = rendered.upstreams.iter().map(|it| it.id().name.clone()).collect();
+    assert_eq!(names, ["echo-1-4-2", "echo-72225e2", "echo-v1-2-3-rc1"]);
+    let said = rendered.routes[0].object()["metadata"]["annotations"][VERSIONS].clone();
+    assert_eq!(said, r#"{"echo-v1-2-3-rc1":"v1.2.3-RC1"}"#, "only versions that routes name");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::drift::Drift;
 use super::routes::Routes;
 use super::workload::Workload;
-use crate::values::names::{ServiceName, Version, Weight};
+use crate::values::names::{ServiceName, Version, Weight, object_name};
 use crate::values::whole_match;
 
 /// A service as its file and the repository's defaults describe it.
@@ -50,10 +50,26 @@ pub enum TargetPort {
 pub const PORT_NAME: &str = "http";
 
 impl Service {
-    /// `<service>-<version>`: the name of the version's Deployment, and of its Upstream where
-    /// it has its own.
+    /// `<service>-<version>` in the form of [`object_name`]: the name of the version's Deployment,
+    /// and of its Upstream where it has its own.
     pub fn version_name(&self, version: &Version) -> String {
-        format!("{}-{version}", self.name)
+        object_name(self.name.as_str(), version.as_str())
+    }
+
+    /// Whether the objects of a version that comes get a name of their own that Kubernetes takes.
+    ///
+    /// # Errors
+    /// Says what is in the way.
+    pub(crate) fn check_new(&self, version: &Version) -> Result<(), String> {
+        version.check_with(&self.name)?;
+        let name = self.version_name(version);
+        let is_like = |it: &&Version| *it != version && self.version_name(it) == name;
+        match self.versions.keys().find(is_like) {
+            Some(other) => Err(format!(
+                "the objects of {version} would be called `{name}`, as those of {other}"
+            )),
+            None => Ok(()),
+        }
     }
 
     /// The versions that a route names, whatever their share: those that must be ready before

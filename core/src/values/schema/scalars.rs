@@ -12,7 +12,10 @@ pub(super) type Open = Map<String, Value>;
 const TEXT: [&str; 3] = ["string", "number", "boolean"];
 
 /// Lower-case letters, digits and `-` between them.
-pub(super) const LABEL: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
+const LABEL: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
+
+/// Letters, digits, `-`, `_` and `.`, a letter or digit at both ends.
+pub(super) const LABEL_VALUE: &str = "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$";
 
 macro_rules! scalar {
     ($($(#[$about:meta])* $name:ident: $schema:tt)*) => {$(
@@ -44,7 +47,7 @@ scalar! {
     /// The value of a Kubernetes label.
     LabelValue: {
         "type": TEXT,
-        "pattern": "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
+        "pattern": LABEL_VALUE,
         "maxLength": 63
     }
 

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::mapping::mapping;
 use super::routes::Routes;
-use super::scalars::{LABEL, Label, Port, PortName};
+use super::scalars::{LABEL_VALUE, Label, Port, PortName};
 use super::version::Version;
 
 mapping! {
@@ -31,7 +31,7 @@ mapping! {
     }
 }
 
-/// Versions by their names.
+/// Versions by their names: values of the label `version`.
 struct Versions;
 
 impl JsonSchema for Versions {
@@ -43,7 +43,7 @@ impl JsonSchema for Versions {
         json_schema!({
             "type": "object",
             "minProperties": 1,
-            "propertyNames": {"pattern": LABEL, "maxLength": 63},
+            "propertyNames": {"pattern": LABEL_VALUE, "maxLength": 63},
             "additionalProperties": generator.subschema_for::<Option<Version>>()
         })
     }

@@ -12,7 +12,7 @@ use crate::values::Repository;
 
 /// Any values of a service that are right.
 pub(crate) fn valid_values() -> impl Strategy<Value = Value> {
-    let versions = subsequence(vec!["v1", "v2", "v3", "10"], 1..=4).prop_shuffle();
+    let versions = subsequence(vec!["v1", "v2.0-RC1", "1.10", "10"], 1..=4).prop_shuffle();
     (versions, routes(), canary(), any::<bool>(), vec(settings(), 4)).prop_map(
         |(versions, mut routes, canary, by_upstream, mut settings)| {
             routes["primary"] = json!({"version": versions[0]});

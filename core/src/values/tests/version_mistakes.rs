@@ -1,6 +1,7 @@
 //! Mistakes in the list of versions and in their settings.
 
 use super::{outcome, says, service, version};
+use crate::values::Version;
 
 #[test]
 fn a_deployment_nested_once_too_often_is_recognised() {
@@ -25,14 +26,65 @@ fn a_version_may_be_called_deployment() {
 fn names_fit_into_what_kubernetes_takes() {
     says(
         format!(
-            "deployment: {{{}: {{}}, v1.2: {{}}}}\nroutes: {{apiGroup: a, primary: {{version: v1}}}}\n",
-            "v".repeat(60)
+            "deployment: {{{}: {{}}, v1+2: {{}}, -v1: {{}}}}\nroutes: {{apiGroup: a, primary: {{version: v1}}}}\n",
+            "v".repeat(64)
         ),
         &[
-            "services/echo.yaml:1:14: deployment.vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv: `echo-vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv` has 65 characters, the most is 63",
-            "services/echo.yaml:1:80: deployment.v1.2: a version is lower-case letters, digits and `-` between them, found \"v1.2\"",
+            "services/echo.yaml:1:14: deployment.vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv: a version is the value of a label: up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends, found 64 characters",
+            "services/echo.yaml:1:84: deployment.v1+2: a version is the value of a label: up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends, found \"v1+2\"",
+            "services/echo.yaml:1:94: deployment.-v1: a version is the value of a label: up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends, found \"-v1\"",
         ],
     );
+}
+
+#[test]
+fn a_version_is_the_text_that_is_written() {
+    for name in
+        ["1.4.2", "v1.2.3-RC1", "2024.11.05", "72225e2", "1.10", "0x1f", "1e3", "on", "v1_2", "010"]
+    {
+        for written in [name.to_owned(), format!("\"{name}\"")] {
+            let service = service(&format!(
+                "deployment: {{{name}: {{}}, other: }}\n\
+                 routes: {{apiGroup: a, primary: {{version: other}}, canary: {{version: {written}, weight: 5}}}}\n"
+            ));
+            let versions: Vec<_> = service.versions.keys().map(Version::as_str).collect();
+            assert!(versions.contains(&name), "{versions:?}");
+            let canary = service.routes.canary.as_ref().map(|canary| canary.version.as_str());
+            assert_eq!(canary, Some(name));
+        }
+    }
+}
+
+#[test]
+fn a_version_called_null_is_named_in_quotes() {
+    says(
+        "deployment: {null: {}}\nroutes: {apiGroup: a, primary: {version: null}}\n",
+        &[
+            "services/echo.yaml:2:23: routes.primary.version: the key is required; `null` is nothing to YAML: write the version in quotes, `version: \"null\"`",
+        ],
+    );
+    service("deployment: {null: {}}\nroutes: {apiGroup: a, primary: {version: \"null\"}}\n");
+}
+
+#[test]
+fn two_versions_do_not_share_the_names_of_their_objects() {
+    for (one, other, name) in [
+        ("1.4.2", "1-4-2", "echo-1-4-2"),
+        ("v1.2.3-RC1", "v1.2.3-rc1", "echo-v1-2-3-rc1"),
+        ("v1_2", "v1.2", "echo-v1-2"),
+    ] {
+        says(
+            format!(
+                "deployment:\n  {one}: {{}}\n  {other}: {{external: true}}\n\
+                 routes: {{apiGroup: a, primary: {{version: {one}}}}}\n"
+            ),
+            &[&format!(
+                "services/echo.yaml:3:3: deployment.{other}: the objects of {other} would be called `{name}`, as \
+                 those of {one} on line 2; rename one of the two: in names of objects letters are lower-case, and \
+                 `.` and `_` are `-`"
+            )],
+        );
+    }
 }
 
 #[test]

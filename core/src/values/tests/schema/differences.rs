@@ -77,11 +77,11 @@ const OF_A_SERVICE: [Difference; 20] = [
         example: "deployment: {v1: {external: {upstream: {name: vm}}}}\nroutes: {apiGroup: a, primary: {version: v1}}",
     },
     Difference {
-        rule: "service and version fit into one name",
-        reason: "the service's name is that of the file",
-        key: r"deployment\.[^.]+",
-        message: "characters, the most is 63$",
-        example: "deployment: {v1: , v23456789012345678901234567890123456789012345678901234567890123: }\nroutes: {apiGroup: a, primary: {version: v1}}",
+        rule: "the objects of two versions have different names",
+        reason: VALUES,
+        key: r"deployment\..+",
+        message: "^the objects of .* would be called ",
+        example: "deployment: {1.4.2: , 1-4-2: }\nroutes: {apiGroup: a, primary: {version: 1.4.2}}",
     },
     Difference {
         rule: "a header has one condition",

@@ -26,6 +26,10 @@ pub(super) fn services() -> Vec<Value> {
         "drift": "report",
     }));
     services.push(json!({
+        "deployment": {"v1.2.3-RC1": {}, "2024.11.05": {"external": true}, "v1_2": null},
+        "routes": {"apiGroup": "example", "primary": {"version": "v1.2.3-RC1"}},
+    }));
+    services.push(json!({
         "deployment": {"v1": {"external": {"upstream": {"name": "vm", "namespace": "edge"}}}},
         "service": {"targetPort": 8080},
         "routes": {
