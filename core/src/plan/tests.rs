@@ -316,8 +316,8 @@ fn routes_that_gloo_judges_worse_are_rolled_back_after_the_settle_time() {
     seen.route_times.changed_at = at(0);
     seen.objects.insert(id.clone(), routes(&[("v1", 50), ("v2", 50)], Some(warning)));
     assert!(matches!(plan(&desired, &seen)[0], Step::RollBack(_)));
-    let v0 =
-        json!({"single": {"upstream": {"name": "echo"}, "subset": {"values": {"version": "v0"}}}});
+    let v0 = json!({"single":
+        {"upstream": {"name": "echo"}, "subset": {"values": {"version": "v0.1"}}}});
     let before = json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable",
         "metadata": {"name": "echo-routes", "labels": {SERVICE: "echo"}},
         "spec": {"routes": [{"matchers": [{"prefix": "/"}], "routeAction": v0}]}});
@@ -327,11 +327,11 @@ fn routes_that_gloo_judges_worse_are_rolled_back_after_the_settle_time() {
     // Pods of no version that is known may be those that somebody else deploys, and of ours they are not.
     seen.pods.answering.insert(None);
     assert!(matches!(plan(&desired, &seen)[0], Step::RollBack(_)));
-    let deployment = manifest("Deployment", "echo-v0").id().clone();
+    let deployment = manifest("Deployment", "echo-v0-1").id().clone();
     let parked = facts(Detail::Deployment { replicas: 0, health: Health::Ready });
     seen.objects.insert(deployment, parked);
     assert!(is_await(&plan(&desired, &seen)[0]));
-    seen.pods.answering.insert(Some("v0".into()));
+    seen.pods.answering.insert(Some("v0.1".into()));
     assert!(matches!(plan(&desired, &seen)[0], Step::RollBack(_)));
     // Without a verdict they stay until the deadline.
     seen.objects.insert(id.clone(), routes(&[("v1", 50), ("v2", 50)], None));
