@@ -45,6 +45,17 @@ impl ObjectId {
         Self::new(kind.api_version(), kind.as_str(), namespace, name)
     }
 
+    /// What `kubectl` calls it: its kind with the API group, its name, and where it is.
+    pub fn for_kubectl(&self) -> String {
+        let kind = self.kind.to_lowercase();
+        let group = self
+            .api_version
+            .split_once('/')
+            .map_or(String::new(), |(group, _)| format!(".{group}"));
+        let place = self.namespace.as_ref().map_or(String::new(), |it| format!(" -n {it}"));
+        format!("{kind}{group} {}{place}", self.name)
+    }
+
     /// Its kind, if it is one that decisions look at.
     pub fn known_kind(&self) -> Option<Kind> {
         Kind::of(&self.api_version, &self.kind)

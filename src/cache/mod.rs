@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch as channel};
 use crate::cluster::{Cluster, WatchedKind};
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::{Addresses, Facts, PodFacts};
+use coalmine_core::reason::Reason;
 use state::State;
 pub(crate) use watch::longest_silence;
 
@@ -103,7 +104,7 @@ impl Cache {
 
     /// What keeps one of these objects from being known: that its kind was not listed yet, or why it
     /// cannot be.
-    pub fn unlisted<'a>(&self, ids: impl Iterator<Item = &'a ObjectId>) -> Option<String> {
+    pub fn unlisted<'a>(&self, ids: impl Iterator<Item = &'a ObjectId>) -> Option<Reason> {
         let state = self.state();
         let mut ids = ids;
         ids.find_map(|id| state.unlisted(id))
@@ -157,6 +158,9 @@ impl Cache {
 
     /// Handles an event of the watch of a kind. Events of one watch must be handled in order.
     pub fn receive(&self, kind: &WatchedKind, event: Event<Value>) {
+        if matches!(event, Event::Apply(_) | Event::Delete(_)) {
+            self.state().record_success(kind);
+        }
         match event {
             Event::Init => self.state().begin_list(kind),
             Event::InitApply(object) | Event::Apply(object) => {
@@ -212,8 +216,11 @@ impl Cache {
         (self.shared.notice)(kind, Watching::Alive);
     }
 
-    fn record_trouble(&self, kind: &WatchedKind, trouble: String) {
-        self.state().record_trouble(kind, trouble);
+    fn record_trouble(&self, kind: &WatchedKind, trouble: String, lasts: bool) {
+        if self.state().record_trouble(kind, trouble, lasts) {
+            // Whoever waits for the list is to say why it does not come.
+            self.notify(Some(Touched::Foreign));
+        }
         (self.shared.notice)(kind, Watching::Broken);
     }
 

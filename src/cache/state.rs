@@ -14,6 +14,7 @@ use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::{
     Addresses, Claim, Facts, PodFacts, identify, ready_addresses, version,
 };
+use coalmine_core::reason::Reason;
 
 /// The state behind [`super::Cache`].
 pub(super) struct State {
@@ -46,6 +47,8 @@ struct Endpoints {
 struct Following {
     listed: bool,
     trouble: Option<String>,
+    /// The trouble that the log has said last, while no change was shown after it.
+    logged: Option<String>,
     /// While a list comes in: what it held so far, and what was entered meanwhile.
     seen: Option<BTreeSet<ObjectId>>,
 }
@@ -89,11 +92,11 @@ impl State {
         self.kinds.iter().filter(|(kind, known)| !known.listed && is_needed(kind)).count()
     }
 
-    pub(super) fn unlisted(&self, id: &ObjectId) -> Option<String> {
+    pub(super) fn unlisted(&self, id: &ObjectId) -> Option<Reason> {
         let following = self.following(id)?;
         (!following.listed).then(|| match &following.trouble {
-            Some(trouble) => format!("{id} cannot be looked at: {trouble}"),
-            None => format!("{id} was not looked at yet"),
+            Some(trouble) => Reason::NotListed(format!("{id} cannot be looked at: {trouble}")),
+            None => Reason::BeingListed(id.clone()),
         })
     }
 
@@ -109,12 +112,32 @@ impl State {
         Some(following)
     }
 
-    pub(super) fn record_trouble(&mut self, kind: &WatchedKind, trouble: String) {
+    /// Records why a kind cannot be watched. True when services waited for its first list, and this is why it
+    /// does not come.
+    ///
+    /// The log says it once. What `lasts`, such as a missing permission, can come again after every list that
+    /// is allowed, and is not said again until the watch has shown a change.
+    pub(super) fn record_trouble(
+        &mut self,
+        kind: &WatchedKind,
+        trouble: String,
+        lasts: bool,
+    ) -> bool {
         let following = self.kinds.entry(kind.clone()).or_default();
-        if following.trouble.as_ref() != Some(&trouble) {
+        let is_known = following.trouble.as_ref() == Some(&trouble)
+            || lasts && following.logged.as_ref() == Some(&trouble);
+        if !is_known {
             tracing::warn!(kind = kind.kind, "watch interrupted: {trouble}");
+            following.logged = Some(trouble.clone());
         }
-        following.trouble = Some(trouble);
+        following.trouble.replace(trouble).is_none() && !following.listed
+    }
+
+    /// The watch of a kind has shown a change, so it works.
+    pub(super) fn record_success(&mut self, kind: &WatchedKind) {
+        if let Some(following) = self.kinds.get_mut(kind) {
+            following.logged = None;
+        }
     }
 
     pub(super) fn troubles(&self) -> Vec<String> {
@@ -441,7 +464,9 @@ mod tests {
         assert!(!state.is_being_listed(&id));
         state.begin_kind(&kind());
         assert!(state.is_being_listed(&id));
-        state.record_trouble(&kind(), "forbidden".into());
+        assert!(matches!(state.unlisted(&id), Some(Reason::BeingListed(_))));
+        assert!(state.record_trouble(&kind(), "forbidden".into(), true), "somebody may wait");
+        assert!(!state.record_trouble(&kind(), "forbidden".into(), true));
         assert!(!state.is_being_listed(&id) && state.unlisted(&id).is_some());
         state.begin_list(&kind());
         state.end_list(&kind());

@@ -25,13 +25,15 @@ pub(super) async fn follow(cache: Cache, cluster: Cluster, kind: WatchedKind, re
     loop {
         cache.record_alive(&kind);
         let watched = match timeout(PATIENCE, cluster.watch(&kind, &instance)).await {
-            Ok(watched) => watched.map_err(|error| error.line()),
-            Err(_) => Err(format!("no answer from the API server for {} s", PATIENCE.as_secs())),
+            Ok(watched) => watched.map_err(|error| (error.line(), !error.passes())),
+            Err(_) => {
+                Err((format!("no answer from the API server for {} s", PATIENCE.as_secs()), false))
+            }
         };
         let mut events = match watched {
             Ok(events) => events,
-            Err(trouble) => {
-                cache.record_trouble(&kind, trouble);
+            Err((trouble, lasts)) => {
+                cache.record_trouble(&kind, trouble, lasts);
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 sleep(pause).await;
                 continue;
@@ -44,7 +46,9 @@ pub(super) async fn follow(cache: Cache, cluster: Cluster, kind: WatchedKind, re
                 changed = relist.changed() => if changed.is_ok() { break },
                 event = events.next() => match event {
                     Some(Ok(event)) => cache.receive(&kind, event),
-                    Some(Err(error)) => cache.record_trouble(&kind, error.line()),
+                    Some(Err(error)) => {
+                        cache.record_trouble(&kind, error.line(), !error.passes());
+                    }
                     None => break,
                 },
             }

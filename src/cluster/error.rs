@@ -1,10 +1,10 @@
 //! What an answer of the API server, or none, means for an object.
 
+use kube::core::Status;
 use kube::runtime::watcher;
 
-use coalmine_core::health::exceeds_quota;
 use coalmine_core::object::ObjectId;
-use coalmine_core::reason::ClusterError;
+use coalmine_core::reason::{ClusterError, Denial};
 
 /// What an error of the client means for the object.
 pub(super) fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
@@ -16,16 +16,35 @@ pub(super) fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
     if message.starts_with("failed to create typed patch object") {
         return ClusterError::Refused { id: id.clone(), message };
     }
-    match status.code {
-        403 if exceeds_quota(&message) => ClusterError::QuotaExceeded { id: id.clone(), message },
-        401 | 403 => ClusterError::Forbidden { id: id.clone(), message },
-        404 if status.details.as_ref().is_some_and(|details| details.kind == "namespaces") => {
+    let id = id.clone();
+    // Neither the code nor the reason says who denies it: a webhook that cannot be called is a 500, one that
+    // denies chooses its code, and a quota, a policy and a missing permission are all 403.
+    match (status.code, Denial::of(&message)) {
+        (429 | 502..=504, None) => ClusterError::Unreachable(message),
+        (404, _) if names_a_namespace(status) => {
             let namespace = id.namespace.clone().unwrap_or_default();
-            ClusterError::NamespaceMissing { id: id.clone(), namespace }
+            ClusterError::NamespaceMissing { id, namespace }
         }
-        429 | 500.. => ClusterError::Unreachable(message),
-        _ => ClusterError::Refused { id: id.clone(), message },
+        (404, None) if names_nothing(status) => ClusterError::KindNotServed {
+            api_version: id.api_version.clone(),
+            kind: id.kind.clone(),
+        },
+        (_, Some(by)) => ClusterError::Denied { id, by, message },
+        (401, None) => ClusterError::Unauthenticated { id, message },
+        (403, None) => ClusterError::Denied { id, by: Denial::Plugin, message },
+        (500.., None) => ClusterError::Failed { id, message },
+        (_, None) => ClusterError::Refused { id, message },
     }
+}
+
+/// Whether it is a namespace that was not found.
+fn names_a_namespace(status: &Status) -> bool {
+    status.details.as_ref().is_some_and(|details| details.kind == "namespaces")
+}
+
+/// Whether the API server has no resource of that path, rather than no object.
+fn names_nothing(status: &Status) -> bool {
+    status.details.as_ref().is_none_or(|details| details.name.is_empty())
 }
 
 /// What an error of a watch means for the kind.
@@ -83,16 +102,24 @@ pub(super) mod tests {
             "RouteTable echo/echo-routes: namespace echo does not exist; add a Namespace to \
              platform/ or create it"
         );
+        let user = "system:serviceaccount:coalmine:coalmine";
+        let permission = format!(
+            "routetables.gateway.solo.io \"echo-routes\" is forbidden: User \"{user}\" cannot patch resource \
+             \"routetables\" in API group \"gateway.solo.io\" in the namespace \"echo\""
+        );
         assert_eq!(
-            told(403, "Forbidden", "cannot patch", "routetables"),
-            "RouteTable echo/echo-routes: not allowed: cannot patch; extend the daemon's Role"
+            told(403, "Forbidden", &permission, "routetables"),
+            format!(
+                "RouteTable echo/echo-routes: not allowed: {permission}; extend the daemon's Role; `coalmine \
+                 doctor` lists all that is missing"
+            )
         );
         let quota = "services \"echo\" is forbidden: exceeded quota: small, requested: services=1";
         assert_eq!(
             told(403, "Forbidden", quota, "services"),
             format!(
                 "RouteTable echo/echo-routes: not allowed: {quota}; raise the quota of the namespace, or ask \
-                 for less"
+                 for less; `kubectl describe resourcequota -n echo` shows what is used"
             )
         );
         assert_eq!(
@@ -105,5 +132,72 @@ pub(super) mod tests {
         assert!(twice.contains("refused by the API server: failed to create"), "{twice}");
         let busy = told(429, "TooManyRequests", "slow down", "");
         assert!(busy.contains("slow down") && busy.contains("next attempt"), "{busy}");
+    }
+
+    #[test]
+    fn only_a_missing_permission_is_answered_by_the_role() {
+        let denied = |code, reason: &str, message: &str| {
+            let status = serde_json::from_value(failure(code, reason, message, "deployments"));
+            translate(&table(), kube::Error::Api(Box::new(status.expect("a status"))))
+        };
+        let name = "deployments.apps \"echo-v1\" is forbidden";
+        let terminating = format!(
+            "{name}: unable to create new content in namespace echo because it is being terminated"
+        );
+        let error = denied(403, "Forbidden", &terminating);
+        assert!(error.passes() && error.line().contains("once the namespace is gone"), "{error}");
+        let policy = format!(
+            "{name}: ValidatingAdmissionPolicy 'replicas' with binding 'all' denied request: at most five"
+        );
+        for (code, reason) in [(422, "Invalid"), (403, "Forbidden"), (401, "Unauthorized")] {
+            let error = denied(code, reason, &policy);
+            assert!(!error.passes(), "{error}");
+            let line = error.line();
+            assert!(
+                line.contains("`kubectl get validatingadmissionpolicy replicas -o yaml`"),
+                "{line}"
+            );
+        }
+        let plugin = format!("{name}: something of a plugin");
+        for message in [plugin.as_str(), "<html>no</html>"] {
+            let line = denied(403, "Forbidden", message).line();
+            assert!(line.contains("refused by the API server") && !line.contains("Role"), "{line}");
+        }
+        let error = denied(401, "Unauthorized", "Unauthorized");
+        assert!(error.passes() && error.line().contains("credentials"), "{error}");
+    }
+
+    #[test]
+    fn a_webhook_that_denies_or_cannot_be_called_is_named_with_the_object() {
+        let answered = |code, message: &str| {
+            let status = serde_json::from_value(failure(code, "InternalError", message, ""));
+            translate(&table(), kube::Error::Api(Box::new(status.expect("a status"))))
+        };
+        let down = "Internal error occurred: failed calling webhook \"gate.example.com\": failed to call webhook: \
+            Post \"https://gate.security.svc:443/?timeout=10s\": dial tcp 10.0.0.7:443: connect: connection refused";
+        let error = answered(500, down);
+        assert_eq!(
+            error.line(),
+            format!(
+                "RouteTable echo/echo-routes: the webhook gate.example.com cannot be called: {down}; have its \
+                 owner repair it, the next attempt follows by itself; `kubectl get service,endpoints,pods -n \
+                 security` shows what serves Service gate"
+            )
+        );
+        assert!(error.passes() && !error.is_unconfirmed(), "it comes before the object is stored");
+        for code in [400, 403, 409, 429, 500, 503] {
+            let error =
+                answered(code, "admission webhook \"gate.example.com\" denied the request: no");
+            assert!(
+                !error.passes() && error.to_string().contains("refused by the API server"),
+                "{error}"
+            );
+        }
+        let error = answered(500, "etcdserver: request timed out");
+        assert!(error.passes() && error.is_unconfirmed(), "{error}");
+        assert!(
+            error.line().starts_with("RouteTable echo/echo-routes: the API server failed"),
+            "{error}"
+        );
     }
 }

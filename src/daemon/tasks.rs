@@ -60,6 +60,7 @@ mod tests {
     use super::*;
     use crate::cache::{Cache, Watching};
     use crate::cluster::{Cluster, WatchedKind};
+    use crate::telemetry;
 
     const DEADLINE: Duration = Duration::from_secs(3600);
 
@@ -115,5 +116,67 @@ mod tests {
         assert!(hour.is_err(), "it goes on");
         let alive = seen.lock().expect("whole").iter().filter(|it| **it == Watching::Alive).count();
         assert!(alive > 10, "{alive} signs of life within an hour");
+    }
+
+    /// What is logged.
+    #[derive(Clone, Default)]
+    struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("whole").extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kind_that_may_not_be_listed_or_watched_is_logged_once() {
+        let pods = serde_json::json!({"name": "pods", "singularName": "pod", "kind": "Pod",
+            "namespaced": true, "verbs": ["list", "watch"]});
+        for lists in [false, true] {
+            let pods = pods.clone();
+            let server = tower::service_fn(move |request: http::Request<Body>| {
+                let (path, query) = (request.uri().path(), request.uri().query());
+                let is_watch = query.is_some_and(|query| query.contains("watch="));
+                let (status, body) = if path == "/api/v1" {
+                    let body = serde_json::json!({"kind": "APIResourceList", "groupVersion": "v1",
+                        "resources": [pods]});
+                    (200, body)
+                } else if lists && !is_watch {
+                    let body = serde_json::json!({"kind": "PodList", "apiVersion": "v1",
+                        "metadata": {"resourceVersion": "7"}, "items": []});
+                    (200, body)
+                } else {
+                    let message = "pods is forbidden: User \"coalmine\" cannot watch resource \"pods\" in API \
+                        group \"\" at the cluster scope";
+                    let body = serde_json::json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
+                        "status": "Failure", "reason": "Forbidden", "code": 403, "message": message});
+                    (403, body)
+                };
+                let body = Body::from(body.to_string().into_bytes());
+                std::future::ready(http::Response::builder().status(status).body(body))
+            });
+            let log = Log::default();
+            let writer = log.clone();
+            let subscriber = tracing_subscriber::fmt()
+                .with_env_filter(telemetry::default_filter())
+                .with_ansi(false)
+                .with_writer(move || writer.clone())
+                .finish();
+            let _guard = tracing::subscriber::set_default(subscriber);
+            let cluster = Cluster::behind(kube::Client::new(server, "default"));
+            let (cache, _) = Cache::new("default", Arc::new(|_, _| ()));
+            let kind = WatchedKind::ours("v1", "Pod");
+            let watch = cache.watch(&cluster, kind, Duration::from_secs(600)).expect("new");
+            assert!(tokio::time::timeout(DEADLINE, watch).await.is_err(), "it goes on");
+            let log = String::from_utf8(log.0.lock().expect("whole").clone()).expect("text");
+            let lines: Vec<&str> = log.lines().collect();
+            assert_eq!(lines.len(), 1, "in an hour, lists: {lists}: {log}");
+            assert!(lines[0].contains("extend the daemon's Role"), "{log}");
+        }
     }
 }

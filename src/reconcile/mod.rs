@@ -72,6 +72,9 @@ pub enum PassError {
     /// Something else is wanted by now, or somebody else writes.
     #[error("superseded")]
     Superseded,
+    /// Something that comes by itself.
+    #[error("{0}")]
+    Waiting(Box<Reason>),
     /// Something that this pass cannot mend.
     #[error("{0}")]
     Stalled(Box<Reason>),
@@ -96,7 +99,7 @@ impl Hinted for PassError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Superseded => None,
-            Self::Stalled(reason) => reason.hint(),
+            Self::Waiting(reason) | Self::Stalled(reason) => reason.hint(),
             Self::Cluster(error) => error.hint(),
         }
     }
@@ -167,6 +170,10 @@ impl Reconciler {
                 Ok(None) => {}
                 Ok(Some(outcome)) => return outcome,
                 Err(PassError::Superseded) => return ReconcileOutcome::Superseded,
+                Err(PassError::Waiting(reason)) => {
+                    let wait = Wait { reason: *reason, until: None };
+                    return pass.waiting(&wait, (self.clock)());
+                }
                 Err(PassError::Stalled(reason)) => {
                     return ReconcileOutcome::Stalled { reason: *reason, retry: Retry::Later };
                 }

@@ -32,8 +32,12 @@ impl Reconciler {
         memory: &mut Memory,
         now: Timestamp,
     ) -> Result<Comparison, PassError> {
-        if let Some(trouble) = self.cache.unlisted(job.desired.manifests().map(Manifest::id)) {
-            return Err(Reason::NotListed(trouble).into());
+        match self.cache.unlisted(job.desired.manifests().map(Manifest::id)) {
+            Some(reason @ Reason::BeingListed(_)) => {
+                return Err(PassError::Waiting(Box::new(reason)));
+            }
+            Some(reason) => return Err(reason.into()),
+            None => {}
         }
         let mut objects = self.cache.of_service(&job.service);
         let mut changed = BTreeSet::new();

@@ -2,7 +2,6 @@
 
 use super::observe::Comparison;
 use super::{Pass, PassError};
-use crate::cluster::ClusterError;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::Claim;
 use coalmine_core::plan::{PreviousRoutes, Step};
@@ -20,7 +19,7 @@ impl Pass<'_> {
         self.memory.unconfirmed.begin(ids.iter().cloned());
         let taken = self.take(step, comparison).await;
         let is_unanswered = matches!(&taken, Err(PassError::Cluster(error))
-            if matches!(**error, ClusterError::Unreachable(_)));
+            if error.is_unconfirmed());
         if !is_unanswered {
             self.memory.unconfirmed.confirm(&ids);
         }

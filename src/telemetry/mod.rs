@@ -29,6 +29,12 @@ pub struct Telemetry {
     otlp_endpoint: Option<String>,
 }
 
+/// What is logged when RUST_LOG does not say it. The library that watches logs each attempt that the API server
+/// forbids, beside our own line for the kind.
+pub(crate) fn default_filter() -> EnvFilter {
+    EnvFilter::new("warn,coalmine=info,kube_runtime=error")
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum LogFormat {
@@ -52,8 +58,7 @@ impl Telemetry {
     /// # Errors
     /// When the log was started before, or the collector's address cannot be one.
     pub fn start(&self, runtime: &Handle) -> anyhow::Result<TelemetryGuard> {
-        let filter = EnvFilter::try_from_default_env()
-            .unwrap_or_else(|_| EnvFilter::new("warn,coalmine=info"));
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| default_filter());
         let json = matches!(self.log_format, LogFormat::Json);
         let writer = SanitizedLog { inner: std::io::stderr, json };
         let lines = tracing_subscriber::fmt::layer().with_writer(writer);

@@ -71,7 +71,10 @@ impl World {
             Reason::NotKept(_) | Reason::PassPanicked(_) => false,
             // The platform asks for no namespaces; the API server answers in the end, and lets the daemon do
             // whatever it likes.
-            Reason::NamespaceComes(_) | Reason::NotListed(_) | Reason::Cluster(_) => false,
+            Reason::NamespaceComes(_)
+            | Reason::BeingListed(_)
+            | Reason::NotListed(_)
+            | Reason::Cluster(_) => false,
         }
     }
 
@@ -118,9 +121,13 @@ impl World {
             Some(Cause::Crashing) => fate == Some(Fate::Crashes),
             None => true,
             // Pods have a node, an image and a configuration.
-            Some(Cause::Starting | Cause::Unschedulable | Cause::Image | Cause::Configuration) => {
-                false
-            }
+            Some(
+                Cause::Starting
+                | Cause::Failed
+                | Cause::Unschedulable
+                | Cause::Image
+                | Cause::Configuration,
+            ) => false,
         };
         is_deployed && is_short && has_trouble && !has_failed
     }

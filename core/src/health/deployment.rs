@@ -44,20 +44,6 @@ pub enum Shortfall {
     PastDeadline(String),
 }
 
-impl Shortfall {
-    /// Whether a ResourceQuota is the cause. The API server says so in words only: it answers with the reason
-    /// `Forbidden`, and the admission plugin's text begins so.
-    pub fn exceeds_quota(&self) -> bool {
-        matches!(self, Self::NotCreated(words) if exceeds_quota(words))
-    }
-}
-
-/// Whether the API server forbids a request because of a ResourceQuota, by the words of its admission plugin
-/// (k8s.io/apiserver/pkg/admission/plugin/resourcequota).
-pub fn exceeds_quota(words: &str) -> bool {
-    words.contains("exceeded quota:")
-}
-
 impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -81,19 +67,22 @@ pub fn deployment(object: &Value) -> Health {
     if number("/status/observedGeneration") < number("/metadata/generation") {
         return Health::Waiting(Shortfall::NotObserved);
     }
-    if let Some(message) = condition(object, "Progressing", |condition| {
+    let past_deadline = condition(object, "Progressing", |condition| {
         condition["reason"] == "ProgressDeadlineExceeded"
-    }) {
-        return Health::Failed(Shortfall::PastDeadline(message));
-    }
+    });
     let desired = number("/spec/replicas").unwrap_or(1);
     let of = |pointer: &str| number(pointer).unwrap_or(0);
     let (updated, available, all) =
         (of("/status/updatedReplicas"), of("/status/availableReplicas"), of("/status/replicas"));
     let refused = || condition(object, "ReplicaFailure", |condition| condition["status"] == "True");
     let lacks_pods = updated < desired || available < desired;
-    Health::Waiting(if let Some(words) = lacks_pods.then(refused).flatten() {
-        Shortfall::NotCreated(words)
+    // It says why the deadline passed, too.
+    let not_created = lacks_pods.then(refused).flatten().map(Shortfall::NotCreated);
+    if let Some(message) = past_deadline {
+        return Health::Failed(not_created.unwrap_or(Shortfall::PastDeadline(message)));
+    }
+    Health::Waiting(if let Some(not_created) = not_created {
+        not_created
     } else if updated < desired {
         Shortfall::Outdated { updated, desired }
     } else if available < desired {
@@ -151,9 +140,11 @@ mod tests {
         assert_eq!(deployment(&refused), Health::Ready, "it has all its pods");
         refused["status"]["availableReplicas"] = 1.into();
         let shortfall = Shortfall::NotCreated(words.into());
-        assert!(shortfall.exceeds_quota());
-        assert_eq!(deployment(&refused), Health::Waiting(shortfall));
-        assert!(!Shortfall::NotCreated("violates PodSecurity".into()).exceeds_quota());
+        assert_eq!(deployment(&refused), Health::Waiting(shortfall.clone()));
+        let late = json!({"type": "Progressing", "status": "False",
+            "reason": "ProgressDeadlineExceeded", "message": "ReplicaSet \"echo\" has timed out progressing."});
+        refused["status"]["conditions"].as_array_mut().expect("a list").insert(0, late);
+        assert_eq!(deployment(&refused), Health::Failed(shortfall), "that is why it is late");
     }
 
     #[test]

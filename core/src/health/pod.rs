@@ -3,7 +3,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::cause::Cause;
 use super::condition::condition;
+use super::container::Container;
 
 /// Since when a ready pod is ready, to the second; `None` for one that is not.
 pub fn ready_since(pod: &Value) -> Option<Timestamp> {
@@ -22,163 +24,70 @@ pub fn pod_is_ready(pod: &Value) -> bool {
 /// Why a pod is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// The pod, the reason and what was observed, in the kubelet's or scheduler's words.
+    /// The pod, the container, the reason and what was observed, in the kubelet's or scheduler's words.
     pub words: Arc<str>,
     /// What kind of trouble it is.
     pub cause: Cause,
     /// Whether it has failed so often that waiting alone is unlikely to help.
     pub lasting: bool,
+    /// The pod's name.
+    pub pod: Arc<str>,
+    /// The container in trouble; `None` when it is the whole pod.
+    pub container: Option<Arc<str>>,
 }
 
-/// What keeps a pod from being ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// Not started yet, as far as the kubelet says.
-    Starting,
-    /// No node takes it.
-    Unschedulable,
-    /// A container ends again and again.
-    Crashing,
-    /// An image cannot be pulled.
-    Image,
-    /// A container cannot be made from its configuration.
-    Configuration,
-}
-
-impl Cause {
-    /// What the kubelet's reason for a waiting container means.
-    fn of(reason: &str) -> Self {
-        match reason {
-            "CrashLoopBackOff" => Self::Crashing,
-            "ImagePullBackOff" | "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" => {
-                Self::Image
-            }
-            "CreateContainerConfigError" | "CreateContainerError" => Self::Configuration,
-            _ => Self::Starting,
-        }
-    }
-}
-
-/// Why a pod is not ready; `None` when it gives no reason.
+/// Why a pod is not ready; `None` when it gives no reason, is ready, or is being deleted.
 pub fn pod_trouble(pod: &Value) -> Option<Trouble> {
-    let name = pod.pointer("/metadata/name")?.as_str()?;
-    let trouble = |words: String, cause| {
-        Some(Trouble { words: words.into(), cause, lasting: keeps_failing(pod) })
+    let metadata = pod.get("metadata")?;
+    let text = |value: &Value, field: &str| {
+        let text = value.get(field).and_then(Value::as_str);
+        text.filter(|text| !text.is_empty()).map(str::to_owned)
     };
+    let name = text(metadata, "name")?;
+    if pod_is_ready(pod) || metadata.get("deletionTimestamp").is_some() {
+        return None;
+    }
+    let place = text(metadata, "namespace").map_or(String::new(), |namespace| namespace + "/");
+    let trouble = |words: String, cause, lasting, container: Option<&str>| {
+        Some(Trouble {
+            words: format!("Pod {place}{name}{words}").into(),
+            cause,
+            lasting,
+            pod: name.as_str().into(),
+            container: container.map(Into::into),
+        })
+    };
+    let containers = containers(pod);
+    let status = pod.get("status").unwrap_or(&Value::Null);
+    if status.get("phase").and_then(Value::as_str) == Some("Failed") {
+        let why = [text(status, "reason"), text(status, "message")];
+        let ended = containers.iter().find_map(|container| container.ended());
+        let words: Vec<String> = why.into_iter().flatten().chain(ended).collect();
+        let words = if words.is_empty() { "no reason is given".into() } else { words.join(": ") };
+        return trouble(format!(" has failed: {words}"), Cause::Failed, false, None);
+    }
     let unscheduled = condition(pod, "PodScheduled", |condition| condition["status"] == "False");
     if let Some(message) = unscheduled {
-        let words = format!("Pod {name} is not scheduled: {message}");
-        return trouble(words, Cause::Unschedulable);
+        let words = format!(" is not scheduled: {message}");
+        return trouble(words, Cause::Unschedulable, false, None);
     }
-    let statuses = pod.pointer("/status/containerStatuses")?.as_array()?;
-    statuses.iter().find_map(|status| {
-        let waiting = status.pointer("/state/waiting")?;
-        let reason = waiting.get("reason")?.as_str()?;
-        let message = waiting.get("message").and_then(Value::as_str).unwrap_or_default();
-        let restarts = status.get("restartCount").and_then(Value::as_u64).unwrap_or(0);
-        let exit = status
-            .pointer("/lastState/terminated/exitCode")
-            .map(|code| format!(", last exit code {code}"))
-            .unwrap_or_default();
-        let message = if message.is_empty() { String::new() } else { format!(": {message}") };
-        let words = format!("Pod {name} is in {reason} ({restarts} restarts{exit}){message}");
-        trouble(words, Cause::of(reason))
-    })
+    let states = containers.iter().filter_map(|it| Some((it, it.trouble()?)));
+    // Of several with the same trouble the first one holds up the others.
+    let (container, (cause, lasting, words)) =
+        states.rev().max_by_key(|(_, (cause, lasting, _))| (*lasting, *cause))?;
+    trouble(format!("{}{words}", container.title()), cause, lasting, container.name())
 }
 
-/// True when a container of the pod has ended again and again, or cannot even be started: somebody
-/// has to do something about it.
-fn keeps_failing(pod: &Value) -> bool {
-    const RESTARTS: u64 = 3;
-    let statuses = pod.pointer("/status/containerStatuses").and_then(Value::as_array);
-    statuses.into_iter().flatten().any(|status| {
-        let restarts = status.get("restartCount").and_then(Value::as_u64).unwrap_or(0);
-        match status.pointer("/state/waiting/reason").and_then(Value::as_str) {
-            Some("CrashLoopBackOff") => restarts >= RESTARTS,
-            Some(reason) => matches!(
-                reason,
-                "ImagePullBackOff"
-                    | "ErrImageNeverPull"
-                    | "InvalidImageName"
-                    | "CreateContainerConfigError"
-            ),
-            None => false,
-        }
-    })
+/// Its init containers in their order, then the others.
+fn containers(pod: &Value) -> Vec<Container<'_>> {
+    let statuses = |field: &str| {
+        let list = pod.get("status").and_then(|status| status.get(field)?.as_array());
+        list.map(Vec::as_slice).unwrap_or_default()
+    };
+    let init = statuses("initContainerStatuses").iter().map(|it| Container::new(it, true));
+    let others = statuses("containerStatuses").iter().map(|it| Container::new(it, false));
+    init.chain(others).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_pod_is_ready_since_its_condition_says_so() {
-        let pod = |status: &str| {
-            json!({"status": {"conditions": [{"type": "Ready", "status": status,
-                "lastTransitionTime": "2026-01-02T03:04:05Z"}]}})
-        };
-        assert_eq!(ready_since(&pod("True")), "2026-01-02T03:04:05Z".parse().ok());
-        assert_eq!(ready_since(&pod("False")), None);
-        assert_eq!(ready_since(&json!({})), None);
-    }
-
-    #[test]
-    fn a_crash_looping_pod_says_so_with_its_exit_code() {
-        let pod = json!({"metadata": {"name": "echo-v2-x"}, "status": {"containerStatuses": [{
-            "restartCount": 4, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-            "lastState": {"terminated": {"exitCode": 1}}}]}});
-        let trouble = pod_trouble(&pod).expect("it crashes");
-        assert_eq!(
-            &*trouble.words,
-            "Pod echo-v2-x is in CrashLoopBackOff (4 restarts, last exit code 1)"
-        );
-        assert_eq!((trouble.cause, trouble.lasting), (Cause::Crashing, true));
-        assert!(!pod_is_ready(&pod));
-    }
-
-    #[test]
-    fn the_trouble_of_a_pod_is_told_apart_by_the_kubelets_reason() {
-        let trouble = |reason: &str, restarts: u64| {
-            let pod = json!({"metadata": {"name": "echo"}, "status": {"containerStatuses": [
-                {"restartCount": restarts, "state": {"waiting": {"reason": reason}}}]}});
-            pod_trouble(&pod).map(|trouble| (trouble.cause, trouble.lasting))
-        };
-        assert_eq!(trouble("ContainerCreating", 0), Some((Cause::Starting, false)));
-        assert_eq!(trouble("CrashLoopBackOff", 2), Some((Cause::Crashing, false)));
-        assert_eq!(trouble("CrashLoopBackOff", 3), Some((Cause::Crashing, true)));
-        assert_eq!(trouble("ErrImagePull", 0), Some((Cause::Image, false)));
-        assert_eq!(trouble("ImagePullBackOff", 0), Some((Cause::Image, true)));
-        assert_eq!(trouble("CreateContainerConfigError", 0), Some((Cause::Configuration, true)));
-        let pending = json!({"metadata": {"name": "echo"}, "status": {"conditions": [
-            {"type": "PodScheduled", "status": "False", "message": "no node"}]}});
-        let pending = pod_trouble(&pending).expect("no node");
-        assert_eq!((pending.cause, pending.lasting), (Cause::Unschedulable, false));
-        assert_eq!(&*pending.words, "Pod echo is not scheduled: no node");
-    }
-
-    #[test]
-    fn a_pod_that_runs_or_is_scheduled_is_in_no_trouble() {
-        let condition = |kind: &str, status: &str| json!({"type": kind, "status": status});
-        let mut pod = json!({"metadata": {"name": "echo"}, "status": {
-            "conditions": [condition("PodScheduled", "True"), condition("Ready", "False")],
-            "containerStatuses": [{"restartCount": 9, "state": {"running": {}}}]}});
-        assert_eq!(pod_trouble(&pod), None);
-        pod["status"]["containerStatuses"][0]["state"] =
-            json!({"waiting": {"reason": "ErrImagePull", "message": "no such image"}});
-        let trouble = pod_trouble(&pod).expect("an image");
-        assert_eq!(&*trouble.words, "Pod echo is in ErrImagePull (9 restarts): no such image");
-        assert!(!trouble.lasting, "the kubelet has just begun to try");
-    }
-
-    #[test]
-    fn a_pod_that_is_being_deleted_is_not_ready() {
-        let mut pod = json!({"metadata": {}, "status": {"conditions": [{"type": "Ready",
-            "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}]}});
-        assert!(pod_is_ready(&pod));
-        pod["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:06Z".into();
-        assert!(!pod_is_ready(&pod));
-        assert_eq!(ready_since(&pod), None);
-    }
-}
+mod tests;

@@ -68,7 +68,7 @@ impl LivePods {
     /// What is wrong with a pod of the version, the gravest first.
     pub(super) fn trouble(&self, pods: &Pods) -> Option<&Trouble> {
         let troubles = self.of(pods).iter().filter_map(|pod| pod.trouble.as_ref());
-        troubles.max_by_key(|trouble| trouble.lasting)
+        troubles.max_by_key(|trouble| (trouble.lasting, trouble.cause))
     }
 
     fn of(&self, pods: &Pods) -> &[PodFacts] {
@@ -98,7 +98,13 @@ mod tests {
     }
 
     fn pod(name: &str, ready_since: Option<i64>, lasting: Option<bool>) -> PodFacts {
-        let trouble = |lasting| Trouble { words: name.into(), cause: Cause::Starting, lasting };
+        let trouble = |lasting| Trouble {
+            words: name.into(),
+            cause: Cause::Starting,
+            lasting,
+            pod: name.into(),
+            container: None,
+        };
         PodFacts {
             name: name.into(),
             version: "v1".into(),

@@ -10,6 +10,7 @@ use crate::kind::Kind;
 use crate::object::ObjectId;
 use crate::object_state::Detail;
 use crate::reason::{PodsNotReady, Reason};
+use crate::traffic::Shares;
 
 impl Need<'_> {
     /// The wait for it, or nothing when it holds.
@@ -41,6 +42,8 @@ fn rollout(pods: &Pods, seen: &Observation) -> Option<Reason> {
     };
     let Pods { version, selector, deployment, .. } = pods;
     let applied = seen.applied_routes();
+    let mut used = applied.into_iter().flat_map(Shares::used);
+    let answering = used.find(|other| other != version && seen.pods.answers(other));
     Some(Reason::PodsNotReady(Box::new(PodsNotReady {
         deployment: deployment.clone(),
         version: version.clone(),
@@ -50,6 +53,8 @@ fn rollout(pods: &Pods, seen: &Observation) -> Option<Reason> {
         trouble: seen.pods.trouble(pods).cloned(),
         share: applied.map_or(0, |shares| shares.share(version)),
         by_header: applied.is_some_and(|shares| shares.is_header_target(version)),
+        is_primary: applied.is_some_and(|shares| shares.primary() == Some(version)),
+        answering: answering.map(str::to_owned),
     })))
 }
 

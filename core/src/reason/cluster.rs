@@ -1,3 +1,4 @@
+use super::denial::Denial;
 use super::hint::Hinted;
 use crate::object::ObjectId;
 
@@ -23,17 +24,27 @@ pub enum ClusterError {
         /// The missing namespace.
         namespace: String,
     },
-    /// RBAC says no.
-    #[error("{id}: not allowed: {message}")]
-    Forbidden {
+    /// The API server does not know who asks.
+    #[error("{id}: the API server does not accept the daemon's credentials: {message}")]
+    Unauthenticated {
         /// The object.
         id: ObjectId,
         /// The API server's words.
         message: String,
     },
-    /// A ResourceQuota says no.
-    #[error("{id}: not allowed: {message}")]
-    QuotaExceeded {
+    /// The API server does not allow it, or somebody whom it asks does not.
+    #[error("{id}: {}: {message}", verb(by))]
+    Denied {
+        /// The object.
+        id: ObjectId,
+        /// Who does not allow it.
+        by: Denial,
+        /// The API server's words.
+        message: String,
+    },
+    /// The API server answered that it failed.
+    #[error("{id}: the API server failed: {message}")]
+    Failed {
         /// The object.
         id: ObjectId,
         /// The API server's words.
@@ -49,10 +60,33 @@ pub enum ClusterError {
     },
 }
 
+/// How an answer is introduced.
+fn verb(by: &Denial) -> String {
+    match by {
+        Denial::Permission | Denial::Quota { .. } => "not allowed".to_owned(),
+        Denial::WebhookFailed { webhook, .. } => {
+            format!("the webhook {webhook} cannot be called")
+        }
+        _ => "refused by the API server".to_owned(),
+    }
+}
+
 impl ClusterError {
     /// Whether the reason is likely to pass by itself.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::NamespaceMissing { .. })
+        match self {
+            Self::Unreachable(_)
+            | Self::NamespaceMissing { .. }
+            | Self::Unauthenticated { .. }
+            | Self::Failed { .. } => true,
+            Self::Denied { by, .. } => by.passes(),
+            Self::KindNotServed { .. } | Self::Refused { .. } => false,
+        }
+    }
+
+    /// Whether what was asked for may have been done all the same.
+    pub fn is_unconfirmed(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Failed { .. })
     }
 }
 
@@ -67,8 +101,13 @@ impl Hinted for ClusterError {
                  attempt succeeds"
             }
             Self::NamespaceMissing { .. } => "add a Namespace to platform/ or create it",
-            Self::Forbidden { .. } => "extend the daemon's Role",
-            Self::QuotaExceeded { .. } => "raise the quota of the namespace, or ask for less",
+            Self::Unauthenticated { .. } => {
+                "renew the token or certificate in KUBECONFIG, or of the daemon's ServiceAccount"
+            }
+            Self::Denied { id, by, .. } => return Some(by.hint(id.namespace.as_deref())),
+            Self::Failed { .. } => {
+                "the next attempt follows by itself, and the API server's own log says more"
+            }
             Self::Refused { .. } => return None,
         };
         Some(hint.to_owned())

@@ -40,13 +40,16 @@ macro_rules! codes {
 codes! {
     WaitingForPods:
         "The rollout of a Deployment is not complete, or no pod of a version is ready",
-        "Look at the pods with `kubectl describe pods`";
+        "Look at the pods with `kubectl describe pods -n NAMESPACE`";
     PodsUnschedulable:
         "A pod has no node",
         "Add nodes, or lower the requests of the container";
     PodsCrashing:
-        "A container of a pod ends again and again",
-        "Read its log with `kubectl logs --previous`, and push values that work";
+        "A container or init container of a pod ends again and again",
+        "Read its log with `kubectl logs -n NAMESPACE POD -c CONTAINER --previous`, and push values that work";
+    PodsFailed:
+        "A pod has failed, was evicted, or its node did not take it",
+        "Look at what the message names, such as the memory or the disk of the node";
     ImagePullFailed:
         "The image of a container cannot be pulled",
         "Correct `image`, or give the namespace access to the registry";
@@ -55,10 +58,10 @@ codes! {
         "Create what it refers to, or correct the values";
     QuotaExceeded:
         "A ResourceQuota forbids an object or a pod",
-        "Raise the quota of the namespace, or lower `replicas` and requests";
+        "Raise the quota of the namespace, or lower `replicas` and requests: `kubectl describe resourcequota -n NAMESPACE`";
     PodsRefused:
         "The API server does not admit the pods of a Deployment",
-        "Correct what the message names, such as a policy of the namespace";
+        "Correct what the message names, such as the pod security level of the namespace";
     ProgressDeadlineExceeded:
         "A Deployment is past its progress deadline",
         "Look at the pods, and push values that work";
@@ -143,9 +146,21 @@ codes! {
     NamespaceMissing:
         "A namespace does not exist",
         "Add a Namespace to `platform/`, or create it";
+    NamespaceTerminating:
+        "A namespace is being deleted, so nothing can be created in it",
+        "Look at the conditions of the namespace, which say what keeps it; it is tried again";
     PermissionDenied:
         "The account of the daemon lacks a permission",
-        "Extend the Role of the daemon";
+        "Extend the Role of the daemon; `coalmine doctor` lists what is missing";
+    CredentialsRefused:
+        "The API server does not accept the token or certificate of the daemon",
+        "Renew it in KUBECONFIG, or that of the ServiceAccount; it is tried again";
+    AdmissionDenied:
+        "An admission policy, an admission webhook or another admission plugin does not allow an object",
+        "Correct what the message names, or have the owner of the policy change it";
+    WebhookFailed:
+        "The API server cannot call an admission or conversion webhook",
+        "Have the owner of the webhook repair it; it is tried again";
     ApiServerRefused:
         "The API server refuses an object",
         "Correct what the message names";

@@ -60,6 +60,8 @@ pub enum Reason {
     Recreated(ObjectId),
     /// A namespace of `platform/` does not exist yet.
     NamespaceComes(ObjectId),
+    /// The objects of a kind are being listed for the first time, and this is one of them.
+    BeingListed(ObjectId),
     /// The objects of a kind are not known, in the words of the watch.
     NotListed(String),
     /// The previous routes are applied, for this reason.
@@ -116,7 +118,7 @@ impl Reason {
             Self::RoutesSettle => Code::WaitingForRoutes,
             Self::Leaving(_) | Self::Recreated(_) => Code::WaitingForDeletion,
             Self::NamespaceComes(_) => Code::WaitingForNamespace,
-            Self::NotListed(_) => Code::WaitingForCache,
+            Self::BeingListed(_) | Self::NotListed(_) => Code::WaitingForCache,
             Self::RolledBack(_) => Code::RolledBack,
             Self::RollbackRefused { .. } => Code::RollbackRefused,
             Self::Policy(PolicyViolation::MaxStep { .. }) => Code::MaxStepExceeded,
@@ -134,8 +136,9 @@ impl Reason {
                 ClusterError::Unreachable(_) => Code::ApiServerUnreachable,
                 ClusterError::KindNotServed { .. } => Code::KindNotServed,
                 ClusterError::NamespaceMissing { .. } => Code::NamespaceMissing,
-                ClusterError::Forbidden { .. } => Code::PermissionDenied,
-                ClusterError::QuotaExceeded { .. } => Code::QuotaExceeded,
+                ClusterError::Unauthenticated { .. } => Code::CredentialsRefused,
+                ClusterError::Denied { by, .. } => by.code(),
+                ClusterError::Failed { .. } => Code::ApiServerUnreachable,
                 ClusterError::Refused { .. } => Code::ApiServerRefused,
             },
             Self::Overdue { reason, .. } => reason.code(),
@@ -171,7 +174,18 @@ impl Reason {
             | Self::PassTimedOut(_)
             | Self::DriftReported(_)
             | Self::DriftBackingOff(_) => Subject::Person,
-            Self::NotListed(_) | Self::Cluster(_) => Subject::ApiServer,
+            Self::BeingListed(_) | Self::NotListed(_) | Self::Cluster(_) => Subject::ApiServer,
+        }
+    }
+
+    /// The version that it is about, by its label; `None` when it is about no version in particular.
+    pub fn version(&self) -> Option<&str> {
+        match self {
+            Self::PodsNotReady(pods) => Some(&pods.version),
+            Self::NotInEndpoints { version, .. } => Some(version),
+            Self::Unsafe(UnsafeChange::WithoutPods(version)) => Some(version),
+            Self::RolledBack(reason) | Self::Overdue { reason, .. } => reason.version(),
+            _ => None,
         }
     }
 

@@ -50,6 +50,7 @@ impl fmt::Display for Reason {
                 write!(f, "{id} is being deleted, and is made anew when it is gone")
             }
             Self::NamespaceComes(id) => write!(f, "{id}: waiting for the namespace from platform/"),
+            Self::BeingListed(id) => write!(f, "{id}: waiting for the first list of its kind"),
             Self::NotListed(words) => f.write_str(words),
             Self::PassPanicked(message) => {
                 write!(f, "internal error: the pass over this service panicked: {message}")
@@ -87,21 +88,29 @@ impl Hinted for Reason {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::PodsNotReady(pods) => return pods.hint(),
-            Self::NotInEndpoints { selector, .. } => {
+            Self::NotInEndpoints { endpoints, selector, .. } => {
+                let namespace = endpoints.namespace.as_deref().unwrap_or("default");
                 return Some(format!(
                     "the routes stay as they were; are there ready pods with the labels {selector}, and does \
-                     the Service select them?"
+                     the Service select them? `kubectl get pods -n {namespace} -l {selector}` shows them"
                 ));
             }
             Self::UpstreamMissing(_) => "the routes stay as they were; create it, or name another",
             Self::NoVerdict { gloo_namespace, .. } => {
                 return Some(format!(
-                    "does Gloo run in namespace {gloo_namespace}, and what does its log say?"
+                    "does Gloo run in namespace {gloo_namespace}, and what does its log say? \
+                     `kubectl logs -n {gloo_namespace} deployment/gloo` shows it"
                 ));
             }
             Self::Verdict { .. } => "correct what it names",
             Self::Blocked(_) => "no route is changed and nothing deleted until that is repaired",
-            Self::Leaving(_) => "does it have a finalizer, and who is to take it away?",
+            Self::Leaving(id) | Self::Recreated(id) => {
+                return Some(format!(
+                    "if it stays, somebody has to take away its finalizers: `kubectl get {} -o \
+                     jsonpath='{{.metadata.finalizers}}'` shows them",
+                    id.for_kubectl()
+                ));
+            }
             Self::RolledBack(_) => {
                 "the previous routes are applied, correct the values and push again"
             }
@@ -122,8 +131,8 @@ impl Hinted for Reason {
             }
             Self::ProxiesLearn
             | Self::RoutesSettle
-            | Self::Recreated(_)
             | Self::NamespaceComes(_)
+            | Self::BeingListed(_)
             | Self::NotListed(_) => return None,
         };
         Some(hint.to_owned())

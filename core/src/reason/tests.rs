@@ -12,7 +12,13 @@ fn id(kind: &str) -> ObjectId {
 }
 
 fn not_ready(shortfall: Shortfall, trouble: Option<(Cause, bool)>) -> PodsNotReady {
-    let trouble = trouble.map(|(cause, lasting)| Trouble { words: "pod".into(), cause, lasting });
+    let trouble = trouble.map(|(cause, lasting)| Trouble {
+        words: "Pod echo/echo-v2-x: container app is so".into(),
+        cause,
+        lasting,
+        pod: "echo-v2-x".into(),
+        container: Some("app".into()),
+    });
     PodsNotReady {
         deployment: id("Deployment"),
         version: "v2".into(),
@@ -22,6 +28,8 @@ fn not_ready(shortfall: Shortfall, trouble: Option<(Cause, bool)>) -> PodsNotRea
         trouble,
         share: 0,
         by_header: false,
+        is_primary: false,
+        answering: None,
     }
 }
 
@@ -44,15 +52,20 @@ fn all() -> Vec<Reason> {
     let foreign = |object| ForeignObject::NotManaged { object, of_platform: false };
     let of = |object| Reason::Cluster(ClusterError::Refused { id: object, message: "no".into() });
     let (message, object) = (|| "no".to_owned(), id("RouteTable"));
+    let denied = |by| {
+        Reason::Cluster(ClusterError::Denied { id: id("RouteTable"), by, message: "no".into() })
+    };
     vec![
         pods(SOME, None),
         pods(SOME, Some((Cause::Starting, false))),
+        pods(SOME, Some((Cause::Failed, false))),
         pods(SOME, Some((Cause::Unschedulable, false))),
         pods(SOME, Some((Cause::Crashing, true))),
         pods(SOME, Some((Cause::Image, true))),
         pods(SOME, Some((Cause::Configuration, true))),
         pods(Shortfall::NotCreated("forbidden: exceeded quota: small".into()), None),
         pods(Shortfall::NotCreated("violates PodSecurity".into()), None),
+        pods(Shortfall::NotCreated("failed calling webhook \"gate\": EOF".into()), None),
         pods(Shortfall::PastDeadline("timed out".into()), None),
         Reason::NotInEndpoints {
             endpoints: id("Endpoints"),
@@ -80,7 +93,8 @@ fn all() -> Vec<Reason> {
         Reason::Leaving(object.clone()),
         Reason::Recreated(object.clone()),
         Reason::NamespaceComes(id("Namespace")),
-        Reason::NotListed("RouteTable echo/echo was not looked at yet".into()),
+        Reason::BeingListed(object.clone()),
+        Reason::NotListed("RouteTable echo/echo cannot be looked at: forbidden".into()),
         Reason::RolledBack(Box::new(verdict(Verdict::Rejected("no".into())))),
         Reason::RollbackRefused {
             cause: Box::new(verdict(Verdict::Rejected("no".into()))),
@@ -108,8 +122,13 @@ fn all() -> Vec<Reason> {
             id: object.clone(),
             namespace: "echo".into(),
         }),
-        Reason::Cluster(ClusterError::Forbidden { id: object.clone(), message: message() }),
-        Reason::Cluster(ClusterError::QuotaExceeded { id: object.clone(), message: message() }),
+        denied(Denial::Permission),
+        denied(Denial::Quota { is_unspecified: false }),
+        denied(Denial::NamespaceTerminating),
+        denied(Denial::Plugin),
+        denied(Denial::WebhookFailed { webhook: "gate".into(), service: None }),
+        Reason::Cluster(ClusterError::Unauthenticated { id: object.clone(), message: message() }),
+        Reason::Cluster(ClusterError::Failed { id: object.clone(), message: message() }),
         of(object.clone()),
         Reason::PassPanicked("no".into()),
         Reason::PassTimedOut(60),
@@ -146,7 +165,7 @@ fn a_wait_beyond_the_deadline_keeps_its_code_and_says_how_long() {
     assert_eq!(
         reason.line(),
         "Deployment echo/echo: 1 of 2 pods are ready (waited 60 s); the routes stay as they were; look at the \
-         pods with `kubectl describe pods -l app=echo,version=v2`, or push values that work"
+         pods with `kubectl describe pods -n echo -l app=echo,version=v2`, or push values that work"
     );
 }
 
@@ -158,6 +177,8 @@ fn only_what_does_not_pass_by_itself_is_lasting() {
         Code::PodsCrashing,
         Code::ImagePullFailed,
         Code::ContainerConfigInvalid,
+        Code::QuotaExceeded,
+        Code::PodsRefused,
         Code::ProgressDeadlineExceeded,
         Code::GlooBlocked,
         Code::RolledBack,
@@ -189,12 +210,13 @@ fn pods_that_only_start_do_not_hide_why_there_are_no_more_of_them() {
 #[test]
 fn only_a_missing_answer_and_a_missing_namespace_pass_by_themselves() {
     let (id, message) = (id("RouteTable"), || "no".to_owned());
+    let denied = |by| ClusterError::Denied { id: id.clone(), by, message: "no".to_owned() };
     let errors = [
         ClusterError::Unreachable(message()),
         ClusterError::NamespaceMissing { id: id.clone(), namespace: "echo".into() },
         ClusterError::KindNotServed { api_version: "v1".into(), kind: "A".into() },
-        ClusterError::Forbidden { id: id.clone(), message: message() },
-        ClusterError::QuotaExceeded { id: id.clone(), message: message() },
+        denied(Denial::Permission),
+        denied(Denial::Quota { is_unspecified: false }),
         ClusterError::Refused { id, message: message() },
     ];
     let passes: Vec<bool> = errors.iter().map(ClusterError::passes).collect();
@@ -218,5 +240,54 @@ fn drift_names_every_object() {
     for reason in [Reason::DriftReported, Reason::DriftBackingOff] {
         let message = reason(vec![id("Service"), id("Deployment")]).to_string();
         assert!(message.contains("Service echo/echo, Deployment echo/echo"), "{message}");
+    }
+}
+
+#[test]
+fn a_primary_that_fails_beside_a_canary_that_answers_gives_its_requests_to_that() {
+    let primary = |answering: Option<&str>| PodsNotReady {
+        share: 50,
+        is_primary: true,
+        answering: answering.map(str::to_owned),
+        ..not_ready(SOME, None)
+    };
+    let hint = primary(Some("v3")).hint().expect("a hint");
+    assert!(hint.contains("v3 has ready pods and gets them all by `weight: 100`"), "{hint}");
+    let alone = primary(None).hint().expect("a hint");
+    assert!(!alone.contains("weight"), "{alone}");
+    assert!(alone.contains("the values of the commit before"), "{alone}");
+}
+
+#[test]
+fn pods_that_are_not_admitted_say_by_whom_and_where_to_look() {
+    let words = "pods \"echo-v2-6d4b\" is forbidden: exceeded quota: small, requested: pods=1";
+    let line = pods(Shortfall::NotCreated(words.into()), Some((Cause::Starting, false))).line();
+    assert_eq!(
+        line,
+        format!(
+            "Deployment echo/echo: {words}; Pod echo/echo-v2-x: container app is so; the routes stay as they \
+             were; look at the pods with `kubectl describe replicasets -n echo -l app=echo,version=v2`, or raise \
+             the quota of the namespace, or ask for less; `kubectl describe resourcequota -n echo` shows what is \
+             used"
+        )
+    );
+}
+
+#[test]
+fn a_crash_leads_to_the_log_of_its_container() {
+    let hint = pods(SOME, Some((Cause::Crashing, false))).hint().expect("a hint");
+    assert!(hint.contains("`kubectl logs -n echo echo-v2-x -c app --previous`"), "{hint}");
+}
+
+#[test]
+fn every_kubectl_command_of_a_hint_says_where() {
+    for reason in all() {
+        let Some(hint) = reason.hint() else { continue };
+        for command in hint.split('`').skip(1).step_by(2).filter(|it| it.starts_with("kubectl")) {
+            let has_place = [" -n ", "namespace ", "webhookconfigurations", "admissionpolicy "]
+                .iter()
+                .any(|place| command.contains(place));
+            assert!(has_place, "{reason:?}: {command}");
+        }
     }
 }
