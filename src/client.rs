@@ -62,12 +62,20 @@ pub struct ServiceStatus {
     pub state: String,
     /// What it waits for, or what is wrong.
     pub reason: String,
+    /// The stable name of `reason`.
+    pub reason_code: Option<String>,
+    /// The version that `reason` is about.
+    pub reason_version: Option<String>,
     /// Since when it has been in this state.
     pub since: Timestamp,
     /// The newest commit that is fully applied.
     pub last_applied_revision: Option<String>,
     /// The newest commit that was tried.
     pub last_attempted_revision: String,
+    /// The version that gets what the canary does not.
+    pub primary: String,
+    /// The version that is being tried.
+    pub canary: Option<String>,
     /// The shares that the newest values ask for.
     pub weights: BTreeMap<String, u8>,
     /// The shares that `last_applied_revision` asked for.

@@ -126,6 +126,50 @@ async fn a_wait_ends_when_it_is_there_too_late_or_in_need_of_a_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_broken_primary_beside_a_good_canary_is_not_given_its_requests_back() {
+    let endpoint = Endpoint::new().await;
+    endpoint.service("echo", |report| {
+        shifting(report);
+        let version = |name: &str| Version::new(name).unwrap();
+        let (v1, v2) = (version("v1"), version("v2"));
+        report.phase = "Shifted".into();
+        (report.primary, report.canary) = ("v1".into(), Some("v2".into()));
+        report.weights = [(&v1, 0), (&v2, 100)].into_iter().collect();
+        report.applied_weights = [(&v1, 50), (&v2, 50)].into_iter().collect();
+        report.observed_weights = report.weights.clone();
+        report.ready_pods = [(&v1, 0), (&v2, 1)].into_iter().collect();
+        report.stalled(Code::PodsCrashing, "Deployment echo/echo-v1: 0 of 1 pods are ready");
+        report.reason_version = Some("v1".into());
+    });
+    let printed = endpoint.coalmine(&["status"]).await;
+    let line = printed.out.lines().nth(1).unwrap();
+    assert!(line.contains(" Stalled  v2:100%  v1:0 v2:1 "), "the routes are these: {printed:?}");
+    assert!(line.ends_with("coalmine finish echo"), "{printed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_platform_can_be_waited_for() {
+    let endpoint = Endpoint::new().await;
+    endpoint.service("platform", |report| {
+        report.stalled(Code::NamespaceTerminating, "Namespace echo: no");
+    });
+    let shown = endpoint.coalmine(&["status"]).await;
+    assert!(shown.out.contains("coalmine wait platform"), "{shown:?}");
+    let stalled = endpoint.coalmine(&["wait", "platform", "--timeout", "1m"]).await;
+    assert_eq!(stalled.code, Some(4), "{stalled:?}");
+    endpoint.service("platform", |report| {
+        report.last_attempted_revision = "0123456789".into();
+        report.ready("0123456789");
+    });
+    let ready = endpoint.coalmine(&["wait", "platform", "--timeout", "1m"]).await;
+    assert_eq!(
+        (ready.code, ready.out.as_str()),
+        (Some(0), "platform Ready at 0123456\n"),
+        "{ready:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_at_the_address_is_told_with_what_to_do() {
     // A port that was free a moment ago.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -13,6 +13,7 @@ mod explain;
 mod fetch;
 mod finish;
 mod git;
+mod next;
 mod notify;
 mod plan;
 mod promote;

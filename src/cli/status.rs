@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::NEEDS_A_PERSON;
 use super::connection::Connection;
+use super::next::next;
 use crate::client::{Client, ServiceStatus, Status as Told};
 use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::short;
@@ -73,7 +74,10 @@ impl Status {
     async fn ask(&self, client: &Client) -> anyhow::Result<Told> {
         let mut told = client.status().await?;
         if !self.services.is_empty() {
-            let known = |name: &String| told.services.iter().any(|it| it.service == *name);
+            let platform = told.platform.iter().map(|it| &it.service);
+            let names: Vec<&String> =
+                told.services.iter().map(|it| &it.service).chain(platform).collect();
+            let known = |name: &String| names.contains(&name);
             if let Some(unknown) = self.services.iter().find(|name| !known(name)) {
                 anyhow::bail!("the daemon knows no service {unknown}");
             }
@@ -99,7 +103,8 @@ impl Status {
         if let Some(error) = &told.source.error {
             writeln!(out, "{BAD}source{BAD:#}: {}", sanitize(error))?;
         }
-        let platform = told.platform.iter().filter(|platform| !platform.is_ready());
+        let is_asked_for = |it: &ServiceStatus| self.services.contains(&it.service);
+        let platform = told.platform.iter().filter(|it| !it.is_ready() || is_asked_for(it));
         let services: Vec<&ServiceStatus> = platform.chain(&told.services).collect();
         let rows: Vec<[String; 6]> =
             services.iter().map(|service| cells(service, Timestamp::now())).collect();
@@ -123,7 +128,7 @@ impl Status {
                 out,
                 "{BOLD}{name}{BOLD:#}  {phase}  {state}{doing}{state:#}  {shares}  {pods}  {since}  \
                  {revision:8}  {}",
-                next(service)
+                next(service).unwrap_or_default()
             )?;
             for wrong in wrong(service) {
                 writeln!(out, "  {}", sanitize(&wrong))?;
@@ -169,23 +174,20 @@ fn cells(service: &ServiceStatus, now: Timestamp) -> [String; 6] {
     ]
 }
 
-/// The shares that are asked for; where they are not applied yet also what is, and what the routes in the
-/// cluster say where that is something else again.
+/// The shares that the routes in the cluster say, and where others are desired those, too. Routes that are not
+/// known yet count as those that were applied last.
 fn shares(service: &ServiceStatus) -> String {
     let words = |shares: &BTreeMap<String, u8>| {
         let shares = shares.iter().filter(|(_, share)| **share > 0);
         shares.map(|(version, share)| format!("{version}:{share}%")).collect::<Vec<_>>().join(" ")
     };
-    let (wanted, applied) = (words(&service.weights), words(&service.applied_weights));
-    let observed = words(&service.observed_weights);
-    let mut text = wanted.clone();
-    if applied != wanted && !applied.is_empty() {
-        text = format!("{applied} → {wanted}");
+    let desired = words(&service.weights);
+    let known = [&service.observed_weights, &service.applied_weights];
+    let live = known.into_iter().map(words).find(|shares| !shares.is_empty());
+    match live {
+        Some(live) if live != desired => format!("{live} → {desired}"),
+        _ => desired,
     }
-    if !observed.is_empty() && observed != wanted && observed != applied {
-        text += &format!(" (routes say {observed})");
-    }
-    text
 }
 
 /// What is wrong, in the words of whoever says so.
@@ -198,21 +200,6 @@ fn wrong(service: &ServiceStatus) -> Vec<String> {
         .flat_map(|reason| reason.lines().map(str::to_owned).collect::<Vec<_>>())
         .chain(extra)
         .collect()
-}
-
-/// The next safe command.
-fn next(service: &ServiceStatus) -> String {
-    let name = &service.service;
-    let command = match (service.state.as_str(), service.phase.as_str()) {
-        ("Invalid", _) => "undo",
-        ("Stalled", "Shifting" | "Shifted") => "abort",
-        ("Stalled", _) => "undo",
-        ("Progressing", _) => "wait",
-        (_, "Stable") => return String::new(),
-        (_, "Shifted") => "finish",
-        _ => "promote",
-    };
-    format!("coalmine {command} {name}")
 }
 
 /// How long ago, in one unit.

@@ -29,7 +29,7 @@ Examples:
   coalmine wait echo --revision HEAD               as the commit says that was pushed right now
   coalmine wait echo --phase Shifted --timeout 2m  and the canary has all requests")]
 pub(super) struct Wait {
-    /// The service
+    /// The service; `platform` for the objects in platform/
     service: String,
     /// The phase; any, when it is not given
     #[arg(long, value_parser = phase)]
@@ -127,7 +127,8 @@ impl Follow<'_> {
                         anstream::eprintln!("the source: {}", sanitize(&error));
                         told = error;
                     }
-                    let found = status.services.into_iter().find(|it| it.service == self.service);
+                    let mut all = status.services.into_iter().chain(status.platform);
+                    let found = all.find(|it| it.service == self.service);
                     known |= found.is_some();
                     if let Some(service) = found
                         && let Some(code) = self.judge(&service, &mut told)
@@ -177,7 +178,9 @@ fn line(service: &ServiceStatus) -> String {
     let ServiceStatus { phase, state, reason, last_attempted_revision: revision, .. } = service;
     let revision = short(revision);
     let reason = if reason.is_empty() { String::new() } else { format!(": {}", sanitize(reason)) };
-    format!("{} {phase} {state} at {revision}{reason}", service.service)
+    // The platform has no phase.
+    let phase = if phase.is_empty() { String::new() } else { format!("{phase} ") };
+    format!("{} {phase}{state} at {revision}{reason}", service.service)
 }
 
 /// A duration as people say it.

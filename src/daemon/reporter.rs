@@ -82,9 +82,11 @@ impl Reporter {
                 }
                 ReconcileOutcome::Waiting { reason, .. } => {
                     report.progressing(Some(reason.code()), &reason.to_string());
+                    report.reason_version = reason.version().map(Into::into);
                 }
                 ReconcileOutcome::Stalled { reason, .. } => {
-                    report.stalled(reason.code(), &reason.line())
+                    report.stalled(reason.code(), &reason.line());
+                    report.reason_version = reason.version().map(Into::into);
                 }
                 ReconcileOutcome::Superseded => {}
             }

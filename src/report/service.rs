@@ -57,6 +57,8 @@ pub struct ServiceReport {
     pub reason: String,
     /// The stable name of `reason`, when there is one.
     pub reason_code: Option<Code>,
+    /// The version that `reason` is about, when it is about one.
+    pub reason_version: Option<Box<str>>,
     /// Since when it has been in this state. The status store fills this in.
     pub since: Timestamp,
     /// The newest commit whose values are fully applied.
@@ -131,7 +133,7 @@ impl ServiceReport {
     pub fn ready(&mut self, revision: &str) {
         self.state = State::Ready;
         self.reason.clear();
-        self.reason_code = None;
+        (self.reason_code, self.reason_version) = (None, None);
         self.applied_weights.clone_from(&self.weights);
         if self.last_applied_revision.as_deref() != Some(revision) {
             self.last_applied_revision = Some(revision.to_owned());
@@ -141,14 +143,14 @@ impl ServiceReport {
     /// On its way, or waiting for `reason`.
     pub fn progressing(&mut self, code: Option<Code>, reason: &str) {
         self.state = State::Progressing;
-        self.reason_code = code;
+        (self.reason_code, self.reason_version) = (code, None);
         reason.clone_into(&mut self.reason);
     }
 
     /// Not as desired, and not progressing.
     pub fn stalled(&mut self, code: Code, reason: &str) {
         self.state = State::Stalled;
-        self.reason_code = Some(code);
+        (self.reason_code, self.reason_version) = (Some(code), None);
         reason.clone_into(&mut self.reason);
     }
 }

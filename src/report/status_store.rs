@@ -370,7 +370,7 @@ impl Entry {
         if let Some(invalid) = &self.invalid {
             report.state = State::Invalid;
             report.reason = invalid.reason.clone();
-            report.reason_code = self.reason_code();
+            (report.reason_code, report.reason_version) = (self.reason_code(), None);
             report.last_attempted_revision = invalid.revision.clone();
         }
         report.conditions = self.transitions.conditions(&report);
