@@ -289,6 +289,39 @@ fn a_broken_file_can_be_undone() {
 }
 
 #[test]
+fn the_last_change_of_the_platform_can_be_undone_whatever_files_it_has() {
+    const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: echo}\n";
+    let desk = Desk::new();
+    let checkout = desk.checkout();
+    let nothing = desk.coalmine(&["undo", "platform"]);
+    assert!(nothing.err.contains("no earlier state"), "{}", nothing.err);
+    desk.write(&checkout, "platform/echo.yaml", NAMESPACE);
+    desk.write(&checkout, "platform/golf.yaml", &NAMESPACE.replace("echo", "golf"));
+    desk.push(&checkout, "platform/README.md", "ours", "namespaces");
+    let first = desk.coalmine(&["undo", "platform"]);
+    assert!(first.err.contains("platform came with"), "{}", first.err);
+    desk.write(&checkout, "platform/hotel.yaml", &NAMESPACE.replace("echo", "hotel"));
+    fs::remove_file(checkout.join("platform/golf.yaml")).unwrap();
+    let wrong = NAMESPACE.replace("echo}", "echo, labels: {team: a}}");
+    desk.push(&checkout, "platform/echo.yaml", &wrong, "labels");
+    desk.push(&checkout, "services/echo.yaml", &ECHO.replace("# ours", "# theirs"), "a word");
+    let shown = desk.done(&["undo", "platform"]);
+    assert!(shown.contains("-metadata: {name: echo, labels: {team: a}}"), "{shown}");
+    let files = || {
+        let origin = desk.folder.path().join("origin.git");
+        desk.git(&origin, &["ls-tree", "-r", "--name-only", "main", "platform"])
+    };
+    assert_eq!(files().trim(), "platform/README.md\nplatform/echo.yaml\nplatform/golf.yaml");
+    assert_eq!(desk.pushed("main", "platform/echo.yaml"), NAMESPACE);
+    assert!(desk.pushed("main", "services/echo.yaml").contains("theirs"), "nothing else changes");
+    let subject = desk.git(&checkout, &["log", "-1", "--format=%s"]);
+    assert!(subject.starts_with("platform: undo \"labels\""), "{subject}");
+    desk.done(&["undo", "platform"]);
+    assert_eq!(desk.pushed("main", "platform/echo.yaml"), wrong, "said twice it is back");
+    assert_eq!(files().trim(), "platform/README.md\nplatform/echo.yaml\nplatform/hotel.yaml");
+}
+
+#[test]
 fn a_plan_says_what_a_push_would_do_and_whether_it_can_be_done() {
     let desk = Desk::new();
     let unchanged = desk.coalmine(&["plan", "--detailed-exitcode"]);

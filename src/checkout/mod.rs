@@ -66,15 +66,24 @@ pub struct NewCommit {
     pub note: Option<String>,
 }
 
-/// A file's content at a commit, and what it is to become.
+/// What a commit is to make of files, and its message.
 #[derive(Clone)]
 pub struct FileEdit {
-    /// The file, relative to the folder of the rollouts.
-    pub file: String,
-    /// The new content.
-    pub content: String,
+    /// The files.
+    pub files: Vec<FileChange>,
     /// The commit's message.
     pub message: String,
+}
+
+/// A file before and after a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    /// The file, relative to the folder of the rollouts.
+    pub file: String,
+    /// Its content before; `None` when there is no such file.
+    pub before: Option<String>,
+    /// Its content after; `None` when it is removed.
+    pub after: Option<String>,
 }
 
 impl Checkout {
@@ -234,6 +243,86 @@ impl Checkout {
         }
     }
 
+    /// The files below a folder that the newest change of it changed, as they were before, and that change.
+    ///
+    /// # Errors
+    /// When nothing changed the folder since it came, or the history that is here ends before.
+    pub fn previous_of(
+        &self,
+        base: &str,
+        folder: &str,
+    ) -> anyhow::Result<(Revision, Vec<FileChange>)> {
+        let path = self.path_of(folder);
+        let entry = |commit: &git2::Commit<'_>| -> anyhow::Result<Option<Oid>> {
+            match commit.tree()?.get_path(Path::new(&path)) {
+                Ok(entry) => Ok(Some(entry.id())),
+                Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        };
+        let mut commit = self.repository.find_commit(Oid::from_str(base)?)?;
+        let now = entry(&commit)?;
+        loop {
+            let change = Revision::of(&commit);
+            if commit.parent_count() == 0 {
+                return Err(advised(
+                    format_args!("{path} has no earlier state up to {}", change.short()),
+                    "change its files by a commit of your own",
+                ));
+            }
+            let Ok(parent) = commit.parent(0) else {
+                return Err(advised(
+                    format_args!("the history ends at {}", change.short()),
+                    "`git fetch --unshallow` brings the rest",
+                ));
+            };
+            let before = entry(&parent)?;
+            if before == now {
+                commit = parent;
+                continue;
+            }
+            if before.is_none() {
+                return Err(advised(
+                    format_args!("{path} came with {} ({})", change.short(), change.subject),
+                    "to take its objects away remove their files by a commit of your own",
+                ));
+            }
+            let files = self.changed_files(&path, &parent.tree()?, &commit.tree()?)?;
+            return Ok((change, files));
+        }
+    }
+
+    /// The files below a path of the repository that differ, as they are to be brought back.
+    fn changed_files(
+        &self,
+        path: &str,
+        old: &git2::Tree<'_>,
+        new: &git2::Tree<'_>,
+    ) -> anyhow::Result<Vec<FileChange>> {
+        let mut options = git2::DiffOptions::new();
+        options.pathspec(path).disable_pathspec_match(true);
+        let diff = self.repository.diff_tree_to_tree(Some(old), Some(new), Some(&mut options))?;
+        let content = |file: git2::DiffFile<'_>| -> anyhow::Result<Option<String>> {
+            if !file.exists() {
+                return Ok(None);
+            }
+            let content = self.repository.find_blob(file.id())?.content().to_vec();
+            let name = || file.path().unwrap_or(Path::new(path)).display().to_string();
+            let content = String::from_utf8(content);
+            Ok(Some(content.with_context(|| format!("{} is no text", name()))?))
+        };
+        let changes = diff.deltas().map(|delta| {
+            let file = delta.new_file().path().or(delta.old_file().path()).and_then(Path::to_str);
+            let file = file.context("a file's name is no text")?;
+            Ok(FileChange {
+                file: self.within(file).to_owned(),
+                before: content(delta.new_file())?,
+                after: content(delta.old_file())?,
+            })
+        });
+        changes.collect()
+    }
+
     /// Makes a commit and publishes it. When somebody else pushed meanwhile, `edit` is asked again for the
     /// new base.
     ///
@@ -247,8 +336,8 @@ impl Checkout {
     ) -> anyhow::Result<NewCommit> {
         let mut refused = String::new();
         for _ in 0..TRIES {
-            let file = edit(&base)?;
-            let commit = self.commit(&base, &file)?;
+            let change = edit(&base)?;
+            let commit = self.commit(&base, &change)?;
             let (target, remote) = match publish {
                 Publish::Push(remote) => (&remote.branch, remote),
                 Publish::Branch { from, name } => (name, from),
@@ -271,15 +360,21 @@ impl Checkout {
 
     fn commit(&self, base: &str, edit: &FileEdit) -> anyhow::Result<String> {
         let tree = self.repository.find_commit(Oid::from_str(base)?)?.tree()?;
-        let path = self.path_of(&edit.file);
-        let mode = match tree.get_path(Path::new(&path)).map(|entry| entry.filemode()) {
-            Ok(0o100_755) => FileMode::BlobExecutable,
-            _ => FileMode::Blob,
-        };
-        let blob = self.repository.blob(edit.content.as_bytes())?;
-        let tree = TreeUpdateBuilder::new()
-            .upsert(path, blob, mode)
-            .create_updated(&self.repository, &tree)?;
+        let mut update = TreeUpdateBuilder::new();
+        for FileChange { file, after, .. } in &edit.files {
+            let path = self.path_of(file);
+            let Some(after) = after else {
+                update.remove(path);
+                continue;
+            };
+            let mode = match tree.get_path(Path::new(&path)).map(|entry| entry.filemode()) {
+                Ok(0o100_755) => FileMode::BlobExecutable,
+                _ => FileMode::Blob,
+            };
+            let blob = self.repository.blob(after.as_bytes())?;
+            update.upsert(path, blob, mode);
+        }
+        let tree = update.create_updated(&self.repository, &tree)?;
         self.git.commit(&tree.to_string(), base, &edit.message)
     }
 
@@ -317,6 +412,12 @@ impl Checkout {
             Ok(answer) if answer.succeeded => None,
             _ => Some(advice.to_owned()),
         }
+    }
+
+    /// A file of the repository, relative to the folder of the rollouts.
+    fn within<'a>(&self, path: &'a str) -> &'a str {
+        let below = path.strip_prefix(&self.path).and_then(|rest| rest.strip_prefix('/'));
+        below.unwrap_or(path)
     }
 
     fn path_of(&self, file: &str) -> String {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use super::connection::Connection;
 use super::diff::print_line;
 use super::wait::{Follow, TargetCommit, seconds};
-use crate::checkout::{Checkout, Descent, FileEdit, NewCommit, Publish, Remote};
+use crate::checkout::{Checkout, Descent, FileChange, FileEdit, NewCommit, Publish, Remote};
 use crate::hint::{Advise, advised};
 use coalmine_core::diff;
 use coalmine_core::edit::{Edited, Verb, edit, valid};
@@ -16,7 +16,7 @@ use coalmine_core::proposal::{Proposal, text};
 use coalmine_core::reason::Hinted;
 use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::Tree;
-use coalmine_core::values::{Repository, Service, service_file};
+use coalmine_core::values::{PLATFORM, Repository, Service, service_file};
 
 /// How a verb's edit becomes a commit, and where that goes.
 #[derive(clap::Args)]
@@ -56,7 +56,7 @@ pub(super) struct Act {
 pub(super) enum Request {
     /// One of the verbs that say what the values should be.
     Verb(Verb),
-    /// The file as it was before its last change.
+    /// The file as it was before its last change, or the folder platform/.
     Undo,
 }
 
@@ -80,7 +80,7 @@ impl Act {
                 return Ok(first.edit.clone());
             }
             let prepared = self.prepare(&checkout, request, now)?;
-            if prepared.before != first.before {
+            if !prepared.begins_like(&first) {
                 let newest = checkout.revision(now)?;
                 return Err(advised(
                     format_args!("somebody changed {} meanwhile", self.service),
@@ -120,13 +120,19 @@ impl Act {
         base: &str,
     ) -> anyhow::Result<Prepared> {
         let tree = checkout.tree(base)?;
-        let edited = match request {
-            Request::Verb(verb) => edit(&tree, &self.service, verb)?,
-            Request::Undo => undo(checkout, &tree, base, &self.service)?,
+        let (subject, files) = match request {
+            Request::Verb(verb) => of_one_file(edit(&tree, &self.service, verb)?),
+            Request::Undo if self.service == PLATFORM => undo_platform(checkout, base)?,
+            Request::Undo => of_one_file(undo(checkout, &tree, base, &self.service)?),
         };
         let mut after = tree.clone();
         after.revision = "local".into();
-        after.files.insert(edited.file.clone(), edited.after.as_str().into());
+        for FileChange { file, after: content, .. } in &files {
+            match content {
+                Some(content) => after.files.insert(file.clone(), content.as_str().into()),
+                None => after.files.remove(file),
+            };
+        }
         let proposal = Proposal::of(&tree, &after);
         let objections = proposal.objections(&self.service);
         if !objections.is_empty() {
@@ -145,15 +151,10 @@ impl Act {
         });
         let reason = self.message.iter().cloned();
         let paragraphs: Vec<String> =
-            [edited.subject.clone()].into_iter().chain(reason).chain(transition).collect();
+            [subject].into_iter().chain(reason).chain(transition).collect();
         Ok(Prepared {
             before: service(&tree, &self.service),
-            edit: FileEdit {
-                file: edited.file.clone(),
-                content: edited.after.clone(),
-                message: paragraphs.join("\n\n"),
-            },
-            edited,
+            edit: FileEdit { files, message: paragraphs.join("\n\n") },
             proposal,
         })
     }
@@ -174,16 +175,24 @@ impl Act {
 struct Prepared {
     /// The service before: an edit is made anew only where this is the same.
     before: Option<Service>,
-    edited: Edited,
     edit: FileEdit,
     proposal: Proposal,
 }
 
 impl Prepared {
+    /// Whether the other one begins with the same values, or where there are none with the same files.
+    fn begins_like(&self, other: &Self) -> bool {
+        self.before == other.before
+            && (self.before.is_some() || self.edit.files == other.edit.files)
+    }
+
     fn show(&self) -> anyhow::Result<()> {
-        let Edited { file, before, after, .. } = &self.edited;
-        for line in diff::unified(file, ("a", before), ("b", after)) {
-            print_line(&line);
+        for FileChange { file, before, after } in &self.edit.files {
+            let (before, after) =
+                (before.as_deref().unwrap_or_default(), after.as_deref().unwrap_or_default());
+            for line in diff::unified(file, ("a", before), ("b", after)) {
+                print_line(&line);
+            }
         }
         anstream::print!("{}", text(&self.proposal, false));
         Ok(())
@@ -207,6 +216,18 @@ fn undo(checkout: &Checkout, tree: &Tree, base: &str, name: &str) -> anyhow::Res
     let before = tree.files.get(&file).map(|file| file.content().to_vec()).unwrap_or_default();
     let subject = format!("{name}: undo \"{}\" ({})", change.subject, change.short());
     Ok(Edited { file, before: String::from_utf8_lossy(&before).into_owned(), after, subject })
+}
+
+/// The folder platform/ before its last change, which then is undone.
+fn undo_platform(checkout: &Checkout, base: &str) -> anyhow::Result<(String, Vec<FileChange>)> {
+    let (change, files) = checkout.previous_of(base, PLATFORM)?;
+    Ok((format!("{PLATFORM}: undo \"{}\" ({})", change.subject, change.short()), files))
+}
+
+/// The subject of the commit, and the file.
+fn of_one_file(edited: Edited) -> (String, Vec<FileChange>) {
+    let Edited { file, before, after, subject } = edited;
+    (subject, vec![FileChange { file, before: Some(before), after: Some(after) }])
 }
 
 fn tell(made: &NewCommit) {

@@ -6,11 +6,13 @@ use super::act::{Act, Request};
 
 /// Bring a service's file back to what it was before its last change, by a commit
 ///
-/// Said twice it brings the change back.
+/// For `platform` it is every file of the folder platform/ that its last change changed. Said twice it brings
+/// the change back.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  coalmine undo echo --wait   whatever the last commit changed of echo, as it was before")]
+  coalmine undo echo --wait   whatever the last commit changed of echo, as it was before
+  coalmine undo platform      the same for the folder platform/")]
 pub(super) struct Undo {
     #[command(flatten)]
     act: Act,
