@@ -18,6 +18,9 @@ pub(super) const MAX_EXTENT: Extent = Extent { nodes: 100_000, text: MAX_FILE };
 /// No key is longer than this, in bytes; no key of Kubernetes or Gloo comes near. A mapping repeats
 /// the key it stands under with each of its own keys, in messages.
 const MAX_KEY: usize = 500;
+/// How the pointers of Git LFS begin: its specification, also under the name it had first.
+const LFS_POINTERS: [&str; 2] =
+    ["version https://git-lfs.github.com/spec/", "version https://hawser.github.com/spec/"];
 /// Nothing is nested more deeply than this, aliases replaced.
 const MAX_DEPTH: usize = 64;
 
@@ -29,6 +32,7 @@ pub(super) fn documents(
     bytes: &[u8],
 ) -> Result<(Vec<Arc<Node>>, Vec<Problem>), Problem> {
     let text = readable(file, bytes)?;
+    left_by_git(file, text)?;
     let limits = options! {
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
@@ -36,7 +40,10 @@ pub(super) fn documents(
     };
     let mut builder = Builder::new(file);
     for event in Parser::new_from_str_with_options(text, limits) {
-        let (event, span) = event.map_err(|error| unreadable(file, &error))?;
+        let (event, span) = event.map_err(|error| match middle_of_conflict(file, text) {
+            Some(problem) => problem,
+            None => unreadable(file, &error),
+        })?;
         builder.take(event, &span)?;
     }
     Ok((builder.documents, builder.problems))
@@ -55,6 +62,48 @@ fn readable<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, Problem> {
         let at = Location { file: file.clone(), line, column, length: 1 };
         Problem::new(&at, "", "the file is not UTF-8 text").help("save it as UTF-8")
     })
+}
+
+/// What git itself writes into a file in place of its content: the two sides of a merge that is not
+/// finished, or the name of a content that git LFS keeps elsewhere.
+fn left_by_git(file: &Arc<str>, text: &str) -> Result<(), Problem> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if LFS_POINTERS.iter().any(|start| text.starts_with(start)) {
+        let message = "is a pointer of Git LFS, whose content is never fetched";
+        return Err(Problem::new(&Location::start_of(file), "", message).help(
+            "take the file out of LFS: exclude it in .gitattributes, then `git add --renormalize .` and \
+             commit",
+        ));
+    }
+    let found = text.lines().enumerate().find(|(_, line)| is_marker(line, &['<', '>', '|']));
+    found.map_or(Ok(()), |(index, line)| Err(conflict(file, index, line)))
+}
+
+/// The line between the two sides of a merge: it could be a part of YAML, so it counts only where the
+/// file is none.
+fn middle_of_conflict(file: &Arc<str>, text: &str) -> Option<Problem> {
+    let mut lines = text.lines().enumerate();
+    let (index, line) = lines.find(|(_, line)| is_marker(line, &['=']))?;
+    Some(conflict(file, index, line))
+}
+
+/// Whether git marks a conflict by this line: at least seven of one sign from the first column on, and
+/// after a space, if anything, the name of a side (gitattributes(5), `conflict-marker-size`). No line of
+/// YAML's own starts so.
+fn is_marker(line: &str, signs: &[char]) -> bool {
+    signs.iter().any(|sign| {
+        let rest = line.trim_start_matches(*sign);
+        line.len() - rest.len() >= 7 && (rest.is_empty() || rest.starts_with(' '))
+    })
+}
+
+fn conflict(file: &Arc<str>, index: usize, line: &str) -> Problem {
+    let length = line.chars().count().max(1);
+    let at = Location { file: file.clone(), line: index + 1, column: 1, length };
+    Problem::new(&at, "", "an unresolved merge conflict begins here").help(
+        "keep what is right of the two sides, remove the lines that begin with <<<<<<<, ======= and >>>>>>>, \
+         and commit",
+    )
 }
 
 fn unreadable(file: &Arc<str>, error: &ScanError) -> Problem {

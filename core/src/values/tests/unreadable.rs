@@ -1,6 +1,6 @@
 //! Files that are no values at all: each is one clear message, and costs bounded time and memory.
 
-use super::{outcome, says, service};
+use super::{listed, outcome, repository, says, service};
 
 #[test]
 fn what_is_not_yaml_says_where_it_ends_to_be() {
@@ -190,4 +190,54 @@ fn what_is_compared_or_compiled_for_long_is_bounded() {
     let vast = "(((a{1000}){1000}){1000}){1000}";
     let paths = vec![format!("{{regex: '{vast}'}}"); 400].join(", ");
     assert!(outcome(format!("{start}  apiGroup: a\n  paths: [{paths}]\n")).is_err());
+}
+
+const CONFLICT: &str = "an unresolved merge conflict begins here; keep what is right of the two sides, remove \
+     the lines that begin with <<<<<<<, ======= and >>>>>>>, and commit";
+
+#[test]
+fn a_merge_that_is_not_finished_is_called_that() {
+    for (values, line) in [
+        ("deployment:\n<<<<<<< HEAD\n  v1: {}\n=======\n  v2: {}\n>>>>>>> other\nroutes: {}\n", 2),
+        ("a: 1\r\n<<<<<<< HEAD\r\nb: 1\r\n=======\r\nb: 2\r\n>>>>>>> a\r\n", 2),
+        ("\u{feff}<<<<<<< HEAD\na: 1\n=======\n>>>>>>> a\n", 1),
+        ("a: 1\n>>>>>>> 0123456 (say two)\n", 2),
+        ("a: 1\n||||||| 0123456\n", 2),
+        ("a: 1\n<<<<<<<<<<< nested\n", 2),
+        ("deployment: {}\n=======\nroutes: {}\n", 2),
+    ] {
+        says(values, &[&format!("services/echo.yaml:{line}:1: {CONFLICT}")]);
+    }
+}
+
+#[test]
+fn what_only_resembles_a_conflict_is_what_it_is() {
+    let values = "deployment:\n  v1:\n    args:\n      - |\n        <<<<<<< HEAD\n        =======\n\
+                  routes:\n  apiGroup: example\n  primary: {version: v1}\n# <<<<<<< HEAD\n";
+    assert_eq!(service(values).name.as_str(), "echo");
+    assert!(outcome("<<<<<< six\n").expect_err("text")[0].message.contains("expected a mapping"));
+    let underlined = outcome("Title\n=======\n").expect_err("text");
+    assert!(underlined[0].message.contains("expected a mapping"), "{underlined:?}");
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_called_that() {
+    says(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n",
+        &[
+            "services/echo.yaml:1:1: is a pointer of Git LFS, whose content is never fetched; take the file out of LFS: exclude it in .gitattributes, then `git add --renormalize .` and commit",
+        ],
+    );
+}
+
+#[test]
+fn what_git_left_in_other_files_is_reported_there() {
+    let values = "deployment: {v1: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";
+    let conflict = "a: 1\n<<<<<<< HEAD\n";
+    let files = [("services/echo.yaml", values), ("platform/a.yaml", conflict)];
+    let repository = repository(&files);
+    assert!(repository.problems.is_empty() && repository.services["echo"].is_ok());
+    assert_eq!(listed(&repository.platform.problems), [format!("platform/a.yaml:2:1: {CONFLICT}")]);
+    let repository = super::repository(&[files[0], ("coalmine.yaml", conflict)]);
+    assert_eq!(listed(&repository.problems), [format!("coalmine.yaml:2:1: {CONFLICT}")]);
 }
