@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use coalmine::source::{Change, Credentials, Policy, Revision, Source, SourceConfig, SourceError};
 use coalmine_core::reason::Hinted;
-use coalmine_core::tree::Tree;
+use coalmine_core::tree::{Flaw, Tree};
 use git2::{ObjectType, Oid, Repository, Signature};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_coalmine");
@@ -241,6 +241,33 @@ async fn an_empty_repository_is_told_from_one_without_the_branch() {
 
     let id = fixture.commit("main", "one", None);
     assert_eq!(source.fetch().await.unwrap().id, id, "and once it is there it is fetched");
+}
+
+#[tokio::test]
+async fn links_submodules_and_large_files_beside_the_services_refuse_no_revision() {
+    let fixture = Fixture::new();
+    fixture.commit("main", "one", None);
+    let head = fixture.origin.find_reference("refs/heads/main").unwrap();
+    let head = head.peel_to_commit().unwrap();
+    let blob = |content: &[u8]| fixture.origin.blob(content).unwrap();
+    let old = head.tree().unwrap();
+    let services = old.get_name("services").unwrap().id();
+    let mut inner = fixture.origin.treebuilder(fixture.origin.find_tree(services).ok().as_ref());
+    let inner = inner.as_mut().unwrap();
+    inner.insert("golf.yaml", blob(b"echo.yaml"), 0o120_000).unwrap();
+    let mut root = fixture.origin.treebuilder(Some(&old)).unwrap();
+    root.insert("services", inner.write().unwrap(), 0o040_000).unwrap();
+    root.insert("current", blob(b"services"), 0o120_000).unwrap();
+    root.insert("vendor", Oid::from_str(&"1".repeat(40)).unwrap(), 0o160_000).unwrap();
+    root.insert("film.mp4", blob(&vec![b'x'; 2 << 20]), 0o100_644).unwrap();
+    let tree = fixture.origin.find_tree(root.write().unwrap()).unwrap();
+    let author = head.author();
+    let main = Some("refs/heads/main");
+    fixture.origin.commit(main, &author, &author, "more", &tree, &[&head]).unwrap();
+    let source = fixture.source();
+    let tree = source.tree(&source.fetch().await.unwrap()).unwrap();
+    let read: Vec<_> = tree.files.iter().map(|(path, file)| (path.as_str(), file.flaw())).collect();
+    assert_eq!(read, [("services/echo.yaml", None), ("services/golf.yaml", Some(Flaw::Symlink))]);
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::reason::Hinted;
+
 /// The files of one revision below the configured path.
 ///
 /// Paths are relative to that path and use `/`, for example `services/team-a/foxtrot.yaml`.
@@ -17,11 +19,54 @@ pub struct Tree {
 }
 
 /// One file: its content, which clones share, and what tells it from other content without a
-/// comparison of the bytes.
+/// comparison of the bytes. Something without content that can be read has a [`Flaw`] instead.
 #[derive(Clone)]
 pub struct File {
     identity: Identity,
     content: Arc<[u8]>,
+    flaw: Option<Flaw>,
+}
+
+/// Why there is no content of something that stands where a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// A symbolic link could point anywhere.
+    #[error("is a symbolic link, which is never followed")]
+    Symlink,
+    /// A submodule's content is another repository's.
+    #[error("is a submodule, which is never fetched")]
+    Submodule,
+    /// A pipe, a socket or a device.
+    #[error("is neither a file nor a folder")]
+    Special,
+    /// A name that is not UTF-8.
+    #[error("has a name that is not UTF-8")]
+    Name,
+    /// One file is too large.
+    #[error("has {size} bytes, more than the {limit} that one file may have")]
+    TooLarge {
+        /// The file's size in bytes.
+        size: u64,
+        /// The most one file may have.
+        limit: u64,
+    },
+    /// A file of a folder whose name is misspelt: that it is there is all that matters.
+    #[error("is in a folder that is not read")]
+    Misplaced,
+}
+
+impl Hinted for Flaw {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Symlink => "put the file itself there",
+            Self::Submodule => "put its files there",
+            Self::Special => "remove it",
+            Self::Name => "rename it",
+            Self::TooLarge { .. } => "values are short: is this the right file?",
+            Self::Misplaced => "rename the folder",
+        };
+        Some(hint.to_owned())
+    }
 }
 
 /// What identifies a file's content: two files of one source with the same identity have the same
@@ -29,10 +74,30 @@ pub struct File {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity([u8; 20]);
 
+impl Identity {
+    /// The start of a digest, which has at least 20 bytes.
+    fn of(digest: &[u8]) -> Self {
+        let mut identity = [0; 20];
+        identity.copy_from_slice(&digest[..20]);
+        Self(identity)
+    }
+}
+
 impl File {
     /// A file of a commit, by its blob's id.
     pub fn of_blob(id: [u8; 20], content: &[u8]) -> Self {
-        Self { identity: Identity(id), content: content.into() }
+        Self { identity: Identity(id), content: content.into(), flaw: None }
+    }
+
+    /// Something that has no content to read. `id` tells it from others with the same flaw.
+    pub fn flawed(flaw: Flaw, id: &[u8]) -> Self {
+        let digest = Sha256::new().chain_update(format!("{flaw:?} ")).chain_update(id).finalize();
+        Self { identity: Identity::of(&digest), content: Arc::default(), flaw: Some(flaw) }
+    }
+
+    /// Why there is no content, if so; it is empty then.
+    pub fn flaw(&self) -> Option<Flaw> {
+        self.flaw
     }
 
     /// What tells this content from any other.
@@ -61,16 +126,17 @@ impl Eq for File {}
 
 impl std::fmt::Debug for File {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "File({:?})", String::from_utf8_lossy(&self.content))
+        match self.flaw {
+            Some(flaw) => write!(f, "File({flaw:?})"),
+            None => write!(f, "File({:?})", String::from_utf8_lossy(&self.content)),
+        }
     }
 }
 
 impl From<Vec<u8>> for File {
     fn from(content: Vec<u8>) -> Self {
-        let digest = Sha256::digest(&content);
-        let mut identity = [0; 20];
-        identity.copy_from_slice(&digest[..20]);
-        Self { identity: Identity(identity), content: content.into() }
+        let identity = Identity::of(&Sha256::digest(&content));
+        Self { identity, content: content.into(), flaw: None }
     }
 }
 

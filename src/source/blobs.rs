@@ -5,19 +5,23 @@ use std::path::Path;
 use git2::{ErrorCode, ObjectType, Repository};
 
 use super::error::{Refusal, SourceError};
-use super::limits::{Collected, LIMITS, Limits, refused};
+use super::limits::{Collected, Kind, LIMITS, Limits, Next, refused};
 use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::short;
 use coalmine_core::tree::{File, Tree};
+use coalmine_core::values::Place;
 
-/// File modes of git's trees that are not plain files or folders.
-const SYMLINK: i32 = 0o120_000;
+/// The mode of a symbolic link in git's trees.
+pub(super) const SYMLINK: i32 = 0o120_000;
+/// How many links one after the other are looked through.
+const MOST_LINKS: usize = 8;
 
-/// The files of a commit below `path`, of any repository on disk; an empty path is its root.
+/// The files of a commit below `path` that a [`Reader`](coalmine_core::values::Reader) reads, of any
+/// repository on disk; an empty path is its root.
 ///
 /// # Errors
-/// [`SourceError::Damaged`] when an object cannot be read, and [`SourceError::Refused`] for what no
-/// tree may have.
+/// [`SourceError::Damaged`] when an object cannot be read, and [`SourceError::Refused`] for too much and
+/// for what git does not make.
 pub fn read_commit(repository: &Path, revision: &str, path: &str) -> Result<Tree, SourceError> {
     read(repository, revision, path, &Tree::default())
 }
@@ -68,45 +72,84 @@ fn collect(
 ) -> Result<Tree, ReadError> {
     let objects = repository.odb()?;
     let mut collected = Collected::new(revision.to_owned(), limits);
+    let root = repository.find_commit(git2::Oid::from_str(revision)?)?.tree()?;
     let mut folders = vec![(folder(repository, revision, path)?, String::new())];
     while let Some((folder, prefix)) = folders.pop() {
         for entry in &folder {
             let name = String::from_utf8_lossy(entry.name_bytes());
             let below = format!("{prefix}{name}");
             let shown = if path.is_empty() { below.clone() } else { format!("{path}/{below}") };
-            if std::str::from_utf8(entry.name_bytes()).is_err() {
-                return Err(refused(&shown, Refusal::Name).into());
-            }
-            collected.entry(&shown)?;
-            if name.contains('/') || ["", ".", ".."].contains(&&*name) {
+            let is_elsewhere = Place::of(&below) == Place::Elsewhere;
+            if !is_elsewhere && (name.contains('/') || ["", ".", ".."].contains(&&*name)) {
                 return Err(refused(&shown, Refusal::Forged).into());
             }
-            match (entry.kind(), entry.filemode()) {
-                (_, SYMLINK) => return Err(refused(&shown, Refusal::Symlink).into()),
-                (Some(ObjectType::Tree), _) => {
-                    folders.push((repository.find_tree(entry.id())?, format!("{below}/")));
-                }
-                (Some(ObjectType::Blob), _) => {
-                    let id = entry.id();
-                    let known =
-                        previous.files.get(&below).filter(|file| file.is_blob(id.as_bytes()));
-                    let size = match known {
+            let id = entry.id();
+            let known = previous.files.get(&below).filter(|file| file.is_blob(id.as_bytes()));
+            let kind = match (entry.kind(), entry.filemode()) {
+                _ if is_elsewhere => continue,
+                (_, SYMLINK) => Kind::Link { to_file: ends_at_file(repository, &root, &shown) },
+                (Some(ObjectType::Tree), _) => Kind::Folder,
+                (Some(ObjectType::Blob), _) => Kind::File {
+                    size: match known {
                         Some(file) => file.content().len(),
                         None => objects.read_header(id)?.0,
-                    };
-                    collected.size(&shown, size as u64)?;
+                    } as u64,
+                },
+                // The only other thing git puts into a tree is the commit of a submodule.
+                _ => Kind::Submodule,
+            };
+            let is_text = std::str::from_utf8(entry.name_bytes()).is_ok();
+            match collected.next(&below, &shown, kind, is_text)? {
+                Next::PassOver => {}
+                Next::Descend => folders.push((repository.find_tree(id)?, format!("{below}/"))),
+                Next::Keep(flaw) => collected.keep(below, File::flawed(flaw, id.as_bytes()))?,
+                Next::Read => {
                     let file = match known {
                         Some(file) => file.clone(),
                         None => File::of_blob(blob_id(id), repository.find_blob(id)?.content()),
                     };
                     collected.keep(below, file)?;
                 }
-                // The only other thing git puts into a tree is the commit of a submodule.
-                _ => return Err(refused(&shown, Refusal::Submodule).into()),
             }
         }
     }
     Ok(collected.finish())
+}
+
+/// Whether a link, by its path from the root of the repository, ends at a file of the same commit.
+fn ends_at_file(repository: &Repository, root: &git2::Tree<'_>, link: &str) -> bool {
+    let mut path = link.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(entry) = root.get_path(Path::new(&path)) else { return false };
+        if entry.kind() != Some(ObjectType::Blob) {
+            return false;
+        }
+        if entry.filemode() != SYMLINK {
+            return true;
+        }
+        let Ok(target) = repository.find_blob(entry.id()) else { return false };
+        let target = std::str::from_utf8(target.content()).unwrap_or("/");
+        let Some(next) = resolved(&path, target) else { return false };
+        path = next;
+    }
+    false
+}
+
+/// The path that a link's target means, if it is inside the repository.
+fn resolved(link: &str, target: &str) -> Option<String> {
+    if target.is_empty() || target.starts_with('/') {
+        return None;
+    }
+    let mut names: Vec<&str> = link.split('/').collect();
+    names.pop();
+    for name in target.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()?),
+            name => names.push(name),
+        }
+    }
+    Some(names.join("/"))
 }
 
 /// The tree object of the configured folder.
@@ -170,6 +213,7 @@ mod tests {
 
     use super::*;
     use coalmine_core::reason::Hinted;
+    use coalmine_core::tree::Flaw;
 
     /// A bare repository whose single commit has these entries at its root.
     struct Fixture {
@@ -203,6 +247,19 @@ mod tests {
             commit.to_string()
         }
 
+        /// A commit of a folder `services` with these entries.
+        fn services(&self, entries: &[(&[u8], Oid, FileMode)]) -> String {
+            self.commit(&[(b"services", self.tree(entries), FileMode::Tree)])
+        }
+
+        /// What of a commit has no content, and why.
+        fn flaws(&self, revision: &str, limits: Limits) -> Vec<(String, Flaw)> {
+            let tree = self.read(revision, "", limits).unwrap();
+            let flaws =
+                tree.files.into_iter().filter_map(|(path, file)| Some((path, file.flaw()?)));
+            flaws.collect()
+        }
+
         fn read(&self, revision: &str, path: &str, limits: Limits) -> Result<Tree, String> {
             self.read_after(&Tree::default(), revision, path, limits)
         }
@@ -223,12 +280,16 @@ mod tests {
     }
 
     #[test]
-    fn files_below_the_path_are_read_relative_to_it() {
+    fn files_below_the_path_are_read_relative_to_it_and_others_are_not() {
         let fixture = Fixture::new();
         let echo = fixture.blob("weight: 50");
-        let services = fixture.tree(&[(b"echo.yaml", echo, FileMode::Blob)]);
+        let services = fixture.tree(&[
+            (b"echo.yaml", echo, FileMode::Blob),
+            (b"README.md", fixture.blob("hello"), FileMode::Blob),
+        ]);
         let rollouts = fixture.tree(&[
             (b"services", services, FileMode::Tree),
+            (b"coalmine.yaml", fixture.blob("{}"), FileMode::BlobExecutable),
             (b"run.sh", fixture.blob("#!"), FileMode::BlobExecutable),
         ]);
         let revision = fixture.commit(&[
@@ -238,23 +299,25 @@ mod tests {
         let tree = fixture.read(&revision, "rollouts", LIMITS).unwrap();
         assert_eq!(tree.revision, revision);
         let paths: Vec<_> = tree.files.keys().collect();
-        assert_eq!(paths, ["run.sh", "services/echo.yaml"]);
+        assert_eq!(paths, ["coalmine.yaml", "services/echo.yaml"]);
         assert_eq!(tree.files["services/echo.yaml"].content(), b"weight: 50");
-        let all = fixture.read(&revision, "", LIMITS).unwrap();
-        let paths: Vec<_> = all.files.keys().collect();
-        assert_eq!(paths, ["README.md", "rollouts/run.sh", "rollouts/services/echo.yaml"]);
+        assert!(fixture.read(&revision, "", LIMITS).unwrap().files.is_empty());
     }
 
     #[test]
     fn a_file_that_did_not_change_is_shared_and_its_blob_not_read() {
         let fixture = Fixture::new();
         let (same, old) = (fixture.blob("same"), fixture.blob("old"));
-        let first =
-            fixture.commit(&[(b"changes", old, FileMode::Blob), (b"stays", same, FileMode::Blob)]);
+        let first = fixture.services(&[
+            (b"changes.yaml", old, FileMode::Blob),
+            (b"stays.yaml", same, FileMode::Blob),
+        ]);
         let previous = fixture.read(&first, "", LIMITS).unwrap();
         let new = fixture.blob("new");
-        let second =
-            fixture.commit(&[(b"changes", new, FileMode::Blob), (b"stays", same, FileMode::Blob)]);
+        let second = fixture.services(&[
+            (b"changes.yaml", new, FileMode::Blob),
+            (b"stays.yaml", same, FileMode::Blob),
+        ]);
         let hex = same.to_string();
         let folder = fixture.repository.path().join("objects").join(&hex[..2]);
         std::fs::remove_file(folder.join(&hex[2..])).unwrap();
@@ -264,8 +327,8 @@ mod tests {
             ..fixture
         };
         let tree = fixture.read_after(&previous, &second, "", LIMITS).unwrap();
-        assert_eq!(tree.files["stays"].content(), b"same");
-        assert_eq!(tree.files["changes"].content(), b"new");
+        assert_eq!(tree.files["services/stays.yaml"].content(), b"same");
+        assert_eq!(tree.files["services/changes.yaml"].content(), b"new");
         let exactly = Limits { total: 7, ..LIMITS };
         assert!(fixture.read_after(&previous, &second, "", exactly).is_ok());
         let less = Limits { total: 6, ..LIMITS };
@@ -299,59 +362,132 @@ mod tests {
     }
 
     #[test]
-    fn a_symbolic_link_is_refused_by_its_full_path() {
+    fn a_symbolic_link_in_place_of_a_file_is_a_flaw_of_that_file() {
         let fixture = Fixture::new();
-        let services = fixture.tree(&[(b"link.yaml", fixture.blob("/etc/passwd"), FileMode::Link)]);
-        let revision = fixture.commit(&[(b"services", services, FileMode::Tree)]);
-        let expected = "`services/link.yaml` is a symbolic link, which is never followed; \
-                        put the file itself there";
-        assert_eq!(fixture.read(&revision, "", LIMITS).unwrap_err(), expected);
-        assert_eq!(fixture.read(&revision, "services", LIMITS).unwrap_err(), expected);
-    }
-
-    #[test]
-    fn a_submodule_is_refused() {
-        let fixture = Fixture::new();
-        let revision = fixture.commit(&[]);
-        let commit = Oid::from_str(&revision).unwrap();
-        let revision = fixture.commit(&[(b"vendor", commit, FileMode::Commit)]);
+        let link = fixture.blob("../README.md");
+        let revision = fixture.services(&[
+            (b"echo.yaml", link, FileMode::Link),
+            (b"foxtrot.yaml", fixture.blob("a: 1"), FileMode::Blob),
+        ]);
         assert_eq!(
-            fixture.read(&revision, "", LIMITS).unwrap_err(),
-            "`vendor` is a submodule, which is never fetched; put its files there"
+            fixture.flaws(&revision, LIMITS),
+            [("services/echo.yaml".to_owned(), Flaw::Symlink)]
         );
+        let tree = fixture.read(&revision, "", LIMITS).unwrap();
+        assert_eq!(tree.files["services/foxtrot.yaml"].content(), b"a: 1");
     }
 
     #[test]
-    fn a_name_that_is_not_utf8_is_refused() {
+    fn links_submodules_and_large_files_that_are_not_read_are_passed_over() {
         let fixture = Fixture::new();
-        let revision = fixture.commit(&[(b"a\xff", fixture.blob(""), FileMode::Blob)]);
-        assert_eq!(
-            fixture.read(&revision, "", LIMITS).unwrap_err(),
-            "`a\u{fffd}` has a name that is not UTF-8; rename it"
-        );
-    }
-
-    #[test]
-    fn each_limit_refuses_the_first_path_beyond_it() {
-        let fixture = Fixture::new();
+        let commit = Oid::from_str(&fixture.commit(&[])).unwrap();
+        let (empty, large) = (fixture.blob(""), fixture.blob("123456789"));
+        let docs = fixture.tree(&[(b"link", fixture.blob("/etc"), FileMode::Link)]);
+        let services = fixture.tree(&[
+            (b"echo.yaml", fixture.blob("a: 1"), FileMode::Blob),
+            (b"README.md", fixture.blob("../README.md"), FileMode::Link),
+            (b"LICENSE", fixture.blob("./README.md"), FileMode::Link),
+            (b".#echo.yaml", fixture.blob("ada@host.4711"), FileMode::Link),
+            (b"picture.png", large, FileMode::Blob),
+        ]);
         let revision = fixture.commit(&[
-            (b"1", fixture.blob("123"), FileMode::Blob),
-            (b"2", fixture.blob("1234"), FileMode::Blob),
+            (b"services", services, FileMode::Tree),
+            (b"README.md", large, FileMode::Blob),
+            (b"docs", docs, FileMode::Tree),
+            (b"link", fixture.blob("services"), FileMode::Link),
+            (b"vendor", commit, FileMode::Commit),
+            (b"a\xff", empty, FileMode::Blob),
+        ]);
+        let limits = Limits { file: 4, entries: 2, total: 4 };
+        let tree = fixture.read(&revision, "", limits).unwrap();
+        let paths: Vec<_> = tree.files.keys().collect();
+        assert_eq!(paths, ["services/echo.yaml"]);
+    }
+
+    #[test]
+    fn what_may_hide_files_is_kept_as_a_flaw() {
+        let fixture = Fixture::new();
+        let commit = Oid::from_str(&fixture.commit(&[])).unwrap();
+        let revision = fixture.services(&[
+            (b"elsewhere", fixture.blob("../../outside"), FileMode::Link),
+            (b"here", fixture.blob("."), FileMode::Link),
+            (b"loop", fixture.blob("loop"), FileMode::Link),
+            (b"root", fixture.blob("/srv"), FileMode::Link),
+            (b"team", commit, FileMode::Commit),
+        ]);
+        let flaws = fixture.flaws(&revision, LIMITS);
+        let named = |name: &str, flaw| (format!("services/{name}"), flaw);
+        let mut expected: Vec<_> =
+            ["elsewhere", "here", "loop", "root"].map(|name| named(name, Flaw::Symlink)).into();
+        expected.push(named("team", Flaw::Submodule));
+        assert_eq!(flaws, expected);
+        let link = fixture.blob("elsewhere");
+        for top in [&b"services"[..], b"coalmine.yaml", b"Services", b"Coalmine.yml"] {
+            let revision = fixture.commit(&[(top, link, FileMode::Link)]);
+            let path = String::from_utf8(top.to_vec()).unwrap();
+            assert_eq!(fixture.flaws(&revision, LIMITS), [(path, Flaw::Symlink)]);
+        }
+    }
+
+    #[test]
+    fn of_a_folder_with_a_misspelt_name_one_file_is_noted() {
+        let fixture = Fixture::new();
+        let empty = fixture.blob("");
+        let inner = fixture.tree(&[
+            (b"a.go", empty, FileMode::Blob),
+            (b"a.yaml", empty, FileMode::Blob),
+            (b"b.yaml", empty, FileMode::Blob),
+        ]);
+        let revision = fixture.commit(&[(b"Services", inner, FileMode::Tree)]);
+        let expected = [("Services/a.yaml".to_owned(), Flaw::Misplaced)];
+        assert_eq!(fixture.flaws(&revision, LIMITS), expected);
+        let code = fixture.tree(&[(b"a.go", empty, FileMode::Blob)]);
+        let revision = fixture.commit(&[(b"service", code, FileMode::Tree)]);
+        let limits = Limits { entries: 1, ..LIMITS };
+        assert_eq!(fixture.flaws(&revision, limits), []);
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf8_is_a_flaw() {
+        let fixture = Fixture::new();
+        let empty = fixture.blob("");
+        let revision = fixture.services(&[
+            (b"a\xfe.yaml", empty, FileMode::Blob),
+            (b"a\xff.yaml", empty, FileMode::Blob),
+            (b"b\xff", empty, FileMode::Blob),
+            (b"c\xff", fixture.tree(&[]), FileMode::Tree),
+        ]);
+        assert_eq!(
+            fixture.flaws(&revision, LIMITS),
+            [
+                ("services/a\u{fffd}.yaml".to_owned(), Flaw::Name),
+                ("services/c\u{fffd}".to_owned(), Flaw::Name)
+            ]
+        );
+    }
+
+    #[test]
+    fn each_limit_holds_for_the_first_path_beyond_it() {
+        let fixture = Fixture::new();
+        let revision = fixture.services(&[
+            (b"1.yaml", fixture.blob("123"), FileMode::Blob),
+            (b"2.yaml", fixture.blob("1234"), FileMode::Blob),
         ]);
         let read = |limits| fixture.read(&revision, "", limits);
-        let exactly = Limits { file: 4, entries: 2, total: 7 };
+        let exactly = Limits { file: 4, entries: 3, total: 7 };
         assert!(read(exactly).is_ok());
+        assert_eq!(fixture.flaws(&revision, exactly), []);
         assert_eq!(
-            read(Limits { file: 3, ..exactly }).unwrap_err(),
-            "`2` has 4 bytes, more than the 3 that one file may have; move it out of the path"
+            fixture.flaws(&revision, Limits { file: 3, ..exactly }),
+            [("services/2.yaml".to_owned(), Flaw::TooLarge { size: 4, limit: 3 })]
         );
         assert_eq!(
-            read(Limits { entries: 1, ..exactly }).unwrap_err(),
-            "`2` is one too many: at most 1 files and folders are read; narrow --path"
+            read(Limits { entries: 2, ..exactly }).unwrap_err(),
+            "`services/2.yaml` is one too many: at most 2 files and folders are read; narrow --path"
         );
         assert_eq!(
             read(Limits { total: 6, ..exactly }).unwrap_err(),
-            "`2` brings the files to more than 6 bytes in total; narrow --path"
+            "`services/2.yaml` brings the files to more than 6 bytes in total; narrow --path"
         );
     }
 
@@ -365,9 +501,13 @@ mod tests {
                 names.iter().map(|name| (name.as_slice(), tree, FileMode::Tree)).collect();
             tree = fixture.tree(&entries);
         }
-        let revision = fixture.commit(&[(b"bomb", tree, FileMode::Tree)]);
+        let revision = fixture.commit(&[(b"services", tree, FileMode::Tree)]);
         let error = fixture.read(&revision, "", LIMITS).unwrap_err();
         assert!(error.contains("is one too many: at most 10000 files and folders"), "{error}");
+        for name in [&b"bomb"[..], b"Services"] {
+            let revision = fixture.commit(&[(name, tree, FileMode::Tree)]);
+            assert!(fixture.read(&revision, "", LIMITS).unwrap().files.is_empty(), "{name:?}");
+        }
     }
 
     #[test]

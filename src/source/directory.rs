@@ -1,18 +1,21 @@
 //! Reads a tree from a folder: what `validate`, `render` and `diff` work on.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::error::{Refusal, SourceError};
-use super::limits::{Collected, LIMITS, Limits, refused};
-use coalmine_core::tree::Tree;
+use super::error::SourceError;
+use super::limits::{Collected, Kind, LIMITS, Limits, Next};
+use coalmine_core::tree::{File, Flaw, Tree};
+use coalmine_core::values::Place;
 
-/// The files below a folder, by the rules that also hold for a commit. `.git` is left out.
+/// The files below a folder that a [`Reader`](coalmine_core::values::Reader) reads, by the rules that
+/// also hold for a commit.
 ///
 /// # Errors
 /// [`SourceError::Disk`] when the folder or something in it cannot be read, and
-/// [`SourceError::Refused`] for symbolic links and for what is too large or too much.
+/// [`SourceError::Refused`] for what is too much.
 pub fn read_directory(root: &Path) -> Result<Tree, SourceError> {
     read(root, LIMITS)
 }
@@ -23,49 +26,64 @@ fn read(root: &Path, limits: Limits) -> Result<Tree, SourceError> {
     while let Some((folder, prefix)) = folders.pop() {
         for (name, path) in entries(&folder)? {
             let shown = path.display().to_string();
-            let name = name.ok_or_else(|| refused(&shown, Refusal::Name))?;
-            let kind =
-                fs::symlink_metadata(&path).map_err(|error| disk(&path, &error))?.file_type();
-            collected.entry(&shown)?;
-            if kind.is_symlink() {
-                return Err(refused(&shown, Refusal::Symlink));
-            } else if kind.is_dir() {
-                folders.push((path, format!("{prefix}{name}/")));
-            } else if kind.is_file() {
-                let content = content(&path, limits.file)?;
-                collected.size(&shown, content.len() as u64)?;
-                collected.keep(format!("{prefix}{name}"), content.into())?;
-            } else {
-                return Err(refused(&shown, Refusal::Special));
+            let is_text = name.to_str().is_some();
+            let below = format!("{prefix}{}", name.to_string_lossy());
+            if Place::of(&below) == Place::Elsewhere {
+                continue;
+            }
+            let kind = kind(&path)?;
+            match collected.next(&below, &shown, kind, is_text)? {
+                Next::PassOver => {}
+                Next::Descend => folders.push((path, format!("{below}/"))),
+                Next::Keep(flaw) => {
+                    collected.keep(below, File::flawed(flaw, shown.as_bytes()))?;
+                }
+                Next::Read => collected.keep(below, content(&path, limits.file)?)?,
             }
         }
     }
     Ok(collected.finish())
 }
 
-/// Names (none where it is not UTF-8) and paths, sorted so that the first refusal is always the same.
-fn entries(folder: &Path) -> Result<Vec<(Option<String>, PathBuf)>, SourceError> {
+/// What stands at a path.
+fn kind(path: &Path) -> Result<Kind, SourceError> {
+    let metadata = fs::symlink_metadata(path).map_err(|error| disk(path, &error))?;
+    let kind = metadata.file_type();
+    Ok(if kind.is_symlink() {
+        // Where it ends is only looked at; what cannot be looked at is no file to be sure of.
+        Kind::Link { to_file: fs::metadata(path).is_ok_and(|target| target.is_file()) }
+    } else if kind.is_dir() {
+        Kind::Folder
+    } else if kind.is_file() {
+        Kind::File { size: metadata.len() }
+    } else {
+        Kind::Special
+    })
+}
+
+/// Names and paths, sorted so that the first refusal is always the same.
+fn entries(folder: &Path) -> Result<Vec<(OsString, PathBuf)>, SourceError> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| disk(folder, &error))? {
         let entry = entry.map_err(|error| disk(folder, &error))?;
         if entry.file_name() != ".git" {
-            entries.push((entry.file_name().into_string().ok(), entry.path()));
+            entries.push((entry.file_name(), entry.path()));
         }
     }
     entries.sort_by(|one, other| one.1.cmp(&other.1));
     Ok(entries)
 }
 
-/// The content, cut just above the limit: a file may grow while it is read.
-fn content(path: &Path, limit: u64) -> Result<Vec<u8>, SourceError> {
+/// The content, or how large it is: a file may grow while it is read.
+fn content(path: &Path, limit: u64) -> Result<File, SourceError> {
     let file = fs::File::open(path).map_err(|error| disk(path, &error))?;
-    let size = file.metadata().map_err(|error| disk(path, &error))?.len();
-    if size > limit {
-        return Err(refused(&path.display().to_string(), Refusal::TooLarge { size, limit }));
-    }
     let mut content = Vec::new();
     file.take(limit + 1).read_to_end(&mut content).map_err(|error| disk(path, &error))?;
-    Ok(content)
+    let size = content.len() as u64;
+    Ok(match size > limit {
+        true => File::flawed(Flaw::TooLarge { size, limit }, path.as_os_str().as_encoded_bytes()),
+        false => content.into(),
+    })
 }
 
 fn disk(path: &Path, error: &std::io::Error) -> SourceError {
@@ -97,6 +115,7 @@ mod tests {
         let folder = folder(&[
             ("coalmine.yaml", "a"),
             ("services/team-a/foxtrot.yaml", "b"),
+            ("docs/echo.yaml", "e"),
             (".git/config", "c"),
             ("services/.git/config", "d"),
         ]);
@@ -118,64 +137,72 @@ mod tests {
         assert_eq!(message, "ROOT: No such file or directory (os error 2)");
     }
 
+    /// What of a folder has no content, and why.
+    fn flaws(root: &Path, limits: Limits) -> Vec<(String, Flaw)> {
+        let files = read(root, limits).unwrap().files.into_iter();
+        files.filter_map(|(path, file)| Some((path, file.flaw()?))).collect()
+    }
+
     #[test]
-    fn a_symbolic_link_is_refused() {
-        let folder = folder(&[("services/echo.yaml", "a")]);
-        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("services/link")).unwrap();
+    fn what_is_no_file_is_a_flaw_where_a_file_is_read_and_passed_over_elsewhere() {
+        use std::os::unix::{fs::symlink, net::UnixListener};
+        let folder = folder(&[("services/echo.yaml", "a"), ("README.md", "b")]);
+        let path = |name: &str| folder.path().join(name);
+        for name in ["link", "services/link.yaml", "services/folder"] {
+            symlink("/etc", path(name)).unwrap();
+        }
+        symlink("../README.md", path("services/README.md")).unwrap();
+        symlink("ada@host.4711", path("services/.#echo.yaml")).unwrap();
+        let _sockets =
+            ["a", "services/a", "services/a.yaml"].map(|name| UnixListener::bind(path(name)));
         assert_eq!(
-            message(folder.path(), LIMITS),
-            "`ROOT/services/link` is a symbolic link, which is never followed; put the file itself there"
+            flaws(folder.path(), LIMITS),
+            [
+                ("services/a.yaml".to_owned(), Flaw::Special),
+                ("services/folder".to_owned(), Flaw::Symlink),
+                ("services/link.yaml".to_owned(), Flaw::Symlink)
+            ]
         );
     }
 
     #[test]
-    fn a_socket_is_refused() {
-        let folder = folder(&[]);
-        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
-        assert_eq!(
-            message(folder.path(), LIMITS),
-            "`ROOT/socket` is neither a file nor a folder; remove it"
-        );
-    }
-
-    #[test]
-    fn a_name_that_is_not_utf8_is_refused() {
+    fn a_name_that_is_not_utf8_is_a_flaw() {
         use std::os::unix::ffi::OsStrExt;
-        let folder = folder(&[]);
-        fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"a\xff")), "a").unwrap();
-        assert_eq!(
-            message(folder.path(), LIMITS),
-            "`ROOT/a\u{fffd}` has a name that is not UTF-8; rename it"
-        );
+        let folder = folder(&[("services/echo.yaml", "a")]);
+        for name in [&b"a\xff"[..], b"services/a\xff", b"services/a\xff.yaml"] {
+            fs::write(folder.path().join(std::ffi::OsStr::from_bytes(name)), "a").unwrap();
+        }
+        let expected = [("services/a\u{fffd}.yaml".to_owned(), Flaw::Name)];
+        assert_eq!(flaws(folder.path(), LIMITS), expected);
     }
 
     #[test]
-    fn a_file_above_the_limit_is_refused() {
-        let folder = folder(&[("small", "123"), ("zbig", "1234")]);
+    fn a_file_above_the_limit_is_a_flaw() {
+        let files = [("services/small.yaml", "123"), ("services/zbig.yaml", "1234")];
+        let folder = folder(&[files[0], files[1], ("big", "1234"), ("services/big", "1234")]);
         let limits = Limits { file: 3, ..LIMITS };
-        assert_eq!(
-            message(folder.path(), limits),
-            "`ROOT/zbig` has 4 bytes, more than the 3 that one file may have; move it out of the path"
-        );
+        let expected = [("services/zbig.yaml".to_owned(), Flaw::TooLarge { size: 4, limit: 3 })];
+        assert_eq!(flaws(folder.path(), limits), expected);
     }
 
     #[test]
     fn too_many_files_and_folders_are_refused() {
-        let folder = folder(&[("a/1", ""), ("a/2", ""), ("a/3", "")]);
+        let files = ["a/1", "a/2", "a/3", "services/1.yaml", "services/2.yaml", "services/3.yaml"];
+        let folder = folder(&files.map(|file| (file, "")));
         assert!(read(folder.path(), Limits { entries: 4, ..LIMITS }).is_ok());
         assert_eq!(
             message(folder.path(), Limits { entries: 3, ..LIMITS }),
-            "`ROOT/a/3` is one too many: at most 3 files and folders are read; narrow --path"
+            "`ROOT/services/3.yaml` is one too many: at most 3 files and folders are read; narrow --path"
         );
     }
 
     #[test]
     fn too_much_in_total_is_refused() {
-        let folder = folder(&[("1", "123"), ("2", "123")]);
+        let folder = folder(&[("1", "1"), ("services/1.yaml", "123"), ("services/2.yaml", "123")]);
         assert!(read(folder.path(), Limits { total: 6, ..LIMITS }).is_ok());
         assert_eq!(
             message(folder.path(), Limits { total: 5, ..LIMITS }),
-            "`ROOT/2` brings the files to more than 5 bytes in total; narrow --path"
+            "`ROOT/services/2.yaml` brings the files to more than 5 bytes in total; narrow --path"
         );
     }
 }

@@ -278,32 +278,13 @@ impl Hinted for SourceError {
     }
 }
 
-/// Why a tree is not read although it is there.
+/// Why a tree is not read although it is there. What concerns one file is a
+/// [`Flaw`](coalmine_core::tree::Flaw) of that file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Refusal {
-    /// A symbolic link could point anywhere.
-    #[error("is a symbolic link, which is never followed")]
-    Symlink,
-    /// A submodule's content is another repository's.
-    #[error("is a submodule, which is never fetched")]
-    Submodule,
-    /// A pipe, a socket or a device.
-    #[error("is neither a file nor a folder")]
-    Special,
-    /// A name that is not UTF-8.
-    #[error("has a name that is not UTF-8")]
-    Name,
     /// A name that leads out of its folder, or one that stands twice in it: git makes no such tree.
     #[error("is an entry that git does not make")]
     Forged,
-    /// One file is too large.
-    #[error("has {size} bytes, more than the {limit} that one file may have")]
-    TooLarge {
-        /// The file's size in bytes.
-        size: u64,
-        /// The most one file may have.
-        limit: u64,
-    },
     /// Too many files and folders.
     #[error("is one too many: at most {limit} files and folders are read")]
     TooMany {
@@ -321,12 +302,7 @@ pub enum Refusal {
 impl Hinted for Refusal {
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Symlink => "put the file itself there",
-            Self::Submodule => "put its files there",
-            Self::Special => "remove it",
-            Self::Name => "rename it",
             Self::Forged => "make the commit anew",
-            Self::TooLarge { .. } => "move it out of the path",
             Self::TooMany { .. } | Self::TotalTooLarge { .. } => "narrow --path",
         };
         Some(hint.to_owned())
@@ -390,7 +366,7 @@ mod tests {
     fn an_error_survives_the_way_from_the_child() {
         let error = SourceError::Refused {
             path: "services/big.yaml".to_owned(),
-            refusal: Refusal::TooLarge { size: 2, limit: 1 },
+            refusal: Refusal::TooMany { limit: 1 },
         };
         let line = serde_json::to_string(&error).unwrap();
         assert_eq!(serde_json::from_str::<SourceError>(&line).unwrap(), error);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use git2::{Commit, DiffOptions, Oid, Repository};
 
-use super::blobs::blob_id;
+use super::blobs::{SYMLINK, blob_id};
 use super::limits::LIMITS;
 use super::{Revision, Source};
 use coalmine_core::tree::{File, Tree};
@@ -79,6 +79,9 @@ fn change(
     for (tree, collected) in [&before, &after].into_iter().zip(&mut files) {
         for path in &paths {
             let Ok(entry) = tree.get_path(Path::new(&folder(path))) else { continue };
+            if entry.filemode() == SYMLINK {
+                continue;
+            }
             let Ok((size, _)) = objects.read_header(entry.id()) else { continue };
             if size as u64 > LIMITS.file {
                 continue;

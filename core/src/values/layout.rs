@@ -1,13 +1,16 @@
 //! Which file of a tree is what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::problem::{Location, Problem};
-use crate::tree::{File, Tree};
+use crate::reason::Hinted;
+use crate::tree::{File, Flaw, Tree};
 
 /// The file with the repository's settings.
 const SETTINGS_FILE: &str = "coalmine.yaml";
+/// The folders that are read.
+const FOLDERS: [&str; 2] = ["platform", "services"];
 
 /// The files of a tree by what they are for.
 pub(super) struct Layout<'a> {
@@ -41,15 +44,31 @@ impl<'a> Layout<'a> {
     pub(super) fn of(tree: &'a Tree) -> Self {
         let (mut platform, mut services) = (Vec::new(), BTreeMap::<_, Vec<Entry>>::new());
         let mut problems = Vec::new();
+        let mut misspelt = BTreeSet::new();
         for (path, file) in &tree.files {
             let Some((folder, below)) = path.split_once('/') else {
-                problems.extend(misplaced(path));
+                problems.extend(misplaced(tree, path, file));
                 continue;
             };
-            if !["platform", "services"].contains(&folder) {
+            let entry = entry(path, below, file);
+            if !FOLDERS.contains(&folder) {
+                if let (Some(meant), Some(_)) = (meant_folder(folder), &entry)
+                    && misspelt.insert(folder)
+                {
+                    problems.push(misspelt_folder(tree, folder, meant));
+                }
                 continue;
             }
-            let Some((entry, stem)) = entry(path, below, file) else { continue };
+            let Some((entry, stem)) = entry else {
+                // What may be a folder, whose files nobody sees: they are not to be taken for gone.
+                let (path, file) = (path.as_str(), Some(file));
+                match file.and_then(File::flaw) {
+                    Some(_) if folder == "platform" => platform.push(Entry { path, file }),
+                    Some(flaw) => problems.push(Entry { path, file }.is_flawed(flaw)),
+                    None => {}
+                }
+                continue;
+            };
             let entries = if folder == "platform" {
                 &mut platform
             } else {
@@ -79,6 +98,15 @@ impl Entry<'_> {
     /// The file's name as problems name it.
     pub(super) fn name(&self) -> Arc<str> {
         self.path.into()
+    }
+
+    /// The problem that nothing can be read here.
+    pub(super) fn is_flawed(&self, flaw: Flaw) -> Problem {
+        let problem = Problem::new(&Location::start_of(&self.name()), "", flaw.to_string());
+        match flaw.hint() {
+            Some(hint) => problem.help(hint),
+            None => problem,
+        }
     }
 
     /// The problem that a folder stands where a file should.
@@ -120,8 +148,91 @@ fn stem(name: &str) -> Option<&str> {
     (is_yaml && !name.starts_with('.')).then_some(stem)
 }
 
-/// The problem of a file that would silently not be read, and everything it said be undone.
-fn misplaced(path: &str) -> Option<Problem> {
+/// What a path of a revision is to its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing that stands here is read, or has to be reported.
+    Elsewhere,
+    /// `coalmine.yaml` itself or a name that somebody could take for it, and what is below the former.
+    Settings,
+    /// One of the two folders, or something in them.
+    Folder,
+    /// A folder that most likely should be one of the two, or something in it.
+    Misspelt,
+}
+
+impl Place {
+    /// What a path is, relative to the folder that is followed.
+    pub fn of(path: &str) -> Self {
+        let top = path.split('/').next().unwrap_or_default();
+        if FOLDERS.contains(&top) {
+            Self::Folder
+        } else if top == SETTINGS_FILE || is_like_settings(path) {
+            Self::Settings
+        } else if meant_folder(top).is_some() {
+            Self::Misspelt
+        } else {
+            Self::Elsewhere
+        }
+    }
+
+    /// Whether a file of this path is read where its place is: YAML that is not hidden, or anything below
+    /// a folder that is called like it.
+    pub fn is_read(path: &str) -> bool {
+        let mut names = path.split('/');
+        let top = names.next().unwrap_or_default();
+        top == SETTINGS_FILE || is_like_settings(path) || names.any(|name| stem(name).is_some())
+    }
+}
+
+fn is_like_settings(path: &str) -> bool {
+    ["coalmine.yaml", "coalmine.yml"].iter().any(|name| path.eq_ignore_ascii_case(name))
+}
+
+/// The one of the two folders that a folder's name most likely means: in other letters, or with one
+/// mistake. Hidden folders are other programs'.
+fn meant_folder(name: &str) -> Option<&'static str> {
+    // The comparison costs the product of the lengths.
+    if name.starts_with('.') || name.len() > 64 {
+        return None;
+    }
+    let lowered = name.trim().to_lowercase();
+    let is_near = |folder: &&str| strsim::damerau_levenshtein(&lowered, folder) <= 1;
+    FOLDERS.into_iter().filter(|folder| *folder != name).find(is_near)
+}
+
+/// The problem of a folder that would silently not be read, and everything that its files say be undone.
+fn misspelt_folder(tree: &Tree, path: &str, meant: &str) -> Problem {
+    let below = format!("{meant}/");
+    let next = tree.files.range(below.clone()..).next();
+    let message = format!("is not read, the folder is called `{meant}`");
+    let help = match next.is_some_and(|(path, _)| path.starts_with(&below)) {
+        true => format!("move its files to {below} or give it a name that is less similar"),
+        false => format!("`git mv {path} {meant}` renames it"),
+    };
+    Problem::new(&Location::start_of(&path.into()), "", message).help(help)
+}
+
+/// The problem of something at the root that would silently not be read, and everything it said be
+/// undone.
+fn misplaced(tree: &Tree, path: &str, file: &File) -> Option<Problem> {
+    let entry = Entry { path, file: Some(file) };
+    if let Some(flaw) = file.flaw() {
+        return match meant_folder(path) {
+            _ if FOLDERS.contains(&path) => Some(entry.is_flawed(flaw)),
+            // A plain file has no services; a link or a submodule could be the folder.
+            Some(meant) if matches!(flaw, Flaw::Symlink | Flaw::Submodule) => {
+                Some(misspelt_folder(tree, path, meant))
+            }
+            _ if is_like_settings(path) && path != SETTINGS_FILE => misnamed(path),
+            _ => None,
+        };
+    }
+    misnamed(path)
+}
+
+/// The problem of a file at the root whose name is nearly one that is read.
+fn misnamed(path: &str) -> Option<Problem> {
     let lowered = path.to_ascii_lowercase();
     let (message, help) = match lowered.as_str() {
         "platform" | "services" if path == lowered => {

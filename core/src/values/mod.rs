@@ -31,7 +31,7 @@ pub(crate) mod tests;
 mod whole_match;
 mod yaml;
 
-pub use layout::service_file;
+pub use layout::{Place, service_file};
 pub use model::{
     Binding, Canary, DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Drift, Fallback, HeaderMatch,
     PORT_NAME, Path, PathMatch, Policy, Probe, Probes, Routes, Service, Settings, Split,

@@ -90,7 +90,9 @@ impl Reader {
         let mut problems = self.settings.problems.clone();
         problems.extend(layout.problems);
         let platform = self.platform.platform.clone();
-        if layout.services.is_empty()
+        // Otherwise it is known why nothing is here.
+        if problems.is_empty()
+            && layout.services.is_empty()
             && *platform == Platform::default()
             && layout.settings.is_none()
         {
@@ -144,6 +146,10 @@ impl Reader {
         if self.settings.content == Some(file.identity()) {
             return;
         }
+        if let Some(flaw) = file.flaw() {
+            self.settings = SettingsRead::new(None, None, vec![entry.is_flawed(flaw)]);
+            return;
+        }
         self.files_parsed += 1;
         let mut problems = Vec::new();
         let read = settings::read(&entry.name(), file.content(), &mut problems);
@@ -161,13 +167,17 @@ impl Reader {
         let (mut platform, mut seen) = (Platform::default(), BTreeMap::new());
         let mut extent = Extent::default();
         for entry in entries {
-            match entry.file {
-                Some(_) if extent.exceeds(MAX_TOTAL) => {}
-                Some(file) => {
+            let Some(file) = entry.file else {
+                platform.problems.push(entry.is_a_folder());
+                continue;
+            };
+            match file.flaw() {
+                Some(flaw) => platform.problems.push(entry.is_flawed(flaw)),
+                None if extent.exceeds(MAX_TOTAL) => {}
+                None => {
                     self.files_parsed += 1;
                     platform.read(&entry.name(), file.content(), &mut seen, &mut extent);
                 }
-                None => platform.problems.push(entry.is_a_folder()),
             }
         }
         platform.problems = few(platform.problems);
@@ -209,6 +219,9 @@ impl Reader {
         before: Option<ServiceRead>,
     ) -> Outcome {
         let Some(file) = entry.file else { return Err(vec![entry.is_a_folder()]) };
+        if let Some(flaw) = file.flaw() {
+            return Err(vec![entry.is_flawed(flaw)]);
+        }
         let (content, settings) = (file.identity(), self.settings.content);
         let read = match before {
             Some(read) if read.content == content && read.settings == settings => read,
