@@ -244,6 +244,40 @@ async fn an_empty_repository_is_told_from_one_without_the_branch() {
 }
 
 #[tokio::test]
+async fn a_branch_that_is_named_in_full_is_fetched() {
+    let fixture = Fixture::new();
+    let id = fixture.commit("main", "one", None);
+    let config = SourceConfig { branch: "refs/heads/main".to_owned(), ..fixture.config() };
+    let source = Source::new(config).unwrap();
+    let revision = source.fetch().await.unwrap();
+    assert_eq!(revision.id, id);
+    source.accept(&revision).unwrap();
+    assert_eq!(fixture.source().accepted(), Some(revision), "it is the same branch");
+}
+
+#[tokio::test]
+async fn a_repository_with_sha_256_ids_is_said_to_be_one() {
+    let fixture = Fixture::new();
+    let folder = fixture.folder.path().join("other.git");
+    // git makes such repositories since 2.29.
+    let script = "git init --quiet --bare --object-format=sha256 \"$0\" && cd \"$0\" \
+                  && tree=$(git hash-object -w -t tree --stdin < /dev/null) \
+                  && commit=$(git -c user.name=Ada -c user.email=ada@example.com commit-tree -m one $tree) \
+                  && git update-ref refs/heads/main $commit";
+    let made = Command::new("sh").args(["-c", script]).arg(&folder).status();
+    assert!(made.unwrap().success());
+    for repository in [format!("file://{}", folder.display()), folder.display().to_string()] {
+        let error = fixture.source_at(&repository).fetch().await.unwrap_err();
+        assert_eq!(error, SourceError::ObjectFormat { repository: repository.clone() });
+        let expected = format!("git repository {repository} has SHA-256 object ids");
+        assert!(error.line().starts_with(&expected), "{error}");
+    }
+    let address = slow_server(folder, 50_000, Duration::ZERO);
+    let error = fixture.source_at(&address).fetch().await.unwrap_err();
+    assert_eq!(error, SourceError::ObjectFormat { repository: address });
+}
+
+#[tokio::test]
 async fn links_submodules_and_large_files_beside_the_services_refuse_no_revision() {
     let fixture = Fixture::new();
     fixture.commit("main", "one", None);

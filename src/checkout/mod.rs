@@ -15,7 +15,8 @@ use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, ObjectType, Oid, Repository};
 
 use crate::hint::{Advise, advised};
-use crate::source::{Revision, SourceError, inside, read_commit};
+use crate::source::{Revision, SourceError, has_other_object_ids, inside, read_commit};
+use coalmine_core::reason::Hinted;
 use coalmine_core::tree::{Tree, short};
 pub use descent::Descent;
 use git::Git;
@@ -93,7 +94,12 @@ impl Checkout {
     /// # Errors
     /// When there is no checkout, or no such folder in it.
     pub fn discover(directory: &Path, path: Option<&str>) -> anyhow::Result<Self> {
-        let repository = Repository::discover(directory).map_err(|_| {
+        let repository = Repository::discover(directory).map_err(|error| {
+            if has_other_object_ids(error.message()) {
+                let repository = directory.display().to_string();
+                let error = SourceError::ObjectFormat { repository };
+                return advised(error.to_string(), error.hint().unwrap_or_default());
+            }
             advised(
                 format_args!("{} is in no git repository", directory.display()),
                 "clone the repository of rollouts, or say -C",

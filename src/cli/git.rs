@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::source::{CommitId, Credentials, Policy, Rewind, Signatures, SourceConfig, TrustedKeys};
+use crate::source::{
+    CommitId, Credentials, Policy, Rewind, Signatures, SourceConfig, TrustedKeys, branch_name,
+};
 
 /// How the repository is reached, and which of its commits count.
 #[derive(clap::Args)]
@@ -53,7 +55,7 @@ impl Git {
     ) -> anyhow::Result<SourceConfig> {
         Ok(SourceConfig {
             repository: repository.to_owned(),
-            branch: self.branch.clone(),
+            branch: branch_name(&self.branch).to_owned(),
             path: self.path.clone(),
             directory,
             deadline: self.fetch_deadline,

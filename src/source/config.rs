@@ -18,7 +18,7 @@ pub(super) const CLONE: &str = "clone.git";
 pub struct SourceConfig {
     /// `https://`, `http://`, `ssh://`, `git@host:path`, `git://`, `file://` or a path.
     pub repository: String,
-    /// The branch, without `refs/heads/`.
+    /// The branch, with or without `refs/heads/`.
     pub branch: String,
     /// The folder inside the repository; `.` for all of it.
     pub path: String,
@@ -54,10 +54,19 @@ impl SourceConfig {
         self.directory.join(CLONE)
     }
 
-    /// The same configuration with its path normalised, or why it cannot work.
+    /// The same configuration with its path and branch normalised, or why it cannot work.
     pub(super) fn validated(mut self) -> Result<Self, SourceError> {
         let transport = location::transport(&self.repository)?;
         self.credentials.fit(&self.repository, transport)?;
+        self.branch = branch_name(&self.branch).to_owned();
+        if self.branch.starts_with("refs/") {
+            return Err(SourceError::Configuration {
+                detail: Advice::new(
+                    format_args!("`{}` is not a branch", self.branch),
+                    "give --branch the name of one: a tag or another reference does not move",
+                ),
+            });
+        }
         if !git2::Reference::is_valid_name(&format!("refs/heads/{}", self.branch)) {
             return Err(SourceError::Configuration {
                 detail: Advice::new(
@@ -69,6 +78,11 @@ impl SourceConfig {
         self.path = inside(&self.path)?;
         Ok(self)
     }
+}
+
+/// The name of a branch, which may be given in full as `refs/heads/NAME`.
+pub(crate) fn branch_name(branch: &str) -> &str {
+    branch.strip_prefix("refs/heads/").unwrap_or(branch)
 }
 
 /// `./rollouts/` as `rollouts`, and the root as the empty string.
@@ -125,6 +139,20 @@ mod tests {
         assert_eq!(
             config.validated().unwrap_err().line(),
             "the path `a/../../b` leaves the repository; give --path a folder inside it"
+        );
+    }
+
+    #[test]
+    fn a_branch_may_be_given_in_full_and_another_reference_is_none() {
+        for (given, branch) in [("main", "main"), ("refs/heads/team/main", "team/main")] {
+            let config = SourceConfig { branch: given.to_owned(), ..config() };
+            assert_eq!(config.validated().unwrap().branch, branch);
+        }
+        let config = SourceConfig { branch: "refs/tags/v1".to_owned(), ..config() };
+        assert_eq!(
+            config.validated().unwrap_err().line(),
+            "`refs/tags/v1` is not a branch; give --branch the name of one: a tag or another reference does \
+             not move"
         );
     }
 

@@ -9,7 +9,7 @@ use git2::{
 };
 
 use super::credentials::{Answers, unusable};
-use super::error::SourceError;
+use super::error::{SourceError, has_other_object_ids};
 use super::host_key::{ShownKey, names_host};
 use super::location::{Transport, local_path, ssh_host, transport};
 use super::patience::Heartbeat;
@@ -85,9 +85,15 @@ impl<'a> Contact<'a> {
         let detail = error.message().trim().to_owned();
         let text = detail.to_lowercase();
         let local = self.transport == Transport::Local;
+        if has_other_object_ids(&text) {
+            return Failure::Final(SourceError::ObjectFormat { repository });
+        }
         // libgit2 has several errors for a folder that is no repository, down to "unsupported protocol".
         if local && let Err(error) = Repository::open(local_path(&repository)) {
             let detail = error.message().to_owned();
+            if has_other_object_ids(&detail) {
+                return Failure::Final(SourceError::ObjectFormat { repository });
+            }
             return Failure::Final(SourceError::RepositoryMissing { repository, detail });
         }
         let connection = matches!(

@@ -203,6 +203,12 @@ pub enum SourceError {
         /// How it ended.
         detail: String,
     },
+    /// A repository whose object ids are not SHA-1.
+    #[error("git repository {repository} has SHA-256 object ids, and coalmine reads SHA-1 only")]
+    ObjectFormat {
+        /// Its address, or its folder.
+        repository: String,
+    },
     /// Anything else that libgit2 reports.
     #[error("the fetch of git repository {repository} failed: {detail}")]
     Git {
@@ -211,6 +217,12 @@ pub enum SourceError {
         /// What libgit2 said.
         detail: String,
     },
+}
+
+/// Whether libgit2 says that it does not know a repository's object ids (`extensions.objectFormat`, or
+/// the capability `object-format` of a server).
+pub(crate) fn has_other_object_ids(words: &str) -> bool {
+    words.contains("object format")
 }
 
 impl SourceError {
@@ -270,6 +282,11 @@ impl Hinted for SourceError {
             ),
             Self::PathMissing { existing, .. } => {
                 format!("beside it there is {}; push it or change --path", listed(existing))
+            }
+            Self::ObjectFormat { .. } => {
+                "follow a repository that was made with `git init --object-format=sha1`, and push the files \
+                 to it"
+                    .to_owned()
             }
             Self::Damaged { .. } => "the next fetch makes it anew".to_owned(),
             Self::Busy { .. } => "give every daemon its own --state-dir".to_owned(),

@@ -18,14 +18,14 @@ pub(super) enum Transport {
 /// The transport of an address.
 ///
 /// # Errors
-/// An unknown scheme, or a password or token inside the address: it would end in logs and in the
-/// status, so it belongs in a file.
+/// An unknown scheme, a mixture of the two spellings of ssh addresses, or a password or token inside the
+/// address: it would end in logs and in the status, so it belongs in a file.
 pub(super) fn transport(repository: &str) -> Result<Transport, SourceError> {
     if repository.trim().is_empty() {
         return Err(refused(Advice::new("no repository is given", "set --repo")));
     }
     let Some((scheme, rest)) = repository.split_once("://") else {
-        return Ok(without_scheme(repository));
+        return without_scheme(repository);
     };
     let authority = rest.split('/').next().unwrap_or_default();
     let user = authority.rsplit_once('@').map(|(user, _)| user);
@@ -34,7 +34,13 @@ pub(super) fn transport(repository: &str) -> Result<Transport, SourceError> {
         "http" => Transport::Http,
         "ssh" => Transport::Ssh,
         "git" => Transport::Git,
-        "file" => Transport::Local,
+        "file" => return Ok(Transport::Local),
+        "git+ssh" | "ssh+git" if !has_password(authority) => {
+            return Err(refused(Advice::new(
+                format_args!("cannot fetch over `{scheme}://`"),
+                format_args!("write ssh://{rest}"),
+            )));
+        }
         _ => {
             return Err(refused(Advice::new(
                 format_args!("cannot fetch over `{scheme}://`"),
@@ -57,13 +63,87 @@ pub(super) fn transport(repository: &str) -> Result<Transport, SourceError> {
             "put the token in a file and name it with --git-token-file",
         )));
     }
+    if let Some(port) = port(authority).filter(|port| port.parse().unwrap_or(0_u16) == 0) {
+        return Err(refused(not_a_port(scheme, authority, rest, port)));
+    }
     Ok(transport)
 }
 
+/// The text after the colon of an authority, which should be a port.
+fn port(authority: &str) -> Option<&str> {
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let (_, port) = host.rsplit_once(':')?;
+    // The colons of an IPv6 address stand in brackets.
+    (!port.contains(']')).then_some(port)
+}
+
+/// `ssh://git@host:group/repo.git` has the colon of one spelling and the scheme of the other.
+fn not_a_port(scheme: &str, authority: &str, rest: &str, port: &str) -> Advice {
+    let server = authority.strip_suffix(port).unwrap_or(authority).trim_end_matches(':');
+    let (_, path) = rest.split_once('/').unwrap_or_default();
+    let found = if port.is_empty() { "nothing".to_owned() } else { format!("`{port}`") };
+    let wrong = format!(
+        "the address of the repository has {found} where `{scheme}://` has a port, after {server}:"
+    );
+    if port.is_empty() || port.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Advice::new(wrong, format_args!("write {scheme}://{server}/{path}"));
+    }
+    let path = format!("{port}/{path}");
+    Advice::new(
+        wrong,
+        match scheme {
+            "ssh" => format!("write ssh://{server}/{path}, or {server}:{path} without ssh://"),
+            _ => format!("write {scheme}://{server}/{path}"),
+        },
+    )
+}
+
+fn has_password(authority: &str) -> bool {
+    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+}
+
 /// `git@host:path` is ssh as git reads it: a colon before the first slash.
-fn without_scheme(repository: &str) -> Transport {
+fn without_scheme(repository: &str) -> Result<Transport, SourceError> {
     let head = repository.split('/').next().unwrap_or_default();
-    if head.contains(':') { Transport::Ssh } else { Transport::Local }
+    let Some((server, first)) = head.split_once(':') else {
+        return match missing_colon(repository) {
+            Some(advice) => Err(refused(advice)),
+            None => Ok(Transport::Local),
+        };
+    };
+    let Some((_, path)) = repository.split_once('/') else { return Ok(Transport::Ssh) };
+    // git reads it as a folder, and most people who write it mean a port.
+    if first.parse().is_ok_and(|port: u16| port > 0) {
+        return Err(refused(Advice::new(
+            format_args!("{repository} does not say whether {first} is a port or a folder"),
+            format_args!(
+                "for the port write ssh://{server}:{first}/{path}, and for the folder \
+                 ssh://{server}/{first}/{path}"
+            ),
+        )));
+    }
+    Ok(Transport::Ssh)
+}
+
+/// What to say of an address that is neither a path on this machine nor an address of git.
+fn missing_colon(repository: &str) -> Option<Advice> {
+    let (head, path) = repository.split_once('/')?;
+    let is_host = match head.split_once('@') {
+        Some((user, host)) => !user.is_empty() && !host.is_empty(),
+        None => {
+            head.contains('.')
+                && !head.starts_with('.')
+                && head.contains(|sign: char| sign.is_alphabetic())
+        }
+    };
+    if !is_host || path.is_empty() || Path::new(repository).exists() {
+        return None;
+    }
+    let wrong = format!("there is no folder {repository}, and as an address it is incomplete");
+    Some(match head.split_once('@') {
+        Some(_) => Advice::new(wrong, format_args!("write {head}:{path} or ssh://{head}/{path}")),
+        None => Advice::new(wrong, format_args!("write https://{repository}")),
+    })
 }
 
 /// The folder of an address whose transport is local.
@@ -112,6 +192,70 @@ mod tests {
     }
 
     #[test]
+    fn a_mixture_of_the_two_spellings_of_ssh_is_refused_with_the_right_ones() {
+        for (repository, message) in [
+            (
+                "ssh://git@host:group/repo.git",
+                "the address of the repository has `group` where `ssh://` has a port, after git@host:; \
+                 write ssh://git@host/group/repo.git, or git@host:group/repo.git without ssh://",
+            ),
+            (
+                "ssh://git@host:/group/repo.git",
+                "the address of the repository has nothing where `ssh://` has a port, after git@host:; \
+                 write ssh://git@host/group/repo.git",
+            ),
+            (
+                "ssh://git@host:99999/group/repo.git",
+                "the address of the repository has `99999` where `ssh://` has a port, after git@host:; \
+                 write ssh://git@host/group/repo.git",
+            ),
+            (
+                "https://host:group/sub/repo.git",
+                "the address of the repository has `group` where `https://` has a port, after host:; \
+                 write https://host/group/sub/repo.git",
+            ),
+            (
+                "git@host:7999/p/r.git",
+                "git@host:7999/p/r.git does not say whether 7999 is a port or a folder; for the port write \
+                 ssh://git@host:7999/p/r.git, and for the folder ssh://git@host/7999/p/r.git",
+            ),
+            (
+                "host:2222/repo.git",
+                "host:2222/repo.git does not say whether 2222 is a port or a folder; for the port write \
+                 ssh://host:2222/repo.git, and for the folder ssh://host/2222/repo.git",
+            ),
+            (
+                "git+ssh://git@host/group/repo.git",
+                "cannot fetch over `git+ssh://`; write ssh://git@host/group/repo.git",
+            ),
+            (
+                "git@host.example.com/group/repo.git",
+                "there is no folder git@host.example.com/group/repo.git, and as an address it is incomplete; \
+                 write git@host.example.com:group/repo.git or ssh://git@host.example.com/group/repo.git",
+            ),
+            (
+                "github.com/team/rollouts",
+                "there is no folder github.com/team/rollouts, and as an address it is incomplete; write \
+                 https://github.com/team/rollouts",
+            ),
+        ] {
+            assert_eq!(transport(repository).unwrap_err().line(), message);
+        }
+        for repository in [
+            "git@host:group7/repo.git",
+            "git@host:2024-rollouts/repo.git",
+            "git@host:7999",
+            "ssh://git@[::1]/repo.git",
+            "ssh://[::1]:22/repo.git",
+        ] {
+            assert_eq!(transport(repository).unwrap(), Transport::Ssh, "{repository}");
+        }
+        for repository in ["srv/a.git", "../a.git", "./a.git", ".git/a"] {
+            assert_eq!(transport(repository).unwrap(), Transport::Local, "{repository}");
+        }
+    }
+
+    #[test]
     fn a_secret_in_the_address_is_refused_without_being_repeated() {
         for repository in [
             "https://s3cret@git.example.com/a.git",
@@ -121,6 +265,10 @@ mod tests {
             let error = transport(repository).unwrap_err().line();
             assert!(error.contains("repository on git.example.com carries a user or a password"));
             assert!(error.contains("--git-token-file"), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+        for repository in ["ssh://git:s3cret@host:group/a.git", "git+ssh://git:s3cret@host/a.git"] {
+            let error = transport(repository).unwrap_err().line();
             assert!(!error.contains("s3cret"), "{error}");
         }
     }
