@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -45,6 +47,23 @@ impl Secret {
     pub fn is(&self, token: &[u8]) -> bool {
         let expected = self.digest(&self.0).finalize().into_bytes();
         self.signed(token, &expected)
+    }
+
+    /// Whether an `Authorization` header shows it: as a bearer token (RFC 6750), or as the password of any
+    /// name (RFC 7617).
+    pub fn authorizes(&self, credentials: &[u8]) -> bool {
+        let Some(space) = credentials.iter().position(|byte| *byte == b' ') else { return false };
+        let (scheme, given) = (&credentials[..space], credentials[space..].trim_ascii());
+        if scheme.eq_ignore_ascii_case(b"bearer") {
+            return self.is(given);
+        }
+        if !scheme.eq_ignore_ascii_case(b"basic") {
+            return false;
+        }
+        let Ok(pair) = BASE64_STANDARD.decode(given) else { return false };
+        // A name has no colon, a password may have some.
+        let colon = pair.iter().position(|byte| *byte == b':');
+        colon.is_some_and(|colon| self.is(&pair[colon + 1..]))
     }
 
     fn digest(&self, message: &[u8]) -> Hmac<Sha256> {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use tokio::time::Instant;
 
-use super::message::{Refused, Verdict, judge};
+use super::message::{Verdict, judge};
 use crate::secret::SecretFile;
 use crate::source::Trigger;
 use coalmine_core::reason::Hinted;
@@ -22,6 +22,8 @@ const LONGEST: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The least pause between two log lines about messages that were refused.
 const PAUSE: Duration = Duration::from_secs(10);
+/// How the secret is asked for: as the password of any name (RFC 7617).
+const CHALLENGE: &str = r#"Basic realm="coalmine webhook", charset="UTF-8""#;
 
 struct Hook {
     secret: SecretFile,
@@ -66,11 +68,9 @@ async fn receive(State(hook): State<Arc<Hook>>, headers: HeaderMap, body: Body) 
         Ok(Verdict::OtherEvent) => (StatusCode::OK, "ignored: not a push\n").into_response(),
         Err(refused) => {
             hook.refuse(&refused.to_string());
-            let status = match refused {
-                Refused::Unsigned | Refused::WrongSignature => StatusCode::UNAUTHORIZED,
-                Refused::Unreadable => StatusCode::BAD_REQUEST,
-            };
-            (status, format!("{refused}\n")).into_response()
+            // Some senders wait to be asked for the password that they have.
+            let challenge = [(header::WWW_AUTHENTICATE, CHALLENGE)];
+            (StatusCode::UNAUTHORIZED, challenge, format!("{refused}\n")).into_response()
         }
     }
 }
@@ -167,11 +167,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_push_that_is_not_understood_pulls_the_trigger_too() {
+        let fixture = Fixture::new();
+        assert_eq!(fixture.post(SECRET, "payload=%7B%7D").await, StatusCode::ACCEPTED);
+        assert!(fixture.pulled());
+    }
+
+    #[tokio::test]
     async fn what_is_ignored_or_refused_pulls_nothing() {
         let fixture = Fixture::new();
         let other = r#"{"ref": "refs/heads/next"}"#;
         assert_eq!(fixture.post(SECRET, other).await, StatusCode::OK);
-        assert_eq!(fixture.post(SECRET, "{").await, StatusCode::BAD_REQUEST);
         let push = r#"{"ref": "refs/heads/main"}"#;
         assert_eq!(fixture.post("guess", push).await, StatusCode::UNAUTHORIZED);
         assert!(!fixture.pulled());
