@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::anyhow;
 use reqwest::{Client, Url};
 use serde_json::{Value, json};
 
+use super::back_off::{Failure, successful};
 use super::rollout::Rollout;
 use crate::secret::SecretFile;
 use crate::source::token;
+use coalmine_core::reason::Hinted;
 
 /// A Slack channel.
 #[derive(Clone, Debug)]
@@ -35,8 +37,8 @@ impl Slack {
     const MESSAGE: &str = "slack";
 
     /// Posts the message, or writes it anew where it stands.
-    pub(super) async fn report(&self, http: &Client, rollout: &mut Rollout) -> anyhow::Result<()> {
-        let token = token(&self.token_file)?;
+    pub(super) async fn report(&self, http: &Client, rollout: &mut Rollout) -> Result<(), Failure> {
+        let token = token(&self.token_file).map_err(anyhow::Error::from)?;
         let known = rollout.messages.get(Self::MESSAGE);
         let known = known.and_then(|message| message.split_once(' '));
         let (method, mut body) = match known {
@@ -45,15 +47,18 @@ impl Slack {
             None => ("chat.postMessage", json!({"channel": self.channel})),
         };
         body["text"] = escaped(&rollout.text()).into();
-        let response = http.post(self.api.join(method)?).bearer_auth(token).json(&body).send();
-        let answer: Value = response.await?.error_for_status()?.json().await?;
+        let address = self.api.join(method).map_err(anyhow::Error::from)?;
+        let response = http.post(address).bearer_auth(token).json(&body).send().await?;
+        let response = successful(response, "Slack").await.map_err(|(_, failure)| failure)?;
+        let answer: Value = response.json().await?;
         if answer["ok"] != true {
             let error = answer["error"].as_str().unwrap_or("no reason given");
             if error == "message_not_found" {
                 // Somebody deleted it: the next try posts another one.
                 rollout.messages.remove(Self::MESSAGE);
             }
-            bail!("Slack refuses {method} in {}: {error}", self.channel);
+            let error = anyhow!("Slack refuses {method} in {}: {error}", self.channel);
+            return Err(Failure::refused(error));
         }
         let text = |field: &str| answer[field].as_str();
         if let (Some(channel), Some(place)) = (text("channel"), text("ts")) {
@@ -71,7 +76,7 @@ fn escaped(text: &str) -> String {
 impl Webhook {
     /// Sends the message. `id` is the same for one rollout of a service, so that the receiver can replace
     /// what it showed.
-    pub(super) async fn report(&self, http: &Client, rollout: &Rollout) -> anyhow::Result<()> {
+    pub(super) async fn report(&self, http: &Client, rollout: &Rollout) -> Result<(), Failure> {
         let body = json!({
             "id": format!("{}/{}", rollout.service, rollout.id),
             "service": rollout.service,
@@ -82,12 +87,14 @@ impl Webhook {
         let body = body.to_string();
         let mut request = http.post(self.url.clone()).header("Content-Type", "application/json");
         if let Some(secret) = &self.secret {
-            let secret = secret.read()?;
+            let secret = secret.read().map_err(|advice| anyhow!(advice.line()))?;
             let signature = secret.signature(body.as_bytes());
             request = request.header("X-Coalmine-Signature-256", format!("sha256={signature}"));
         }
         let response = request.body(body).send().await?;
-        response.error_for_status().with_context(|| format!("{} refuses it", self.url))?;
-        Ok(())
+        match successful(response, self.url.as_str()).await {
+            Ok(_) => Ok(()),
+            Err((_, failure)) => Err(failure),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! One message per rollout, which grows with it: what it says, and when it is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,14 @@ use crate::report::{ServiceReport, State, Summary};
 
 /// How many steps a message shows.
 const MOST_STEPS: usize = 20;
+
+/// Who gets messages of rollouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Channel {
+    Slack,
+    Webhook,
+}
 
 /// A rollout that is under way, or has just ended, as it was told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +33,9 @@ pub(super) struct Rollout {
     /// Whether some receiver has yet to get the message as it is.
     #[serde(default)]
     pub(super) untold: bool,
+    /// The receivers that have the message as it is, while others have yet to get it.
+    #[serde(default)]
+    pub(super) sent: BTreeSet<Channel>,
     /// How the receivers know the message, by receiver.
     #[serde(default)]
     pub(super) messages: BTreeMap<String, String>,
@@ -68,6 +79,14 @@ impl Rollout {
     }
 }
 
+/// A rollout's message that was sent to a receiver.
+pub(super) struct Told {
+    /// The rollout, and how the receiver knows its message now.
+    pub(super) rollout: Rollout,
+    /// Whether the receiver has it.
+    pub(super) is_told: bool,
+}
+
 /// The rollouts that are under way, by service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Rollouts(pub(super) BTreeMap<String, Rollout>);
@@ -78,20 +97,43 @@ impl Rollouts {
         for service in services {
             if let Some(rollout) = self.0.get_mut(service) {
                 rollout.untold = true;
+                rollout.sent.clear();
             }
         }
     }
 
-    /// The services whose message has yet to be told.
-    pub(super) fn untold(&self) -> Vec<String> {
-        let untold = self.0.iter().filter(|(_, rollout)| rollout.untold);
-        untold.map(|(service, _)| service.clone()).collect()
+    /// The rollouts whose message this receiver has yet to get.
+    pub(super) fn untold(&self, channel: Channel) -> Vec<Rollout> {
+        let untold = |rollout: &&Rollout| rollout.untold && !rollout.sent.contains(&channel);
+        self.0.values().filter(untold).cloned().collect()
     }
 
-    /// Notes that the message of this service was told; forgets a rollout whose end was.
+    /// Notes what one of the receivers got.
+    pub(super) fn accept(
+        &mut self,
+        channel: Channel,
+        sent: Vec<Told>,
+        receivers: &BTreeSet<Channel>,
+    ) {
+        for Told { rollout: Rollout { service, messages, .. }, is_told } in sent {
+            let Some(rollout) = self.0.get_mut(&service) else { continue };
+            if channel == Channel::Slack {
+                rollout.messages = messages;
+            }
+            if is_told {
+                rollout.sent.insert(channel);
+            }
+            if rollout.sent.is_superset(receivers) {
+                self.reported(&service);
+            }
+        }
+    }
+
+    /// Notes that the message of this service was told to all; forgets a rollout whose end was.
     pub(super) fn reported(&mut self, service: &str) {
         let Some(rollout) = self.0.get_mut(service) else { return };
         rollout.untold = false;
+        rollout.sent.clear();
         if rollout.finished {
             self.0.remove(service);
         }
@@ -115,6 +157,7 @@ impl Rollouts {
                         steps: vec![step],
                         finished: false,
                         untold: false,
+                        sent: BTreeSet::new(),
                         messages: BTreeMap::new(),
                     };
                     self.0.insert(report.service.clone(), rollout);

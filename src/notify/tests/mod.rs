@@ -1,10 +1,13 @@
 //! Receivers that listen on loopback, and what they get.
 
+mod pauses;
+
 use std::path::Path;
 use std::sync::Mutex;
 
 use axum::extract::{Path as Segment, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -21,11 +24,16 @@ struct Inbox {
     refuse: Mutex<u32>,
     /// What a message is about that is always refused.
     dislikes: Option<&'static str>,
+    /// What the next message is answered with, headers and all, instead of being taken.
+    answer: Mutex<Option<Answer>>,
     /// What becomes of messages that are never answered.
     silence: Mutex<Option<Silence>>,
     /// Notified of each of those.
     unanswered: Notify,
 }
+
+/// A refusal.
+type Answer = (StatusCode, [(&'static str, &'static str); 1], &'static str);
 
 /// What becomes of a message whose sender gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +60,14 @@ async fn receive(
     Segment(path): Segment<String>,
     headers: HeaderMap,
     Json(mut body): Json<Value>,
-) -> (StatusCode, Json<Value>) {
+) -> Response {
+    let answer = inbox.answer.lock().expect("nobody panicked").take();
+    if let Some(answer) = answer {
+        inbox.got.lock().expect("nobody panicked").push(("refused".to_owned(), body));
+        return answer.into_response();
+    }
     if inbox.refuses(&path) {
-        return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({})));
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({}))).into_response();
     }
     if let Some(signature) = headers.get("X-Coalmine-Signature-256") {
         body["signature"] = signature.to_str().expect("text").into();
@@ -67,7 +80,7 @@ async fn receive(
         inbox.unanswered.notify_one();
         std::future::pending::<()>().await;
     }
-    (StatusCode::OK, Json(json!({"ok": true, "channel": "C1", "ts": "17.5"})))
+    Json(json!({"ok": true, "channel": "C1", "ts": "17.5"})).into_response()
 }
 
 async fn listen() -> (Arc<Inbox>, String) {
@@ -99,12 +112,18 @@ fn summary(phase: &str, state: State, revision: &str) -> Summary {
 }
 
 /// A notifier in its folder, and what it remembers.
-struct TestNotifier(Notifier, Memory);
+struct TestNotifier(Notifier, Memory, BackOffs, Instant);
 
 impl TestNotifier {
     /// Tells; true when somebody could not be told.
     async fn accept(&mut self, summary: &Summary) -> bool {
-        self.0.report(summary, &mut self.1).await
+        self.accept_after(3600, summary).await
+    }
+
+    /// As [`Self::accept`], so many seconds after the last time.
+    async fn accept_after(&mut self, seconds: u64, summary: &Summary) -> bool {
+        self.3 += Duration::from_secs(seconds);
+        self.0.report(summary, &mut self.1, &mut self.2, self.3).await
     }
 }
 
@@ -112,7 +131,8 @@ async fn notifier(receivers: Receivers, directory: &Path) -> TestNotifier {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let place = Place::file(directory);
     let notifier = Notifier::new(receivers, Arc::default(), place.clone()).expect("a client");
-    TestNotifier(notifier, Memory::load(place).await.expect("a memory"))
+    let memory = Memory::load(place).await.expect("a memory");
+    TestNotifier(notifier, memory, BackOffs::default(), Instant::now())
 }
 
 fn file(folder: &Path, content: &str) -> std::path::PathBuf {
