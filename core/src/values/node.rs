@@ -224,3 +224,42 @@ fn number(text: &str) -> Option<Number> {
     }
     Number::from_f64(text.parse().ok()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_where_a_message_names_it() {
+        let named = |text: String| {
+            let at = Location::start_of(&"services/echo.yaml".into());
+            Node { at, data: Data::Scalar { text, plain: false } }.describe()
+        };
+        let (fits, cut) = (named("ä".repeat(40)), named("ä".repeat(41)));
+        assert!(fits.contains(&"ä".repeat(40)) && !fits.contains('…'), "{fits}");
+        assert!(cut.contains(&format!("{}…", "ä".repeat(40))), "{cut}");
+        assert!(!cut.contains(&"ä".repeat(41)), "{cut}");
+    }
+
+    #[test]
+    fn a_number_is_what_yaml_takes_for_one() {
+        let read = |text: &str| number(text).map(|it| it.to_string());
+        for (text, expected) in [
+            ("0", "0"),
+            ("-5", "-5"),
+            ("+5", "5"),
+            ("0x1f", "31"),
+            ("0o17", "15"),
+            (".5", "0.5"),
+            ("1e3", "1000.0"),
+            ("18446744073709551615", "18446744073709551615"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in
+            ["", "01", "-01", "+-5", "--5", "1_000", "0xg", "0o8", "e5", "1a", "inf", ".", "-"]
+        {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

@@ -286,3 +286,24 @@ fn a_version_that_gets_copies_has_an_upstream_that_a_service_may_have_too() {
     let shared = copied(5);
     assert!(shared.iter().any(|it| it.contains("the Upstream shop/echo-v2 too")), "{shared:?}");
 }
+
+#[test]
+fn an_object_of_the_platform_has_a_name_that_fits_into_an_address() {
+    let problems = |api_version: &str, kind: &str, namespace: &str, name: &str| {
+        let object = format!(
+            "apiVersion: '{api_version}'\nkind: '{kind}'\nmetadata: {{namespace: '{namespace}', name: '{name}'}}\n"
+        );
+        listed(&repository(&[("platform/it.yaml", &object)]).platform.problems)
+    };
+    assert_eq!(problems("apps/v1", "Deployment", "shop", "system:a.b"), [""; 0]);
+    for (found, key) in [
+        (problems("v1", "Secret", "shop", "a/b"), "metadata.name"),
+        (problems("v1", "Secret", "..", "a"), "metadata.namespace"),
+        (problems("v1", "Secret/status", "shop", "a"), "kind"),
+        (problems("apps/v1/b", "Secret", "shop", "a"), "apiVersion"),
+        (problems("../v1", "Secret", "shop", "a"), "apiVersion"),
+    ] {
+        let expected = format!("{key} is letters, digits and");
+        assert!(found.len() == 1 && found[0].contains(&expected), "{key}: {found:?}");
+    }
+}
