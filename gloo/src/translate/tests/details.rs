@@ -148,3 +148,94 @@ fn an_error_of_a_route_is_told_with_its_route_in_the_status_of_the_proxy() {
     let expected = format!("{words}. Route Name: gloo-system_app-route-0-matcher-0");
     assert!(proxy.reason.contains(&expected), "{}", proxy.reason);
 }
+
+#[test]
+fn the_intervals_between_retries_are_positive_and_the_longest_is_the_longer() {
+    let refused = |back_off: Value| {
+        let mut route = json!({ "routeAction": { "single": { "upstream": { "name": "x" } } } });
+        route["options"] = json!({ "retries": { "retryOn": "5xx", "retryBackOff": back_off } });
+        let found = faults(&route).into_iter().find(|(code, _)| *code == Code::InvalidRetries);
+        found.map(|(_, words)| words).unwrap_or_default()
+    };
+    let both = |base: &str, max: &str| json!({ "baseInterval": base, "maxInterval": max });
+    for right in [both("1s", "2s"), both("1s", "1s"), json!({ "baseInterval": "1s" })] {
+        assert_eq!(refused(right.clone()), "", "{right}");
+    }
+    for (wrong, words) in [
+        (both("2s", "1s"), "base interval: 2000 is > max interval: 1000"),
+        (both("0s", "1s"), "base interval for retry backoff was <= than 0"),
+        (both("-2s", "-1s"), "base interval for retry backoff was <= than 0"),
+        (json!({ "baseInterval": "0s" }), "base interval for retry backoff was <= than 0"),
+        (json!({ "maxInterval": "1s" }), "max interval was defined, but the base interval was not"),
+    ] {
+        assert!(refused(wrong.clone()).contains(words), "{wrong}: {}", refused(wrong.clone()));
+    }
+}
+
+#[test]
+fn a_direct_answer_carries_its_cross_origin_headers_itself() {
+    let translated = |cors: Value| {
+        let mut route = direct();
+        route["options"] = json!({ "cors": cors });
+        let snapshot = snapshot(&[("VirtualService", "app", host(&route))]);
+        let translation = translate(&snapshot, &Memory::default());
+        let host = &translation.virtual_hosts[0];
+        assert_eq!(*host.holder, ObjectRef::new("VirtualService", "gloo-system", "app"));
+        let added = host.routes[0].headers.response_add.iter();
+        let added: Vec<String> = added.map(|it| format!("{}: {}", it.name, it.value)).collect();
+        let codes: Vec<Code> = translation.findings.iter().map(|finding| finding.code).collect();
+        (added, codes)
+    };
+    let cors = |disable: bool| {
+        json!({ "allowOrigin": ["https://a.example", "https://a.example"], "allowOriginRegex": ["b.*"],
+            "allowMethods": ["GET", "PUT"], "maxAge": "60", "disableForRoute": disable })
+    };
+    let expected = [
+        "Access-Control-Allow-Origin: https://a.example,b.*",
+        "Access-Control-Allow-Methods: GET,PUT",
+        "Access-Control-Allow-Headers: ",
+        "Access-Control-Expose-Headers: ",
+        "Access-Control-Max-Age: 60",
+        "Access-Control-Allow-Credentials: false",
+    ];
+    assert_eq!(translated(cors(false)), (expected.map(str::to_owned).into(), vec![]));
+    let (added, codes) = translated(cors(true));
+    assert_eq!(added, [""; 0]);
+    assert!(codes.contains(&Code::OptionNotApplicable), "{codes:?}");
+}
+
+#[test]
+fn a_delay_of_less_than_a_second_is_named_in_protobufs_text() {
+    let mut route = json!({ "routeAction": { "single": { "upstream": { "name": "x" } } } });
+    let mut named = |delay: Value| {
+        route["options"] = json!({ "faults": { "delay": delay } });
+        let found = faults(&route).into_iter().find(|(code, _)| *code == Code::InvalidFaults);
+        found.map(|(_, words)| words).unwrap_or_default()
+    };
+    let half = named(json!({ "fixedDelay": "0.5s", "percentage": 10 }));
+    assert!(half.contains("invalid delay duration 'nanos:500000000', must"), "{half}");
+    let past = named(json!({ "fixedDelay": "-1.5s", "percentage": 10 }));
+    assert!(past.contains("'seconds:-1 nanos:-500000000'"), "{past}");
+    assert!(named(json!({ "percentage": 10 })).contains("'<nil>'"));
+    assert_eq!(named(json!({ "fixedDelay": "1s", "percentage": 10 })), "");
+}
+
+#[test]
+fn options_of_a_virtual_host_that_are_not_covered_are_named() {
+    let named = |field: &str, value: Value| {
+        let mut host = host(&direct());
+        host["virtualHost"][field] = value;
+        let snapshot = snapshot(&[("VirtualService", "app", host)]);
+        let findings = translate(&snapshot, &Memory::default()).findings;
+        let named = findings.iter().filter(|finding| finding.code == Code::NotModelled);
+        named.map(|finding| finding.words.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(named("options", json!({})), [""; 0]);
+    for (field, value, expected) in [
+        ("options", json!({ "extauth": {} }), "virtualHost field options.extauth"),
+        ("optionsConfigRefs", json!({}), "virtualHost field optionsConfigRefs"),
+    ] {
+        let found = named(field, value);
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}");
+    }
+}
