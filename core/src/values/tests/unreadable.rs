@@ -241,3 +241,22 @@ fn what_git_left_in_other_files_is_reported_there() {
     let repository = super::repository(&[files[0], ("coalmine.yaml", conflict)]);
     assert_eq!(listed(&repository.problems), [format!("coalmine.yaml:2:1: {CONFLICT}")]);
 }
+#[test]
+fn a_tag_is_one_of_yamls_own_where_it_fits() {
+    let with = |versions: &str| {
+        outcome(format!(
+            "deployment: {versions}\nroutes: {{apiGroup: a, primary: {{version: v1}}}}\n"
+        ))
+    };
+    for right in ["{v1: {image: !!str 5}}", "!!map {v1: {}}", "{v1: {args: !!seq [a]}}"] {
+        assert!(with(right).is_ok(), "{right}: {:?}", with(right));
+    }
+    for wrong in [
+        "{v1: {image: !!int 5}}",
+        "{v1: {image: !mine a}}",
+        "!!seq {v1: {}}",
+        "{v1: {args: !!map [a]}}",
+    ] {
+        assert!(with(wrong).is_err(), "{wrong}");
+    }
+}
