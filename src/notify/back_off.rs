@@ -150,8 +150,10 @@ mod tests {
 
     use super::*;
 
-    fn asked(status: u16, given: &[(&'static str, &str)]) -> Option<u64> {
-        let pair = |(name, value): &(&'static str, &str)| {
+    type Headers = &'static [(&'static str, &'static str)];
+
+    fn asked(status: u16, given: Headers) -> Option<u64> {
+        let pair = |(name, value): &(&'static str, &'static str)| {
             (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"))
         };
         let headers: HeaderMap = given.iter().map(pair).collect();
@@ -163,7 +165,7 @@ mod tests {
     #[test]
     fn a_receiver_says_when_it_wants_to_be_asked_again() {
         // 2026-01-01T12:00:00Z is second 1767268800.
-        let cases: [(u16, &[(&str, &str)], Option<u64>); 12] = [
+        let cases: [(u16, Headers, Option<u64>); 12] = [
             (429, &[("retry-after", "30")], Some(30)),
             (503, &[("retry-after", " 120 ")], Some(120)),
             (429, &[("retry-after", "Thu, 01 Jan 2026 12:05:00 GMT")], Some(300)),
