@@ -34,11 +34,6 @@ const EVENTS: [(&str, &[&str]); 6] = [
     ("x-gitlab-event", &["Push Hook", "System Hook"]),
     ("x-event-key", &["repo:push", "repo:refs_changed", "mirror:repo_synchronized"]),
 ];
-/// Fields of a body that name the event, and how each server calls a push: GitLab's system hooks and
-/// Azure DevOps tell of everything under one header, or none.
-const EVENT_FIELDS: [(&str, &[&str]); 2] =
-    [("event_name", &["push", "repository_update"]), ("eventType", &["git.push"])];
-
 /// What an authenticated message asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -78,16 +73,25 @@ pub fn judge(
         return Ok(Verdict::OtherEvent);
     }
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return Ok(Verdict::Fetch) };
-    let is_other = |(field, pushes): &(&str, &[&str])| {
-        body[*field].as_str().is_some_and(|event| !pushes.contains(&event))
-    };
-    if EVENT_FIELDS.iter().any(is_other) {
+    if is_another_event(headers, &body) {
         return Ok(Verdict::OtherEvent);
     }
     let references = references(&body);
     let is_ours = |reference: &String| reference.strip_prefix("refs/heads/") == Some(branch);
     let fetch = references.is_empty() || references.iter().any(is_ours);
     Ok(if fetch { Verdict::Fetch } else { Verdict::OtherBranch })
+}
+
+/// Whether the body names an event that is no push: GitLab's system hooks tell of everything under one
+/// header, and Azure DevOps under none. The same fields of an unknown sender may mean anything.
+fn is_another_event(headers: &HeaderMap, body: &Value) -> bool {
+    let differs = |field: &str, pushes: &[&str]| {
+        body[field].as_str().is_some_and(|event| !pushes.contains(&event))
+    };
+    let is_gitlab = headers.contains_key("x-gitlab-event");
+    let is_azure = body["publisherId"] == "tfs";
+    is_gitlab && differs("event_name", &["push", "repository_update"])
+        || is_azure && differs("eventType", &["git.push"])
 }
 
 /// The references that a push moved, as far as its form is known; the rest is neither read nor trusted.
@@ -271,6 +275,7 @@ mod tests {
             b"\xff",
             br#"{"repository": "rollouts"}"#,
             br#"{"push": {"changes": []}}"#,
+            br#"{"event_name": "pushed", "eventType": "RepositoryPush"}"#,
         ] {
             assert_eq!(github("push", body, "main"), Ok(Verdict::Fetch), "{body:?}");
             let bearer = [("authorization", "Bearer It's a Secret to Everybody")];
@@ -294,8 +299,9 @@ mod tests {
             r#"{"push": {"changes": [{"new": {"type": "branch", "name": "main"}, "old": null}]}}"#,
             r#"{"push": {"changes": [{"new": null, "old": {"type": "branch", "name": "main"}}]}}"#,
             // Azure DevOps, and with the details of the resource turned off.
-            r#"{"eventType": "git.push", "resource": {"refUpdates": [{"name": "refs/heads/main"}]}}"#,
-            r#"{"eventType": "git.push", "resource": {"url": "https://dev.azure.com/o/p"}}"#,
+            r#"{"publisherId": "tfs", "eventType": "git.push",
+                "resource": {"refUpdates": [{"name": "refs/heads/main"}]}}"#,
+            r#"{"publisherId": "tfs", "eventType": "git.push", "resource": {"url": "https://x/o/p"}}"#,
             // A system hook of GitLab.
             r#"{"event_name": "repository_update", "refs": ["refs/heads/main"],
                 "changes": [{"ref": "refs/heads/main"}]}"#,
@@ -307,7 +313,7 @@ mod tests {
         }
         let tag = r#"{"push": {"changes": [{"new": {"type": "tag", "name": "main"}}]}}"#;
         assert_eq!(told(tag, "main"), Verdict::OtherBranch);
-        let build = r#"{"eventType": "build.complete", "resource": {}}"#;
+        let build = r#"{"publisherId": "tfs", "eventType": "build.complete", "resource": {}}"#;
         assert_eq!(told(build, "main"), Verdict::OtherEvent);
     }
 
