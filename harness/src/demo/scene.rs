@@ -46,7 +46,7 @@ impl Scene {
         remove(&directory.join("env"))?;
         let bed = Bed::start(BedOptions::new(inside), progress).await?;
         let repository = Repository::create(&directory, &workspace().join("rollouts")).await?;
-        let step = progress.step("coalmine takes up the repository");
+        let step = progress.step("coalmine accepts the repository");
         let program = programs::find("coalmine")?;
         let daemon = start_daemon(options, &bed, &repository, &program, &directory)?;
         let status = StatusClient::new(&format!("http://{STATUS}"))?;
