@@ -165,29 +165,33 @@ fn what_cannot_be_done_says_what_can() {
     let full = SHIFTING.replace("weight: 50", "weight: 100");
     let test = SHIFTING.replace("weight: 50", "weight: 0");
     for (values, verb, reason) in [
-        (STABLE, to(5), "nothing is being tried; `coalmine start` brings a new version"),
+        (
+            STABLE,
+            to(5),
+            "nothing is being tried; `coalmine start echo --version VERSION` brings a new version",
+        ),
         (STABLE, Verb::Abort { full: false }, "nothing is being tried, there is no canary"),
         (STABLE, start("v1", None, &[]), "v1 is what it runs; name another version"),
         (
             SHIFTING,
             start("v3", None, &[]),
-            "v2 is being tried already; finish or abort that rollout first",
+            "v2 is being tried already; `coalmine finish echo` or `coalmine abort echo --full` first",
         ),
         (SHIFTING, to(50), "v2 has 50 % already"),
         (
             SHIFTING,
             Verb::Finish { force: false },
-            "v2 has 50 % of the requests; `coalmine promote` it to 100 first, or say --force",
+            "v2 has 50 % of the requests; `coalmine promote echo --weight 100` first, or say --force",
         ),
         (
             &full,
             Verb::Promote(Goal::Next),
-            "v2 has all requests already; `coalmine finish` makes it the primary",
+            "v2 has all requests already; `coalmine finish echo` makes it the primary",
         ),
         (
             &test,
             Verb::Abort { full: false },
-            "v2 has no share of the requests; `--full` takes its header route too",
+            "v2 has no share of the requests; `coalmine abort echo --full` takes its header route too",
         ),
     ] {
         assert_eq!(refused(values, &verb), format!("echo: {reason}"));

@@ -69,9 +69,10 @@ fn start(
 ) -> Result<Intent, Advice> {
     let primary = &service.routes.primary;
     if let Some(canary) = &service.routes.canary {
+        let name = &service.name;
         return Err(Advice::new(
             format_args!("{} is being tried already", canary.version),
-            "finish or abort that rollout first",
+            format_args!("`coalmine finish {name}` or `coalmine abort {name} --full` first"),
         ));
     }
     if version == primary {
@@ -147,7 +148,8 @@ fn promote(service: &Service, goal: Goal, policy: &Policy) -> Result<Intent, Adv
     let weight = match goal {
         Goal::Next => next(now, policy).ok_or_else(|| {
             let wrong = format_args!("{version} has all requests already");
-            Advice::new(wrong, "`coalmine finish` makes it the primary")
+            let hint = format_args!("`coalmine finish {}` makes it the primary", service.name);
+            Advice::new(wrong, hint)
         })?,
         Goal::Weight(weight) if weight == now && service.routes.canary.is_some() => {
             return Err(format!("{version} has {now} % already").into());
@@ -173,11 +175,14 @@ fn only_other(service: &Service) -> Result<&Version, Advice> {
     match (others.next(), others.next()) {
         (Some(version), None) => Ok(version),
         (None, _) => {
-            Err(Advice::new("nothing is being tried", "`coalmine start` brings a new version"))
+            let name = &service.name;
+            let hint =
+                format_args!("`coalmine start {name} --version VERSION` brings a new version");
+            Err(Advice::new("nothing is being tried", hint))
         }
         _ => Err(Advice::new(
             "several versions could be meant",
-            "`coalmine start --version` says which",
+            format_args!("`coalmine start {} --version VERSION` says which", service.name),
         )),
     }
 }
@@ -192,7 +197,7 @@ fn abort(service: &Service) -> Result<Intent, Advice> {
     if canary.weight == Weight::ZERO {
         return Err(Advice::new(
             format_args!("{} has no share of the requests", canary.version),
-            "`--full` takes its header route too",
+            format_args!("`coalmine abort {} --full` takes its header route too", service.name),
         ));
     }
     let mut wanted = service.clone();
@@ -220,7 +225,7 @@ fn finish(service: &Service, force: bool) -> Result<Intent, Advice> {
     if *weight < Weight::FULL && !force {
         return Err(Advice::new(
             format_args!("{version} has {weight} % of the requests"),
-            "`coalmine promote` it to 100 first, or say --force",
+            format_args!("`coalmine promote {} --weight 100` first, or say --force", service.name),
         ));
     }
     let old = &service.routes.primary;

@@ -96,9 +96,13 @@ impl Hinted for ClusterError {
             Self::Unreachable(_) => {
                 "check KUBECONFIG and that the cluster is up, the next attempt follows by itself"
             }
-            Self::KindNotServed { .. } => {
+            Self::KindNotServed { api_version, .. } if api_version.contains(".solo.io/") => {
                 "install the CustomResourceDefinitions of Gloo (its Helm chart brings them), then the next \
                  attempt succeeds"
+            }
+            Self::KindNotServed { .. } => {
+                "install its CustomResourceDefinition or correct the apiVersion, then the next attempt \
+                 succeeds; `kubectl api-resources` lists what there is"
             }
             Self::NamespaceMissing { .. } => "add a Namespace to platform/ or create it",
             Self::Unauthenticated { .. } => {

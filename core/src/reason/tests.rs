@@ -284,10 +284,26 @@ fn every_kubectl_command_of_a_hint_says_where() {
     for reason in all() {
         let Some(hint) = reason.hint() else { continue };
         for command in hint.split('`').skip(1).step_by(2).filter(|it| it.starts_with("kubectl")) {
-            let has_place = [" -n ", "namespace ", "webhookconfigurations", "admissionpolicy "]
-                .iter()
-                .any(|place| command.contains(place));
+            let has_place = [
+                " -n ",
+                "namespace ",
+                "api-resources",
+                "webhookconfigurations",
+                "admissionpolicy ",
+            ]
+            .iter()
+            .any(|place| command.contains(place));
             assert!(has_place, "{reason:?}: {command}");
         }
     }
+}
+
+#[test]
+fn only_a_kind_of_gloos_is_installed_with_gloo() {
+    let hint = |api_version: &str| {
+        let (api_version, kind) = (api_version.to_owned(), "A".to_owned());
+        ClusterError::KindNotServed { api_version, kind }.hint().expect("a hint")
+    };
+    assert!(hint("gateway.solo.io/v1").contains("Gloo"));
+    assert!(!hint("cert-manager.io/v1").contains("Gloo"));
 }
