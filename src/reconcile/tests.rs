@@ -15,10 +15,10 @@ use crate::cluster::WatchedKind;
 use coalmine_core::health::Verdict;
 use coalmine_core::labels::{APPLIED, INSTANCE, SERVICE};
 use coalmine_core::plan::{Desired, PreviousRoutes};
-use coalmine_core::reason::Hinted;
+use coalmine_core::reason::{Code, Hinted};
 use coalmine_core::render::Owner;
 use coalmine_core::tree::Tree;
-use coalmine_core::values::Repository;
+use coalmine_core::values::{Platform, Repository};
 
 /// The Gateway and the VirtualService that all share.
 fn platform() -> [Value; 2] {
@@ -276,4 +276,31 @@ async fn what_another_owners_mistake_kept_from_envoy_settles_from_when_it_is_rep
     assert!(reason(&reconciler, 259).await.contains("they settle"));
     let deleted = reason(&reconciler, 261).await;
     assert!(deleted.contains("cannot reach the API server"), "{deleted}");
+}
+
+#[tokio::test]
+async fn the_first_list_of_a_kind_is_waited_for_and_stalls_nobody() {
+    let reconciler = reconciler(&[], Arc::new(away));
+    let kind = WatchedKind::ours("v1", "ConfigMap");
+    let watch = reconciler.cache.watch(&reconciler.cluster, kind.clone(), Duration::from_secs(600));
+    assert!(watch.is_some(), "it is watched, and nothing came yet");
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "echo", "namespace": "echo"}});
+    let manifests = vec![Manifest::new(object).expect("complete")];
+    let platform = Platform { manifests, ..Platform::default() };
+    let owner = Owner { instance: "default".into(), revision: "r".into() };
+    let job = Job::for_platform(&platform, &owner);
+    let mut rollout_settings = rollout_settings(Drift::Repair);
+    rollout_settings.timing.deadline = Duration::from_secs(60);
+    let mut memory = Memory::new(Timestamp::UNIX_EPOCH);
+    let mut outcome =
+        async || reconciler.pass(&job, &rollout_settings, &mut memory, &|| false, &|_| ()).await;
+    let first = outcome().await;
+    let ReconcileOutcome::Waiting { reason, until: Some(_) } = &first else { panic!("{first:?}") };
+    assert_eq!(reason.code(), Code::WaitingForCache);
+    reconciler.cache.receive(&kind, Event::Init);
+    reconciler.cache.receive(&kind, Event::InitDone);
+    let listed = outcome().await;
+    let ReconcileOutcome::Stalled { reason, .. } = &listed else { panic!("{listed:?}") };
+    assert_eq!(reason.code(), Code::ApiServerUnreachable, "it goes on to the API server");
 }
