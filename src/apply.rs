@@ -10,7 +10,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::telemetry;
 use coalmine_core::health::{self, Verdict};
 use coalmine_core::labels::APPLIED;
-use coalmine_core::managed_fields::owned;
+use coalmine_core::managed_fields::{counts_given_up, gives_up_counts, owned};
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::plan::PreviousRoutes;
 
@@ -33,6 +33,7 @@ impl Executor<'_> {
         let mut stored = Vec::new();
         for manifest in manifests {
             tracing::info!(object = %manifest.id(), "apply");
+            self.hand_over(manifest).await?;
             let span = telemetry::apply(manifest.id());
             let stamped = self.stamped(manifest);
             let answer = self.cluster.apply(&stamped, false).instrument(span).await?;
@@ -40,6 +41,23 @@ impl Executor<'_> {
             stored.push(answer);
         }
         Ok(stored)
+    }
+
+    /// Hands over the numbers of pods that we own and the manifest leaves out, so that they keep their live value:
+    /// without an owner they would fall to their default.
+    async fn hand_over(&self, manifest: &Manifest) -> Result<(), ClusterError> {
+        let id = manifest.id();
+        let owned = self.cache.object(id).map(|facts| facts.counts).unwrap_or_default();
+        if !gives_up_counts(&owned, manifest.object()) {
+            return Ok(());
+        }
+        let Some(live) = self.cluster.get(id).await? else { return Ok(()) };
+        let given_up = counts_given_up(&live, manifest.object());
+        if given_up.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(object = %id, fields = %serde_json::Value::Object(given_up.clone()), "handed over");
+        self.cluster.hand_over(id, given_up).await
     }
 
     /// Deletes the objects, each only if it is still the one that was seen.

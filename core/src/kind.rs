@@ -10,6 +10,7 @@ use serde::Serialize;
 #[expect(missing_docs, reason = "the names are those of the kinds")]
 pub enum Kind {
     Namespace,
+    CustomResourceDefinition,
     Secret,
     Service,
     Endpoints,
@@ -27,8 +28,9 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Namespace,
+        Self::CustomResourceDefinition,
         Self::Secret,
         Self::Service,
         Self::Endpoints,
@@ -72,6 +74,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Namespace => "Namespace",
+            Self::CustomResourceDefinition => "CustomResourceDefinition",
             Self::Secret => "Secret",
             Self::Service => "Service",
             Self::Endpoints => "Endpoints",
@@ -92,6 +95,7 @@ impl Kind {
     pub const fn api_version(self) -> &'static str {
         match self {
             Self::Namespace | Self::Secret | Self::Service | Self::Endpoints | Self::Pod => "v1",
+            Self::CustomResourceDefinition => "apiextensions.k8s.io/v1",
             Self::Event => "events.k8s.io/v1",
             Self::EndpointSlice => "discovery.k8s.io/v1",
             Self::Deployment => "apps/v1",
@@ -107,7 +111,7 @@ impl Kind {
 
     /// Whether its objects belong to no namespace.
     pub const fn is_cluster_scoped(self) -> bool {
-        matches!(self, Self::Namespace)
+        matches!(self, Self::Namespace | Self::CustomResourceDefinition)
     }
 
     /// Whether its objects send requests to Upstreams.
@@ -138,7 +142,7 @@ impl fmt::Display for Kind {
 }
 
 /// The group of an API version; the core group has none.
-fn group(api_version: &str) -> &str {
+pub(crate) fn group(api_version: &str) -> &str {
     api_version.rsplit_once('/').map_or("", |(group, _)| group)
 }
 

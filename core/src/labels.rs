@@ -7,6 +7,9 @@ use serde_json::Value;
 
 /// The field manager of every server-side apply.
 pub const FIELD_MANAGER: &str = "coalmine";
+/// The field manager that numbers of pods are handed over to when they leave the manifest: they keep their value until
+/// an autoscaler or a person takes them.
+pub const HANDOVER_MANAGER: &str = "coalmine-handover";
 /// Label that says which tool manages the object; the value is [`FIELD_MANAGER`].
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Label that names the daemon's instance, so that two daemons can share a cluster.
@@ -21,7 +24,8 @@ pub const APPLIED: &str = "coalmine.dev/applied";
 /// Annotation that lets an object in `platform/` take over one that exists without our label; the
 /// value is `true`.
 pub const ADOPT: &str = "coalmine.dev/adopt";
-/// Annotation that keeps an object in the cluster when its service's file goes; the value is `true`.
+/// Annotation that keeps an object in the cluster when its service's file goes, with the value `true`. With the
+/// value `false` an object of `platform/` is deleted whose kind is kept otherwise.
 pub const KEEP: &str = "coalmine.dev/keep";
 
 /// Annotation on routes that name Upstreams of single versions: which version each of them holds, where its
@@ -33,9 +37,9 @@ pub fn labels<'a>(instance: &'a str, service: &'a str) -> BTreeMap<&'static str,
     BTreeMap::from([(MANAGED_BY, FIELD_MANAGER), (INSTANCE, instance), (SERVICE, service)])
 }
 
-/// True when the object stays although its service's file is gone.
-pub fn is_kept(object: &Value) -> bool {
-    object["metadata"]["annotations"][KEEP] == "true"
+/// What the object says about whether it stays when nothing desires it any more; `None` when it says nothing.
+pub fn keep(object: &Value) -> Option<bool> {
+    object["metadata"]["annotations"][KEEP].as_str()?.parse().ok()
 }
 
 /// When the object was last changed, its status included, by its managed fields, to the second.
@@ -52,12 +56,12 @@ mod tests {
 
     #[test]
     fn an_object_is_kept_only_by_the_word_true() {
-        let kept = |value: Value| is_kept(&json!({"metadata": {"annotations": {KEEP: value}}}));
+        let kept = |value: Value| keep(&json!({"metadata": {"annotations": {KEEP: value}}}));
         assert_eq!(
-            [kept("true".into()), kept("false".into()), kept(true.into())],
-            [true, false, false]
+            [kept("true".into()), kept("false".into()), kept(true.into()), kept("no".into())],
+            [Some(true), Some(false), None, None]
         );
-        assert!(!is_kept(&json!({})));
+        assert_eq!(keep(&json!({})), None);
     }
 
     #[test]

@@ -65,6 +65,36 @@ pub(crate) fn ours(live: &Value) -> Option<&Value> {
     })
 }
 
+/// Numbers of pods in a `spec`, each with the one that Kubernetes or KEDA takes when nobody says any. An autoscaler
+/// goes on from the number that is there.
+const COUNTS: [(&str, u64); 3] = [("replicas", 1), ("minReplicas", 1), ("minReplicaCount", 0)];
+
+/// Whether we own a number of pods that the manifest leaves out.
+pub fn gives_up_counts(owned_counts: &[&'static str], manifest: &Value) -> bool {
+    owned_counts.iter().any(|count| manifest["spec"].get(count).is_none())
+}
+
+/// The numbers of pods in the object's `spec` that we own.
+pub fn owned_counts(live: &Value) -> Vec<&'static str> {
+    let fields = ours(live).map(|entry| &entry["fieldsV1"]["f:spec"]);
+    let is_owned = |count: &str| fields.is_some_and(|it| it.get(format!("f:{count}")).is_some());
+    COUNTS.map(|(count, _)| count).into_iter().filter(|count| is_owned(count)).collect()
+}
+
+/// The fields of `spec` whose values would fall to a lower default once the manifest is applied, because we own them
+/// and the manifest leaves them out: numbers of pods. Whoever owns such a field before it leaves keeps its value
+/// (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership>). Nothing starts
+/// from zero by itself, so zero is not among them.
+pub fn counts_given_up(live: &Value, manifest: &Value) -> Map<String, Value> {
+    let owned = owned_counts(live);
+    let given_up = COUNTS.iter().filter(|(count, default)| {
+        owned.contains(count)
+            && manifest["spec"].get(count).is_none()
+            && live["spec"][count].as_u64().is_some_and(|live| live > *default)
+    });
+    given_up.map(|(count, _)| ((*count).to_owned(), live["spec"][count].clone())).collect()
+}
+
 /// The value at the fields of a FieldsV1 set, `None` when there is none
 /// (<https://kubernetes.io/docs/reference/using-api/server-side-apply/>).
 fn project(value: &Value, fields: &Value) -> Option<Value> {
@@ -265,6 +295,28 @@ mod tests {
         foreign["metadata"]["managedFields"].as_array_mut().unwrap().pop();
         assert_eq!(owned(&foreign), Value::Null);
         assert_ne!(Digest::of_live(&foreign), Digest::of_manifest(&manifest()));
+    }
+
+    #[test]
+    fn a_number_of_pods_that_leaves_the_manifest_is_given_up_with_its_live_value() {
+        let live = |owner: &str, replicas: u64| {
+            json!({"metadata": {"managedFields": [{"manager": owner, "operation": "Apply",
+                    "fieldsV1": {"f:spec": {"f:replicas": {}, "f:minReplicas": {}}}}]},
+                "spec": {"replicas": replicas, "minReplicas": 1, "paused": true}})
+        };
+        let without = json!({"spec": {}});
+        let given_up =
+            |live: &Value, manifest: &Value| Value::Object(counts_given_up(live, manifest));
+        assert_eq!(given_up(&live(FIELD_MANAGER, 6), &without), json!({"replicas": 6}));
+        assert_eq!(given_up(&live(FIELD_MANAGER, 6), &json!({"spec": {"replicas": 2}})), json!({}));
+        assert_eq!(given_up(&live("kube-controller-manager", 6), &without), json!({}));
+        for no_loss in [0, 1] {
+            assert_eq!(given_up(&live(FIELD_MANAGER, no_loss), &without), json!({}));
+        }
+        let owned = owned_counts(&live(FIELD_MANAGER, 6));
+        assert_eq!(owned, ["replicas", "minReplicas"]);
+        assert!(gives_up_counts(&owned, &json!({"spec": {"replicas": 2}})));
+        assert!(!gives_up_counts(&owned, &json!({"spec": {"replicas": 2, "minReplicas": 1}})));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::health::{self, Health, Trouble, Verdict};
 use crate::kind::Kind;
-use crate::labels::{APPLIED, INSTANCE, SERVICE, is_kept, last_changed};
+use crate::labels::{APPLIED, INSTANCE, SERVICE, keep, last_changed};
 use crate::managed_fields::{self, Digest};
 use crate::object::ObjectId;
 use crate::traffic::Shares;
@@ -58,12 +58,14 @@ pub struct Facts {
     pub claim: Claim,
     /// The fields that we own.
     pub owned: Digest,
+    /// The numbers of pods in its `spec` that we own.
+    pub counts: Vec<&'static str>,
     /// The digest in its annotation `coalmine.dev/applied`.
     pub applied: Option<Arc<str>>,
     /// For a Deployment or Upstream of ours when it or its status was last changed, to the second.
     pub changed_at: Option<Timestamp>,
-    /// Whether it stays when its service's file goes.
-    pub kept: bool,
+    /// What it says about whether it stays when nothing desires it any more.
+    pub keep: Option<bool>,
     /// Whether it is being deleted.
     pub terminating: bool,
     /// Its labels and spec, for the kinds that Gloo's routing rests on.
@@ -101,6 +103,13 @@ pub enum Detail {
         /// Whether any pod answers in place of a version that has none.
         falls_back: bool,
     },
+    /// A CustomResourceDefinition.
+    Definition {
+        /// Whether the API server serves it.
+        established: bool,
+        /// Why the API server does not accept its names, if it does not.
+        refused: Option<Arc<str>>,
+    },
     /// Anything else.
     Other,
 }
@@ -131,6 +140,7 @@ impl Facts {
             Some(Kind::Upstream) => {
                 Detail::Upstream { verdict: verdict(), falls_back: falls_back(object) }
             }
+            Some(Kind::CustomResourceDefinition) => definition(object),
             _ => Detail::Other,
         };
         let is_ours = matches!(claim, Claim::Ours(_) | Claim::Lapsed);
@@ -138,11 +148,12 @@ impl Facts {
             uid: text("uid").unwrap_or_default().into(),
             version: version(object),
             owned: if is_ours { Digest::of_live(object) } else { Digest::of(&Value::Null) },
+            counts: if is_ours { managed_fields::owned_counts(object) } else { Vec::new() },
             applied: metadata["annotations"][APPLIED].as_str().map(Into::into),
             changed_at: (is_ours && matches!(kind, Some(Kind::Deployment | Kind::Upstream)))
                 .then(|| last_changed(object))
                 .flatten(),
-            kept: is_kept(object),
+            keep: keep(object),
             terminating: text("deletionTimestamp").is_some(),
             routing: kind
                 .is_some_and(Kind::is_routing)
@@ -171,6 +182,19 @@ impl Facts {
     /// True when nothing differs that a decision could rest on.
     pub fn says_the_same(&self, other: &Self) -> bool {
         Self { version: 0, ..self.clone() } == Self { version: 0, ..other.clone() }
+    }
+}
+
+/// How far the API server is with a CustomResourceDefinition
+/// (<https://kubernetes.io/docs/reference/kubernetes-api/extend-resources/custom-resource-definition-v1/>).
+fn definition(object: &Value) -> Detail {
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    let condition =
+        |kind: &str| conditions.into_iter().flatten().find(|condition| condition["type"] == kind);
+    let names = condition("NamesAccepted").filter(|it| it["status"] == "False");
+    Detail::Definition {
+        established: condition("Established").is_some_and(|it| it["status"] == "True"),
+        refused: names.map(|it| it["message"].as_str().unwrap_or_default().into()),
     }
 }
 

@@ -120,8 +120,8 @@ impl Cache {
         self.state().troubles()
     }
 
-    /// Everything that carries our label, with the service it belongs to.
-    pub fn inventory(&self) -> Vec<(ObjectId, Arc<str>, bool)> {
+    /// Everything that carries our label, with the service it belongs to and what it says about whether it stays.
+    pub fn inventory(&self) -> Vec<(ObjectId, Arc<str>, Option<bool>)> {
         self.state().inventory()
     }
 
@@ -138,6 +138,11 @@ impl Cache {
     /// The pods that our Deployments made for a service.
     pub fn pods(&self, service: &str) -> Vec<PodFacts> {
         self.state().pods(service)
+    }
+
+    /// Those of them in one namespace.
+    pub fn pods_in(&self, service: &str, namespace: &str) -> Vec<PodFacts> {
+        self.state().pods_in(service, namespace)
     }
 
     /// The ready pods in the v1 Endpoints of a Service of ours.

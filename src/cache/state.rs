@@ -144,10 +144,10 @@ impl State {
         self.kinds.values().filter_map(|following| following.trouble.clone()).collect()
     }
 
-    pub(super) fn inventory(&self) -> Vec<(ObjectId, Arc<str>, bool)> {
+    pub(super) fn inventory(&self) -> Vec<(ObjectId, Arc<str>, Option<bool>)> {
         let of = |(service, ids): (&Arc<str>, &BTreeSet<ObjectId>)| {
-            let kept = |id: &ObjectId| self.objects.get(id).is_some_and(|facts| facts.kept);
-            ids.iter().map(|id| (id.clone(), service.clone(), kept(id))).collect::<Vec<_>>()
+            let keep = |id: &ObjectId| self.objects.get(id).and_then(|facts| facts.keep);
+            ids.iter().map(|id| (id.clone(), service.clone(), keep(id))).collect::<Vec<_>>()
         };
         self.services.iter().flat_map(of).collect()
     }
@@ -164,6 +164,12 @@ impl State {
     pub(super) fn pods(&self, service: &str) -> Vec<PodFacts> {
         let pods = self.pods.get(service).into_iter().flat_map(BTreeMap::values);
         pods.cloned().collect()
+    }
+
+    pub(super) fn pods_in(&self, service: &str, namespace: &str) -> Vec<PodFacts> {
+        let pods = self.pods.get(service).into_iter().flatten();
+        let there = pods.filter(|((place, _), _)| place == namespace);
+        there.map(|(_, pod)| pod.clone()).collect()
     }
 
     pub(super) fn ready_addresses(&self, namespace: &str, service: &str) -> Addresses {

@@ -12,7 +12,7 @@ use crate::reconcile::Review;
 use crate::report::Requests;
 use crate::source::read_directory;
 use coalmine_core::diff::{self, Line};
-use coalmine_core::labels::{SERVICE, is_kept};
+use coalmine_core::labels::{SERVICE, keep};
 use coalmine_core::object::Manifest;
 use coalmine_core::plan::{Job, gone};
 use coalmine_core::reason::Hinted;
@@ -55,7 +55,7 @@ impl Diff {
         let mut jobs = self.jobs(&repository, &tree.revision, &mut errors);
         if self.service.is_none() && repository.problems.is_empty() {
             let inventory = cluster.inventory(&self.instance, None).await?;
-            let owners = inventory.values().map(|object| (owner(object), is_kept(object)));
+            let owners = inventory.iter().map(|(id, object)| (id, owner(object), keep(object)));
             let gone = gone(owners, |name| repository.keeps(name));
             jobs.extend(gone.iter().map(|name| Job::farewell(name)));
         }

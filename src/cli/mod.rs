@@ -5,6 +5,7 @@
 
 mod abort;
 mod act;
+mod ask_cluster;
 mod completions;
 mod connection;
 mod diff;

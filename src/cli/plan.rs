@@ -4,15 +4,16 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::ask_cluster::AskCluster;
 use crate::checkout::Checkout;
 use crate::hint::advised;
 use crate::source::read_directory;
-use coalmine_core::proposal::{Proposal, Verdict, markdown, text};
+use coalmine_core::proposal::{Expected, Proposal, Verdict, markdown, text};
 use coalmine_core::tree::Tree;
 
 /// Show what a change of the repository would do: transitions, requests, steps, objects
 ///
-/// No cluster is asked. Exits with 0 when the change can be carried out and 1 when it cannot; with
+/// Without --cluster no cluster is asked. Exits with 0 when the change can be carried out and 1 when it cannot; with
 /// --detailed-exitcode 0 means that nothing changes, and 2 that something does.
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -35,6 +36,8 @@ pub(super) struct Plan {
     /// Exit with 2 when something changes
     #[arg(long)]
     detailed_exitcode: bool,
+    #[command(flatten)]
+    cluster: AskCluster,
     /// The checkout to work in
     #[arg(short = 'C', long = "directory", value_name = "DIRECTORY", default_value = ".")]
     directory: PathBuf,
@@ -60,6 +63,7 @@ impl Plan {
         let checkout = Checkout::discover(&self.directory, self.path.as_deref())?;
         let (base, head) = self.trees(&checkout)?;
         let mut proposal = Proposal::of(&base, &head);
+        proposal.notes = self.cluster.notes(&Expected::of(&head))?;
         if self.brief {
             proposal.services.iter_mut().for_each(|service| service.objects.clear());
         }

@@ -1,19 +1,22 @@
-//! `coalmine validate`: every mistake of a folder at once, without a cluster.
+//! `coalmine validate`: every mistake of a folder at once.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
+use super::ask_cluster::AskCluster;
+use crate::checkout::Checkout;
 use crate::source::read_directory;
 use coalmine_core::phase::Phase;
 use coalmine_core::preflight::{Broken, Rule};
 use coalmine_core::problem::Problem;
-use coalmine_core::proposal::{Expected, Judgement};
+use coalmine_core::proposal::{self, Expected, Judgement, released};
 use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::{File, Tree};
-use coalmine_core::values::{Outcome, Repository, ServiceName};
+use coalmine_core::values::{Outcome, PLATFORM, Repository, ServiceName};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -21,16 +24,20 @@ const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Check a folder of values: every mistake with its line, and what Gloo would make of them
 ///
-/// No cluster is asked. Exits with 0 when there is no mistake, 1 otherwise.
+/// Notes say what leaves the repository and stays in the cluster. Without --cluster no cluster is asked. Exits with 0
+/// when there is no mistake, 1 otherwise.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   coalmine validate            the folder one stands in
-  coalmine validate rollouts")]
+  coalmine validate rollouts
+  coalmine validate --cluster  and what the cluster says about it")]
 pub(super) struct Validate {
     /// The folder with coalmine.yaml, platform/ and services/
     #[arg(default_value = ".")]
     path: PathBuf,
+    #[command(flatten)]
+    cluster: AskCluster,
 }
 
 impl Validate {
@@ -52,10 +59,50 @@ impl Validate {
                 if is_grave(&broken) { (BAD, "error") } else { (DOUBTFUL, "warning") };
             writeln!(out, "{style}{word}{style:#}  platform/: {}", sanitize(&broken.to_string()))?;
         }
+        let notes = self.notes(&expected)?;
+        for note in &notes {
+            writeln!(out, "{DOUBTFUL}note{DOUBTFUL:#}   {}", sanitize(note))?;
+        }
         writeln!(out, "{}", summary(repository, &judgement))?;
         let good = found.is_empty() && judgement.refused.is_empty() && broken.is_empty();
         Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+
+    /// What is no mistake and worth knowing beforehand.
+    fn notes(&self, expected: &Expected) -> anyhow::Result<BTreeSet<String>> {
+        let mut notes: BTreeSet<String> = contested(expected).into_values().flatten().collect();
+        if let Some(checkout) = self.checkout() {
+            for base in bases(&checkout) {
+                notes.extend(released(&Expected::of(&checkout.tree(&base)?), expected));
+            }
+        }
+        notes.extend(self.cluster.notes(expected)?);
+        Ok(notes)
+    }
+
+    /// The checkout that the folder is part of, as the folder with the rollouts.
+    fn checkout(&self) -> Option<Checkout> {
+        let checkout = Checkout::discover(&self.path, None).ok()?;
+        let is_it = checkout.folder().canonicalize().ok()? == self.path.canonicalize().ok()?;
+        is_it.then_some(checkout)
+    }
+}
+
+/// The commits that a checkout adds to: what its branch follows, where it left the remote's main branch, and what is
+/// checked out.
+fn bases(checkout: &Checkout) -> BTreeSet<String> {
+    let commit = |name: &str| checkout.commit_id(name).ok();
+    let head = commit("HEAD");
+    let branched = commit("origin/HEAD").zip(head.clone());
+    let branched = branched.and_then(|(one, other)| checkout.merge_base(&one, &other).ok());
+    [commit("@{upstream}"), branched, head].into_iter().flatten().collect()
+}
+
+/// What the autoscalers of `platform/` do to the services.
+fn contested(expected: &Expected) -> BTreeMap<String, Vec<String>> {
+    let manifests = expected.job(PLATFORM).into_iter().flat_map(|job| job.desired.manifests());
+    let objects = manifests.map(|manifest| (manifest.id(), manifest.object()));
+    proposal::contested(expected.names().filter_map(|name| expected.job(name)), objects)
 }
 
 /// Every problem: the repository's, the platform's, then the services' by name.

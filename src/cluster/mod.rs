@@ -21,7 +21,7 @@ use kube::discovery::verbs::{DELETE, LIST};
 use kube::discovery::{ApiResource, Discovery, Scope, pinned_kind};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, Semaphore};
 
 pub use coalmine_core::reason::ClusterError;
@@ -32,7 +32,7 @@ pub use watched_kind::WatchedKind;
 use crate::hint::advised;
 use crate::report::Requests;
 use coalmine_core::kind::Kind;
-use coalmine_core::labels::{FIELD_MANAGER, INSTANCE, SERVICE};
+use coalmine_core::labels::{FIELD_MANAGER, HANDOVER_MANAGER, INSTANCE, SERVICE};
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::identify;
 
@@ -106,6 +106,33 @@ impl Cluster {
         // The semaphore is never closed.
         let _turn = self.writes.acquire().await.ok();
         self.client.request(request).await.map_err(|error| translate(id, error))
+    }
+
+    /// Hands fields of the object's `spec` over to [`HANDOVER_MANAGER`], with these values, which they have now. A
+    /// field that somebody has changed since is somebody's already, and stays so.
+    ///
+    /// # Errors
+    /// When the API server does not do what we ask.
+    pub async fn hand_over(
+        &self,
+        id: &ObjectId,
+        spec: Map<String, Value>,
+    ) -> Result<(), ClusterError> {
+        let parameters = PatchParams::apply(HANDOVER_MANAGER);
+        let mut metadata = json!({"name": id.name});
+        if let Some(namespace) = &id.namespace {
+            metadata["namespace"] = namespace.as_str().into();
+        }
+        let part = json!({"apiVersion": id.api_version, "kind": id.kind, "metadata": metadata,
+            "spec": spec});
+        let api = self.api(id).await?;
+        // The semaphore is never closed.
+        let _turn = self.writes.acquire().await.ok();
+        match api.patch(&id.name, &parameters, &Patch::Apply(part)).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),
+            Err(error) => Err(translate(id, error)),
+        }
     }
 
     /// Whether the API server would make the object anew, by a dry run with strict field validation;
@@ -309,13 +336,11 @@ fn nothing() -> ObjectId {
 
 #[cfg(test)]
 mod tests {
-    use http::{Request, Response};
-    use kube::client::Body;
-    use serde_json::json;
-
     use super::error::tests::{failure, table};
     use super::*;
     use coalmine_core::reason::Hinted;
+    use http::{Request, Response};
+    use kube::client::Body;
 
     /// A cluster whose API server gives the same answer to everything.
     fn cluster(status: u16, body: &Value) -> Cluster {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use gloo::ObjectRef;
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -13,14 +14,23 @@ use super::reporter::Reporter;
 use super::request::{DesiredState, ServiceRequest};
 use crate::cache::Touched;
 use crate::election::{Leadership, Tenure};
-use crate::reconcile::{Memory, ReconcileEvent, ReconcileOutcome, Reconciler, Retry, leaves};
+use crate::reconcile::{
+    Memory, ReconcileEvent, ReconcileOutcome, Reconciler, Retry, leaves, to_prune,
+};
 use crate::report::Health;
-use crate::scheduler::{self, Failure, KnownServices, Pass, PassResult, Passes, Queue, Taken};
+use crate::scheduler::{
+    self, Failure, KnownServices, Pass, PassResult, Passes, Queue, Request, Taken,
+};
 use crate::telemetry;
 use coalmine_core::kind::Kind;
 use coalmine_core::object::{Manifest, ObjectId};
-use coalmine_core::plan::Job;
+use coalmine_core::plan::{Job, takes_over};
+use coalmine_core::proposal::reference;
 use coalmine_core::reason::Reason;
+use coalmine_core::values::Service;
+
+/// How soon a removal looks again whether the service that takes over its requests is ready.
+const RECHECK: Duration = Duration::from_secs(1);
 
 /// All services; cloning gives another handle.
 #[derive(Clone)]
@@ -173,7 +183,10 @@ impl Services {
             // Somebody else has written meanwhile.
             memory.forget(Timestamp::now());
         }
-        let job = request.job(&shared.reconciler.instance);
+        let mut job = request.job(&shared.reconciler.instance);
+        if matches!(request.state, DesiredState::Service(_)) {
+            job.departing = self.departing_routes();
+        }
         let is_superseded =
             || !taken.is_current() || shared.stop.is_cancelled() || !tenure.is_held();
         let tell = |event: ReconcileEvent| shared.reporter.event(name, &request.revision, event);
@@ -191,7 +204,11 @@ impl Services {
         is_superseded: &(dyn Fn() -> bool + Sync),
     ) -> Option<ReconcileOutcome> {
         match state {
-            DesiredState::Removal(_) => None,
+            DesiredState::Removal(name) => {
+                let reason = self.successor(name)?;
+                let until = Timestamp::now().checked_add(RECHECK).ok();
+                Some(ReconcileOutcome::Waiting { reason, until })
+            }
             DesiredState::Platform(_) if is_superseded() => Some(ReconcileOutcome::Superseded),
             DesiredState::Platform(_) => {
                 let made = self.shared.reconciler.make_namespaces(job).await;
@@ -214,6 +231,49 @@ impl Services {
         }
     }
 
+    /// The routes of services that are to go and do not yet.
+    fn departing_routes(&self) -> BTreeSet<ObjectId> {
+        let removals: Vec<Arc<str>> = self.shared.queue.look(|schedule| {
+            let removals = schedule.requests().filter(|(_, request, _)| request.is_removal());
+            removals.map(|(name, ..)| name.clone()).collect()
+        });
+        removals.iter().flat_map(|name| self.routes_to_prune(name)).collect()
+    }
+
+    /// The live routes of a service that go with it.
+    fn routes_to_prune(&self, name: &str) -> BTreeSet<ObjectId> {
+        let objects = self.shared.reconciler.cache.of_service(name);
+        to_prune(&Job::farewell(name), &objects).into_iter().filter(ObjectId::is_route).collect()
+    }
+
+    /// The wait for a service that is not ready yet and takes over requests of one that is to go: the file of a
+    /// service was renamed. Until then nobody else would answer them. Of a new service whose values have errors
+    /// nobody knows what it takes over.
+    fn successor(&self, name: &str) -> Option<Reason> {
+        let routes: Vec<ObjectRef> = self.routes_to_prune(name).iter().map(reference).collect();
+        if routes.is_empty() {
+            return None;
+        }
+        let cache = &self.shared.reconciler.cache;
+        let (live, _) = cache.gloo();
+        let takes_over = |service: &Service| routes.iter().any(|it| takes_over(service, it, &live));
+        self.shared.queue.look(|schedule| {
+            let mut coming = schedule.requests().filter_map(|(_, request, is_ready)| {
+                match (&request.state, is_ready) {
+                    (DesiredState::Service(service), false) => Some(service),
+                    _ => None,
+                }
+            });
+            let found = coming.find(|service| takes_over(service));
+            let valid = found.map(|service| (service.name.to_string(), false));
+            let is_new = |name: &&str| cache.of_service(name).is_empty();
+            let invalid =
+                || schedule.without_request().find(is_new).map(|it| (it.to_owned(), true));
+            let (service, is_invalid) = valid.or_else(invalid)?;
+            Some(Reason::SuccessorComes { service, is_invalid })
+        })
+    }
+
     /// Reports how the pass ended, unless something else is requested by now or this daemon does not lead any
     /// more: then another pass follows. The service is forgotten when its removal is done.
     fn conclude(&self, taken: &Taken<ServiceRequest>, tenure: &Tenure, outcome: ReconcileOutcome) {
@@ -225,8 +285,7 @@ impl Services {
             let result = match current.filter(|_| may_report) {
                 Some(_) if outcome == ReconcileOutcome::Superseded => PassResult::Unfinished,
                 Some(request) => {
-                    let is_removed = scheduler::Request::is_removal(request)
-                        && outcome == ReconcileOutcome::Ready;
+                    let is_removed = request.is_removal() && outcome == ReconcileOutcome::Ready;
                     if !is_removed {
                         shared.reporter.outcome(name, &outcome, &request.revision, &observed);
                     }

@@ -1,6 +1,6 @@
 //! What one revision means for the cluster, before anything is done about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -11,7 +11,7 @@ use crate::hint::advised;
 use crate::reconcile::RolloutSettings;
 use crate::scheduler::KnownServices;
 use coalmine_core::object::{Manifest, ObjectId};
-use coalmine_core::plan::gone;
+use coalmine_core::plan::{Job, gone};
 use coalmine_core::problem::Problem;
 use coalmine_core::render::Owner;
 use coalmine_core::values::{PLATFORM, Repository, Settings};
@@ -84,10 +84,10 @@ impl Work {
     pub(super) fn orphans(
         &self,
         repository: &Repository,
-        inventory: &[(ObjectId, Arc<str>, bool)],
+        inventory: &[(ObjectId, Arc<str>, Option<bool>)],
         options: DaemonOptions,
     ) -> anyhow::Result<BTreeSet<String>> {
-        let owners = inventory.iter().map(|(_, owner, kept)| (&**owner, *kept));
+        let owners = inventory.iter().map(|(id, owner, keep)| (id, &**owner, *keep));
         let known = KnownServices::of(repository, options.shard);
         let gone = gone(owners, |name| known.has(name));
         if options.prune_all || inventory.is_empty() {
@@ -121,18 +121,19 @@ impl Work {
     /// How many objects would go.
     fn count_to_prune(
         &self,
-        inventory: &[(ObjectId, Arc<str>, bool)],
+        inventory: &[(ObjectId, Arc<str>, Option<bool>)],
         gone: &BTreeSet<String>,
     ) -> usize {
         let owner = Owner { instance: String::new(), revision: String::new() };
         let jobs: Vec<_> = self.requests.iter().map(|request| request.state.job(&owner)).collect();
         let desired: BTreeSet<&ObjectId> =
             jobs.iter().flat_map(|job| job.desired.manifests()).map(Manifest::id).collect();
-        let valid: BTreeSet<&str> = jobs.iter().map(|job| job.service.as_str()).collect();
-        let goes = |(id, owner, kept): &&(ObjectId, Arc<str>, bool)| {
-            let leaves = gone.contains(&**owner) || valid.contains(&**owner);
-            let stays = *kept && (gone.contains(&**owner) || &**owner == PLATFORM);
-            !desired.contains(id) && leaves && !stays
+        let valid: BTreeMap<&str, &Job> =
+            jobs.iter().map(|job| (job.service.as_str(), job)).collect();
+        let goes = |(id, owner, keep): &&(ObjectId, Arc<str>, Option<bool>)| {
+            let removal = gone.contains(&**owner).then(|| Job::farewell(owner));
+            let job = removal.as_ref().or_else(|| valid.get(&**owner).copied());
+            !desired.contains(id) && job.is_some_and(|job| job.retains(id, *keep).is_none())
         };
         inventory.iter().filter(goes).count()
     }
@@ -157,6 +158,7 @@ mod tests {
     use super::*;
     use crate::hint;
     use crate::shard::Shard;
+    use coalmine_core::kind::Kind;
     use coalmine_core::tree::Tree;
     use coalmine_core::values::Drift;
 
@@ -169,14 +171,16 @@ mod tests {
         DaemonOptions { drift: Drift::Repair, prune_all: false, shard: Shard::WHOLE };
     const VALUES: &str = "deployment: {v1: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";
 
-    fn owned(kind: &str, service: &str, kept: bool) -> (ObjectId, Arc<str>, bool) {
-        let id = ObjectId::new("v1", kind, Some(service), service);
-        (id, service.into(), kept)
+    fn owned(kind: &str, service: &str, kept: bool) -> (ObjectId, Arc<str>, Option<bool>) {
+        let api_version =
+            Kind::ALL.into_iter().find(|it| it.as_str() == kind).map(Kind::api_version);
+        let id = ObjectId::new(api_version.unwrap_or("v1"), kind, Some(service), service);
+        (id, service.into(), kept.then_some(true))
     }
 
     fn orphans(
         files: &[(&str, &str)],
-        inventory: &[(ObjectId, Arc<str>, bool)],
+        inventory: &[(ObjectId, Arc<str>, Option<bool>)],
     ) -> anyhow::Result<Vec<String>> {
         orphans_in(OPTIONS, files, inventory)
     }
@@ -184,7 +188,7 @@ mod tests {
     fn orphans_in(
         options: DaemonOptions,
         files: &[(&str, &str)],
-        inventory: &[(ObjectId, Arc<str>, bool)],
+        inventory: &[(ObjectId, Arc<str>, Option<bool>)],
     ) -> anyhow::Result<Vec<String>> {
         let repository = repository(files);
         let work = Work::of(&repository, options, "r")?;

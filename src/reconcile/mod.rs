@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 pub use event::{DriftDetails, ReconcileEvent};
 pub use memory::Memory;
-pub use observe::leaves;
+pub use observe::{leaves, to_prune};
 pub use preflight_service::PreflightService;
 pub use review::Review;
 
@@ -155,6 +155,25 @@ impl Reconciler {
     /// `is_superseded` is asked before every write; a write under way is finished first. Each thing
     /// done is told to `tell`.
     pub async fn pass(
+        &self,
+        job: &Job,
+        rollout_settings: &RolloutSettings,
+        memory: &mut Memory,
+        is_superseded: &(dyn Fn() -> bool + Sync),
+        tell: &(dyn Fn(ReconcileEvent) + Sync),
+    ) -> ReconcileOutcome {
+        // An object of a kind that is not served yet, or in a namespace that is not there, cannot even be tried.
+        if let Some(first) = job.foundation(|id| self.cache.object(id)) {
+            let outcome = self.follow(&first, rollout_settings, memory, is_superseded, tell).await;
+            if !matches!(outcome, ReconcileOutcome::Ready | ReconcileOutcome::Drifted { .. }) {
+                return outcome;
+            }
+        }
+        self.follow(job, rollout_settings, memory, is_superseded, tell).await
+    }
+
+    /// Takes the steps of one job that can be taken now.
+    async fn follow(
         &self,
         job: &Job,
         rollout_settings: &RolloutSettings,
@@ -325,12 +344,16 @@ impl Pass<'_> {
             let reason = Reason::Overdue { reason, seconds };
             return ReconcileOutcome::Stalled { reason, retry: Retry::Never };
         }
-        let recheck = now.checked_add(jiff::SignedDuration::try_from(RECHECK).unwrap_or_default());
         let needs_recheck = self.job.desired.uses_foreign_pods();
         let end = jiff::SignedDuration::try_from(deadline.saturating_sub(waited)).ok();
         let end = end.and_then(|rest| now.checked_add(rest).ok());
-        let until = until.or(if needs_recheck { recheck.ok() } else { end });
+        let until = until.or(if needs_recheck { self.recheck() } else { end });
         ReconcileOutcome::Waiting { reason, until }
+    }
+
+    /// When a wait for what no watch shows is looked at again.
+    fn recheck(&self) -> Option<Timestamp> {
+        (self.reconciler.clock)().checked_add(RECHECK).ok()
     }
 
     /// Whether what is about to be written is accepted by the API server, by the policy and by

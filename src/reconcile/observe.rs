@@ -32,12 +32,18 @@ impl Reconciler {
         memory: &mut Memory,
         now: Timestamp,
     ) -> Result<Comparison, PassError> {
-        match self.cache.unlisted(job.desired.manifests().map(Manifest::id)) {
+        let (own, others): (Vec<&ObjectId>, Vec<&ObjectId>) =
+            job.desired.manifests().map(Manifest::id).partition(|id| job.defines(id));
+        match self.cache.unlisted(others.into_iter()) {
             Some(reason @ Reason::BeingListed(_)) => {
                 return Err(PassError::Waiting(Box::new(reason)));
             }
             Some(reason) => return Err(reason.into()),
             None => {}
+        }
+        if let Some(reason) = self.cache.unlisted(own.into_iter()) {
+            // Its definition is served since a moment ago.
+            return Err(PassError::Waiting(Box::new(reason)));
         }
         let mut objects = self.cache.of_service(&job.service);
         let mut changed = BTreeSet::new();
@@ -112,8 +118,10 @@ impl Reconciler {
         for pods in versions {
             let namespace = pods.service.namespace.as_deref().unwrap_or_default();
             let found = if pods.ours {
-                let of_version = ours.iter().filter(|pod| *pod.version == *pods.version);
-                of_version.cloned().collect()
+                // Those of a namespace that the service leaves have the same labels.
+                let mut there = self.cache.pods_in(&job.service, namespace);
+                there.retain(|pod| *pod.version == *pods.version);
+                there
             } else {
                 let listed =
                     self.cluster.list_known(Kind::Pod, Some(namespace), &pods.selector).await?;
@@ -139,13 +147,16 @@ pub fn leaves(objects: &BTreeMap<ObjectId, Facts>) -> bool {
 
 /// What nothing desires any more. Of a service that goes, what is marked to be kept keeps all that it
 /// needs: marks differ only where a change of them was under way.
-fn to_prune(job: &Job, objects: &BTreeMap<ObjectId, Facts>) -> BTreeSet<ObjectId> {
+pub fn to_prune(job: &Job, objects: &BTreeMap<ObjectId, Facts>) -> BTreeSet<ObjectId> {
+    if job.is_part {
+        return BTreeSet::new();
+    }
     let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
     let rank = |id: &ObjectId| (id.is_route(), id.has_gloo_status());
-    let kept = objects.iter().filter(|(_, facts)| facts.kept && job.farewell);
+    let kept = objects.iter().filter(|(_, facts)| facts.keep == Some(true) && job.farewell);
     let highest = kept.map(|(id, _)| rank(id)).max();
     let left = objects.iter().filter(|(id, facts)| {
-        let is_kept = job.respects_keep() && facts.kept || highest > Some(rank(id));
+        let is_kept = job.retains(id, facts.keep).is_some() || highest > Some(rank(id));
         !(desired.contains(id) || facts.terminating || is_kept)
     });
     left.map(|(id, _)| id.clone()).collect()

@@ -55,7 +55,8 @@ impl PreflightService {
         to_prune: &BTreeSet<ObjectId>,
         gloo_namespace: &str,
     ) -> Result<Prediction, PreflightError> {
-        let change = Arc::new(Change::new(&job.service, &job.desired, to_prune));
+        let change = Change::new(&job.service, &job.desired, to_prune).beside(&job.departing);
+        let change = Arc::new(change);
         let (answer, answered) = oneshot::channel();
         let gloo_namespace = gloo_namespace.to_owned();
         let question = Question { change, job: job.digest(), gloo_namespace, answer };

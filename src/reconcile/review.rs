@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{PassError, check_owner};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError};
 use coalmine_core::diff;
 use coalmine_core::labels;
+use coalmine_core::managed_fields::counts_given_up;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::Claim;
 use coalmine_core::plan::Job;
@@ -43,7 +44,7 @@ impl Review {
         for manifest in job.desired.manifests() {
             let id = manifest.id();
             if !live.contains_key(id)
-                && let Some(object) = cluster.get(id).await?
+                && let Some(object) = find(job, cluster, id).await?
             {
                 let claim = Claim::on(&object, instance);
                 check_owner(job, id, &claim)?;
@@ -52,7 +53,7 @@ impl Review {
         }
         let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
         let is_to_prune = |(id, object): &(&ObjectId, &Value)| {
-            !(desired.contains(id) || job.respects_keep() && labels::is_kept(object))
+            !(desired.contains(id) || job.retains(id, labels::keep(object)).is_some())
         };
         let to_prune = live.iter().filter(is_to_prune).map(|(id, _)| id.clone()).collect();
         let missing = job.namespaces().map(Manifest::id).filter(|id| !live.contains_key(id));
@@ -64,7 +65,7 @@ impl Review {
             let result = if id.namespace.as_ref().is_some_and(|name| coming.contains(name)) {
                 manifest.object().clone()
             } else {
-                cluster.apply(manifest, true).await?
+                dry_run(job, cluster, manifest, live.get(id)).await?
             };
             if diff::changes(live.get(id), &result) {
                 changed.insert(id.clone());
@@ -73,4 +74,34 @@ impl Review {
         }
         Ok(Self { live, stored, changed, to_prune })
     }
+}
+
+/// The object as it is; `None` also while its kind is not served that the job defines.
+async fn find(job: &Job, cluster: &Cluster, id: &ObjectId) -> Result<Option<Value>, ClusterError> {
+    match cluster.get(id).await {
+        Err(ClusterError::KindNotServed { .. }) if job.defines(id) => Ok(None),
+        found => found,
+    }
+}
+
+/// The object as it would be once it is applied.
+async fn dry_run(
+    job: &Job,
+    cluster: &Cluster,
+    manifest: &Manifest,
+    live: Option<&Value>,
+) -> Result<Value, ClusterError> {
+    let mut stored = match cluster.apply(manifest, true).await {
+        Err(ClusterError::KindNotServed { .. }) if job.defines(manifest.id()) => {
+            return Ok(manifest.object().clone());
+        }
+        stored => stored?,
+    };
+    // These are handed over before the manifest is applied.
+    for (field, value) in
+        live.map(|live| counts_given_up(live, manifest.object())).into_iter().flatten()
+    {
+        stored["spec"][field] = value;
+    }
+    Ok(stored)
 }

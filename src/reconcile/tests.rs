@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cluster::WatchedKind;
 use coalmine_core::health::Verdict;
-use coalmine_core::labels::{APPLIED, INSTANCE, SERVICE};
+use coalmine_core::labels::{APPLIED, FIELD_MANAGER, HANDOVER_MANAGER, INSTANCE, SERVICE};
 use coalmine_core::plan::{Desired, PreviousRoutes};
 use coalmine_core::reason::{Code, Hinted};
 use coalmine_core::render::Owner;
@@ -303,4 +303,145 @@ async fn the_first_list_of_a_kind_is_waited_for_and_stalls_nobody() {
     let listed = outcome().await;
     let ReconcileOutcome::Stalled { reason, .. } = &listed else { panic!("{listed:?}") };
     assert_eq!(reason.code(), Code::ApiServerUnreachable, "it goes on to the API server");
+}
+
+/// The work of a `platform/` with these objects.
+fn platform_job(objects: &[Value]) -> Job {
+    let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    let files = [("platform/all.yaml".to_owned(), text.join("\n---\n").as_str().into())].into();
+    let read = Repository::parse(&Tree { revision: "r".into(), files });
+    assert_eq!(read.platform.problems, []);
+    Job::for_platform(&read.platform, &Owner { instance: "default".into(), revision: "r".into() })
+}
+
+/// What an API server says about the kinds of a group.
+fn kinds(api_version: &str, kinds: &[(&str, &str, bool)]) -> Value {
+    let resource = |(kind, plural, namespaced): &(&str, &str, bool)| {
+        json!({"name": plural, "singularName": "", "kind": kind, "namespaced": namespaced,
+            "verbs": ["get", "list", "watch", "patch", "create", "delete"]})
+    };
+    let resources: Vec<Value> = kinds.iter().map(resource).collect();
+    json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources})
+}
+
+/// Requests that change something, by method and address.
+type Writes = Arc<Mutex<Vec<(String, Value)>>>;
+
+#[tokio::test]
+async fn a_definition_is_served_before_an_object_of_it_is_tried() {
+    let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "tables.example.org"},
+        "spec": {"group": "example.org", "names": {"kind": "Table", "plural": "tables"}}});
+    let table = json!({"apiVersion": "example.org/v1", "kind": "Table",
+        "metadata": {"name": "one", "namespace": "echo"}, "spec": {}});
+    let job = platform_job(&[table, definition]);
+    let writes = Writes::default();
+    let answer: Arc<Answer> = {
+        let writes = writes.clone();
+        Arc::new(move |method, path, body| match (method, path) {
+            (&Method::GET, _) if path.ends_with("/apis/apiextensions.k8s.io/v1") => (
+                200,
+                kinds(
+                    "apiextensions.k8s.io/v1",
+                    &[("CustomResourceDefinition", "customresourcedefinitions", false)],
+                ),
+            ),
+            (&Method::GET, _) if path.ends_with("/apis/example.org/v1") => {
+                (200, kinds("example.org/v1", &[("Table", "tables", true)]))
+            }
+            _ if path.contains("dryRun") => (201, body),
+            (&Method::PATCH, _) => {
+                writes.lock().expect("whole").push((path.to_owned(), body.clone()));
+                let mut stored = body;
+                stored["metadata"]["resourceVersion"] = "7".into();
+                stored["metadata"]["uid"] = "u".into();
+                (200, stored)
+            }
+            _ => away(method, path, body),
+        })
+    };
+    let reconciler = reconciler(&[], answer);
+    let definitions = WatchedKind::ours("apiextensions.k8s.io/v1", "CustomResourceDefinition");
+    reconciler.cache.receive(&definitions, Event::Init);
+    reconciler.cache.receive(&definitions, Event::InitDone);
+    let tables = WatchedKind::ours("example.org/v1", "Table");
+    reconciler.cache.receive(&tables, Event::Init);
+    let (mut memory, mut settings) =
+        (Memory::new(Timestamp::now()), rollout_settings(Drift::Repair));
+    settings.timing.deadline = Duration::from_secs(600);
+    let mut pass = async || reconciler.pass(&job, &settings, &mut memory, &|| false, &|_| ()).await;
+    let outcome = pass().await;
+    let ReconcileOutcome::Waiting { reason, .. } = &outcome else { panic!("{outcome:?}") };
+    assert_eq!(reason.code(), Code::WaitingForDefinition, "{outcome:?}");
+    let written = || -> Vec<String> {
+        let writes = writes.lock().expect("whole");
+        writes
+            .iter()
+            .map(|(_, body)| body["kind"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    };
+    assert_eq!(written(), ["CustomResourceDefinition"]);
+    let mut served = writes.lock().expect("whole")[0].1.clone();
+    served["metadata"]["resourceVersion"] = "8".into();
+    served["status"] = json!({"conditions": [{"type": "Established", "status": "True"}]});
+    reconciler.cache.receive(&definitions, Event::Apply(served));
+    let outcome = pass().await;
+    let ReconcileOutcome::Waiting { reason, until: Some(_) } = &outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(reason.code(), Code::WaitingForCache, "the watch follows");
+    reconciler.cache.receive(&tables, Event::InitDone);
+    pass().await;
+    assert_eq!(written(), ["CustomResourceDefinition", "Table"]);
+}
+
+#[tokio::test]
+async fn replicas_that_leave_the_manifest_are_handed_over_before_it_is_applied() {
+    let deployment = |replicas: Option<u32>| {
+        let mut spec = json!({"selector": {"matchLabels": {"app": "web"}}});
+        if let Some(replicas) = replicas {
+            spec["replicas"] = replicas.into();
+        }
+        json!({"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": "echo"}, "spec": spec})
+    };
+    let mut live = platform_job(&[deployment(Some(6))]).desired.workloads[0].object().clone();
+    live["metadata"]["resourceVersion"] = "5".into();
+    live["metadata"]["uid"] = "u".into();
+    live["metadata"]["managedFields"] = json!([{"manager": FIELD_MANAGER, "operation": "Apply",
+        "fieldsV1": {"f:metadata": {"f:labels": {}, "f:annotations": {}},
+            "f:spec": {"f:replicas": {}, "f:selector": {}}}}]);
+    let writes = Writes::default();
+    let answer: Arc<Answer> = {
+        let (writes, live) = (writes.clone(), live.clone());
+        Arc::new(move |method, path, body| match (method, path) {
+            (&Method::GET, _) if path.ends_with("/apis/apps/v1") => {
+                (200, kinds("apps/v1", &[("Deployment", "deployments", true)]))
+            }
+            (&Method::GET, _) => (200, live.clone()),
+            _ if path.contains("dryRun") => (200, body),
+            (&Method::PATCH, _) => {
+                writes.lock().expect("whole").push((path.to_owned(), body.clone()));
+                let mut stored = body;
+                stored["metadata"]["resourceVersion"] = "7".into();
+                (200, stored)
+            }
+            _ => away(method, path, body),
+        })
+    };
+    let reconciler = reconciler(&[live], answer);
+    let job = platform_job(&[deployment(None)]);
+    let (mut memory, settings) = (Memory::new(Timestamp::now()), rollout_settings(Drift::Repair));
+    reconciler.pass(&job, &settings, &mut memory, &|| false, &|_| ()).await;
+    let writes = writes.lock().expect("whole");
+    let (path, part) = &writes[0];
+    assert!(path.contains(&format!("fieldManager={HANDOVER_MANAGER}")), "{path}");
+    assert!(!path.contains("force=true"), "who has changed the field keeps it: {path}");
+    assert_eq!(part["spec"], json!({"replicas": 6}));
+    let (path, whole) = &writes[1];
+    assert!(
+        path.contains(&format!("fieldManager={FIELD_MANAGER}&")) || path.ends_with(FIELD_MANAGER),
+        "{path}"
+    );
+    assert_eq!(whole["spec"].get("replicas"), None);
 }

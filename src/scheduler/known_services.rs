@@ -26,6 +26,11 @@ impl KnownServices {
         Self::new(services.chain(repository.resembled.iter().cloned()), shard)
     }
 
+    /// The services of this daemon that the revision keeps.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str).filter(|name| self.shard.owns(name))
+    }
+
     /// Whether the service's objects are not orphans.
     pub fn has(&self, name: &str) -> bool {
         name.is_empty() || name == PLATFORM || self.names.contains(name) || !self.shard.owns(name)

@@ -279,6 +279,17 @@ impl<R: Request> Schedule<R> {
         self.services.keys()
     }
 
+    /// All services of which something is requested, each with its request and whether it is ready by it.
+    pub fn requests(&self) -> impl Iterator<Item = (&Arc<str>, &R, bool)> {
+        self.services.iter().map(|(name, entry)| (name, &entry.request, entry.is_ready))
+    }
+
+    /// The services that the newest revision keeps and of which nothing was ever requested: their values have errors.
+    pub fn without_request(&self) -> impl Iterator<Item = &str> {
+        let known = self.known.iter().flat_map(KnownServices::names);
+        known.filter(|name| !self.services.contains_key(*name))
+    }
+
     /// A pass is due at this moment, or earlier if one was due earlier already. If one is under way it is
     /// due after that.
     fn due(&mut self, name: &Arc<str>, at: Duration) {

@@ -96,7 +96,7 @@ impl Process {
             (name.to_string().into(), Values(*revision, service.clone()))
         });
         let inventory = self.reconciler.cache.inventory();
-        let owners = inventory.iter().map(|(_, owner, kept)| (&**owner, *kept));
+        let owners = inventory.iter().map(|(id, owner, keep)| (id, &**owner, *keep));
         let orphans: BTreeSet<String> = gone(owners, |name| known.has(name));
         let orphans = orphans.into_iter().map(Into::into);
         let removal = |name: &Arc<str>| world.removal(name);

@@ -136,13 +136,13 @@ fn metadata_is_kept_as_far_as_decisions_need_it() {
     let before = facts(&object);
     assert_eq!((&*before.uid, before.version), ("u-1", 7));
     assert_eq!(before.applied.as_deref(), Some("abc"));
-    assert!(!before.kept && !before.terminating);
+    assert!(before.keep.is_none() && !before.terminating);
     object["metadata"]["annotations"] = json!({KEEP: "true"});
     object["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z".into();
     let after = facts(&object);
-    assert!(after.kept && after.terminating && after.applied.is_none());
+    assert!(after.keep == Some(true) && after.terminating && after.applied.is_none());
     object["metadata"]["annotations"][KEEP] = "false".into();
-    assert!(!facts(&object).kept);
+    assert_eq!(facts(&object).keep, Some(false));
 }
 
 #[test]

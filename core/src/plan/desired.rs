@@ -62,12 +62,14 @@ impl Desired {
     /// is to have no pods. But routes that leave an Upstream which falls back leave behind whoever
     /// answered for it.
     pub(super) fn gains<'a>(&'a self, seen: &Observation) -> Vec<Need<'a>> {
-        let before = seen.applied_routes();
         let need = |backend: &'a Backend| {
             if matches!(backend, Backend::Pods(pods) if pods.parked) {
                 return None;
             }
-            let (Some(before), Backend::Pods(pods)) = (before, backend) else {
+            // The pods of another namespace are others, whatever version they are called.
+            let applied = |pods: &Pods| seen.applied_routes_in(pods.service.namespace.as_deref());
+            let (Some(before), Backend::Pods(pods)) = (of_pods(backend).and_then(applied), backend)
+            else {
                 return Some(Need::Everything(backend));
             };
             let old = before.share(&pods.version);
@@ -82,6 +84,13 @@ impl Desired {
             }
         };
         self.routed.iter().filter_map(need).collect()
+    }
+}
+
+fn of_pods(backend: &Backend) -> Option<&Pods> {
+    match backend {
+        Backend::Pods(pods) => Some(pods),
+        Backend::Upstream(_) => None,
     }
 }
 

@@ -7,13 +7,15 @@ use serde_json::json;
 use super::backend::{Backend, Pods};
 use super::desired::Desired;
 use super::previous_routes::PreviousRoutes;
-use crate::kind::Kind;
+use super::retention::{Retained, retained};
+use crate::kind::{Kind, group};
 use crate::labels::ADOPT;
 use crate::managed_fields::Digest;
 use crate::object::{Manifest, ObjectId};
+use crate::object_state::{Detail, Facts};
 use crate::render::{Owner, Rendered, render};
 use crate::traffic::Traffic;
-use crate::values::{Drift, PLATFORM, Platform, Service, Version, Workload};
+use crate::values::{Drift, KindName, PLATFORM, Platform, Service, Version, Workload};
 
 /// What is to be done about one service.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +30,12 @@ pub struct Job {
     pub farewell: bool,
     /// What is done about changes of others, where the values say it.
     pub drift: Option<Drift>,
+    /// The kinds whose objects are deleted although they are kept by default.
+    pub prune_kinds: BTreeSet<KindName>,
+    /// Live routes of services that are removed. They go once this service is ready, so it may take their requests.
+    pub departing: BTreeSet<ObjectId>,
+    /// Whether it is only a part of what the service should be: nothing is to prune then.
+    pub is_part: bool,
 }
 
 impl Job {
@@ -55,10 +63,13 @@ impl Job {
             adopt: service.adopt,
             farewell: false,
             drift: service.drift,
+            prune_kinds: BTreeSet::new(),
+            departing: BTreeSet::new(),
+            is_part: false,
         }
     }
 
-    /// The work that the objects in `platform/` mean. Namespaces come first.
+    /// The work that the objects in `platform/` mean. Namespaces and CustomResourceDefinitions come first.
     pub fn for_platform(platform: &Platform, owner: &Owner) -> Self {
         let mut desired = Desired { tolerates_warnings: true, ..Desired::default() };
         for manifest in &platform.manifests {
@@ -70,13 +81,60 @@ impl Job {
                 _ => desired.workloads.push(manifest),
             }
         }
-        desired.workloads.sort_by_key(|manifest| !manifest.id().is(Kind::Namespace));
-        Self { service: PLATFORM.into(), desired, adopt: false, farewell: false, drift: None }
+        desired.workloads.sort_by_key(|manifest| match manifest.id().known_kind() {
+            Some(Kind::Namespace) => 0,
+            Some(Kind::CustomResourceDefinition) => 1,
+            _ => 2,
+        });
+        Self {
+            service: PLATFORM.into(),
+            desired,
+            adopt: false,
+            farewell: false,
+            drift: None,
+            prune_kinds: platform.prune_kinds.clone(),
+            departing: BTreeSet::new(),
+            is_part: false,
+        }
     }
 
     /// The namespaces among its objects.
     pub fn namespaces(&self) -> impl Iterator<Item = &Manifest> {
         self.desired.workloads.iter().filter(|manifest| manifest.id().is(Kind::Namespace))
+    }
+
+    /// The part that the rest of the job needs before it can even be tried: the namespaces, and the
+    /// CustomResourceDefinitions, of which one is missing, was changed by the repository or is not served yet. `None`
+    /// when all of them are there. `live` shows an object as it is.
+    pub fn foundation(&self, live: impl Fn(&ObjectId) -> Option<Facts>) -> Option<Self> {
+        let is_there = |manifest: &Manifest| {
+            live(manifest.id()).is_some_and(|facts| {
+                matches!(facts.detail, Detail::Definition { established: true, .. })
+                    && facts.applied.as_deref() == Some(manifest.digest().to_string().as_str())
+            })
+        };
+        let mut definitions = self.definitions();
+        if definitions.all(is_there) {
+            return None;
+        }
+        let workloads = self.namespaces().chain(self.definitions()).cloned().collect();
+        let tolerates_warnings = self.desired.tolerates_warnings;
+        let desired = Desired { workloads, tolerates_warnings, ..Desired::default() };
+        Some(Self { desired, is_part: true, ..self.clone() })
+    }
+
+    /// The CustomResourceDefinitions among its objects.
+    fn definitions(&self) -> impl Iterator<Item = &Manifest> {
+        let is_definition = |it: &&Manifest| it.id().is(Kind::CustomResourceDefinition);
+        self.desired.workloads.iter().filter(is_definition)
+    }
+
+    /// Whether the kind of this object is defined by one of the job's own.
+    pub fn defines(&self, id: &ObjectId) -> bool {
+        self.definitions().any(|definition| {
+            let spec = &definition.object()["spec"];
+            spec["group"] == group(&id.api_version) && spec["names"]["kind"] == id.kind.as_str()
+        })
     }
 
     /// The work of taking a service away.
@@ -87,6 +145,9 @@ impl Job {
             adopt: false,
             farewell: true,
             drift: None,
+            prune_kinds: BTreeSet::new(),
+            departing: BTreeSet::new(),
+            is_part: false,
         }
     }
 
@@ -98,7 +159,16 @@ impl Job {
         let desired = Desired { routes, tolerates_warnings, ..Desired::default() };
         let new = previous.before.iter().filter(|(_, before)| before.is_none());
         let service = self.service.clone();
-        let job = Self { service, desired, adopt: false, farewell: false, drift: None };
+        let job = Self {
+            service,
+            desired,
+            adopt: false,
+            farewell: false,
+            drift: None,
+            prune_kinds: self.prune_kinds.clone(),
+            departing: self.departing.clone(),
+            is_part: false,
+        };
         (job, new.map(|(id, _)| id.clone()).collect())
     }
 
@@ -113,8 +183,15 @@ impl Job {
 
     /// Whether what nothing desires any more and is marked to be kept stays: when a service's file
     /// goes, and in `platform/`, where every object stands for itself.
-    pub fn respects_keep(&self) -> bool {
+    fn respects_keep(&self) -> bool {
         self.farewell || self.service == PLATFORM
+    }
+
+    /// Why an object of the service stays that nothing desires any more; `None` when it is deleted. `keep` is its
+    /// annotation [`crate::labels::KEEP`].
+    pub fn retains(&self, id: &ObjectId, keep: Option<bool>) -> Option<Retained> {
+        let keep = keep.filter(|keep| !keep || self.respects_keep());
+        retained(id, keep, &self.prune_kinds)
     }
 
     /// All that the job asks for, whichever revision it comes from.
@@ -162,13 +239,15 @@ fn own(service: &Service, kind: Kind, name: &str) -> ObjectId {
     ObjectId::of(kind, Some(&service.namespace), name)
 }
 
-/// The services that have objects in the cluster and stand nowhere any more, given each object's
-/// owner. With `keep: true` objects outlive their file and are nobody's sign.
+/// The services that have objects in the cluster and stand nowhere any more, given each object, its
+/// owner and its annotation [`crate::labels::KEEP`]. Objects that stay outlive their file and are nobody's sign.
 pub fn gone<'a>(
-    inventory: impl Iterator<Item = (&'a str, bool)>,
+    inventory: impl Iterator<Item = (&'a ObjectId, &'a str, Option<bool>)>,
     is_known: impl Fn(&str) -> bool,
 ) -> BTreeSet<String> {
-    let owners = inventory.filter(|(_, kept)| !kept).map(|(owner, _)| owner);
+    let none = BTreeSet::new();
+    let goes = |id: &ObjectId, keep: Option<bool>| retained(id, keep, &none).is_none();
+    let owners = inventory.filter(|(id, _, keep)| goes(id, *keep)).map(|(_, owner, _)| owner);
     let gone = owners.filter(|owner| !(owner.is_empty() || *owner == PLATFORM || is_known(owner)));
     gone.map(str::to_owned).collect()
 }
@@ -249,7 +328,11 @@ mod tests {
     fn services_whose_file_is_gone_are_those_with_objects_that_do_not_stay() {
         let inventory =
             [("echo", false), ("golf", false), ("kept", true), ("", false), (PLATFORM, false)];
-        let gone = gone(inventory.into_iter(), |service| service == "echo");
+        let service = ObjectId::of(Kind::Service, Some("echo"), "echo");
+        let secret = ObjectId::of(Kind::Secret, Some("echo"), "echo");
+        let inventory = inventory.map(|(owner, kept)| (&service, owner, kept.then_some(true)));
+        let inventory = inventory.into_iter().chain([(&secret, "hotel", None)]);
+        let gone = gone(inventory, |service| service == "echo");
         assert!(gone.iter().eq(["golf"]), "{gone:?}");
     }
 

@@ -15,8 +15,10 @@ mod live_pods;
 mod observation;
 mod previous_routes;
 mod ready;
+mod retention;
 mod route_times;
 mod step;
+mod succession;
 pub mod transition;
 
 pub use backend::{Backend, Pods};
@@ -25,8 +27,10 @@ pub use job::{Job, gone};
 pub use live_pods::LivePods;
 pub use observation::Observation;
 pub use previous_routes::PreviousRoutes;
+pub use retention::{Retained, retained};
 pub use route_times::RouteTimes;
 pub use step::{Step, Wait};
+pub use succession::takes_over;
 
 use crate::health::Verdict;
 use crate::kind::Kind;
@@ -44,6 +48,7 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
     let mut steps = Steps::default();
     let (mut late, early) = desired.changed_late_and_early(&desired.workloads, seen);
     steps.apply(early);
+    steps.extend(ready::not_established(desired, seen));
     let (late_upstreams, early) = desired.changed_late_and_early(&desired.upstreams, seen);
     steps.apply(early);
     late.extend(late_upstreams);

@@ -157,6 +157,14 @@ impl Observation {
         routes.filter_map(|(_, facts)| facts.shares()).next()
     }
 
+    /// Who gets the service's requests by its routes in this namespace; `None` when there are none.
+    pub(super) fn applied_routes_in(&self, namespace: Option<&str>) -> Option<&Shares> {
+        let routes = self.objects.iter().filter(|(id, facts)| {
+            id.is_route() && !facts.terminating && id.namespace.as_deref() == namespace
+        });
+        routes.filter_map(|(_, facts)| facts.shares()).next()
+    }
+
     /// What only the object's kind tells.
     pub(super) fn detail(&self, id: &ObjectId) -> Option<&Detail> {
         self.objects.get(id).map(|facts| &facts.detail)

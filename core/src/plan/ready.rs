@@ -77,6 +77,20 @@ fn reachable(pods: &Pods, seen: &Observation, all: bool) -> Option<Reason> {
     })
 }
 
+/// CustomResourceDefinitions that the API server does not serve.
+pub(super) fn not_established(desired: &Desired, seen: &Observation) -> Option<Step> {
+    let ids = desired.workloads.iter().map(|manifest| manifest.id());
+    let mut ids = ids.filter(|id| id.is(Kind::CustomResourceDefinition));
+    let reason = ids.find_map(|id| match seen.detail(id) {
+        Some(Detail::Definition { established: true, .. }) => None,
+        Some(Detail::Definition { refused, .. }) => {
+            Some(Reason::NotEstablished { object: id.clone(), refused: refused.clone() })
+        }
+        _ => Some(Reason::NotEstablished { object: id.clone(), refused: None }),
+    });
+    reason.map(Step::from)
+}
+
 /// Upstreams that Gloo does not accept, or has not judged.
 pub(super) fn unjudged_upstreams(desired: &Desired, seen: &Observation) -> Option<Step> {
     let ids = desired.upstreams.iter().map(|manifest| manifest.id());

@@ -62,9 +62,10 @@ fn facts(detail: Detail) -> Facts {
         version: 1,
         claim: Claim::Ours("echo".into()),
         owned: Digest::of(&json!(null)),
+        counts: Vec::new(),
         applied: None,
         changed_at: Some(at(0)),
-        kept: false,
+        keep: None,
         terminating: false,
         routing: None,
         detail,
@@ -406,4 +407,46 @@ proptest! {
         }).collect();
         prop_assert_eq!(deleted, seen.to_prune);
     }
+}
+
+#[test]
+fn routes_in_another_namespace_wait_for_the_pods_there() {
+    let there = |id: &ObjectId| ObjectId::new(&id.api_version, &id.kind, Some("edge"), &id.name);
+    let moved = |manifest: &Manifest| {
+        let mut object = manifest.object().clone();
+        object["metadata"]["namespace"] = "edge".into();
+        Manifest::new(object).expect("complete")
+    };
+    let old = service(&["v1"], &[("v1", 100)]);
+    let there_pods = Pods {
+        service: there(&pods("v1").service),
+        deployment: there(&pods("v1").deployment),
+        ..pods("v1")
+    };
+    let new = Desired {
+        workloads: old.workloads.iter().map(moved).collect(),
+        upstreams: old.upstreams.iter().map(moved).collect(),
+        routes: old.routes.iter().map(moved).collect(),
+        routed: vec![Backend::Pods(there_pods.clone())],
+        ..old.clone()
+    };
+    let mut seen = healthy(&["v1"], Some(&[("v1", 100)]));
+    // Nobody else answers for a version without pods.
+    let upstream = manifest("Upstream", "echo").id().clone();
+    let detail = Detail::Upstream { verdict: Some(Verdict::Accepted), falls_back: false };
+    seen.objects.insert(upstream, facts(detail));
+    let old_ids: BTreeSet<ObjectId> = old.manifests().map(|it| it.id().clone()).collect();
+    let everything: BTreeSet<ObjectId> = new.manifests().map(|it| it.id().clone()).collect();
+    let seen = seen.with_differences(everything, old_ids);
+    let steps = plan(&new, &seen);
+    let at = |is_it: &dyn Fn(&Step) -> bool| steps.iter().position(is_it).expect("a step");
+    let waits = at(&|step| match step {
+        Step::Await(wait) => {
+            wait.reason.subject() == Subject::Object(there_pods.deployment.clone())
+        }
+        _ => false,
+    });
+    let routes = at(&|step| matches!(step, Step::Route(_)));
+    let deletes = at(&|step| matches!(step, Step::Delete(_)));
+    assert!(waits < routes && routes < deletes, "{steps:#?}");
 }

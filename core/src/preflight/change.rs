@@ -26,6 +26,8 @@ pub struct Change {
     pub(super) upstreams: Vec<ObjectId>,
     /// What it takes away and routing rests on.
     pub(super) deleted: Vec<ObjectRef>,
+    /// Routes of services that are removed: they go once this change is live, so it may take their requests.
+    pub(super) departing: Vec<ObjectRef>,
 }
 
 impl Change {
@@ -45,7 +47,14 @@ impl Change {
             decoded,
             upstreams: desired.upstreams.iter().map(Manifest::id).cloned().collect(),
             deleted: deleted.collect(),
+            departing: Vec::new(),
         }
+    }
+
+    /// The same beside these routes of services that are removed, which go once the change is live.
+    #[must_use]
+    pub fn beside<'a>(self, departing: impl IntoIterator<Item = &'a ObjectId>) -> Self {
+        Self { departing: departing.into_iter().map(reference).collect(), ..self }
     }
 
     /// The objects that routing rests on, those that go among them.

@@ -151,7 +151,12 @@ fn conflicts(
         let refusal = match (owner[i], owner[j]) {
             (None, None) => return Ok(()),
             (one, other) if one == other => {
-                if first.action == second.action || !covers(&first.matcher, &second.matcher) {
+                // What moves to another namespace is there twice for a moment, and both answer.
+                let moves = owners.goes(&first.holder) || owners.goes(&second.holder);
+                if moves
+                    || first.action == second.action
+                    || !covers(&first.matcher, &second.matcher)
+                {
                     return Ok(());
                 }
                 Refusal::Shadowed {
@@ -160,6 +165,8 @@ fn conflicts(
                     before: path(&first.matcher),
                 }
             }
+            (Some(at), None) if owners.succeeds(at, &second.holder) => return Ok(()),
+            (None, Some(at)) if owners.succeeds(at, &first.holder) => return Ok(()),
             (Some(_), _) if takes_from(&first.matcher, &second.matcher) => {
                 conflict(host, first, second, true)
             }

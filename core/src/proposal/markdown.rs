@@ -28,6 +28,9 @@ pub fn markdown(proposal: &Proposal) -> String {
     for service in &proposal.services {
         of_service(&mut out, service);
     }
+    for note in &proposal.notes {
+        let _ = writeln!(out, "- :information_source: {}", code(note));
+    }
     for service in &proposal.services {
         differences(&mut out, service);
     }
@@ -141,7 +144,7 @@ mod tests {
 
     fn proposal(problems: Vec<crate::reason::Advice>, services: Vec<ServiceProposal>) -> Proposal {
         let (base, head) = ("a".repeat(40), "b".repeat(40));
-        Proposal { base, head, verdict: Verdict::Change, problems, services }
+        Proposal { base, head, verdict: Verdict::Change, problems, services, notes: Vec::new() }
     }
 
     #[test]

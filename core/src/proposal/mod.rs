@@ -2,8 +2,10 @@
 //!
 //! Pure: no cluster is asked. What the cluster has beside is not known here, and the daemon looks again.
 
+mod autoscalers;
 mod expected;
 mod markdown;
+mod released;
 mod routes;
 mod steps;
 mod text;
@@ -16,24 +18,29 @@ use std::sync::Arc;
 
 use gloo::{Memory, ObjectRef, ResourceRef, Snapshot, Translation, translate};
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
+pub use autoscalers::contested;
 pub use expected::{Expected, reference};
 pub use markdown::markdown;
+pub use released::{homes, notes, released};
 pub use routes::{Requests, Row, host_of, in_words};
 pub use text::text;
 
 use crate::diff::{self, Line};
 use crate::kind::Kind;
+use crate::labels;
 use crate::object::{Manifest, ObjectId};
 use crate::phase::Change as Transition;
-use crate::plan::Job;
+use crate::plan::{Job, takes_over};
 use crate::policy;
 use crate::preflight::{Baseline, Broken, Change};
 use crate::problem::Problem;
 use crate::reason::{Advice, Hinted, Refusal};
+use crate::render::DEFAULT_IMAGE;
 use crate::traffic::UpstreamNames;
 use crate::tree::Tree;
-use crate::values::{PLATFORM, Repository};
+use crate::values::{PLATFORM, Repository, Service, Workload};
 
 /// What a change of the repository would do.
 #[derive(Clone, Debug, Serialize)]
@@ -50,6 +57,8 @@ pub struct Proposal {
     pub problems: Vec<Advice>,
     /// What would change, by service; `platform` is the platform's objects.
     pub services: Vec<ServiceProposal>,
+    /// What the cluster says about it; empty where none was asked.
+    pub notes: Vec<String>,
 }
 
 /// What becomes of one service.
@@ -157,6 +166,7 @@ impl Proposal {
             verdict: verdict.unwrap_or(Verdict::Unchanged),
             problems,
             services,
+            notes: Vec::new(),
         }
     }
 
@@ -216,7 +226,8 @@ struct Pair {
 fn compare(before: &Expected, after: &Expected) -> Vec<ServiceProposal> {
     let names: BTreeSet<&str> = before.names().chain(after.names()).collect();
     let invalid = after.repository.services.iter().filter(|(_, outcome)| outcome.is_err());
-    let invalid: BTreeSet<&str> = invalid.map(|(name, _)| name.as_str()).collect();
+    let mut invalid: BTreeSet<&str> = invalid.map(|(name, _)| name.as_str()).collect();
+    invalid.extend((!after.repository.platform.problems.is_empty()).then_some(PLATFORM));
     let mut pairs = Vec::new();
     for name in names.iter().filter(|name| !invalid.contains(**name)) {
         let old = before.job(name).cloned();
@@ -226,18 +237,93 @@ fn compare(before: &Expected, after: &Expected) -> Vec<ServiceProposal> {
     }
     pairs.retain(changes);
     let refused = judge(before, after, &pairs);
-    let translations = [before, after].map(|it| translate(&it.cluster(), &Memory::default()));
+    let clusters = [before.cluster(), after.cluster()];
+    let successors = successors(after, &pairs, &clusters[0]);
+    let translations = clusters.map(|it| translate(&it, &Memory::default()));
     let mut proposals: Vec<ServiceProposal> = pairs
         .iter()
         .map(|pair| {
             let refusal = refused.get(pair.after.service.as_str());
-            proposal(pair, before, after, &translations, refusal)
+            let mut proposal = proposal(pair, before, after, &translations, refusal);
+            if let Some(successor) = successors.get(pair.after.service.as_str()) {
+                let wait = format!(
+                    "wait until the service {successor} is ready, which takes over its requests"
+                );
+                proposal.steps.insert(0, wait);
+            }
+            proposal.warnings.extend(interruptions(&pair.after, &pairs));
+            proposal
         })
         .collect();
     let known = &before.repository;
     proposals.extend(invalid.iter().map(|name| faulty(name, known, after)));
+    let released = released(before, after);
+    if let Some(platform) = proposals.iter_mut().find(|it| it.service == PLATFORM) {
+        platform.warnings.extend(released);
+    }
+    warn_of_autoscalers(&mut proposals, after);
     proposals.sort_by(|one, other| one.service.cmp(&other.service));
     proposals
+}
+
+/// Says of the services what the autoscalers of `platform/` do to them; of a service that does not change itself,
+/// `platform/` is told.
+fn warn_of_autoscalers(proposals: &mut [ServiceProposal], after: &Expected) {
+    let manifests = after.job(PLATFORM).into_iter().flat_map(|job| job.desired.manifests());
+    let objects = manifests.map(|manifest| (manifest.id(), manifest.object()));
+    let jobs = after.names().filter_map(|name| after.job(name));
+    for (service, notes) in contested(jobs, objects) {
+        let at = |name: &str| proposals.iter().position(|it| it.service == name);
+        if let Some(at) = at(&service).or_else(|| at(PLATFORM)) {
+            proposals[at].warnings.extend(notes);
+        }
+    }
+}
+
+/// By service that goes the one that comes and takes over its requests.
+fn successors<'a>(
+    after: &'a Expected,
+    pairs: &'a [Pair],
+    live: &Snapshot,
+) -> BTreeMap<&'a str, &'a str> {
+    let coming = || pairs.iter().filter_map(|pair| after.service(&pair.after.service));
+    let successor = |pair: &'a Pair| {
+        let routes: Vec<ObjectRef> = departing(pair).map(reference).collect();
+        let takes_over = |service: &&Service| routes.iter().any(|it| takes_over(service, it, live));
+        Some((pair.after.service.as_str(), coming().find(takes_over)?.name.as_str()))
+    };
+    pairs.iter().filter_map(successor).collect()
+}
+
+/// Domains of the service that one that goes still has. A domain cannot be in two VirtualServices, so that one goes
+/// before this one comes.
+fn interruptions(job: &Job, pairs: &[Pair]) -> Vec<String> {
+    let wanted: BTreeSet<String> = domains(&job.desired.routes).collect();
+    let mut found = Vec::new();
+    for pair in pairs.iter().filter(|pair| pair.after.farewell) {
+        let old = pair.before.iter().flat_map(|job| domains(&job.desired.routes));
+        for domain in old.filter(|domain| wanted.contains(domain)) {
+            found.push(format!(
+                "routes.domains: {domain} is taken over from {}, which goes first: nobody answers its requests until \
+                 {} is ready; to avoid that, give {} another domain first",
+                pair.after.service, job.service, job.service
+            ));
+        }
+    }
+    found
+}
+
+/// The domains of VirtualServices, in lower case.
+fn domains(routes: &[Manifest]) -> impl Iterator<Item = String> {
+    let lists = routes.iter().filter_map(|routes| {
+        routes.object().pointer("/spec/virtualHost/domains").and_then(Value::as_array)
+    });
+    lists.flatten().filter_map(|domain| Some(domain.as_str()?.to_ascii_lowercase()))
+}
+
+/// The routes that go with their service.
+fn departing(pair: &Pair) -> impl Iterator<Item = &ObjectId> {
+    pair.to_prune.iter().filter(move |id| pair.after.farewell && id.is_route())
 }
 
 /// Whether anything of the service changes in the cluster.
@@ -253,8 +339,9 @@ fn changes(pair: &Pair) -> bool {
 
 fn to_prune(before: Option<&Job>, after: &Job) -> BTreeSet<ObjectId> {
     let stays: BTreeSet<&ObjectId> = after.desired.manifests().map(Manifest::id).collect();
-    let is_kept =
-        |manifest: &&Manifest| after.respects_keep() && crate::labels::is_kept(manifest.object());
+    let is_kept = |manifest: &&Manifest| {
+        after.retains(manifest.id(), labels::keep(manifest.object())).is_some()
+    };
     let old = before.into_iter().flat_map(|job| job.desired.manifests());
     let goes = old.filter(|manifest| !stays.contains(manifest.id()) && !is_kept(manifest));
     goes.map(|manifest| manifest.id().clone()).collect()
@@ -273,7 +360,18 @@ fn judge(before: &Expected, after: &Expected, pairs: &[Pair]) -> BTreeMap<String
             base.upsert(&expected::elsewhere(&upstream));
         }
     }
-    let changes: Vec<_> = pairs.iter().map(|pair| change(&pair.after, &pair.to_prune)).collect();
+    let departing: Vec<&ObjectId> = pairs.iter().flat_map(departing).collect();
+    // A service with domains does not wait for another one, see `interruptions`.
+    for gone in departing.iter().filter(|id| id.is(Kind::VirtualService)) {
+        base.remove(&gone.kind, gone.namespace.as_deref().unwrap_or_default(), &gone.name);
+    }
+    let change = |pair: &Pair| {
+        let change = Change::new(&pair.after.service, &pair.after.desired, &pair.to_prune);
+        let is_service = after.service(&pair.after.service).is_some();
+        let departing = departing.iter().copied().filter(|_| is_service);
+        Arc::new(change.beside(departing))
+    };
+    let changes: Vec<_> = pairs.iter().map(change).collect();
     let verdicts = Baseline::new(base).check(&changes);
     let verdicts = pairs.iter().zip(verdicts);
     let refused =
@@ -320,7 +418,7 @@ fn proposal(
         before: before.stand(name),
         after: after.stand(name),
         errors,
-        warnings: new.map(|service| service.warnings()).unwrap_or_default(),
+        warnings: warnings(old, new),
         routes_before: if is_service { rows(0, pair.before.as_ref()) } else { Vec::new() },
         routes_after: if is_service { rows(1, Some(&pair.after)) } else { Vec::new() },
         steps: steps::steps(pair.before.as_ref(), &pair.after, &after.repository.settings),
@@ -328,14 +426,42 @@ fn proposal(
     }
 }
 
+/// What is legal and probably not meant, in the values and in what leaves them.
+fn warnings(old: Option<&Service>, new: Option<&Service>) -> Vec<String> {
+    let Some(new) = new else { return Vec::new() };
+    let mut warnings = new.warnings();
+    for (version, workload) in &new.versions {
+        let Workload::Deployed(deployment) = workload else { continue };
+        let had_image = match old.and_then(|old| old.versions.get(version)) {
+            Some(Workload::Deployed(before)) => before.image.is_some(),
+            Some(Workload::External | Workload::Upstream(_)) => true,
+            None => false,
+        };
+        if had_image && deployment.image.is_none() {
+            warnings.push(format!(
+                "deployment.{version}.image: it leaves the values, and {DEFAULT_IMAGE} takes the place of the image; \
+                 keep the key"
+            ));
+        }
+    }
+    warnings
+}
+
 /// A service whose new values have mistakes: what the cluster has of it stays. Who finds it so is not the
 /// one to blame.
 fn faulty(name: &str, before: &Repository, after: &Expected) -> ServiceProposal {
-    let wrong: &[Problem] = match after.repository.services.get(name) {
-        Some(Err(problems)) => problems,
-        _ => &[],
+    let problems = |repository: &'_ Repository| -> Vec<Problem> {
+        match repository.services.get(name) {
+            Some(Err(problems)) => problems.clone(),
+            None if name == PLATFORM => repository.platform.problems.clone(),
+            _ => Vec::new(),
+        }
     };
-    let was_so = matches!(before.services.get(name), Some(Err(_)));
+    let wrong = problems(&after.repository);
+    let was_so = match name {
+        PLATFORM => !before.platform.problems.is_empty(),
+        _ => matches!(before.services.get(name), Some(Err(_))),
+    };
     let (verdict, errors, warnings) = match was_so {
         true => {
             let warnings = wrong.iter().map(ToString::to_string).collect();

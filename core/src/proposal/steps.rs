@@ -1,6 +1,6 @@
 //! The steps in which a change is carried out, as the planner takes them when all goes well.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -78,7 +78,6 @@ fn observation(before: Option<&Job>, after: &Job, settings: &Settings) -> Observ
     let gloo = &settings.gloo_namespace;
     let manifests = || before.into_iter().flat_map(|job| job.desired.manifests());
     let stored: BTreeMap<&ObjectId, &Manifest> = manifests().map(|it| (it.id(), it)).collect();
-    let desired: BTreeSet<&ObjectId> = after.desired.manifests().map(Manifest::id).collect();
     let differs = |manifest: &&Manifest| {
         stored.get(manifest.id()).is_none_or(|stored| stored.digest() != manifest.digest())
     };
@@ -88,7 +87,7 @@ fn observation(before: Option<&Job>, after: &Job, settings: &Settings) -> Observ
     });
     let running: Vec<&Pods> = before.into_iter().flat_map(pods).collect();
     let changed = after.desired.manifests().filter(differs).map(|it| it.id().clone());
-    let to_prune = stored.keys().filter(|id| !desired.contains(**id)).map(|it| (*it).clone());
+    let to_prune = super::to_prune(before, after);
     let mut live = LivePods::default();
     for version in running {
         let pod = ready(version);
@@ -97,7 +96,7 @@ fn observation(before: Option<&Job>, after: &Job, settings: &Settings) -> Observ
         live.insert(&version.selector, vec![pod]);
     }
     Observation::new(objects.collect(), gloo, Duration::ZERO, Timestamp::UNIX_EPOCH)
-        .with_differences(changed.collect(), to_prune.collect())
+        .with_differences(changed.collect(), to_prune)
         .with_pods(live)
 }
 

@@ -299,3 +299,146 @@ fn versions_are_called_as_they_are_whatever_their_objects_are_called() {
         assert_eq!(main.1, &BTreeMap::from([("v2.0-RC1".to_owned(), 5)]));
     }
 }
+
+const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: echo}\n";
+
+#[test]
+fn a_namespace_that_leaves_the_repository_is_released_and_never_deleted() {
+    let echo = ("services/echo.yaml", &*values("v1", ""));
+    let base = tree(&[("platform/namespaces.yaml", NAMESPACE), echo]);
+    let proposal = Proposal::of(&base, &tree(&[echo]));
+    insta::assert_snapshot!(plain(&proposal), @r"
+    platform: (change)
+      warning: Namespace echo leaves the repository and stays in the cluster: no namespace is ever deleted, and echo lives in it; to delete it yourself: kubectl delete namespace echo
+    ");
+    assert_eq!(proposal.services[0].objects.len(), 0, "nothing is deleted");
+}
+
+#[test]
+fn what_holds_data_stays_unless_the_repository_says_otherwise() {
+    let secret = |more: &str| {
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: keys, namespace: echo{more}}}\n")
+    };
+    let leaves = |manifest: &str, settings: &str| {
+        let settings = ("coalmine.yaml", settings);
+        let base = tree(&[("platform/keys.yaml", manifest), settings]);
+        plain(&Proposal::of(&base, &tree(&[settings])))
+    };
+    let kept = leaves(&secret(""), "");
+    assert!(kept.contains("Secret echo/keys leaves the repository and stays"), "{kept}");
+    assert!(!kept.contains("delete Secret"), "{kept}");
+    for deleted in [
+        leaves(&secret(""), "prune: {kinds: [Secret]}\n"),
+        leaves(&secret(", annotations: {coalmine.dev/keep: \"false\"}"), ""),
+    ] {
+        assert!(deleted.contains("1. delete Secret echo/keys"), "{deleted}");
+        assert!(!deleted.contains("stays"), "{deleted}");
+    }
+}
+
+#[test]
+fn an_autoscaler_of_pods_that_the_values_count_is_named() {
+    let autoscaler = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\n\
+        metadata: {name: echo, namespace: echo}\n\
+        spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: echo-v1}, maxReplicas: 9}\n";
+    let with = |version: &str| {
+        let values = format!(
+            "deployment: {{v1: {version}}}\nroutes: {{apiGroup: example, primary: {{version: v1}}}}\n"
+        );
+        let scaled = tree(&[("platform/hpa.yaml", autoscaler), ("services/echo.yaml", &values)]);
+        plain(&Proposal::of(&tree(&[]), &scaled))
+    };
+    let contested = with("{replicas: 3}");
+    assert!(
+        contested.contains(
+            "warning: `deployment.v1.replicas`: HorizontalPodAutoscaler echo/echo scales Deployment echo/echo-v1"
+        ),
+        "{contested}"
+    );
+    for free in [with("{}"), with("{replicas: 0}")] {
+        assert!(!free.contains("HorizontalPodAutoscaler echo/echo scales"), "{free}");
+    }
+}
+
+#[test]
+fn a_service_whose_file_is_renamed_keeps_answering_its_path() {
+    let values = values("v1", "")
+        .replace("apiGroup: example,", "apiGroup: example, paths: [{prefix: /echo}],");
+    for name in ["services/alpha.yaml", "services/golf.yaml"] {
+        let proposal =
+            Proposal::of(&tree(&[("services/echo.yaml", &values)]), &tree(&[(name, &values)]));
+        assert_ne!(proposal.verdict, Verdict::Error, "{}", plain(&proposal));
+        let echo = proposal.services.iter().find(|it| it.service == "echo").expect("it goes");
+        assert!(echo.steps[0].starts_with("wait until the service"), "{:?}", echo.steps);
+    }
+}
+
+#[test]
+fn another_service_may_not_take_the_path_of_one_that_stays() {
+    let values = values("v1", "")
+        .replace("apiGroup: example,", "apiGroup: example, paths: [{prefix: /echo}],");
+    let table = "apiVersion: gateway.solo.io/v1\nkind: RouteTable\n\
+        metadata: {name: old, namespace: old, labels: {apiGroup: example}}\n\
+        spec: {routes: [{matchers: [{prefix: /echo}], directResponseAction: {status: 200}}]}\n";
+    let platform = ("platform/old.yaml", table);
+    let proposal =
+        Proposal::of(&tree(&[platform]), &tree(&[platform, ("services/golf.yaml", &values)]));
+    assert_eq!(proposal.verdict, Verdict::Error, "{}", plain(&proposal));
+}
+
+#[test]
+fn a_service_that_moves_to_another_namespace_keeps_answering() {
+    let moved = format!("namespace: edge\n{}", values("v1", ""));
+    let proposal = between(&values("v1", ""), &moved);
+    insta::assert_snapshot!(plain(&proposal), @r"
+    echo: Stable (change)
+      requests  before    after
+      /echo*    v1 100 %  v1 100 %
+      steps
+        1. write Deployment edge/echo-v1, Service edge/echo
+        2. write Upstream edge/echo
+        3. wait until Deployment edge/echo-v1 is ready
+        4. write RouteTable edge/echo-routes, and roll back to the previous routes if Gloo's status of the new ones is worse
+        5. wait 3 s until every proxy goes by them
+        6. delete RouteTable echo/echo-routes
+        7. delete Deployment echo/echo-v1, Upstream echo/echo, Service echo/echo
+    ");
+}
+
+#[test]
+fn an_image_that_leaves_the_values_is_warned_of() {
+    let with = |image: &str| {
+        format!(
+            "deployment: {{v1: {{{image}}}}}\nroutes: {{apiGroup: example, primary: {{version: v1}}}}\n"
+        )
+    };
+    let (named, none) = (with("image: shop"), with(""));
+    let leaves = plain(&between(&named, &none));
+    assert!(leaves.contains("warning: deployment.v1.image: it leaves the values"), "{leaves}");
+    let hardly = plain(&between(&with("image: shop, replicas: 2"), &named));
+    assert!(!hardly.contains("warning"), "{hardly}");
+    assert!(!plain(&between(&none, &with("replicas: 2"))).contains("warning"), "it never had one");
+}
+
+#[test]
+fn a_mistake_in_platform_is_an_error_of_it_and_deletes_nothing() {
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one, namespace: echo}\n";
+    let base = tree(&[("platform/config.yaml", config)]);
+    let broken = tree(&[("platform/config.yaml", "kind: ConfigMap\n")]);
+    let proposal = Proposal::of(&base, &broken);
+    assert_eq!(proposal.verdict, Verdict::Error);
+    let text = plain(&proposal);
+    assert!(text.contains("platform/config.yaml:1:1") && !text.contains("delete"), "{text}");
+}
+
+#[test]
+fn a_renamed_service_with_a_domain_is_interrupted_and_the_plan_says_so() {
+    let values =
+        "deployment: {v1: {}}\nroutes: {domains: [shop.example], primary: {version: v1}}\n";
+    let base = Tree { revision: "a".into(), ..tree(&[("services/echo.yaml", values)]) };
+    let proposal = Proposal::of(&base, &tree(&[("services/golf.yaml", values)]));
+    assert_ne!(proposal.verdict, Verdict::Error, "{}", plain(&proposal));
+    let text = plain(&proposal);
+    assert!(text.contains("shop.example is taken over from echo, which goes first"), "{text}");
+    assert!(!text.contains("wait until the service"), "{text}");
+}

@@ -30,6 +30,9 @@ pub fn text(proposal: &Proposal, objects: bool) -> String {
     if proposal.services.is_empty() && proposal.problems.is_empty() {
         out += "nothing changes in the cluster\n";
     }
+    for note in &proposal.notes {
+        let _ = writeln!(out, "{DOUBTFUL}note{DOUBTFUL:#}: {}", sanitize(note));
+    }
     out
 }
 

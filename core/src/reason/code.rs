@@ -95,6 +95,12 @@ codes! {
     WaitingForNamespace:
         "A namespace of `platform/` does not exist yet",
         "Nothing; it passes by itself";
+    WaitingForSuccessor:
+        "A service is to be removed, and the one that takes over its requests is not ready yet",
+        "Look at the service that the message names with `coalmine status`";
+    WaitingForDefinition:
+        "The API server does not serve a CustomResourceDefinition of `platform/` yet",
+        "Nothing; it passes by itself unless the message says why the API server does not accept it";
     WaitingForCache:
         "The objects of a kind are not known, because they cannot be listed or watched",
         "Check that the API server answers, and the Role of the daemon";

@@ -62,6 +62,20 @@ pub enum Reason {
     NamespaceComes(ObjectId),
     /// The objects of a kind are being listed for the first time, and this is one of them.
     BeingListed(ObjectId),
+    /// A service takes over requests of one that is removed, and is not ready yet.
+    SuccessorComes {
+        /// The service that comes.
+        service: String,
+        /// Whether its values have errors, so that it is not known whether it takes over anything.
+        is_invalid: bool,
+    },
+    /// The API server does not serve a CustomResourceDefinition of `platform/` yet.
+    NotEstablished {
+        /// The CustomResourceDefinition.
+        object: ObjectId,
+        /// Why the API server does not accept its names, if it does not.
+        refused: Option<Arc<str>>,
+    },
     /// The objects of a kind are not known, in the words of the watch.
     NotListed(String),
     /// The previous routes are applied, for this reason.
@@ -118,6 +132,8 @@ impl Reason {
             Self::RoutesSettle => Code::WaitingForRoutes,
             Self::Leaving(_) | Self::Recreated(_) => Code::WaitingForDeletion,
             Self::NamespaceComes(_) => Code::WaitingForNamespace,
+            Self::SuccessorComes { .. } => Code::WaitingForSuccessor,
+            Self::NotEstablished { .. } => Code::WaitingForDefinition,
             Self::BeingListed(_) | Self::NotListed(_) => Code::WaitingForCache,
             Self::RolledBack(_) => Code::RolledBack,
             Self::RollbackRefused { .. } => Code::RollbackRefused,
@@ -160,8 +176,10 @@ impl Reason {
             | Self::Leaving(object)
             | Self::Recreated(object)
             | Self::NamespaceComes(object)
+            | Self::NotEstablished { object, .. }
             | Self::NotKept(object) => Subject::Object(object.clone()),
             Self::Blocked(_) => Subject::Gloo,
+            Self::SuccessorComes { service, .. } => Subject::Service(service.clone()),
             Self::ProxiesLearn => Subject::Proxies,
             Self::RoutesSettle => Subject::Routes,
             Self::RolledBack(reason) | Self::Overdue { reason, .. } => reason.subject(),
@@ -194,6 +212,7 @@ impl Reason {
         match self {
             Self::PodsNotReady(pods) => pods.is_lasting(),
             Self::Blocked(_) | Self::RolledBack(_) => true,
+            Self::NotEstablished { refused, .. } => refused.is_some(),
             _ => false,
         }
     }

@@ -51,6 +51,20 @@ impl fmt::Display for Reason {
             }
             Self::NamespaceComes(id) => write!(f, "{id}: waiting for the namespace from platform/"),
             Self::BeingListed(id) => write!(f, "{id}: waiting for the first list of its kind"),
+            Self::SuccessorComes { service, is_invalid: false } => write!(
+                f,
+                "waiting until the service {service} is ready, which takes over its requests"
+            ),
+            Self::SuccessorComes { service, is_invalid: true } => write!(
+                f,
+                "waiting until the values of {service} have no errors, because it may take over its requests"
+            ),
+            Self::NotEstablished { object, refused: None } => {
+                write!(f, "{object}: the API server does not serve it yet")
+            }
+            Self::NotEstablished { object, refused: Some(words) } => {
+                write!(f, "{object}: the API server does not accept its names: {words}")
+            }
             Self::NotListed(words) => f.write_str(words),
             Self::PassPanicked(message) => {
                 write!(f, "internal error: the pass over this service panicked: {message}")
@@ -129,7 +143,14 @@ impl Hinted for Reason {
             Self::DriftBackingOff(_) => {
                 "find out who does it (the log and the Events name the field manager)"
             }
-            Self::ProxiesLearn
+            Self::SuccessorComes { service, .. } => {
+                return Some(format!("`coalmine status {service}` says what that waits for"));
+            }
+            Self::NotEstablished { refused: Some(_), .. } => {
+                "another CustomResourceDefinition has them; rename one of the two"
+            }
+            Self::NotEstablished { refused: None, .. }
+            | Self::ProxiesLearn
             | Self::RoutesSettle
             | Self::NamespaceComes(_)
             | Self::BeingListed(_)

@@ -7,6 +7,8 @@ use crate::object::ObjectId;
 pub enum Subject {
     /// A state of an object.
     Object(ObjectId),
+    /// That another service is ready.
+    Service(String),
     /// The time that proxies take to learn of new pods and Upstreams.
     Proxies,
     /// The time that proxies take to follow new routes.
@@ -23,6 +25,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Object(id) => id.fmt(f),
+            Self::Service(name) => write!(f, "service {name}"),
             Self::Proxies => f.write_str("proxies"),
             Self::Routes => f.write_str("routes"),
             Self::Gloo => f.write_str("Gloo"),

@@ -67,6 +67,13 @@ fn all() -> Vec<Reason> {
         pods(Shortfall::NotCreated("violates PodSecurity".into()), None),
         pods(Shortfall::NotCreated("failed calling webhook \"gate\": EOF".into()), None),
         pods(Shortfall::PastDeadline("timed out".into()), None),
+        Reason::SuccessorComes { service: "golf".into(), is_invalid: false },
+        Reason::SuccessorComes { service: "golf".into(), is_invalid: true },
+        Reason::NotEstablished { object: id("CustomResourceDefinition"), refused: None },
+        Reason::NotEstablished {
+            object: id("CustomResourceDefinition"),
+            refused: Some("\"Echo\" is already in use".into()),
+        },
         Reason::NotInEndpoints {
             endpoints: id("Endpoints"),
             version: "v2".into(),
@@ -180,6 +187,7 @@ fn only_what_does_not_pass_by_itself_is_lasting() {
         Code::QuotaExceeded,
         Code::PodsRefused,
         Code::ProgressDeadlineExceeded,
+        Code::WaitingForDefinition,
         Code::GlooBlocked,
         Code::RolledBack,
     ];

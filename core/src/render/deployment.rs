@@ -7,7 +7,8 @@ use crate::kind::Kind;
 use crate::labels;
 use crate::values::{Deployment, PORT_NAME, Probe, Service, Version, Workload};
 
-const DEFAULT_IMAGE: &str = "hashicorp/http-echo";
+/// The image of a version whose values name none.
+pub const DEFAULT_IMAGE: &str = "hashicorp/http-echo";
 /// How many seconds a pod has to end once it is asked to: as many as Kubernetes gives by default.
 const GRACE: u64 = 30;
 

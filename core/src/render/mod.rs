@@ -11,6 +11,7 @@ use crate::labels::VERSIONS;
 use crate::object::{Manifest, object};
 use crate::traffic::Traffic;
 use crate::values::{Service, TargetPort, Workload};
+pub use deployment::DEFAULT_IMAGE;
 
 /// The instance of a daemon that is given none.
 pub const DEFAULT_INSTANCE: &str = "default";

@@ -10,6 +10,7 @@ mod deployment;
 mod drift;
 mod entry;
 mod file;
+mod kind_name;
 mod layout;
 mod matching;
 mod model;
@@ -31,6 +32,7 @@ pub(crate) mod tests;
 mod whole_match;
 mod yaml;
 
+pub use kind_name::KindName;
 pub use layout::{Place, service_file};
 pub use model::{
     Binding, Canary, DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Drift, Fallback, HeaderMatch,

@@ -1,8 +1,9 @@
 //! The platform team's plain Kubernetes objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::kind_name::KindName;
 use super::names::check_path_segment;
 use super::node::Extent;
 use super::passed::{self, Passed};
@@ -17,6 +18,9 @@ pub struct Platform {
     pub manifests: Vec<Manifest>,
     /// What cannot be read of them. The services are not concerned.
     pub problems: Vec<Problem>,
+    /// `prune.kinds` in coalmine.yaml: kinds whose objects are deleted when they leave, although objects like that
+    /// are kept by default.
+    pub prune_kinds: BTreeSet<KindName>,
 }
 
 impl Platform {

@@ -89,6 +89,11 @@ impl Reader {
         self.read_platform(&layout.platform);
         let mut problems = self.settings.problems.clone();
         problems.extend(layout.problems);
+        let settings = self.settings.file.as_ref();
+        let settings = settings.map(|file| file.settings.clone()).unwrap_or_default();
+        if self.platform.platform.prune_kinds != settings.prune_kinds {
+            Arc::make_mut(&mut self.platform.platform).prune_kinds = settings.prune_kinds.clone();
+        }
         let platform = self.platform.platform.clone();
         // Otherwise it is known why nothing is here.
         if problems.is_empty()
@@ -98,8 +103,6 @@ impl Reader {
         {
             problems.push(Layout::nothing_here());
         }
-        let settings = self.settings.file.as_ref();
-        let settings = settings.map(|file| file.settings.clone()).unwrap_or_default();
         let mut repository = Repository {
             settings,
             platform,

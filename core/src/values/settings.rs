@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::defaults::Defaults;
 use super::entry::{Entry, Fields, Problems};
+use super::kind_name::KindName;
 use super::model::{Policy, Settings};
 use super::names::{ServiceName, Weight};
 use super::scalars::{read_duration, read_label};
@@ -95,8 +96,31 @@ fn read_settings(fields: &mut Fields<schema::SettingsFile>, problems: &mut Probl
         settings.prune_limit = fields
             .take(schema::Prune::limit())
             .and_then(|entry| entry.whole(0..=u32::MAX, help, problems));
+        settings.prune_kinds = fields
+            .take(schema::Prune::kinds())
+            .map(|entry| read_kinds(&entry, problems))
+            .unwrap_or_default();
     });
     settings
+}
+
+/// The kinds of a list. No Namespace is among them: what is in it may be anybody's.
+fn read_kinds(entry: &Entry, problems: &mut Problems) -> BTreeSet<KindName> {
+    let mut kinds = BTreeSet::new();
+    for item in entry.list(problems).unwrap_or_default() {
+        let Some(text) = item.text(problems) else { continue };
+        match KindName::new(&text) {
+            Ok(kind) if kind.is_namespace() => problems.push(
+                item.problem(
+                    "a Namespace is never deleted, because all that is in it would go too",
+                )
+                .help("take it out of the list, and delete the namespace with kubectl"),
+            ),
+            Ok(kind) => drop(kinds.insert(kind)),
+            Err(message) => problems.push(item.problem(message)),
+        }
+    }
+    kinds
 }
 
 fn section<M: Mapping>(

@@ -15,7 +15,9 @@ use crate::reconcile::{PreflightService, RolloutSettings};
 use crate::report::{Events, Reports, ServiceReport, State};
 use crate::shard::Shard;
 use crate::testing::service;
-use coalmine_core::values::{Drift, PLATFORM, Policy, Timing};
+use coalmine_core::labels::{INSTANCE, SERVICE};
+use coalmine_core::tree::Tree;
+use coalmine_core::values::{Drift, PLATFORM, Policy, Repository, Timing};
 
 /// Far longer than anything takes.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -149,4 +151,60 @@ async fn an_outcome_that_comes_while_another_daemon_leads_is_reported_when_this_
     until(&reports, PLATFORM, |report| report.state == State::Ready).await;
     stop.cancel();
     running.await.expect("it ends");
+}
+
+#[tokio::test]
+async fn a_removal_waits_for_the_service_that_takes_over_its_requests() {
+    let (reports, stop) = (Reports::default(), CancellationToken::new());
+    let services = services(&reports, &stop, Leadership::unopposed());
+    let table = json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable",
+        "metadata": {"name": "echo-routes", "namespace": "echo", "resourceVersion": "1",
+            "labels": {"apiGroup": "a", INSTANCE: "default", SERVICE: "echo"}},
+        "spec": {"routes": [{"matchers": [{"prefix": "/echo"}]}]}});
+    services.shared.reconciler.cache.record(&table);
+    let golf = |path: &str| {
+        let values = format!(
+            "deployment: {{v1: {{}}}}\nroutes: {{apiGroup: a, paths: [{{prefix: {path}}}], primary: {{version: v1}}}}\n"
+        );
+        let files = [("services/golf.yaml".to_owned(), values.as_str().into())].into();
+        let mut read = Repository::parse(&Tree { revision: "r".into(), files });
+        let (_, golf) = read.services.pop_first().expect("one");
+        request(DesiredState::Service(golf.expect("valid")))
+    };
+    let removal = || request(DesiredState::Removal("echo".into()));
+    let prepared = async || {
+        let removal = removal();
+        services.prepare(&removal.state, &removal.job("default"), &|| false).await
+    };
+    services.remove(removal());
+    assert_eq!(prepared().await, None, "nobody takes over");
+    accept_beside(&services, golf("/golf"), removal());
+    assert_eq!(prepared().await, None, "golf has other requests");
+    accept_beside(&services, golf("/echo"), removal());
+    let waits = prepared().await;
+    let Some(ReconcileOutcome::Waiting { reason, until: Some(_) }) = waits else {
+        panic!("{waits:?}")
+    };
+    assert_eq!(reason, Reason::SuccessorComes { service: "golf".into(), is_invalid: false });
+    let departing: Vec<String> =
+        services.departing_routes().iter().map(ToString::to_string).collect();
+    assert_eq!(departing, ["RouteTable echo/echo-routes"]);
+    let known = KnownServices::new(["hotel".to_owned()], Shard::WHOLE);
+    services.accept(
+        known,
+        Vec::new(),
+        [],
+        |name| request(DesiredState::Removal(name.clone())),
+        |_| (),
+    );
+    let waits = prepared().await;
+    let Some(ReconcileOutcome::Waiting { reason, .. }) = waits else { panic!("{waits:?}") };
+    let expected = Reason::SuccessorComes { service: "hotel".into(), is_invalid: true };
+    assert_eq!(reason, expected, "nobody knows what it asks for");
+}
+
+/// Accepts a revision with one service that comes and one that goes.
+fn accept_beside(services: &Services, comes: ServiceRequest, goes: ServiceRequest) {
+    let known = KnownServices::new([comes.state.name().to_string()], Shard::WHOLE);
+    services.accept(known, vec![comes], [], |_| goes.clone(), |_| ());
 }

@@ -121,10 +121,14 @@ impl World {
                 None => self.store.apply(&id, body, FIELD_MANAGER, true, now),
             }
         } else if *method == Method::PATCH {
-            if !dry_run {
+            let manager = parameter(&query, "fieldManager").unwrap_or(FIELD_MANAGER).to_owned();
+            if manager == FIELD_MANAGER && !dry_run {
                 self.judge_write(&id, &Write::Apply(body));
             }
-            self.store.apply(&id, body, FIELD_MANAGER, dry_run, now)
+            match parameter(&query, "force") {
+                Some("true") => self.store.apply(&id, body, &manager, dry_run, now),
+                _ => self.store.apply_unforced(&id, body, &manager, now),
+            }
         } else {
             let uid = body["preconditions"]["uid"].as_str();
             self.judge_write(&id, &Write::Delete);
@@ -161,6 +165,11 @@ impl World {
         let items: Vec<Value> = found.map(|(_, object)| object).collect();
         json!({"kind": format!("{kind}List"), "apiVersion": "v1", "metadata": {}, "items": items})
     }
+}
+
+/// The value of a parameter in a query.
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// What a path is about.

@@ -95,6 +95,23 @@ impl Store {
         Ok(self.put(id, old, new, dry_run))
     }
 
+    /// Server-side apply without force, of fields of an object that is there: a conflict where one of them has
+    /// another value.
+    pub(crate) fn apply_unforced(
+        &mut self,
+        id: &ObjectId,
+        part: &Value,
+        manager: &str,
+        now: i64,
+    ) -> Result<Value, Refusal> {
+        let record = self.records.get(id).ok_or(Refusal::NotFound)?;
+        let differs = |path: &&Path| fields::get(&record.object, path) != fields::get(part, path);
+        if let Some(path) = fields::of(part).iter().find(differs) {
+            return Err(Refusal::Conflict(format!("conflict with another manager: {path:?}")));
+        }
+        self.apply(id, part, manager, false, now)
+    }
+
     /// An ordinary update by `manager`; creates the object if there is none.
     pub(crate) fn update(
         &mut self,

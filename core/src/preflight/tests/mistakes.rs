@@ -387,3 +387,28 @@ fn mending_one_of_two_broken_routes_must_not_replace_the_other() {
     let refusal = refused(&objects, &echo(table("echo", "/echo", single("echo"))));
     assert!(matches!(refusal, Refusal::RouteChanged { .. }), "{refusal}");
 }
+
+#[test]
+fn routes_that_move_to_another_namespace_may_stand_beside_the_old_ones() {
+    let old = [service("echo"), upstream("echo"), table("echo", "/echo", single("echo"))];
+    let objects: Vec<Value> =
+        settings().into_iter().chain([app()]).chain(old.iter().cloned()).collect();
+    let moved = wish("edge", table("edge", "/echo", single("edge")));
+    assert!(judge(&objects, &moved.clone().without(&old)).is_ok());
+    assert!(matches!(refused(&objects, &moved), Refusal::Conflict(_)), "the old ones stay");
+}
+
+#[test]
+fn a_service_may_take_requests_of_one_that_goes_once_it_is_live() {
+    let old = table("echo", "/echo", single("echo"));
+    let objects: Vec<Value> = settings()
+        .into_iter()
+        .chain([app(), service("echo"), upstream("echo"), old.clone()])
+        .collect();
+    let golf = wish("golf", table("golf", "/echo", single("golf")));
+    assert!(matches!(refused(&objects, &golf), Refusal::Conflict(_)));
+    let departing = manifest(old);
+    let change = Change::new("golf", &golf.desired, &golf.to_prune).beside([departing.id()]);
+    let verdicts = Baseline::new(cluster(&objects)).check(&[Arc::new(change)]);
+    assert!(verdicts[0].is_ok(), "{verdicts:?}");
+}

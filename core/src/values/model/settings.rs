@@ -1,7 +1,9 @@
 //! What `coalmine.yaml` says for the whole repository.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::values::kind_name::KindName;
 use crate::values::names::Weight;
 
 /// The repository's settings. What a flag of the command line says wins over them.
@@ -15,6 +17,8 @@ pub struct Settings {
     pub policy: Policy,
     /// `prune.limit`: the most objects that one revision may remove; no limit when absent.
     pub prune_limit: Option<u32>,
+    /// `prune.kinds`: the kinds of which objects are deleted that would stay otherwise; none.
+    pub prune_kinds: BTreeSet<KindName>,
 }
 
 /// How long things may take.
@@ -42,6 +46,7 @@ impl Default for Settings {
             timing: Timing { deadline: Duration::from_secs(300), settle: Duration::from_secs(3) },
             policy: Policy::default(),
             prune_limit: None,
+            prune_kinds: BTreeSet::new(),
         }
     }
 }

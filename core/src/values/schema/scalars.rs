@@ -90,6 +90,13 @@ scalar! {
     /// A TCP port.
     Port: {"type": "integer", "minimum": 1, "maximum": 65535}
 
+    /// A kind of objects, with its group unless it is one of Kubernetes' own: `Secret`, `Certificate.cert-manager.io`.
+    Kind: {
+        "type": ["string", "boolean"],
+        "pattern": r"^[A-Za-z][A-Za-z0-9]*(\.[a-z0-9-]+)*$",
+        "not": {"const": "Namespace"}
+    }
+
     /// A number of things.
     Count: {"type": "integer", "minimum": 0, "maximum": u32::MAX}
 

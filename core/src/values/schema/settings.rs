@@ -2,7 +2,7 @@
 
 use super::mapping::mapping;
 use super::routes::Routes;
-use super::scalars::{Count, Duration, Label, Step};
+use super::scalars::{Count, Duration, Kind, Label, Step};
 use super::service::{Drift, Service, Upstream};
 use super::version::Version;
 
@@ -72,5 +72,7 @@ mapping! {
     Prune {
         /// The most objects that one revision may remove.
         limit: Option<Count>,
+        /// Kinds of which objects of platform/ are deleted although objects like that are kept by default.
+        kinds: Option<Vec<Kind>>,
     }
 }

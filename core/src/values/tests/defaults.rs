@@ -40,6 +40,7 @@ fn without_a_file_the_settings_are_the_documented_ones() {
     assert_eq!(settings.policy.max_step, None);
     assert!(!settings.policy.require_header_phase);
     assert_eq!(settings.prune_limit, None);
+    assert!(settings.prune_kinds.is_empty());
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn every_setting_is_read() {
     let repository = repository(&[(
         "coalmine.yaml",
         "gloo: {namespace: edge}\ntiming: {deadline: 1m 30s, settle: 500ms}\n\
-         policy: {maxStep: 20, requireHeaderPhase: true}\nprune: {limit: 10}\n",
+         policy: {maxStep: 20, requireHeaderPhase: true}\nprune: {limit: 10, kinds: [Secret, Certificate.cert-manager.io]}\n",
     )]);
     assert_eq!(repository.problems, []);
     let settings = repository.settings;
@@ -57,6 +58,9 @@ fn every_setting_is_read() {
     assert_eq!(settings.policy.max_step, Weight::new(20));
     assert!(settings.policy.require_header_phase);
     assert_eq!(settings.prune_limit, Some(10));
+    let kinds: Vec<String> = settings.prune_kinds.iter().map(ToString::to_string).collect();
+    assert_eq!(kinds, ["Certificate.cert-manager.io", "Secret"]);
+    assert_eq!(repository.platform.prune_kinds, settings.prune_kinds);
 }
 
 #[test]
@@ -163,6 +167,13 @@ fn a_setting_that_cannot_be_read_is_a_problem_of_the_repository() {
             "coalmine.yaml:1:19: policy.maxStep: expected a whole number from 1 to 100, found 0; the biggest change of a weight, in percent",
             "coalmine.yaml:1:42: policy.requireHeaderPhase: expected true or false, found 1",
             "coalmine.yaml:2:16: prune.limit: expected a whole number, at least 0, found -1; how many objects one revision may remove",
+        ],
+    );
+    says(
+        "prune: {kinds: [Namespace, Two Words, Secret]}\n",
+        &[
+            "coalmine.yaml:1:17: prune.kinds[0]: a Namespace is never deleted, because all that is in it would go too; take it out of the list, and delete the namespace with kubectl",
+            "coalmine.yaml:1:28: prune.kinds[1]: expected a kind such as Secret or Certificate.cert-manager.io, found \"Two Words\"",
         ],
     );
     says(

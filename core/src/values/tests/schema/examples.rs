@@ -53,7 +53,7 @@ pub(super) fn settings() -> Vec<Value> {
         "gloo": {"namespace": "edge"},
         "timing": {"deadline": "90s", "settle": "500ms"},
         "policy": {"maxStep": 20, "requireHeaderPhase": true},
-        "prune": {"limit": 10},
+        "prune": {"limit": 10, "kinds": ["Secret", "Certificate.cert-manager.io"]},
     }));
     settings.push(json!({"defaults": {
         "deployment": {"external": {"upstream": {"name": "vm", "namespace": "edge"}}},

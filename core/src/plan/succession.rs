@@ -1,0 +1,112 @@
+//! Which service takes over the requests of one that is removed: a file that was renamed is a service that goes and
+//! one that comes.
+
+use gloo::api::Matcher;
+use gloo::{ObjectRef, Snapshot};
+
+use crate::values::{Binding, Path, PathMatch, Service};
+
+/// Characters that mean something else than themselves in an RE2 expression.
+const OPERATORS: [char; 14] =
+    ['\\', '.', '+', '*', '?', '(', ')', '|', '[', ']', '{', '}', '^', '$'];
+
+/// Whether the service asks for requests that these live routes of another service get. Both have a RouteTable of one
+/// `apiGroup`; a domain cannot be in two VirtualServices even for a moment (gloo-conformance case
+/// 12-domains-duplicate).
+pub fn takes_over(service: &Service, routes: &ObjectRef, live: &Snapshot) -> bool {
+    let Binding::ApiGroup(group) = &service.routes.binding else { return false };
+    let Some((labels, table)) = live.route_table(&routes.resource()) else { return false };
+    let matchers = || table.routes.iter().flat_map(|route| &route.matchers);
+    labels.get("apiGroup") == Some(group)
+        && service.routes.paths.iter().any(|path| matchers().any(|matcher| meet(path, matcher)))
+}
+
+/// Whether a request may fit both. Of expressions only the text that they begin with is looked at.
+fn meet(path: &PathMatch, matcher: &Matcher) -> bool {
+    let methods = &matcher.methods;
+    let share_methods = path.methods.is_empty()
+        || methods.is_empty()
+        || methods.iter().any(|method| path.methods.contains(method));
+    let (text, is_whole) = match &path.path {
+        Path::Exact(text) => (text.as_str(), true),
+        Path::Prefix(text) => (text.as_str(), false),
+        Path::Regex(expression) => (literal(expression), false),
+    };
+    let (other, other_is_whole) = match (&matcher.exact, &matcher.regex, &matcher.prefix) {
+        (Some(text), _, _) => (text.as_str(), true),
+        (_, Some(expression), _) => (literal(expression), false),
+        (_, _, prefix) => (prefix.as_deref().unwrap_or("/"), false),
+    };
+    let fits = match (is_whole, other_is_whole) {
+        (true, true) => text == other,
+        (true, false) => text.starts_with(other),
+        (false, true) => other.starts_with(text),
+        (false, false) => text.starts_with(other) || other.starts_with(text),
+    };
+    share_methods && fits
+}
+
+/// The text that everything begins with that the expression matches.
+fn literal(expression: &str) -> &str {
+    let end = expression.find(OPERATORS).unwrap_or(expression.len());
+    // What stands before a quantifier may be missing.
+    let is_optional = expression[end..].starts_with(['*', '?', '{']);
+    let last = expression[..end].char_indices().next_back().filter(|_| is_optional);
+    if expression.contains('|') { "" } else { &expression[..last.map_or(end, |(at, _)| at)] }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tree::Tree;
+    use crate::values::Repository;
+
+    fn service(paths: &str) -> Repository {
+        let values = format!(
+            "deployment: {{v1: }}\nroutes: {{apiGroup: example, paths: {paths}, primary: {{version: v1}}}}\n"
+        );
+        let files = [("services/golf.yaml".to_owned(), values.as_str().into())];
+        Repository::parse(&Tree { revision: "r".into(), files: files.into() })
+    }
+
+    fn live(group: &str, matchers: serde_json::Value) -> Snapshot {
+        let mut live = Snapshot::default();
+        live.upsert(&json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteTable",
+            "metadata": {"name": "echo-routes", "namespace": "echo", "labels": {"apiGroup": group}},
+            "spec": {"routes": [{"matchers": matchers}]}}));
+        live
+    }
+
+    #[test]
+    fn a_service_takes_over_from_routes_that_get_the_same_requests() {
+        let routes = ObjectRef::new("RouteTable", "echo", "echo-routes");
+        let takes = |paths: &str, group: &str, matchers: serde_json::Value| {
+            let repository = service(paths);
+            let service = repository.services["golf"].as_ref().expect("valid");
+            takes_over(service, &routes, &live(group, matchers))
+        };
+        let echo = || json!([{"prefix": "/echo"}]);
+        assert!(takes("[{prefix: /echo}]", "example", echo()));
+        assert!(takes("[{prefix: /}]", "example", echo()));
+        assert!(takes("[{exact: /echo/health}]", "example", echo()));
+        assert!(takes("[{regex: \"/ec.*\"}]", "example", echo()));
+        assert!(takes("[{prefix: /x}, {prefix: /echo}]", "example", json!([{"exact": "/echo"}])));
+        assert!(takes("[{prefix: /echo}]", "example", json!([{"regex": "/echo?/.*"}])));
+        assert!(!takes("[{prefix: /golf}]", "example", echo()));
+        assert!(!takes("[{prefix: /echo}]", "other", echo()));
+        assert!(!takes("[{exact: /echo}]", "example", json!([{"exact": "/echo/health"}])));
+        let post = json!([{"prefix": "/echo", "methods": ["POST"]}]);
+        assert!(!takes("[{prefix: /echo, methods: [GET]}]", "example", post.clone()));
+        assert!(takes("[{prefix: /echo, methods: [GET, POST]}]", "example", post));
+    }
+
+    #[test]
+    fn an_expression_begins_with_its_literal_text() {
+        assert_eq!(literal("/echo/.*"), "/echo/");
+        assert_eq!(literal("/echos?"), "/echo");
+        assert_eq!(literal("/echo|/golf"), "");
+        assert_eq!(literal("/echo"), "/echo");
+    }
+}

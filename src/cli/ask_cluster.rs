@@ -1,0 +1,101 @@
+//! What the cluster says about a repository, for who reviews it before a push.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+use crate::report::Requests;
+use coalmine_core::labels::{SERVICE, keep};
+use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::object_state::Claim;
+use coalmine_core::plan::Job;
+use coalmine_core::proposal::{Expected, contested, homes, notes};
+use coalmine_core::reason::ClusterError;
+use coalmine_core::render::DEFAULT_INSTANCE;
+use coalmine_core::values::PLATFORM;
+
+/// Whether the cluster is asked too, and for whose objects.
+#[derive(clap::Args)]
+pub(super) struct AskCluster {
+    /// Ask the cluster too: what in it leaves the repository, and which autoscalers change what coalmine writes
+    #[arg(long)]
+    cluster: bool,
+    /// The instance label of the daemon that owns the objects, with --cluster
+    #[arg(long, default_value = DEFAULT_INSTANCE, value_parser = super::label_value)]
+    instance: String,
+}
+
+/// The kinds that scale others, as far as clusters serve them.
+const AUTOSCALERS: [(&str, &str); 2] =
+    [("autoscaling/v2", "HorizontalPodAutoscaler"), ("keda.sh/v1alpha1", "ScaledObject")];
+
+impl AskCluster {
+    /// What the cluster says about the repository; nothing when it is not to be asked.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub(super) fn notes(&self, expected: &Expected) -> anyhow::Result<Vec<String>> {
+        if !self.cluster || !expected.repository.problems.is_empty() {
+            return Ok(Vec::new());
+        }
+        super::runtime()?.block_on(async {
+            let cluster = Cluster::connect(&Requests::default()).await?;
+            let mut found = Vec::new();
+            if let Some(job) = expected.job(PLATFORM)
+                && expected.repository.platform.problems.is_empty()
+            {
+                found = leaving(&self.of_platform(&cluster).await?, job, expected);
+            }
+            let autoscalers = autoscalers(&cluster, &mut found).await?;
+            let objects = autoscalers.iter().map(|(id, object)| (id, object));
+            let jobs = expected.names().filter_map(|name| expected.job(name));
+            found.extend(contested(jobs, objects).into_values().flatten());
+            Ok(found)
+        })
+    }
+
+    /// The objects that the platform has in the cluster.
+    async fn of_platform(
+        &self,
+        cluster: &Cluster,
+    ) -> Result<BTreeMap<ObjectId, Value>, ClusterError> {
+        let selector =
+            format!("{}={},{SERVICE}={PLATFORM}", coalmine_core::labels::INSTANCE, self.instance);
+        let mut objects = BTreeMap::new();
+        for kind in cluster.labelled_kinds(&self.instance).await? {
+            objects.extend(cluster.list(&kind.api_version, &kind.kind, None, &selector).await?);
+        }
+        objects.retain(|_, object| matches!(Claim::on(object, &self.instance), Claim::Ours(_)));
+        Ok(objects)
+    }
+}
+
+/// Which of these objects leave the repository, and what becomes of each.
+fn leaving(objects: &BTreeMap<ObjectId, Value>, job: &Job, expected: &Expected) -> Vec<String> {
+    let marked = || objects.iter().map(|(id, object)| (id, keep(object)));
+    let mut found = notes(marked(), job, |namespace| homes(namespace, &[expected]));
+    let is_desired = |id: &ObjectId| job.desired.manifests().map(Manifest::id).any(|it| it == id);
+    let goes = marked().filter(|(id, keep)| !is_desired(id) && job.retains(id, *keep).is_none());
+    found.extend(goes.map(|(id, _)| format!("{id} is not in the repository and is deleted")));
+    found
+}
+
+/// Every autoscaler of the cluster. A kind that is not served has none; of one that may not be listed a note says so.
+async fn autoscalers(
+    cluster: &Cluster,
+    notes: &mut Vec<String>,
+) -> Result<Vec<(ObjectId, Value)>, ClusterError> {
+    let mut found = Vec::new();
+    for (api_version, kind) in AUTOSCALERS {
+        match cluster.list(api_version, kind, None, "").await {
+            Ok(objects) => found.extend(objects),
+            Err(ClusterError::KindNotServed { .. }) => {}
+            Err(ClusterError::Denied { message, .. }) => {
+                notes.push(format!("whether a {kind} changes replicas is not known: {message}"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
