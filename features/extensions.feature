@@ -119,6 +119,60 @@ Feature: More than the articles' values
     And every request to "/echo" with the header "stage: canary" is answered by legacy
     And every request to "/echo" is answered by echo-v1
 
+  Scenario: A service that moves to another namespace keeps answering
+    Given constant load on "/echo"
+    When the echo team pushes "services/echo.yaml":
+      """
+      namespace: foxtrot
+      deployment: {v1: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+      """
+    Then echo is Stable
+    And the Deployment foxtrot/echo-v1 is available
+    And the Deployment echo/echo-v1 is gone
+    And the Upstream echo/echo is gone
+    And every request to "/echo" is answered by echo-v1
+    And no request of the load has failed
+
+  Scenario: A service under another name keeps answering its path
+    Given constant load on "/echo"
+    When the golf team pushes "services/golf.yaml":
+      """
+      namespace: echo
+      deployment: {v1: {}}
+      routes:
+        apiGroup: example
+        paths: [{prefix: /echo}]
+        primary: {version: v1}
+      """
+    And the echo team removes "services/echo.yaml"
+    Then golf is Stable
+    And the Deployment echo/echo-v1 is gone
+    And every request to "/echo" is answered by golf-v1
+    And no request of the load has failed
+
+  Scenario: Replicas that leave the values stay as they are
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {replicas: 3}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+      """
+    Then echo is Stable
+    And the Deployment echo/echo-v1 has 3 at "/spec/replicas"
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+      """
+    Then echo is Stable
+    And the Deployment echo/echo-v1 has 3 at "/spec/replicas"
+
   Scenario: A service whose file goes takes its objects along
     When the echo team removes "services/echo.yaml"
     Then every request to "/echo" is answered with 404

@@ -162,3 +162,31 @@ fn render_fails_on_the_problems_of_the_services_it_was_asked_for() {
     let one = coalmine(&["render", "--service", "foxtrot"], folder.path());
     assert_eq!((one.err.as_str(), one.code), ("", Some(0)));
 }
+
+#[test]
+fn what_leaves_the_repository_and_stays_in_the_cluster_is_noted_before_the_commit() {
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: echo}\n";
+    let folder = folder(&[("services/echo.yaml", GOOD), ("platform/namespaces.yaml", namespace)]);
+    let git = |arguments: &[&str]| {
+        let who = ["-c", "user.name=echo", "-c", "user.email=echo@example.org"];
+        let mut command = std::process::Command::new("git");
+        let done = command.args(who).args(arguments).current_dir(folder.path()).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "--all"]);
+    git(&["commit", "--quiet", "--message", "all"]);
+    let before = coalmine(&["validate"], folder.path());
+    assert!(!before.out.contains("note"), "{}", before.out);
+    fs::remove_file(folder.path().join("platform/namespaces.yaml")).unwrap();
+    let printed = coalmine(&["validate"], folder.path());
+    assert!(
+        printed.out.contains(
+            "note   Namespace echo leaves the repository and stays in the cluster: no namespace is ever deleted, \
+             and echo lives in it; to delete it yourself: kubectl delete namespace echo\n"
+        ),
+        "{}",
+        printed.out
+    );
+    assert_eq!((printed.err.as_str(), printed.code), ("", Some(0)));
+}
