@@ -53,14 +53,20 @@ macro_rules! codes {
 codes! {
     /// Gloo cannot decode the object and takes no change of any object of its kind.
     Undecodable = "13-undecodable",
-    /// Gloo may know what the object asks for, this crate does not: it says nothing about what comes
-    /// of it.
-    NotModelled,
 
     /// A Gateway does not say what it serves.
-    InvalidGateway,
+    InvalidGateway = "17-no-type",
     /// A Gateway names a VirtualService that is not there.
-    MissingVirtualService,
+    MissingVirtualService = "17-explicit-list",
+    /// Two Gateways of one proxy have the same port.
+    PortTaken = "17-one-port-one-proxy",
+    /// A host of a tcpGateway has no destination. Gloo dies of it.
+    InvalidTcpHost = "17-tcp-host-crash",
+    /// Two certificates are for the same server name, or two of several matched gateways take the same
+    /// connections.
+    SameServerNames = "18-sni-overlap",
+    /// There is no certificate that could be used, or Envoy does not know what it is to do with it.
+    InvalidTls = "18-secret-bad",
     /// A VirtualService has no virtual host.
     NoVirtualHost = "12-vs-shapes",
     /// Two VirtualServices have the same domain, or one has it twice.
@@ -118,8 +124,14 @@ codes! {
     OptionNotApplicable = "13-shadowing",
     /// A header to change has a name or a value that cannot be one, or may not be changed.
     InvalidHeader = "13-headers",
-    /// Headers come from a Secret that is not there.
-    MissingSecret,
+    /// A Secret is not there.
+    MissingSecret = "18-secret-missing",
+    /// Options of a route or virtual host refer to an object that is not there.
+    MissingOption = "21-virtual-host-option",
+    /// Only Gloo Enterprise has it, and this Gloo is the open-source one.
+    EnterpriseOption = "19-enterprise-routes",
+    /// A virtual cluster has no name or no pattern.
+    InvalidStatistics = "19-virtual-host-options",
     /// The pauses between retries contradict each other.
     InvalidRetries = "13-timeout-retries",
     /// A duration is negative.
@@ -144,11 +156,23 @@ codes! {
     /// An Upstream names a Service that is not there.
     MissingService = "05-missing-service",
     /// A fixed address of an Upstream has no host, or no port that can be one.
-    InvalidHost,
+    InvalidHost = "20-static-options",
     /// An Upstream has no addresses.
     NoAddresses = "16-static-upstream",
     /// The outlier detection of an Upstream has no interval.
     InvalidOutlierDetection = "13-more-options",
+    /// A health check of an Upstream lacks what Gloo or Envoy demands.
+    InvalidHealthCheck = "20-health-checks",
+    /// A version of the PROXY protocol that there is not.
+    InvalidProxyProtocol = "20-proxy-protocol-tunnel",
+    /// Names are to be resolved again and again, and the Upstream has none.
+    InvalidDnsRefresh = "20-proxy-protocol-tunnel",
+    /// Numbers of a load balancer that Envoy does not take.
+    InvalidLoadBalancing = "20-envoy-refuses-new-cluster",
+    /// Fewer bytes under way than HTTP/2 allows.
+    InvalidWindow,
+    /// Ratios of connections ahead of their use outside 1 to 3.
+    InvalidPreconnect,
 }
 
 impl fmt::Display for Code {

@@ -5,28 +5,32 @@
 //! Nothing here reads a clock, a file, the network or a cluster.
 //!
 //! The rules are those of Gloo Edge 1.22 with Envoy 1.40, as recorded in `gloo/conformance`; a case
-//! named in a comment stands there. What this crate does not cover is answered with a status that
-//! names it.
+//! named in a comment stands there. What this crate does not model is neither good nor bad: it is there,
+//! and a [`Note`] says what was not judged.
 
 pub mod answer;
 pub mod api;
 mod code;
 pub mod config;
 mod crds;
+mod environment;
 pub mod envoy;
 mod objects;
 mod pattern;
 mod references;
+mod secret;
 mod snapshot;
 mod translate;
 
-pub use answer::{Answer, Outcome, Request, answer};
+pub use answer::{Answer, Entry, Outcome, Request, answer};
 pub use api::crds;
 pub use api::{ObjectRef, ResourceRef, State, Status};
 pub use code::Code;
 pub use crds::CRDS;
+pub use environment::{Edition, Environment};
+pub use secret::Secret;
 pub use snapshot::{Kind, NamedPort, ServiceSpec, Snapshot};
 pub use translate::{
-    Finding, Listener, Memory, Replacement, Severity, Translation, depends_on_other_tables,
-    translate,
+    Chain, Desired, Finding, Listener, Memory, Note, Refused, Replacement, RouteConfiguration,
+    Serves, Severity, Tls, Translation, depends_on_other_tables, translate,
 };

@@ -6,16 +6,21 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::{
-    GatewaySpec, ObjectRef, ResourceRef, RouteTableSpec, SettingsSpec, UpstreamGroupSpec,
-    UpstreamSpec, VirtualServiceSpec, decode,
+    GatewaySpec, ObjectRef, ResourceRef, RouteOptionSpec, RouteTableSpec, SettingsSpec,
+    UpstreamGroupSpec, UpstreamSpec, VirtualHostOptionSpec, VirtualServiceSpec, decode,
 };
+use crate::environment::Environment;
 use crate::objects::{Objects, Table};
+use crate::secret::Secret;
 
 /// Objects as far as routing looks at them; a copy shares them.
 ///
-/// Kinds that count: Upstream, UpstreamGroup, VirtualService, RouteTable, Settings, Gateway of Gloo,
-/// and Service, Endpoints, Pod. Without the last two the clusters have no endpoints, and everything
-/// else is the same.
+/// Kinds that count: Upstream, UpstreamGroup, VirtualService, RouteTable, RouteOption,
+/// VirtualHostOption, Settings, Gateway of Gloo, and Service, Endpoints, Pod, Secret.
+///
+/// Without Endpoints and Pods the clusters have no endpoints, and everything else is the same. Of
+/// UpstreamGroups, RouteOptions, VirtualHostOptions and Secrets nothing is concluded from one that is
+/// not there, unless the kind [is known](Self::know) to be complete.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub(crate) gloo_namespace: Arc<str>,
@@ -28,6 +33,20 @@ pub struct Snapshot {
     pub(crate) services: Table<ServiceSpec>,
     pub(crate) endpoints: Table<Vec<EndpointSubset>>,
     pub(crate) pods: Table<Pod>,
+    pub(crate) route_options: Objects<RouteOptionSpec>,
+    pub(crate) virtual_host_options: Objects<VirtualHostOptionSpec>,
+    pub(crate) secrets: Table<Secret>,
+    pub(crate) known: Known,
+    pub(crate) environment: Environment,
+}
+
+/// The kinds beside [`Snapshot::ROUTING`] of which all objects are in the snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) upstream_groups: bool,
+    pub(crate) route_options: bool,
+    pub(crate) virtual_host_options: bool,
+    pub(crate) secrets: bool,
 }
 
 /// A kind of object, as the API server calls it.
@@ -81,6 +100,35 @@ impl Snapshot {
             services: Table::default(),
             endpoints: Table::default(),
             pods: Table::default(),
+            route_options: Objects::default(),
+            virtual_host_options: Objects::default(),
+            secrets: Table::default(),
+            known: Known::default(),
+            environment: Environment::default(),
+        }
+    }
+
+    /// The same objects in an environment.
+    #[must_use]
+    pub fn within(self, environment: Environment) -> Self {
+        Self { environment, ..self }
+    }
+
+    /// What is around the objects.
+    pub fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    /// From now on an object of this kind that is not in the snapshot is taken for one that is not
+    /// there. For other kinds than UpstreamGroup, RouteOption, VirtualHostOption and Secret that is so
+    /// anyway.
+    pub fn know(&mut self, kind: &str) {
+        match kind {
+            "UpstreamGroup" => self.known.upstream_groups = true,
+            "RouteOption" => self.known.route_options = true,
+            "VirtualHostOption" => self.known.virtual_host_options = true,
+            "Secret" => self.known.secrets = true,
+            _ => {}
         }
     }
 
@@ -111,6 +159,9 @@ impl Snapshot {
             "RouteTable" => self.route_tables.put(reference, metadata.labels, spec(object)),
             "Settings" => self.settings.put(reference, none, spec(object)),
             "Gateway" => self.gateways.put(reference, none, spec(object)),
+            "RouteOption" => self.route_options.put(reference, none, spec(object)),
+            "VirtualHostOption" => self.virtual_host_options.put(reference, none, spec(object)),
+            "Secret" => self.secrets.put(reference, Secret::read(object)),
             "Service" => self.services.put(reference, part(object, "spec")),
             "Endpoints" => self.endpoints.put(reference, part(object, "subsets")),
             "Pod" => {
@@ -120,6 +171,11 @@ impl Snapshot {
             _ => return false,
         }
         true
+    }
+
+    /// Puts a Secret in that somebody else has read.
+    pub fn put_secret(&mut self, reference: ResourceRef, secret: Secret) {
+        self.secrets.put(reference, secret);
     }
 
     /// Puts in the VirtualServices and RouteTables of `other`, each as [`Snapshot::upsert`] would, but
@@ -138,6 +194,9 @@ impl Snapshot {
         self.services.extend(&other.services);
         self.endpoints.extend(&other.endpoints);
         self.pods.extend(&other.pods);
+        self.route_options.extend(&other.route_options);
+        self.virtual_host_options.extend(&other.virtual_host_options);
+        self.secrets.extend(&other.secrets);
     }
 
     /// Takes an object out. Says whether there was one.
@@ -153,6 +212,9 @@ impl Snapshot {
             "Service" => self.services.remove(&reference),
             "Endpoints" => self.endpoints.remove(&reference),
             "Pod" => self.pods.remove(&reference),
+            "RouteOption" => self.route_options.remove(&reference),
+            "VirtualHostOption" => self.virtual_host_options.remove(&reference),
+            "Secret" => self.secrets.remove(&reference),
             _ => false,
         }
     }
@@ -170,6 +232,9 @@ impl Snapshot {
             "Service" => self.services.contains_key(&reference),
             "Endpoints" => self.endpoints.contains_key(&reference),
             "Pod" => self.pods.contains_key(&reference),
+            "RouteOption" => self.route_options.contains(&reference),
+            "VirtualHostOption" => self.virtual_host_options.contains(&reference),
+            "Secret" => self.secrets.contains_key(&reference),
             _ => false,
         }
     }
@@ -186,6 +251,11 @@ impl Snapshot {
             && self.services.is(&other.services)
             && self.endpoints.is(&other.endpoints)
             && self.pods.is(&other.pods)
+            && self.route_options.is(&other.route_options)
+            && self.virtual_host_options.is(&other.virtual_host_options)
+            && self.secrets.is(&other.secrets)
+            && self.known == other.known
+            && self.environment == other.environment
     }
 
     /// The objects of [`Snapshot::ROUTING`] that the two have otherwise.
@@ -215,6 +285,11 @@ impl Snapshot {
             "Service" => self.services.get(&reference) == other.services.get(&reference),
             "Endpoints" => self.endpoints.get(&reference) == other.endpoints.get(&reference),
             "Pod" => self.pods.get(&reference) == other.pods.get(&reference),
+            "RouteOption" => self.route_options.agrees(&other.route_options, &reference),
+            "VirtualHostOption" => {
+                self.virtual_host_options.agrees(&other.virtual_host_options, &reference)
+            }
+            "Secret" => self.secrets.get(&reference) == other.secrets.get(&reference),
             _ => true,
         }
     }
@@ -231,6 +306,11 @@ impl Snapshot {
     /// The content of a VirtualService, unless it cannot be decoded.
     pub fn virtual_service(&self, reference: &ResourceRef) -> Option<&VirtualServiceSpec> {
         Some(&self.virtual_services.decoded().get(reference)?.spec)
+    }
+
+    /// The content of a Gateway, unless it cannot be decoded.
+    pub fn gateway(&self, reference: &ResourceRef) -> Option<&GatewaySpec> {
+        Some(&self.gateways.decoded().get(reference)?.spec)
     }
 
     /// The Upstream, unless it cannot be decoded.
@@ -257,6 +337,8 @@ impl Snapshot {
             .chain(self.route_tables.undecodable("RouteTable"))
             .chain(self.settings.undecodable("Settings"))
             .chain(self.gateways.undecodable("Gateway"))
+            .chain(self.route_options.undecodable("RouteOption"))
+            .chain(self.virtual_host_options.undecodable("VirtualHostOption"))
             .collect()
     }
 
@@ -272,6 +354,8 @@ impl Snapshot {
             route_tables: self.route_tables.repaired(),
             settings: self.settings.repaired(),
             gateways: self.gateways.repaired(),
+            route_options: self.route_options.repaired(),
+            virtual_host_options: self.virtual_host_options.repaired(),
             ..self.clone()
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use gloo::{Memory, Request, Snapshot, answer, translate};
+use gloo::{Entry, Memory, Request, Snapshot, answer, translate};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
@@ -51,6 +51,19 @@ const WORDS: &[&str] = &[
     "selectors",
     "keys",
     "httpGateway",
+    "tcpGateway",
+    "tcpHosts",
+    "hybridGateway",
+    "matchedGateways",
+    "matcher",
+    "ssl",
+    "sslConfig",
+    "secretRef",
+    "sniDomains",
+    "bindPort",
+    "proxyNames",
+    "optionsConfigRefs",
+    "delegateOptions",
     "subsets",
     "addresses",
     "ip",
@@ -82,6 +95,8 @@ const KINDS: &[&str] = &[
     "Endpoints",
     "Pod",
     "Secret",
+    "RouteOption",
+    "VirtualHostOption",
 ];
 
 fn anything() -> impl Strategy<Value = Value> {
@@ -270,9 +285,9 @@ proptest! {
         }
         let translation = translate(&snapshot, &memory);
         gloo::envoy::clusters(&translation, "/eds");
-        gloo::envoy::routes(&translation);
+        translation.routes.iter().for_each(|routes| drop(gloo::envoy::routes(routes)));
         let request = Request { path: "/".into(), ..Request::default() };
-        prop_assert!(!answer(&translation, &request).outcomes.is_empty());
+        prop_assert!(!answer(&translation, &Entry::http(0), &request).outcomes.is_empty());
     }
 
     #[test]
@@ -283,11 +298,11 @@ proptest! {
             snapshot.upsert(object);
             let translation = translate(&snapshot, &memory);
             gloo::envoy::clusters(&translation, "/eds");
-            gloo::envoy::listeners(&translation, "127.0.0.1", 80, "/rds.json");
-            gloo::envoy::routes(&translation);
+            gloo::envoy::listeners(&translation, "gateway-proxy", "/rds");
+            translation.routes.iter().for_each(|routes| drop(gloo::envoy::routes(routes)));
             let host = "a.example".to_owned();
             let request = Request { path: path.clone(), host, ..Request::default() };
-            prop_assert!(!answer(&translation, &request).outcomes.is_empty());
+            prop_assert!(!answer(&translation, &Entry::http(0), &request).outcomes.is_empty());
             memory = translation.memory;
         }
     }
@@ -359,7 +374,7 @@ proptest! {
         let mut snapshot = platform(policy);
         snapshot.upsert(&service(&routes));
         let translation = translate(&snapshot, &Memory::default());
-        let answer = answer(&translation, &request);
+        let answer = answer(&translation, &Entry::http(0), &request);
         let sum: f64 = answer.outcomes.iter().map(|(_, probability)| probability).sum();
         prop_assert!((sum - 1.0).abs() < 1e-9, "{sum}: {answer:?}");
         prop_assert!(answer.outcomes.iter().all(|(_, probability)| *probability > 0.0));
@@ -375,8 +390,8 @@ proptest! {
         let before = translate(&snapshot, &Memory::default());
         snapshot.upsert(&service(&bad));
         let after = translate(&snapshot, &before.memory);
-        if after.refused.is_some() {
-            prop_assert_eq!(after.virtual_hosts, before.virtual_hosts);
+        if !after.refused.is_empty() {
+            prop_assert_eq!(after.routes, before.routes);
         }
     }
 }

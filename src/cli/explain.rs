@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anstyle::Style;
 use anyhow::bail;
+use gloo::config::{RouteConfiguration, VirtualHost};
 use gloo::{
-    Answer, Memory, ObjectRef, Outcome, Request, ResourceRef, Snapshot, Translation, answer,
-    translate,
+    Answer, Entry, Memory, ObjectRef, Outcome, Request, ResourceRef, Serves, Snapshot, Translation,
+    answer, translate,
 };
 
 use crate::cluster::Cluster;
@@ -74,9 +76,10 @@ impl Explain {
             path: self.path.clone(),
             headers: self.headers.clone(),
         };
-        let answered = answer(&translation, &request);
-        print_request(&request);
-        let is_ours = print_way(&translation, &answered, &request.host)
+        let way_in = way_in(&translation, &seen.routes, &request.host);
+        let answered = answer(&translation, &way_in.entry, &request);
+        print_request(&request, &way_in);
+        let is_ours = print_way(&translation, &answered, &way_in, &request.host)
             .is_some_and(|holder| seen.routes.contains(&holder));
         for (who, share) in recipients(&answered.outcomes, &seen.versions) {
             anstream::println!("  → {} {:.0} %", sanitize(&who), share * 100.0);
@@ -109,19 +112,62 @@ impl Explain {
     }
 }
 
-fn print_request(request: &Request) {
+/// How the request comes in.
+struct WayIn {
+    entry: Entry,
+    /// The Gateway, unless nobody serves the routes.
+    gateway: Option<Arc<ObjectRef>>,
+}
+
+/// The listener that serves the service's routes for this host; of several the one whose virtual host has
+/// them.
+fn way_in(translation: &Translation, routes: &BTreeSet<ObjectRef>, host: &str) -> WayIn {
+    let holds = |it: &VirtualHost| it.routes.iter().any(|route| routes.contains(&*route.holder));
+    let serving = |it: &&RouteConfiguration| it.virtual_hosts.iter().any(|host| holds(host));
+    let Some(found) = translation.routes.iter().find(serving) else {
+        return WayIn { entry: Entry::http(0), gateway: None };
+    };
+    let mut listeners = translation.listeners.iter();
+    let listener = listeners.find(|it| it.proxy == found.proxy && it.gateway == found.gateway);
+    let serves = Serves::Routes(found.name.clone());
+    let chains = listener.map(|listener| listener.chains.as_slice()).unwrap_or_default();
+    let mut chains = chains.iter().filter(|chain| chain.serves == serves);
+    let port = listener.map_or(0, |listener| listener.port);
+    let name = host.split(':').next().unwrap_or_default();
+    let entry = match chains.any(|chain| chain.tls.is_some()) {
+        true => Entry::https(port, name),
+        false => Entry::http(port),
+    };
+    let entry = Entry { proxy: found.proxy.clone(), ..entry };
+    WayIn { entry, gateway: Some(Arc::clone(&found.gateway)) }
+}
+
+fn print_request(request: &Request, way_in: &WayIn) {
     let Request { method, host, path, headers } = request;
     let headers: Vec<String> =
         headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let with = if headers.is_empty() { "" } else { " with " };
-    let line = format!("{method} http://{host}{path}{with}{}", headers.join(", "));
+    let scheme = if way_in.entry.tls.is_some() { "https" } else { "http" };
+    let line = format!("{method} {scheme}://{host}{path}{with}{}", headers.join(", "));
     anstream::println!("{BOLD}{}{BOLD:#}", sanitize(&line));
 }
 
 /// Prints the routes that are tried, and returns the object with the one that takes the request.
-fn print_way(translation: &Translation, answered: &Answer, host: &str) -> Option<ObjectRef> {
-    let mut hosts = translation.virtual_hosts.iter();
-    let Some(found) = hosts.find(|it| Some(&it.name) == answered.virtual_host.as_ref()) else {
+fn print_way(
+    translation: &Translation,
+    answered: &Answer,
+    way_in: &WayIn,
+    host: &str,
+) -> Option<ObjectRef> {
+    if let (Some(gateway), true) = (&way_in.gateway, translation.gateways().len() > 1) {
+        anstream::println!("  {gateway} takes it in, at port {}", way_in.entry.port);
+    }
+    let mut hosts = translation.served_hosts();
+    let is_it = |it: &&Arc<VirtualHost>| {
+        Some(&it.name) == answered.virtual_host.as_ref()
+            && Some(&it.gateway) == way_in.gateway.as_ref()
+    };
+    let Some(found) = hosts.find(is_it) else {
         anstream::println!("  no VirtualService has the domain {}", sanitize(host));
         return None;
     };
@@ -180,6 +226,9 @@ fn recipients(outcomes: &[(Outcome, f64)], versions: &Versions) -> BTreeMap<Stri
     for (outcome, share) in outcomes {
         let who = match outcome {
             Outcome::Refused => "nobody, the gateway refuses the connection".to_owned(),
+            Outcome::Closed => "nobody, the gateway closes the connection".to_owned(),
+            Outcome::TlsFailed => "nobody, TLS fails".to_owned(),
+            Outcome::Unknown => "nobody knows, this is not modelled".to_owned(),
             Outcome::Status { status, location: None, .. } => format!("status {status}"),
             Outcome::Status { status, location: Some(to), .. } => {
                 format!("status {status} to {to}")

@@ -53,6 +53,12 @@ impl Validate {
         let mut out = anstream::stdout().lock();
         for (name, outcome) in &repository.services {
             print_service(&mut out, name, outcome, judgement.refused.get(name.as_str()))?;
+            for note in judgement.notes.get(name.as_str()).into_iter().flatten() {
+                writeln!(out, "       note: {}", sanitize(note))?;
+            }
+        }
+        for note in judgement.notes.get(PLATFORM).into_iter().flatten() {
+            writeln!(out, "note   platform/: {}", sanitize(note))?;
         }
         for broken in &judgement.platform {
             let (style, word) =

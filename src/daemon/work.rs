@@ -143,6 +143,7 @@ fn rollout_settings(settings: &Settings, options: DaemonOptions) -> RolloutSetti
     RolloutSettings {
         timing: settings.timing,
         gloo_namespace: settings.gloo_namespace.clone(),
+        edition: settings.edition,
         policy: settings.policy.clone(),
         drift: options.drift,
     }

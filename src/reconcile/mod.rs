@@ -60,6 +60,8 @@ pub struct RolloutSettings {
     pub timing: Timing,
     /// The namespace of Gloo itself.
     pub gloo_namespace: String,
+    /// Which Gloo it is.
+    pub edition: gloo::Edition,
     /// What one commit may do.
     pub policy: Policy,
     /// What is done about changes of others, where a service's values do not say it.
@@ -389,7 +391,7 @@ impl Pass<'_> {
         to_prune: &BTreeSet<ObjectId>,
     ) -> Result<Prediction, PreflightError> {
         let preflight = &self.reconciler.preflight;
-        let asked = preflight.admit(job, to_prune, &self.rollout_settings.gloo_namespace).await;
+        let asked = preflight.admit(job, to_prune, self.rollout_settings).await;
         asked.inspect_err(|error| (self.tell)(ReconcileEvent::Refused(error.clone())))
     }
 

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gloo::Snapshot;
+use gloo::{Edition, Environment, Snapshot};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::RolloutSettings;
 use crate::cache::Cache;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::ObjectId;
@@ -33,6 +34,7 @@ struct Question {
     /// The job that it is about.
     job: Digest,
     gloo_namespace: String,
+    edition: Edition,
     answer: oneshot::Sender<Result<Prediction, Refusal>>,
 }
 
@@ -53,13 +55,14 @@ impl PreflightService {
         &self,
         job: &Job,
         to_prune: &BTreeSet<ObjectId>,
-        gloo_namespace: &str,
+        settings: &RolloutSettings,
     ) -> Result<Prediction, PreflightError> {
         let change = Change::new(&job.service, &job.desired, to_prune).beside(&job.departing);
         let change = Arc::new(change);
         let (answer, answered) = oneshot::channel();
-        let gloo_namespace = gloo_namespace.to_owned();
-        let question = Question { change, job: job.digest(), gloo_namespace, answer };
+        let (gloo_namespace, edition) = (settings.gloo_namespace.clone(), settings.edition);
+        let job = job.digest();
+        let question = Question { change, job, gloo_namespace, edition, answer };
         // A task that has ended drops the question, and with it the answer's sender.
         let _ = self.messages.send(Message::Admit(Box::new(question)));
         match answered.await {
@@ -124,7 +127,8 @@ async fn answer_all(cache: Cache, mut messages: mpsc::UnboundedReceiver<Message>
         if Instant::now() < next_batch {
             continue;
         }
-        let snapshot = snapshot.of_gloo_in(&first.gloo_namespace);
+        let environment = Environment { edition: first.edition, ..Environment::default() };
+        let snapshot = snapshot.of_gloo_in(&first.gloo_namespace).within(environment);
         let questions = std::mem::take(&mut open);
         // Translating a big cluster takes longer than other tasks should wait.
         let state = cache.clone();
@@ -183,7 +187,7 @@ fn cool_down(cost: Duration, BatchBudget { free, times, most }: BatchBudget) -> 
 #[derive(Default)]
 struct BatchState {
     /// The cluster as it was translated last, and the version of the live state that it is from.
-    baseline: Option<(u64, Baseline)>,
+    baseline: Option<(u64, Environment, Baseline)>,
     /// The cluster as it was looked at last, and the version of the live state that it is from.
     seen: (Snapshot, u64),
     reserved: BTreeMap<String, Reservation>,
@@ -251,12 +255,15 @@ impl BatchState {
     /// The live cluster, translated. A mistake in an object of another owner is logged once; one in an object of ours
     /// is in the status of its service.
     fn translated(&mut self, snapshot: Snapshot, version: u64, state: &Cache) -> Baseline {
+        let environment = snapshot.environment();
         let baseline = match &self.baseline {
-            Some((known, baseline)) if *known == version => return baseline.clone(),
-            Some((_, earlier)) => earlier.follow(snapshot),
+            Some((known, within, baseline)) if *known == version && *within == environment => {
+                return baseline.clone();
+            }
+            Some((.., earlier)) => earlier.follow(snapshot),
             None => Baseline::new(snapshot),
         };
-        self.baseline = Some((version, baseline.clone()));
+        self.baseline = Some((version, environment, baseline.clone()));
         let mut broken: BTreeSet<Broken> = baseline.broken().into_iter().collect();
         if broken != self.reported {
             let ours = state.inventory().into_iter().map(|(id, ..)| id.to_string());

@@ -97,6 +97,7 @@ fn rollout_settings(drift: Drift) -> RolloutSettings {
     RolloutSettings {
         timing: Timing { deadline: Duration::ZERO, settle: Duration::ZERO },
         gloo_namespace: "gloo-system".into(),
+        edition: gloo::Edition::Unknown,
         policy: Policy::default(),
         drift,
     }
@@ -107,7 +108,7 @@ async fn the_reservation_of_a_change_that_is_not_desired_any_more_is_dropped() {
     let (reconciler, rollout_settings) =
         (reconciler(&[], Arc::new(away)), rollout_settings(Drift::Repair));
     let asked = async |job: &Job| {
-        reconciler.preflight.admit(job, &BTreeSet::new(), &rollout_settings.gloo_namespace).await
+        reconciler.preflight.admit(job, &BTreeSet::new(), &rollout_settings).await
     };
     let (echo, foxtrot) =
         (job("echo", "[{prefix: /common}]"), job("foxtrot", "[{prefix: /common}]"));

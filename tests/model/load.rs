@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gloo::config::{Action, Route, Target};
-use gloo::{Outcome, Request, answer};
+use gloo::{Entry, Outcome, Request, answer};
 
 use crate::cluster::id;
 use crate::repository::SERVICES;
@@ -65,7 +65,7 @@ impl World {
             path: format!("/{service}"),
             headers,
         };
-        answer(&self.gateway.serving, &request).outcomes
+        answer(&self.gateway.serving, &Entry::http(8080), &request).outcomes
     }
 
     /// Whether pods answer that the proxy's routes name, and not only others in their place.
@@ -89,13 +89,14 @@ impl World {
 
     /// All that the proxy's routes name.
     pub(crate) fn targets(&self) -> Vec<Named<'_>> {
-        let routes = self.gateway.serving.virtual_hosts.iter().flat_map(|host| &host.routes);
+        let routes = self.gateway.serving.served_hosts().flat_map(|host| &host.routes);
         routes.flat_map(named).collect()
     }
 
     fn failure(&self, service: &str, by_header: bool) -> Option<String> {
         self.outcomes(service, by_header).into_iter().find_map(|(outcome, _)| match outcome {
             Outcome::Refused => Some("connection refused".into()),
+            Outcome::Closed | Outcome::TlsFailed | Outcome::Unknown => Some(format!("{outcome:?}")),
             Outcome::Status { status, body, .. } => Some(format!("{status} {body}")),
             Outcome::Endpoint { pod: Some(pod), .. } => {
                 let answers = self.pods.all.get(&pod.name).is_some_and(|pod| pod.answers);

@@ -185,6 +185,7 @@ impl Process {
         let rollout_settings = RolloutSettings {
             timing: Timing { deadline: DEADLINE, settle: Duration::from_secs(3) },
             gloo_namespace: GLOO_NAMESPACE.into(),
+            edition: gloo::Edition::Unknown,
             policy: Policy::default(),
             drift: Drift::Repair,
         };

@@ -166,6 +166,8 @@ impl World {
             // every service has names of its own.
             Refusal::Undecodable { .. }
             | Refusal::WholeConfiguration { .. }
+            | Refusal::Clusters { .. }
+            | Refusal::Crash { .. }
             | Refusal::Verdict { .. }
             | Refusal::Route { .. }
             | Refusal::Unserved(_)
@@ -232,6 +234,9 @@ impl World {
                 finding.object == *object
                     && (finding.severity == Severity::Refused
                         || finding.severity == Severity::Rejected && object.kind == "Gateway")
+            }),
+            Blocker::Everything { object, .. } => translation.findings.iter().any(|finding| {
+                finding.object == *object && finding.severity >= Severity::ClustersRefused
             }),
             Blocker::RejectedHost { host, .. } => {
                 translation.statuses.get(host).is_some_and(|it| it.state == State::Rejected)

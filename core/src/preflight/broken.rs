@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use gloo::config::{Action, Route, Target};
 use gloo::{Finding, ObjectRef, Severity, State};
 
 use super::change::Change;
@@ -31,8 +32,13 @@ pub struct Broken {
 pub enum Rule {
     /// Gloo cannot decode the object (case 13-undecodable).
     Undecodable,
-    /// Envoy refuses the route configuration (case 08-weights).
+    /// Envoy refuses the route configuration, or the listener (cases 08-weights, 18-sni-overlap).
     Refused,
+    /// Envoy refuses a cluster, and with it all of them and their endpoints (case
+    /// 20-envoy-refuses-new-cluster).
+    ClustersRefused,
+    /// Gloo dies of the object (case 17-tcp-host-crash).
+    Crash,
     /// Gloo rejects the VirtualService or Gateway (cases 12-last-good, 12-domains-duplicate).
     Rejected,
     /// A route is not served as written (case 06-subset-keys).
@@ -48,8 +54,10 @@ pub enum Blocks {
     Nothing,
     /// Every change of this kind of object.
     Kind(String),
-    /// Every change of routes, of everybody.
-    EveryRoute,
+    /// Every change of routes that this Gateway serves, of everybody.
+    Gateway(ObjectRef),
+    /// Every change, of everybody.
+    Everything,
     /// Every change of the routes of these VirtualServices.
     VirtualServices(Vec<ObjectRef>),
 }
@@ -62,7 +70,10 @@ impl fmt::Display for Broken {
         match blocks {
             Blocks::Nothing => Ok(()),
             Blocks::Kind(kind) => write!(f, "; holds up every change of any {kind}"),
-            Blocks::EveryRoute => f.write_str("; holds up every change of routes, of everybody"),
+            Blocks::Gateway(gateway) => {
+                write!(f, "; holds up every change of routes of {gateway}, of everybody")
+            }
+            Blocks::Everything => f.write_str("; holds up every change of everybody"),
             Blocks::VirtualServices(hosts) => {
                 let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
                 write!(f, "; holds up every change of the routes of {}", hosts.join(", "))
@@ -90,8 +101,12 @@ fn broken(translated: &TranslatedCluster, finding: &Finding) -> Broken {
     let (rule, blocks) = match (finding.severity, Kind::of_reference(&finding.object)) {
         (Severity::Warning, _) => (Rule::Warning, Blocks::Nothing),
         (Severity::RouteError, _) => (Rule::RouteError, Blocks::Nothing),
-        (Severity::Refused, _) => (Rule::Refused, Blocks::EveryRoute),
-        (Severity::Rejected, Some(Kind::Gateway)) => (Rule::Rejected, Blocks::EveryRoute),
+        (Severity::Refused, _) => (Rule::Refused, Blocks::Gateway(gateway_of(finding))),
+        (Severity::ClustersRefused, _) => (Rule::ClustersRefused, Blocks::Everything),
+        (Severity::Crash, _) => (Rule::Crash, Blocks::Everything),
+        (Severity::Rejected, Some(Kind::Gateway)) => {
+            (Rule::Rejected, Blocks::Gateway(gateway_of(finding)))
+        }
         (Severity::Rejected, Some(Kind::VirtualService)) => {
             let object = ObjectRef::clone(&finding.object);
             (Rule::Rejected, Blocks::VirtualServices(vec![object]))
@@ -107,6 +122,11 @@ fn broken(translated: &TranslatedCluster, finding: &Finding) -> Broken {
     };
     let object = ObjectRef::clone(&finding.object);
     Broken { object, rule, words: on_one_line(&finding.words), blocks }
+}
+
+/// The Gateway whose listener has the mistake.
+fn gateway_of(finding: &Finding) -> ObjectRef {
+    ObjectRef::clone(finding.gateway.as_ref().unwrap_or(&finding.object))
 }
 
 /// The VirtualServices that Gloo rejects, and why.
@@ -139,21 +159,62 @@ pub(super) fn blocking(
         let (object, words) = (Arc::new(object.clone()), (*reason).to_owned());
         return Some(Blocker::Undecodable { object, words });
     }
+    let findings = &last.translation.findings;
+    let everything = findings.iter().find(|finding| finding.severity >= Severity::ClustersRefused);
+    if let Some(finding) = everything.filter(|_| deletes || !altered.is_empty()) {
+        let (object, words) = (Arc::clone(&finding.object), on_one_line(&finding.words));
+        return Some(Blocker::Everything { object, words });
+    }
     if !deletes && !altered.iter().any(|object| is_route(object)) {
         return None;
     }
-    let findings = &last.translation.findings;
     let frozen = findings.iter().find(|finding| {
         let gateway = finding.severity == Severity::Rejected
             && Kind::of_reference(&finding.object) == Some(Kind::Gateway);
-        finding.severity == Severity::Refused || gateway
+        (finding.severity == Severity::Refused || gateway)
+            && is_served_by(&gateway_of(finding), base, last, change)
     });
     if let Some(finding) = frozen {
         let (object, words) = (Arc::clone(&finding.object), on_one_line(&finding.words));
-        return Some(Blocker::Frozen { object, words });
+        let gateway = Arc::new(gateway_of(finding));
+        return Some(Blocker::Frozen { object, gateway, words });
     }
     let (host, reason) = rejected(last).find(|(object, _)| serves(base, last, object, change))?;
     Some(Blocker::RejectedHost { host: Arc::new(host.clone()), words: on_one_line(reason) })
+}
+
+/// Whether the Gateway has something to do with this change: it serves routes of it, now or then, or
+/// sends requests to an Upstream that goes with it.
+fn is_served_by(
+    gateway: &ObjectRef,
+    base: &TranslatedCluster,
+    last: &TranslatedCluster,
+    change: &Change,
+) -> bool {
+    let own: Vec<&ObjectRef> = change.own().collect();
+    let going = change.to_prune.iter().filter(|id| id.is(Kind::Upstream));
+    let going = going.map(|id| super::change::reference(id).resource().cluster());
+    let going: BTreeSet<String> = going.collect();
+    let translations = [&base.translation, &last.translation];
+    let hosts = translations.iter().flat_map(|it| it.desired_hosts().chain(it.served_hosts()));
+    let mut hosts = hosts.filter(|host| *host.gateway == *gateway);
+    hosts.any(|host| {
+        let mut routes = host.routes.iter();
+        own.contains(&&*host.holder)
+            || routes.any(|route| own.contains(&&*route.holder) || leads_to(route, &going))
+    })
+}
+
+/// Whether the route sends requests or copies to one of the clusters.
+fn leads_to(route: &Route, clusters: &BTreeSet<String>) -> bool {
+    let Action::Forward(forward) = &route.action else { return false };
+    let is_one = |name: &String| clusters.contains(name);
+    let target = match &forward.target {
+        Target::Cluster { name, .. } => is_one(name),
+        Target::Weighted { clusters, .. } => clusters.iter().any(|it| is_one(&it.name)),
+        Target::Missing | Target::Unknown | Target::Dynamic { .. } | Target::Header(_) => false,
+    };
+    target || forward.mirrors.iter().any(|mirror| is_one(&mirror.cluster))
 }
 
 /// Whether the VirtualService has routes of this change, now or then, or is one of its objects.
@@ -164,7 +225,7 @@ fn serves(
     change: &Change,
 ) -> bool {
     let own: Vec<&ObjectRef> = change.own().collect();
-    let hosts = base.translation.desired.iter().chain(&last.translation.desired);
+    let hosts = base.translation.desired_hosts().chain(last.translation.desired_hosts());
     let mut routes = hosts.filter(|it| *it.holder == *host).flat_map(|host| &host.routes);
     own.contains(&host) || routes.any(|route| own.contains(&&*route.holder))
 }

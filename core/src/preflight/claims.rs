@@ -25,9 +25,9 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     let mended = mended(base, stage);
     let (before, after) = (&base.translation, &stage.translation);
-    let known = by_name(before.desired.iter().map(|host| &**host));
-    for host in &after.desired {
-        let old = known.get(host.name.as_str()).copied();
+    let known = Known::of(before.desired_hosts());
+    for host in after.desired_hosts() {
+        let old = known.get(host);
         if old.is_some_and(|old| old == &**host) {
             continue;
         }
@@ -40,11 +40,11 @@ pub(super) fn check(
         }
     }
     let replaced = before.replacement.is_some() || after.replacement.is_some();
-    if replaced && before.refused.is_none() && after.refused.is_none() {
-        let known = by_name(before.virtual_hosts.iter().map(|host| &**host));
-        let hosts = after.virtual_hosts.iter().filter(|host| !owners.has(&host.holder));
+    if replaced && before.refused.is_empty() && after.refused.is_empty() {
+        let known = Known::of(before.served_hosts());
+        let hosts = after.served_hosts().filter(|host| !owners.has(&host.holder));
         for host in hosts {
-            if let Some(old) = known.get(host.name.as_str()) {
+            if let Some(old) = known.get(host) {
                 unchanged(old, host, owners, &mended)?;
             }
         }
@@ -52,8 +52,27 @@ pub(super) fn check(
     Ok(())
 }
 
-fn by_name<'a>(hosts: impl Iterator<Item = &'a VirtualHost>) -> HashMap<&'a str, &'a VirtualHost> {
-    hosts.map(|host| (host.name.as_str(), host)).collect()
+/// Virtual hosts by Gateway and name. One name may be served by several Gateways.
+struct Known<'a> {
+    by_gateway: HashMap<(&'a ObjectRef, &'a str), &'a VirtualHost>,
+    by_name: HashMap<&'a str, &'a VirtualHost>,
+}
+
+impl<'a> Known<'a> {
+    fn of(hosts: impl Iterator<Item = &'a Arc<VirtualHost>>) -> Self {
+        let mut known = Self { by_gateway: HashMap::new(), by_name: HashMap::new() };
+        for host in hosts {
+            known.by_gateway.insert((&host.gateway, &host.name), host);
+            known.by_name.entry(&host.name).or_insert(host);
+        }
+        known
+    }
+
+    /// The one on the same Gateway; for a Gateway that serves it anew, the one on another.
+    fn get(&self, host: &VirtualHost) -> Option<&'a VirtualHost> {
+        let same = self.by_gateway.get(&(&*host.gateway, host.name.as_str()));
+        same.or_else(|| self.by_name.get(host.name.as_str())).copied()
+    }
 }
 
 /// Objects with a mistake that is gone: their routes may come to be what is written.
@@ -213,7 +232,9 @@ fn domains(
     });
     new.try_for_each(|domain| {
         let own = owners.of_object(&host.holder);
-        let others = after.desired.iter().filter(|it| owners.of_object(&it.holder) != own);
+        let others = after
+            .desired_hosts()
+            .filter(|it| it.gateway == host.gateway && owners.of_object(&it.holder) != own);
         let claims = others.flat_map(|other| other.domains.iter().map(move |it| (other, it)));
         match claims.into_iter().find(|(_, wildcard)| is_below(domain, wildcard)) {
             Some((other, wildcard)) => Err(Refusal::Domain {
@@ -239,22 +260,24 @@ fn is_below(domain: &str, wildcard: &str) -> bool {
 }
 
 /// # Errors
-/// A table that would reach nobody any more: of a service that has routes still, or another owner's.
+/// A table that would reach nobody any more by some Gateway: of a service that has routes still, or another owner's.
 pub(super) fn served(
     base: &TranslatedCluster,
     last: &TranslatedCluster,
     changes: &[Arc<Change>],
     owners: &Owners,
 ) -> Result<(), Refusal> {
-    let holders = |translated: &'_ TranslatedCluster| -> HashSet<Arc<ObjectRef>> {
-        let routes = translated.translation.desired.iter().flat_map(|host| &host.routes);
-        routes.map(|route| Arc::clone(&route.holder)).collect()
+    let holders = |translated: &'_ TranslatedCluster| -> HashSet<(Arc<ObjectRef>, Arc<ObjectRef>)> {
+        let hosts = translated.translation.desired_hosts();
+        let routes = hosts.flat_map(|host| host.routes.iter().map(move |route| (route, host)));
+        routes.map(|(it, host)| (Arc::clone(&it.holder), Arc::clone(&host.gateway))).collect()
     };
     let (before, after) = (holders(base), holders(last));
-    let reached: HashSet<usize> = after.iter().filter_map(|it| owners.of_object(it)).collect();
-    let mut lost: Vec<&Arc<ObjectRef>> = before.difference(&after).collect();
+    let reached = after.iter().filter_map(|(object, _)| owners.of_object(object));
+    let reached: HashSet<usize> = reached.collect();
+    let mut lost: Vec<&(Arc<ObjectRef>, Arc<ObjectRef>)> = before.difference(&after).collect();
     lost.sort();
-    for object in lost {
+    for (object, _) in lost {
         let Some(at) = owners.of_object(object) else {
             if last.snapshot.contains(object) {
                 return Err(Refusal::Unserved(Arc::clone(object)));
@@ -278,19 +301,21 @@ pub(super) fn leaving(
     last: &TranslatedCluster,
     owners: &Owners,
 ) -> Result<(), Refusal> {
-    let known = by_name(base.translation.desired.iter().map(|host| &**host));
-    let mut left: HashMap<&str, usize> = HashMap::new();
-    let now = by_name(last.translation.desired.iter().map(|host| &**host));
-    for (name, old) in &known {
+    let known = Known::of(base.translation.desired_hosts());
+    let mut left: HashMap<(&ObjectRef, &str), usize> = HashMap::new();
+    let now = Known::of(last.translation.desired_hosts());
+    for (key, old) in &known.by_gateway {
         let Some(owner) = owners.of_object(&old.holder) else { continue };
-        let kept = now.get(name).map(|host| &host.domains);
+        let kept = now.by_gateway.get(key).map(|host| &host.domains);
         let gone = old.domains.iter().filter(|it| !kept.is_some_and(|kept| kept.contains(it)));
-        left.extend(gone.map(|domain| (domain.as_str(), owner)));
+        left.extend(gone.map(|domain| ((&*old.gateway, domain.as_str()), owner)));
     }
-    for host in &last.translation.desired {
+    for host in last.translation.desired_hosts() {
         let own = owners.of_object(&host.holder);
-        let takes =
-            |domain: &&String| left.get(domain.as_str()).is_some_and(|owner| Some(*owner) != own);
+        let takes = |domain: &&String| {
+            let left = left.get(&(&*host.gateway, domain.as_str()));
+            left.is_some_and(|owner| Some(*owner) != own)
+        };
         if let Some(domain) = host.domains.iter().find(takes).filter(|_| own.is_some()) {
             return Err(Refusal::Domain {
                 object: Arc::clone(&host.holder),
@@ -299,7 +324,7 @@ pub(super) fn leaving(
                 owner: Arc::clone(&host.holder),
             });
         }
-        let Some(old) = known.get(host.name.as_str()) else { continue };
+        let Some(old) = known.get(host) else { continue };
         leaving_routes(old, host, owners)?;
     }
     Ok(())

@@ -21,7 +21,7 @@ mod translated_cluster;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use gloo::{Memory, ObjectRef, Snapshot, State};
+use gloo::{Memory, Note, ObjectRef, Snapshot, State};
 
 use crate::object::ObjectId;
 use crate::reason::{Blocker, Refusal};
@@ -128,6 +128,11 @@ impl Baseline {
     /// baseline to the next, so that it can be told once.
     pub fn broken(&self) -> Vec<Broken> {
         broken::list(&self.live)
+    }
+
+    /// What of the live cluster could not be judged: neither good nor bad.
+    pub fn notes(&self) -> &[Note] {
+        &self.live.translation.notes
     }
 
     /// Says of each change whether it harms anybody: the same as if they were checked one after the

@@ -32,7 +32,12 @@ pub(super) fn findings(
 ) -> Result<(), Refusal> {
     let (before, after) = (&base.translation, &stage.translation);
     let looked_at: HashSet<&ObjectRef> =
-        before.desired.iter().flat_map(|host| &host.routes).map(|it| &*it.holder).collect();
+        before.desired_hosts().flat_map(|host| &host.routes).map(|it| &*it.holder).collect();
+    let is_new_gateway = |finding: &Finding| {
+        let gateway = finding.gateway.as_ref();
+        gateway.is_some_and(|gateway| !base.snapshot.contains(gateway))
+            && finding.severity < Severity::ClustersRefused
+    };
     let harmful = |finding: &&Finding| {
         let is_new = !base.snapshot.contains(&finding.object);
         match owners.of_object(&finding.object) {
@@ -41,9 +46,11 @@ pub(super) fn findings(
             }
             // Whoever delegated to routes that go is warned, and rightly so.
             None if says_that_tables_are_gone(finding) => false,
+            // Nobody was served by a Gateway that was not there.
+            None if is_new_gateway(finding) => false,
             // Without any VirtualService Gloo looked at no Upstream, and at no route that none selects.
             None => match Kind::of_reference(&finding.object) {
-                Some(Kind::Upstream | Kind::UpstreamGroup) => before.proxy.is_some(),
+                Some(Kind::Upstream | Kind::UpstreamGroup) => !before.proxies.is_empty(),
                 Some(Kind::RouteTable) => {
                     finding.severity >= Severity::Rejected || looked_at.contains(&*finding.object)
                 }
@@ -76,7 +83,7 @@ fn new_findings<'a>(
 ) -> Vec<&'a Finding> {
     let key = |finding: &'_ Finding| {
         let words = if by_words(finding) { finding.words.as_str() } else { "" }.to_owned();
-        (finding.object.clone(), finding.severity, words)
+        (finding.object.clone(), finding.severity, words, finding.gateway.clone())
     };
     let mut known: HashMap<_, usize> = HashMap::new();
     for finding in before {
@@ -123,7 +130,11 @@ fn refusal(finding: &Finding) -> Refusal {
         Severity::Warning => Refusal::Verdict { object, state: State::Warning, reason },
         Severity::RouteError => Refusal::Route { object, reason },
         Severity::Rejected => Refusal::Verdict { object, state: State::Rejected, reason },
-        Severity::Refused => Refusal::WholeConfiguration { object, reason },
+        Severity::Refused => {
+            Refusal::WholeConfiguration { object, gateway: finding.gateway.clone(), reason }
+        }
+        Severity::ClustersRefused => Refusal::Clusters { object, reason },
+        Severity::Crash => Refusal::Crash { object, reason },
     }
 }
 

@@ -72,7 +72,7 @@ fn of_upstreams(
     if versions.is_empty() {
         return Ok(());
     }
-    for route in stage.translation.desired.iter().flat_map(|host| &host.routes) {
+    for route in stage.translation.desired_hosts().flat_map(|host| &host.routes) {
         let owner = owners.of_object(&route.holder);
         for (cluster, subset) in destinations(route) {
             let Some(&(object, before, after)) = versions.get(cluster) else { continue };
@@ -174,7 +174,9 @@ fn destinations(route: &Route) -> Vec<(&str, &BTreeMap<String, String>)> {
         Target::Weighted { clusters, .. } => {
             clusters.iter().map(|it| (it.name.as_str(), &it.subset)).collect()
         }
-        Target::Header(_) | Target::Missing => Vec::new(),
+        Target::Header(_) | Target::Missing | Target::Unknown | Target::Dynamic { .. } => {
+            Vec::new()
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gloo::{ObjectRef, ResourceRef, Snapshot};
+use gloo::{Environment, ObjectRef, ResourceRef, Snapshot};
 use serde_json::{Value, json};
 
 use crate::kind::Kind;
@@ -64,7 +64,9 @@ impl Expected {
     /// stand-ins for what the values name and others keep.
     pub fn surroundings(&self) -> Snapshot {
         let gloo = &self.repository.settings.gloo_namespace;
-        let mut snapshot = Snapshot::new(gloo);
+        let edition = self.repository.settings.edition;
+        let environment = Environment { edition, ..Environment::default() };
+        let mut snapshot = Snapshot::new(gloo).within(environment);
         let platform: Vec<&Manifest> =
             self.job(PLATFORM).into_iter().flat_map(|job| job.desired.manifests()).collect();
         let has = |kind| platform.iter().any(|manifest| manifest.id().is(kind));

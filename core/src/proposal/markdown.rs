@@ -51,7 +51,14 @@ fn of_service(out: &mut String, service: &ServiceProposal) {
     for warning in &service.warnings {
         let _ = writeln!(out, "- :warning: {}", code(warning));
     }
-    if !(service.errors.is_empty() && service.warnings.is_empty()) {
+    for note in &service.notes {
+        let _ = writeln!(out, "- {}", code(note));
+    }
+    if let [_, _, ..] = service.gateways.as_slice() {
+        let _ = writeln!(out, "- served by the Gateways {}", code(&service.gateways.join(", ")));
+    }
+    let lists = service.errors.len() + service.warnings.len() + service.notes.len();
+    if lists > 0 || service.gateways.len() > 1 {
         out.push('\n');
     }
     let lines = compared(service);
@@ -135,6 +142,8 @@ mod tests {
             after: None,
             errors: Vec::new(),
             warnings: Vec::new(),
+            notes: Vec::new(),
+            gateways: Vec::new(),
             routes_before: Vec::new(),
             routes_after: Vec::new(),
             steps: Vec::new(),

@@ -16,7 +16,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gloo::{Memory, ObjectRef, ResourceRef, Snapshot, Translation, translate};
+use gloo::{Memory, Note, ObjectRef, ResourceRef, Snapshot, Translation, translate};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -78,6 +78,10 @@ pub struct ServiceProposal {
     pub errors: Vec<Advice>,
     /// What is legal and probably not meant.
     pub warnings: Vec<String>,
+    /// What could not be judged: neither good nor bad.
+    pub notes: Vec<String>,
+    /// The Gateways that serve its routes afterwards, `<namespace>/<name>`.
+    pub gateways: Vec<String>,
     /// Who gets which requests before.
     pub routes_before: Vec<Row>,
     /// Who gets which requests after.
@@ -185,6 +189,8 @@ pub struct Judgement {
     pub refused: BTreeMap<String, String>,
     /// What is wrong with the objects of `platform/`.
     pub platform: Vec<Broken>,
+    /// What of a service's objects could not be judged; [`PLATFORM`] for `platform/`.
+    pub notes: BTreeMap<String, Vec<String>>,
 }
 
 impl Judgement {
@@ -206,10 +212,24 @@ impl Judgement {
         }
         let platform = expected.job(PLATFORM).into_iter().flat_map(|job| job.desired.manifests());
         let own: BTreeSet<ObjectRef> = platform.map(|it| reference(it.id())).collect();
-        let mut broken = Baseline::new(cluster).broken();
+        let baseline = Baseline::new(cluster);
+        let mut broken = baseline.broken();
         broken.retain(|it| own.contains(&it.object));
-        Self { refused, platform: broken }
+        let of = |name: &str| {
+            let manifests = expected.job(name).into_iter().flat_map(|job| job.desired.manifests());
+            notes(baseline.notes(), manifests)
+        };
+        let notes = expected.names().map(|name| (name.to_owned(), of(name)));
+        Self { refused, platform: broken, notes: notes.collect() }
     }
+}
+
+/// What of these objects could not be judged, a line each.
+fn notes<'a>(notes: &[Note], manifests: impl Iterator<Item = &'a Manifest>) -> Vec<String> {
+    let own: BTreeSet<ObjectRef> = manifests.map(|manifest| reference(manifest.id())).collect();
+    let of_own = notes.iter().filter(|note| own.contains(&*note.object));
+    let lines = of_own.map(|note| format!("{}: {}", note.object, note.words));
+    lines.collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 fn change(job: &Job, to_prune: &BTreeSet<ObjectId>) -> Arc<Change> {
@@ -406,8 +426,7 @@ fn proposal(
         (None, None) => Verdict::Change,
     };
     let rows = |at: usize, job: Option<&Job>| {
-        let routes = job.into_iter().flat_map(|job| &job.desired.routes);
-        let holders = routes.map(|manifest| reference(manifest.id())).collect();
+        let holders = job.map(holders).unwrap_or_default();
         let names = [old, new][at].map(UpstreamNames::of).unwrap_or_default();
         routes::table(&translations[at], name, &names, &holders)
     };
@@ -419,6 +438,8 @@ fn proposal(
         after: after.stand(name),
         errors,
         warnings: warnings(old, new),
+        notes: notes(&translations[1].notes, pair.after.desired.manifests()),
+        gateways: routes::gateways(&translations[1], &holders(&pair.after)),
         routes_before: if is_service { rows(0, pair.before.as_ref()) } else { Vec::new() },
         routes_after: if is_service { rows(1, Some(&pair.after)) } else { Vec::new() },
         steps: steps::steps(pair.before.as_ref(), &pair.after, &after.repository.settings),
@@ -445,6 +466,11 @@ fn warnings(old: Option<&Service>, new: Option<&Service>) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// The objects with the routes of a job.
+fn holders(job: &Job) -> BTreeSet<ObjectRef> {
+    job.desired.routes.iter().map(|manifest| reference(manifest.id())).collect()
 }
 
 /// A service whose new values have mistakes: what the cluster has of it stays. Who finds it so is not the
@@ -479,6 +505,8 @@ fn faulty(name: &str, before: &Repository, after: &Expected) -> ServiceProposal 
         after: None,
         errors,
         warnings,
+        notes: Vec::new(),
+        gateways: Vec::new(),
         routes_before: Vec::new(),
         routes_after: Vec::new(),
         steps: Vec::new(),

@@ -52,17 +52,26 @@ pub(super) fn table(
 ) -> Vec<Row> {
     let version = |cluster: &str, subset: &Subset| destination(service, names, cluster, subset);
     let mut rows = Vec::new();
-    for host in &translation.desired {
+    for host in translation.desired_hosts() {
         for route in host.routes.iter().filter(|route| holders.contains(&*route.holder)) {
             let requests = Requests { domains: host.domains.clone(), ..requests(&route.matcher) };
-            rows.push(Row {
-                requests,
-                shares: shares(route, version),
-                copies: copies(route, version),
-            });
+            let (shares, copies) = (shares(route, version), copies(route, version));
+            let row = Row { requests, shares, copies };
+            // Several Gateways may serve the same.
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
         }
     }
     rows
+}
+
+/// The Gateways that serve these objects' routes, `<namespace>/<name>`.
+pub(super) fn gateways(translation: &Translation, holders: &BTreeSet<ObjectRef>) -> Vec<String> {
+    let hosts = translation.desired_hosts();
+    let own = hosts.filter(|host| host.routes.iter().any(|it| holders.contains(&*it.holder)));
+    let names = own.map(|host| format!("{}/{}", host.gateway.namespace, host.gateway.name));
+    names.collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 fn requests(matcher: &Match) -> Requests {
@@ -106,6 +115,8 @@ fn shares(route: &Route, version: impl Fn(&str, &Subset) -> String) -> BTreeMap<
     };
     match &forward.target {
         Target::Missing => BTreeMap::new(),
+        Target::Unknown => all("not known".into()),
+        Target::Dynamic { .. } => all("the request's own host".into()),
         Target::Header(name) => all(format!("header {name}")),
         Target::Cluster { name, subset } => all(version(name, subset)),
         Target::Weighted { clusters, .. } => {
@@ -139,7 +150,7 @@ fn destination(service: &str, names: &UpstreamNames, cluster: &str, subset: &Sub
 
 /// A host by which requests reach the routes that these objects hold; nothing when they are not served.
 pub fn host_of(translation: &Translation, holders: &BTreeSet<ObjectRef>) -> Option<String> {
-    let mut hosts = translation.virtual_hosts.iter();
+    let mut hosts = translation.served_hosts();
     let host =
         hosts.find(|host| host.routes.iter().any(|route| holders.contains(&*route.holder)))?;
     let domain = host.domains.first().map_or("*", String::as_str);

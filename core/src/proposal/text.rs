@@ -51,6 +51,13 @@ fn of_service(out: &mut String, service: &ServiceProposal, objects: bool) {
     for warning in &service.warnings {
         let _ = writeln!(out, "  {DOUBTFUL}warning{DOUBTFUL:#}: {}", sanitize(warning));
     }
+    for note in &service.notes {
+        let _ = writeln!(out, "  {DIM}note{DIM:#}: {}", sanitize(note));
+    }
+    if let [_, _, ..] = service.gateways.as_slice() {
+        let _ =
+            writeln!(out, "  served by the Gateways {}", sanitize(&service.gateways.join(", ")));
+    }
     requests(out, service);
     if !service.steps.is_empty() {
         let _ = writeln!(out, "  {DIM}steps{DIM:#}");

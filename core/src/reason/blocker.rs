@@ -13,8 +13,19 @@ pub enum Blocker {
         /// What is wrong with it.
         words: String,
     },
-    /// Envoy takes no route configuration of anybody (case 08-weights).
+    /// The listener of a Gateway takes no change of routes of anybody (cases 08-weights,
+    /// 12-domains-duplicate, 18-secret-missing).
     Frozen {
+        /// The object with the mistake.
+        object: Arc<ObjectRef>,
+        /// The Gateway.
+        gateway: Arc<ObjectRef>,
+        /// Gloo's words, or Envoy's.
+        words: String,
+    },
+    /// Envoy takes no cluster and no endpoint of anybody, or Gloo has died (cases
+    /// 20-envoy-refuses-new-cluster, 17-tcp-host-crash).
+    Everything {
         /// The object with the mistake.
         object: Arc<ObjectRef>,
         /// Gloo's words, or Envoy's.
@@ -33,7 +44,9 @@ impl Blocker {
     /// The object that has to be repaired, or the VirtualService that a part of is.
     pub fn object(&self) -> &ObjectRef {
         match self {
-            Self::Undecodable { object, .. } | Self::Frozen { object, .. } => object,
+            Self::Undecodable { object, .. }
+            | Self::Frozen { object, .. }
+            | Self::Everything { object, .. } => object,
             Self::RejectedHost { host, .. } => host,
         }
     }
@@ -48,8 +61,16 @@ impl fmt::Display for Blocker {
                  ({words})",
                 object.kind
             ),
-            Self::Frozen { object, words } => {
-                write!(f, "Envoy gets no change of routes until {object} is repaired: {words}")
+            Self::Frozen { object, gateway, words } => {
+                let own = object == gateway;
+                let until = if own { "it".to_owned() } else { object.to_string() };
+                write!(
+                    f,
+                    "Envoy gets no change of the routes of {gateway} until {until} is repaired: {words}"
+                )
+            }
+            Self::Everything { object, words } => {
+                write!(f, "Envoy gets no change of anybody until {object} is repaired: {words}")
             }
             Self::RejectedHost { host, words } => {
                 write!(f, "{host} stays as Gloo last knew it until it is repaired: {words}")

@@ -16,14 +16,38 @@ pub enum Refusal {
         /// What is wrong with it.
         reason: String,
     },
-    /// Envoy would keep what it has, for every team (case 08-weights).
+    /// Envoy would keep what it has, for every team that the Gateway serves (cases 08-weights,
+    /// 18-sni-overlap).
     #[error(
-        "{object}: Envoy would refuse the whole route configuration, and no team's change would reach it any more: {reason}"
+        "{object}: Envoy would refuse the whole route configuration{}, and no team's change would reach it any more: {reason}", on(gateway.as_deref())
     )]
     WholeConfiguration {
         /// The object with the route, or the VirtualService with the domain.
         object: Arc<ObjectRef>,
+        /// The Gateway whose routes they are.
+        gateway: Option<Arc<ObjectRef>>,
         /// Envoy's words.
+        reason: String,
+    },
+    /// Envoy would take no cluster and no endpoint any more, for every team (case
+    /// 20-envoy-refuses-new-cluster).
+    #[error(
+        "{object}: Envoy would refuse its cluster, and new Upstreams and pods of every team would get no requests any more: {reason}"
+    )]
+    Clusters {
+        /// The Upstream.
+        object: Arc<ObjectRef>,
+        /// Envoy's words.
+        reason: String,
+    },
+    /// Nobody would get any change (case 17-tcp-host-crash).
+    #[error(
+        "{object}: Gloo would die of it, and no team's change would reach Envoy any more: {reason}"
+    )]
+    Crash {
+        /// The Gateway.
+        object: Arc<ObjectRef>,
+        /// What it dies of.
         reason: String,
     },
     /// An object would be judged worse than now, or than it has to be.
@@ -146,12 +170,19 @@ pub enum Refusal {
     },
 }
 
+/// ` of Gateway <namespace>/<name>`; nothing where it is of none.
+fn on(gateway: Option<&ObjectRef>) -> String {
+    gateway.map(|gateway| format!(" of {gateway}")).unwrap_or_default()
+}
+
 impl Refusal {
     /// The object that the reason is about.
     pub fn object(&self) -> &ObjectRef {
         match self {
             Self::Undecodable { object, .. }
             | Self::WholeConfiguration { object, .. }
+            | Self::Clusters { object, .. }
+            | Self::Crash { object, .. }
             | Self::Verdict { object, .. }
             | Self::Route { object, .. }
             | Self::Unserved(object)
@@ -180,6 +211,8 @@ impl Hinted for Refusal {
             Self::Claimed { .. } => "give one of the two another name",
             Self::Leaving { .. } => "push it again when that is gone, with another destination",
             Self::WholeConfiguration { .. }
+            | Self::Clusters { .. }
+            | Self::Crash { .. }
             | Self::Verdict { .. }
             | Self::Route { .. }
             | Self::RouteChanged { .. }

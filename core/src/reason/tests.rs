@@ -94,7 +94,11 @@ fn all() -> Vec<Reason> {
         },
         verdict(Verdict::Warning("hm".into())),
         verdict(Verdict::Rejected("no".into())),
-        Reason::Blocked(Blocker::Frozen { object: table(), words: "no".into() }),
+        Reason::Blocked(Blocker::Frozen {
+            object: table(),
+            gateway: Arc::new(ObjectRef::new("Gateway", "gloo-system", "gateway-proxy")),
+            words: "no".into(),
+        }),
         Reason::ProxiesLearn,
         Reason::RoutesSettle,
         Reason::Leaving(object.clone()),

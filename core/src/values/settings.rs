@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use gloo::Edition;
+
 use super::defaults::Defaults;
 use super::entry::{Entry, Fields, Problems};
 use super::kind_name::KindName;
@@ -63,6 +65,15 @@ fn read_settings(fields: &mut Fields<schema::SettingsFile>, problems: &mut Probl
             && let Some(namespace) = read_label(&entry, "a namespace", problems)
         {
             settings.gloo_namespace = namespace;
+        }
+        if let Some(entry) = fields.take(schema::Gloo::edition())
+            && let Some(text) = entry.text(problems)
+        {
+            match text.as_str() {
+                "open-source" => settings.edition = Edition::OpenSource,
+                "enterprise" => settings.edition = Edition::Enterprise,
+                _ => problems.push(entry.expected("open-source or enterprise")),
+            }
         }
     });
     section(fields, schema::SettingsFile::timing(), problems, |fields, problems| {

@@ -17,11 +17,17 @@ pub(super) fn pick(
         return vec![(Outcome::status(replacement.status, &replacement.body), 1.0)];
     }
     let Some(cluster) = translation.clusters.iter().find(|cluster| cluster.name == name) else {
-        return vec![(Outcome::status(503, ""), 1.0)];
+        // A Service that Gloo makes an Upstream of by itself.
+        let unseen = name.starts_with("kube-svc:") || name.starts_with("consul-svc");
+        let outcome = if unseen { Outcome::Unknown } else { Outcome::status(503, "") };
+        return vec![(outcome, 1.0)];
     };
+    if cluster.opaque {
+        return vec![(Outcome::Unknown, 1.0)];
+    }
     let endpoints = eligible(cluster, subset);
     let sum: f64 = endpoints.iter().map(|endpoint| f64::from(endpoint.weight)).sum();
-    if endpoints.is_empty() || sum == 0.0 {
+    if endpoints.is_empty() || sum == 0.0 || cluster.without_locality {
         return vec![(Outcome::status(503, "no healthy upstream"), 1.0)];
     }
     let outcome = |endpoint: &&Endpoint| {

@@ -21,6 +21,12 @@ pub struct Answer {
 pub enum Outcome {
     /// Nobody listens.
     Refused,
+    /// Envoy closes the connection: no filter chain is for it, or it does not begin as it should.
+    Closed,
+    /// The two sides do not come to terms on TLS.
+    TlsFailed,
+    /// It is not modelled.
+    Unknown,
     /// Envoy answers.
     Status {
         /// HTTP status.
@@ -58,6 +64,11 @@ pub struct Forwarded {
 }
 
 impl Outcome {
+    /// A redirect.
+    pub(super) fn moved(status: u32, location: String) -> Self {
+        Self::Status { status, body: String::new(), location: Some(location) }
+    }
+
     /// An answer of Envoy's own.
     pub(super) fn status(status: u32, body: &str) -> Self {
         Self::Status { status, body: body.into(), location: None }

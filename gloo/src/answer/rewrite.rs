@@ -49,7 +49,9 @@ fn named(target: &Target, translation: &Translation) -> bool {
     let names: Vec<&String> = match target {
         Target::Cluster { name, .. } => vec![name],
         Target::Weighted { clusters, .. } => clusters.iter().map(|cluster| &cluster.name).collect(),
-        Target::Missing | Target::Header(_) => Vec::new(),
+        Target::Missing | Target::Unknown | Target::Dynamic { .. } | Target::Header(_) => {
+            Vec::new()
+        }
     };
     let mut clusters = translation.clusters.iter();
     clusters.any(|c| names.contains(&&c.name) && c.discovery != Discovery::Eds)
@@ -66,13 +68,22 @@ fn swap_prefix(matcher: &Match, path: &str, replacement: &str) -> String {
 }
 
 /// Envoy adds a location to direct answers with a status that calls for one: the request's own.
-pub(super) fn location_of_direct_response(status: u32, request: &Request) -> Option<String> {
+pub(super) fn location_of_direct_response(
+    status: u32,
+    request: &Request,
+    has_tls: bool,
+) -> Option<String> {
     let redirects = (300..400).contains(&status);
-    redirects.then(|| format!("http://{}{}", request.host, request.path))
+    redirects.then(|| format!("{}://{}{}", scheme(has_tls), request.host, request.path))
 }
 
 /// The answer of a redirect (gloo-conformance case 13-redirect-direct).
-pub(super) fn redirect(redirect: &Redirect, matcher: &Match, request: &Request) -> Outcome {
+pub(super) fn redirect(
+    redirect: &Redirect,
+    matcher: &Match,
+    request: &Request,
+    has_tls: bool,
+) -> Outcome {
     let (path, query) = split(&request.path);
     let new_path = match &redirect.path {
         Some(RedirectPath::Path(path)) => path.clone(),
@@ -88,8 +99,9 @@ pub(super) fn redirect(redirect: &Redirect, matcher: &Match, request: &Request) 
     if redirect.strip_query && !own_query {
         new_path.truncate(new_path.find('?').unwrap_or(new_path.len()));
     }
-    let scheme = if redirect.https { "https" } else { "http" };
-    let host = redirect_host(redirect, &request.host);
+    let scheme = scheme(redirect.https || has_tls);
+    let changes_scheme = redirect.https && !has_tls;
+    let host = redirect_host(redirect, &request.host, changes_scheme);
     let port = redirect.port.map(|port| format!(":{port}")).unwrap_or_default();
     let status = match redirect.code {
         RedirectCode::MovedPermanently => 301,
@@ -99,18 +111,21 @@ pub(super) fn redirect(redirect: &Redirect, matcher: &Match, request: &Request) 
         RedirectCode::PermanentRedirect => 308,
     };
     let slash = if new_path.starts_with('/') { "" } else { "/" };
-    let location = Some(format!("{scheme}://{host}{port}{slash}{new_path}"));
-    Outcome::Status { status, body: String::new(), location }
+    Outcome::moved(status, format!("{scheme}://{host}{port}{slash}{new_path}"))
+}
+
+fn scheme(has_tls: bool) -> &'static str {
+    if has_tls { "https" } else { "http" }
 }
 
 /// The host of a redirect. The request's loses its port where another is given, and the default port
 /// where the scheme changes.
-fn redirect_host<'a>(redirect: &'a Redirect, host: &'a str) -> &'a str {
+fn redirect_host<'a>(redirect: &'a Redirect, host: &'a str, changes_scheme: bool) -> &'a str {
     if !redirect.host.is_empty() {
         return &redirect.host;
     }
     match host.rsplit_once(':') {
-        Some((name, port)) if redirect.port.is_some() || (redirect.https && port == "80") => name,
+        Some((name, port)) if redirect.port.is_some() || (changes_scheme && port == "80") => name,
         _ => host,
     }
 }

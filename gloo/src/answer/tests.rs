@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::{Memory, Outcome, Request, Snapshot, answer, translate};
+use crate::{Entry, Memory, Outcome, Request, Snapshot, answer, translate};
 
 /// A route to `echo` (10.0.0.1 and 10.0.0.2) with these options.
 fn with(options: Value) -> Value {
@@ -34,13 +34,14 @@ fn asked(route: &Value, method: &str, headers: &[(&str, &str)]) -> crate::Answer
         path: "/".into(),
         headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
     };
-    answer(&translate(&snapshot, &Memory::default()), &request)
+    answer(&translate(&snapshot, &Memory::default()), &Entry::http(0), &request)
 }
 
 /// Who answers, how likely in percent: a status, or an address.
 fn shares(outcomes: &[(Outcome, f64)]) -> Vec<(String, f64)> {
     let name = |outcome: &Outcome| match outcome {
         Outcome::Refused => "refused".to_owned(),
+        other @ (Outcome::Closed | Outcome::TlsFailed | Outcome::Unknown) => format!("{other:?}"),
         Outcome::Status { status, body, .. } => format!("{status} {body}").trim_end().to_owned(),
         Outcome::Endpoint { address, .. } => address.clone(),
     };

@@ -13,9 +13,11 @@ mod matcher;
 mod metadata;
 mod open;
 mod options;
+mod options_refs;
 mod route;
 mod route_table;
 mod settings;
+mod ssl;
 mod status;
 mod traffic;
 mod upstream;
@@ -25,7 +27,10 @@ mod written;
 pub use crd::crds;
 pub use decode::decode;
 pub use duration::Duration;
-pub use gateway::{GatewaySpec, HttpGateway, VirtualServiceExpressions};
+pub use gateway::{
+    AddressRange, GatewayMatcher, GatewaySpec, HttpGateway, HybridGateway, MatchedGateway,
+    RouteConfigurationOptions, TcpAction, TcpGateway, TcpHost, VirtualServiceExpressions,
+};
 pub(crate) use matcher::Path;
 pub use matcher::{HeaderMatcher, Matcher, QueryParameterMatcher};
 pub use metadata::{ObjectRef, ResourceRef};
@@ -35,6 +40,7 @@ pub use options::{
     HeaderManipulation, HeaderValue, HeaderValueOption, RegexPattern, RegexRewrite, RetryBackOff,
     RetryPolicy, RouteOptions, VirtualHostOptions, WeightedDestinationOptions,
 };
+pub use options_refs::{OptionsConfigRefs, RouteOptionSpec, VirtualHostOptionSpec};
 pub(crate) use route::Action;
 pub use route::{
     DelegateAction, Destination, DestinationSpec, DirectResponseAction, Expression,
@@ -42,14 +48,18 @@ pub use route::{
     RouteTableSelector, Subset, Target, WeightedDestination,
 };
 pub use route_table::RouteTableSpec;
-pub use settings::{GlooSettings, InvalidConfigPolicy, SettingsSpec};
+pub use settings::{
+    GatewaySettings, GlooSettings, InvalidConfigPolicy, SettingsSpec, ValidationSettings,
+};
+pub use ssl::{SslConfig, SslFiles, SslParameters, TlsVersion};
 pub use status::{State, Status};
 pub use traffic::{
     AbortFault, Cors, DelayFault, Faults, HashCookie, HashPolicy, LbHash, MaxStreamDuration,
     Shadowing, Upgrade, UpgradeSpec,
 };
 pub use upstream::{
-    CircuitBreakers, ConnectionConfig, FallbackPolicy, KubeUpstream, LoadBalancerConfig,
-    StaticHost, StaticUpstream, SubsetSelector, SubsetSpec, UpstreamGroupSpec, UpstreamSpec,
+    CircuitBreakers, ConnectionConfig, FallbackPolicy, HealthCheck, HealthCheckConfig,
+    KubeUpstream, LoadBalancerConfig, PreconnectPolicy, RingHash, RingHashConfig, StaticHost,
+    StaticUpstream, SubsetSelector, SubsetSpec, UpstreamGroupSpec, UpstreamSpec,
 };
 pub use virtual_service::{VirtualHost, VirtualServiceSpec};

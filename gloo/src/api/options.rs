@@ -131,6 +131,15 @@ impl RouteOptions {
         if self.envoy_metadata.is_empty() {
             self.envoy_metadata.clone_from(&parent.envoy_metadata);
         }
+        fill_unknown(&mut self.unsupported, &parent.unsupported);
+    }
+}
+
+fn fill_unknown(own: &mut Map<String, Value>, parent: &Map<String, Value>) {
+    for (name, value) in parent {
+        if !own.contains_key(name) {
+            own.insert(name.clone(), value.clone());
+        }
     }
 }
 
@@ -162,6 +171,19 @@ pub struct VirtualHostOptions {
     /// Everything else.
     #[serde(flatten)]
     pub unsupported: Map<String, Value>,
+}
+
+impl VirtualHostOptions {
+    /// Fills the gaps with other options, field by field; a field is never mixed from both
+    /// (gloo-conformance case 21-virtual-host-option).
+    pub(crate) fn inherit(&mut self, other: &Self) {
+        fill(&mut self.retries, &other.retries);
+        fill(&mut self.header_manipulation, &other.header_manipulation);
+        fill(&mut self.cors, &other.cors);
+        fill(&mut self.include_request_attempt_count, &other.include_request_attempt_count);
+        fill(&mut self.include_attempt_count_in_response, &other.include_attempt_count_in_response);
+        fill_unknown(&mut self.unsupported, &other.unsupported);
+    }
 }
 
 /// Options of one destination of several.

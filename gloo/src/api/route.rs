@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::written::is_default;
-use super::{Matcher, Open, RegexRewrite, ResourceRef, RouteOptions, WeightedDestinationOptions};
+use super::{
+    Matcher, Open, OptionsConfigRefs, RegexRewrite, ResourceRef, RouteOptions,
+    WeightedDestinationOptions,
+};
 
 /// One route of a VirtualService or RouteTable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,9 +41,9 @@ pub struct Route {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Open>")]
     pub options: Option<Box<RouteOptions>>,
-    /// Options kept in objects of their own; outside this crate's scope.
+    /// Options kept in objects of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub options_config_refs: Option<Box<Open>>,
+    pub options_config_refs: Option<OptionsConfigRefs>,
 }
 
 /// What a route does.

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
 use super::written::is_default;
-use super::{Duration, Open, Subset, WeightedDestination};
+use super::{Duration, Open, SslConfig, Subset, WeightedDestination};
 
 /// `spec` of an Upstream: a set of endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,25 +21,25 @@ pub struct UpstreamSpec {
     /// Fixed addresses.
     #[serde(rename = "static", skip_serializing_if = "Option::is_none")]
     pub fixed: Option<StaticUpstream>,
-    /// Outside this crate's scope.
+    /// A socket of the host; not modelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pipe: Option<Box<Open>>,
-    /// Outside this crate's scope.
+    /// Functions of AWS Lambda; not modelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws: Option<Box<Open>>,
-    /// Outside this crate's scope.
+    /// Functions of Azure; not modelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub azure: Option<Box<Open>>,
-    /// Outside this crate's scope.
+    /// A service of Consul; not modelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consul: Option<Box<Open>>,
-    /// Outside this crate's scope.
+    /// Machines of AWS; not modelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_ec2: Option<Box<Open>>,
-    /// Outside this crate's scope.
+    /// A service of Google; not modelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gcp: Option<Box<Open>>,
-    /// Outside this crate's scope.
+    /// A language model; not modelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ai: Option<Box<Open>>,
     /// How connections are made.
@@ -54,26 +54,57 @@ pub struct UpstreamSpec {
     /// Without `interval` the Upstream is in error (gloo-conformance case 13-more-options).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outlier_detection: Option<Box<Open>>,
-    /// Outside this crate's scope.
+    /// Requests that Envoy makes itself to see whether an endpoint is well. Without thresholds or a
+    /// checker the Upstream is in error (gloo-conformance case 20-health-checks).
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub health_checks: Vec<Open>,
-    /// Outside this crate's scope.
+    #[schemars(with = "Vec<Open>")]
+    pub health_checks: Vec<HealthCheck>,
+    /// Speak TLS to the endpoints.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ssl_config: Option<Box<Open>>,
-    /// Outside this crate's scope.
+    #[schemars(with = "Option<Open>")]
+    pub ssl_config: Option<Box<SslConfig>>,
+    /// Endpoints elsewhere, of Gloo Enterprise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failover: Option<Box<Open>>,
+    /// Begin each connection with the PROXY protocol: `V1` or `V2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol_version: Option<String>,
+    /// Go through a tunnel to this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_proxy_hostname: Option<String>,
+    /// How often names are resolved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns_refresh_rate: Option<Duration>,
+    /// Resolve names as often as their answers say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub respect_dns_ttl: Option<bool>,
+    /// Bytes of a stream under way, at least 65535.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_stream_window_size: Option<u32>,
+    /// Bytes of a connection under way, at least 65535.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_connection_window_size: Option<u32>,
+    /// Connections that are made before they are needed; ratios from 1 to 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preconnect_policy: Option<PreconnectPolicy>,
     /// Speak HTTP/2 to the endpoints.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub use_http2: Option<bool>,
     /// What Gloo's discovery notes; no meaning for traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discovery_metadata: Option<Box<Open>>,
+    /// Everything else; not modelled.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub rest: Map<String, Value>,
 }
 
 impl UpstreamSpec {
-    /// Names of the fields in use that this crate does not translate.
-    pub(crate) fn unsupported(&self) -> Vec<&'static str> {
+    /// Names of the fields in use of which this crate does not know what comes.
+    pub(crate) fn unmodelled(&self) -> Vec<String> {
+        let service = self.kube.as_ref().and_then(|kube| kube.service_spec.as_ref());
+        let transcodes =
+            service.is_some_and(|service| service.0.contains_key("grpcJsonTranscoder"));
         let fields = [
             ("pipe", self.pipe.is_some()),
             ("aws", self.aws.is_some()),
@@ -82,11 +113,35 @@ impl UpstreamSpec {
             ("awsEc2", self.aws_ec2.is_some()),
             ("gcp", self.gcp.is_some()),
             ("ai", self.ai.is_some()),
-            ("healthChecks", !self.health_checks.is_empty()),
-            ("sslConfig", self.ssl_config.is_some()),
             ("failover", self.failover.is_some()),
+            ("httpProxyHostname", self.http_proxy_hostname.is_some()),
+            ("kube.serviceSpec.grpcJsonTranscoder", transcodes),
         ];
-        fields.into_iter().filter_map(|(name, used)| used.then_some(name)).collect()
+        let used = fields.into_iter().filter(|(_, used)| *used).map(|(name, _)| name.to_owned());
+        used.chain(self.rest.keys().cloned()).collect()
+    }
+
+    /// Whether its endpoints come from somewhere that is not modelled.
+    pub(crate) fn is_opaque(&self) -> bool {
+        let kinds = [
+            &self.pipe,
+            &self.aws,
+            &self.azure,
+            &self.consul,
+            &self.aws_ec2,
+            &self.gcp,
+            &self.ai,
+            &self.failover,
+        ];
+        kinds.into_iter().any(Option::is_some) || self.http_proxy_hostname.is_some()
+    }
+
+    /// Whether it speaks HTTP/2: because it says so, or because it is a service of gRPC
+    /// (gloo-conformance case 20-http2-grpc).
+    pub(crate) fn speaks_http2(&self) -> bool {
+        let service = self.kube.as_ref().and_then(|kube| kube.service_spec.as_ref());
+        let is_grpc = service.is_some_and(|service| service.0.contains_key("grpc"));
+        self.use_http2.unwrap_or(is_grpc)
     }
 
     /// The subset settings; only Kubernetes upstreams have any in scope.
@@ -167,13 +222,13 @@ pub struct StaticUpstream {
     /// The addresses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<StaticHost>,
-    /// Speak TLS to them; outside this crate's scope.
+    /// Speak TLS to them; if absent where the port is 443 (gloo-conformance case 20-static-options).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub use_tls: Option<bool>,
 }
 
 /// A fixed address.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct StaticHost {
     /// An IP address or a name.
@@ -188,6 +243,83 @@ pub struct StaticHost {
     /// Share of the load; absent means 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load_balancing_weight: Option<u32>,
+    /// How Envoy sees whether it is well; `path` and `method` need Gloo Enterprise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_check_config: Option<HealthCheckConfig>,
+    /// No meaning for traffic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Open>,
+}
+
+/// How Envoy sees whether a fixed address is well.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct HealthCheckConfig {
+    /// The path; needs Gloo Enterprise.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// The method; needs Gloo Enterprise.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub method: String,
+}
+
+/// Requests that Envoy makes itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct HealthCheck {
+    /// How long an answer may take. Envoy refuses a cluster without (gloo-conformance case
+    /// 20-envoy-refuses-constraint).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// How often. Envoy refuses a cluster without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
+    /// After how many good answers an endpoint is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthy_threshold: Option<u32>,
+    /// After how many bad ones it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unhealthy_threshold: Option<u32>,
+    /// A request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_health_check: Option<Open>,
+    /// A connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp_health_check: Option<Open>,
+    /// A call of gRPC's health service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grpc_health_check: Option<Open>,
+    /// Another one that Envoy has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_health_check: Option<Open>,
+    /// Everything else; not modelled.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+impl HealthCheck {
+    /// Whether it says what to do at all.
+    pub(crate) fn has_checker(&self) -> bool {
+        let checkers = [
+            &self.http_health_check,
+            &self.tcp_health_check,
+            &self.grpc_health_check,
+            &self.custom_health_check,
+        ];
+        checkers.into_iter().any(Option::is_some)
+    }
+}
+
+/// Connections that are made before they are needed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PreconnectPolicy {
+    /// For each endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_upstream_preconnect_ratio: Option<f64>,
+    /// Ahead of which endpoint is chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predictive_preconnect_ratio: Option<f64>,
 }
 
 /// How connections are made.
@@ -223,6 +355,7 @@ pub struct CircuitBreakers {
 /// How an endpoint is picked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct LoadBalancerConfig {
     /// In turn.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -235,10 +368,59 @@ pub struct LoadBalancerConfig {
     pub random: Option<Box<Open>>,
     /// By a hash of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ring_hash: Option<Box<Open>>,
+    #[schemars(with = "Option<Open>")]
+    pub ring_hash: Option<RingHash>,
     /// By a hash of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maglev: Option<Box<Open>>,
+    /// Below this share of endpoints that are well, in percent, all are used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthy_panic_threshold: Option<f64>,
+    /// Weigh localities. Endpoints of Gloo have none, so that none is found (gloo-conformance case
+    /// 20-load-balancer).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locality_weighted_lb_config: Option<Box<Open>>,
+    /// Hash the names of endpoints, which those of a Service do not have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_hostname_for_hashing: Option<bool>,
+    /// Everything else; not modelled.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub rest: Map<String, Value>,
+}
+
+/// By a hash of the request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RingHash {
+    /// The size of the ring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ring_hash_config: Option<RingHashConfig>,
+    /// Everything else; not modelled.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// The size of a ring.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RingHashConfig {
+    /// At least; 0 leaves it to Envoy, which takes 1024.
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "whole")]
+    pub minimum_ring_size: u64,
+    /// At most; 0 leaves it to Envoy, which takes 8388608.
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "whole")]
+    pub maximum_ring_size: u64,
+}
+
+/// A whole number of 64 bits, which protobuf also takes as text.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = match Value::deserialize(deserializer)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    number.ok_or_else(|| de::Error::custom("a whole number is expected"))
 }
 
 /// `spec` of an UpstreamGroup: the destinations of a multi destination in an object of their own.

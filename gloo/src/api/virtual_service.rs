@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Open, Route, VirtualHostOptions};
+use super::{Open, OptionsConfigRefs, Route, SslConfig, VirtualHostOptions};
 
 /// `spec` of a VirtualService: domains and their routes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -12,7 +12,8 @@ pub struct VirtualServiceSpec {
     pub virtual_host: Option<VirtualHost>,
     /// TLS; such a VirtualService belongs to gateways with `ssl: true` only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ssl_config: Option<Box<Open>>,
+    #[schemars(with = "Option<Open>")]
+    pub ssl_config: Option<Box<SslConfig>>,
     /// For people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub display_name: String,
@@ -32,7 +33,7 @@ pub struct VirtualHost {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Open>")]
     pub options: Option<VirtualHostOptions>,
-    /// Options kept in objects of their own; outside this crate's scope.
+    /// Options kept in objects of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub options_config_refs: Option<Box<Open>>,
+    pub options_config_refs: Option<OptionsConfigRefs>,
 }

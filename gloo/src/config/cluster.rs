@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
-use crate::api::{Duration, FallbackPolicy, Open, ResourceRef, SubsetSelector};
+use serde_json::Value;
+
+use crate::api::{Duration, FallbackPolicy, Open, ResourceRef, SslConfig, SubsetSelector};
+use crate::secret::Secret;
 
 /// The cluster that serves routes that lead nowhere, where Settings ask for it.
 pub const CLUSTER_FALLBACK: &str = "fallback_cluster_for_invalid_routes";
@@ -26,8 +29,34 @@ pub struct Cluster {
     pub outlier_detection: Option<Open>,
     /// Speak HTTP/2.
     pub http2: bool,
+    /// Begin each connection with the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// Go through a tunnel to this host.
+    pub tunnel: Option<String>,
+    /// Speak TLS.
+    pub tls: Option<ClusterTls>,
+    /// Gloo may know more of it than this crate: what its endpoints answer, and which it has, is not
+    /// known.
+    pub opaque: bool,
+    /// Envoy finds no endpoint by their localities.
+    pub without_locality: bool,
+    /// How names are resolved, in Envoy's own fields.
+    pub resolution: Vec<(&'static str, Value)>,
+    /// Further fields of load balancing, in Envoy's own names.
+    pub balancing: Vec<(&'static str, Value)>,
+    /// How Envoy sees whether endpoints are well, in Envoy's own fields.
+    pub health_checks: Vec<Value>,
     /// The endpoints, by address and port.
     pub endpoints: Vec<Endpoint>,
+}
+
+/// TLS to the endpoints of a cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterTls {
+    /// As written.
+    pub config: SslConfig,
+    /// The Secret with the certificate, where it is one and is known.
+    pub secret: Option<Secret>,
 }
 
 /// How Envoy finds the endpoints of a cluster.
@@ -86,4 +115,6 @@ pub struct Endpoint {
     pub labels: BTreeMap<String, String>,
     /// Share of the load.
     pub weight: u32,
+    /// The name that a fixed address is asked for with TLS; `None` is its address.
+    pub server_name: Option<String>,
 }

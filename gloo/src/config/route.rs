@@ -25,6 +25,8 @@ pub struct Route {
     pub fault: Option<Fault>,
     /// Cross-origin rules.
     pub cors: Option<CorsPolicy>,
+    /// It changes requests or answers by a filter that a plain Envoy does not have.
+    pub transforms: bool,
 }
 
 /// What a route does.
@@ -94,6 +96,14 @@ pub enum Target {
     },
     /// The cluster that this header names.
     Header(String),
+    /// What is not in the snapshot.
+    Unknown,
+    /// The request's own host. Without the filter on the Gateway there is no such cluster
+    /// (gloo-conformance case 19-route-actions).
+    Dynamic {
+        /// Whether the Gateway has the filter.
+        filter: bool,
+    },
 }
 
 /// A cluster and its share.

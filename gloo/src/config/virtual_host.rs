@@ -8,6 +8,10 @@ use crate::api::ObjectRef;
 pub struct VirtualHost {
     /// The VirtualService; Envoy is not told.
     pub holder: Arc<ObjectRef>,
+    /// The Gateway it is served by; Envoy is not told.
+    pub gateway: Arc<ObjectRef>,
+    /// Requests without TLS are sent to the same address with it.
+    pub require_tls: bool,
     /// `<namespace>_<name>` of the VirtualService.
     pub name: String,
     /// As written; matching does not look at letter case.
@@ -20,8 +24,19 @@ pub struct VirtualHost {
     pub headers: HeaderEdits,
     /// Cross-origin rules of routes that have none of their own.
     pub cors: Option<CorsPolicy>,
+    /// Something in it or its routes is not modelled: Envoy is told more than stands here.
+    pub opaque: bool,
+    /// It changes requests or answers by a filter that a plain Envoy does not have.
+    pub transforms: bool,
     /// Tell the backend how often the request was tried.
     pub include_request_attempt_count: bool,
     /// Tell the caller how often the request was tried.
     pub include_attempt_count_in_response: bool,
+}
+
+impl VirtualHost {
+    /// Whether it or one of its routes needs the filter that changes requests and answers.
+    pub(crate) fn transforms_anything(&self) -> bool {
+        self.transforms || self.routes.iter().any(|route| route.transforms)
+    }
 }

@@ -4,8 +4,11 @@ use serde_json::{Value, json};
 
 use super::json::{compact, response, typed};
 use super::listener::replacement_cluster;
+use super::tls::common_tls;
 use crate::api::{FallbackPolicy, SubsetSelector};
-use crate::config::{Cluster, Discovery, Endpoint, LoadBalancing, SubsetSettings, Thresholds};
+use crate::config::{
+    Cluster, ClusterTls, Discovery, Endpoint, LoadBalancing, SubsetSettings, Thresholds,
+};
 use crate::translate::Translation;
 
 /// The CDS file. Endpoints are read from files in the directory `endpoints`, see [`endpoints`].
@@ -58,10 +61,15 @@ pub fn cluster(from: &Cluster) -> Value {
         "max_requests_per_connection": from.max_requests_per_connection,
         "circuit_breakers": from.thresholds.map(thresholds),
         "outlier_detection": from.outlier_detection,
-        "http2_protocol_options": from.http2.then(|| json!({ "allow_connect": true })),
+        "health_checks": from.health_checks,
+        "transport_socket": transport_socket(from),
+        "transport_socket_matches": socket_matches(from),
     }));
-    if from.load_balancing == Some(LoadBalancing::RingHash) {
-        resource["ring_hash_lb_config"] = json!({});
+    if from.http2 {
+        resource["http2_protocol_options"] = json!({});
+    }
+    for (name, value) in from.resolution.iter().chain(&from.balancing) {
+        resource[*name] = value.clone();
     }
     if from.discovery != Discovery::Eds {
         resource["load_assignment"] = load_assignment(from);
@@ -84,7 +92,7 @@ fn endpoint(from: &Endpoint, discovery: Discovery) -> Value {
         let labels = (!labels.is_empty()).then(|| json!({ "envoy.lb": labels }));
         labels.map(|labels| json!({ "filter_metadata": labels }))
     } else {
-        let name = format!("{address};{address}:{port}");
+        let name = socket_name(from);
         Some(json!({ "filter_metadata": { "envoy.transport_socket_match": { name: true } } }))
     };
     let hostname = (discovery != Discovery::Eds).then_some(address);
@@ -96,6 +104,50 @@ fn endpoint(from: &Endpoint, discovery: Discovery) -> Value {
         "metadata": metadata,
         "load_balancing_weight": (*weight != 1).then_some(weight),
     }))
+}
+
+/// What the TLS of a fixed address goes by.
+fn socket_name(from: &Endpoint) -> String {
+    let Endpoint { address, port, server_name, .. } = from;
+    format!("{};{address}:{port}", server_name.as_deref().unwrap_or(address))
+}
+
+fn transport_socket(from: &Cluster) -> Value {
+    if from.proxy_protocol {
+        let raw = "extensions.transport_sockets.raw_buffer.v3.RawBuffer";
+        let kind = "extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport";
+        let raw = json!({
+            "name": "envoy.transport_sockets.raw_buffer",
+            "typed_config": typed(raw, json!({})),
+        });
+        return json!({
+            "name": "envoy.transport_sockets.upstream_proxy_protocol",
+            "typed_config": typed(kind, json!({ "config": {}, "transport_socket": raw })),
+        });
+    }
+    from.tls.as_ref().map(|tls| upstream_tls(tls, &tls.config.sni)).unwrap_or_default()
+}
+
+/// Each fixed address has a server name of its own.
+fn socket_matches(from: &Cluster) -> Vec<Value> {
+    let Some(tls) = from.tls.as_ref().filter(|_| from.discovery != Discovery::Eds) else {
+        return Vec::new();
+    };
+    let each = from.endpoints.iter().map(|endpoint| {
+        let name = socket_name(endpoint);
+        let server = endpoint.server_name.as_ref().unwrap_or(&endpoint.address);
+        json!({ "name": name, "match": { &name: true }, "transport_socket": upstream_tls(tls, server) })
+    });
+    each.collect()
+}
+
+fn upstream_tls(tls: &ClusterTls, server_name: &str) -> Value {
+    let kind = "extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+    let mut context = json!({ "common_tls_context": common_tls(&tls.config, tls.secret.as_ref()) });
+    if !server_name.is_empty() {
+        context["sni"] = json!(server_name);
+    }
+    json!({ "name": "envoy.transport_sockets.tls", "typed_config": typed(kind, context) })
 }
 
 fn policy(policy: LoadBalancing) -> Option<&'static str> {

@@ -10,6 +10,7 @@ mod json;
 mod listener;
 mod route;
 mod routes;
+mod tls;
 
 pub use clusters::{cluster, clusters, endpoints, load_assignment};
 pub use listener::listeners;

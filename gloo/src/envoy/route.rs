@@ -100,7 +100,8 @@ fn forward(from: &Forward, fault: Option<&Value>) -> Value {
             put("weighted_clusters", weighted);
         }
         Target::Header(name) => drop(put("cluster_header", json!(name))),
-        Target::Missing => {}
+        Target::Dynamic { .. } => drop(put("cluster", json!("solo_io_generated_dfp:0"))),
+        Target::Missing | Target::Unknown => {}
     }
     for rewrite in &from.path_rewrites {
         match rewrite {

@@ -2,27 +2,20 @@ use serde_json::{Map, Value, json};
 
 use super::json::{compact, response, typed};
 use super::route::{cors, headers, retry, route};
-use crate::config::VirtualHost;
-use crate::translate::{Listener, Translation};
+use crate::config::{RouteConfiguration, VirtualHost};
 
-/// The RDS file. Empty if nothing is served.
-pub fn routes(translation: &Translation) -> Value {
-    response(route_configuration(translation).into_iter().collect())
+/// The RDS file of a route configuration.
+pub fn routes(configuration: &RouteConfiguration) -> Value {
+    response(vec![route_configuration(configuration)])
 }
 
-/// The route configuration; `None` if nothing is served.
-fn route_configuration(translation: &Translation) -> Option<Value> {
-    let listener = translation.listener.as_ref()?;
-    let hosts: Vec<Value> =
-        translation.virtual_hosts.iter().map(|host| virtual_host(host)).collect();
-    Some(typed(
-        "config.route.v3.RouteConfiguration",
-        json!({ "name": name(listener), "virtual_hosts": hosts }),
-    ))
-}
-
-pub(super) fn name(listener: &Listener) -> String {
-    format!("{}-routes", listener.name)
+fn route_configuration(from: &RouteConfiguration) -> Value {
+    let hosts: Vec<Value> = from.virtual_hosts.iter().map(|host| virtual_host(host)).collect();
+    let mut fields = json!({ "name": from.name, "virtual_hosts": hosts });
+    if let Some(bytes) = from.longest_body {
+        fields["max_direct_response_body_size_bytes"] = json!(bytes);
+    }
+    typed("config.route.v3.RouteConfiguration", fields)
 }
 
 /// One virtual host.
@@ -30,6 +23,9 @@ pub fn virtual_host(host: &VirtualHost) -> Value {
     let mut fields = Map::new();
     fields.insert("name".into(), json!(host.name));
     fields.insert("domains".into(), json!(host.domains));
+    if host.require_tls {
+        fields.insert("require_tls".into(), json!("ALL"));
+    }
     fields.insert("routes".into(), host.routes.iter().map(route).collect());
     fields.insert("retry_policy".into(), host.retry.as_ref().map(retry).unwrap_or_default());
     let counts = [

@@ -15,7 +15,8 @@ fn translation(settings: &Value, options: &Value) -> Translation {
         snapshot.upsert(&object);
     };
     put("Settings", "default", json!({ "spec": settings }));
-    put("Gateway", "gateway-proxy", json!({ "spec": { "httpGateway": {} } }));
+    let address = json!({ "bindAddress": "127.0.0.1", "bindPort": 8080, "httpGateway": {} });
+    put("Gateway", "gateway-proxy", json!({ "spec": address }));
     let kube = json!({ "serviceName": "echo", "serviceNamespace": "gloo-system", "servicePort": 80,
         "subsetSpec": { "selectors": [{ "keys": ["version"] }], "fallbackPolicy": "NO_FALLBACK" } });
     let breakers =
@@ -68,34 +69,34 @@ fn filter(name: &str, kind: &str) -> Value {
 #[test]
 fn the_listener_reads_its_routes_from_a_file() {
     let all = translation(&json!({}), &json!({}));
-    let file = listeners(&all, "127.0.0.1", 8080, "/etc/routes.json");
+    let file = listeners(&all, "gateway-proxy", "/etc/routes/");
     assert_eq!(file["resources"].as_array().map(Vec::len), Some(1));
-    let listener = named(&file, "listener--0");
+    let listener = named(&file, "listener-127.0.0.1-8080");
     assert_eq!(listener["@type"], "type.googleapis.com/envoy.config.listener.v3.Listener");
     let address = json!({ "address": "127.0.0.1", "port_value": 8080 });
     assert_eq!(listener["address"]["socket_address"], address);
     let manager = manager(listener);
-    let source = json!({ "path_config_source": { "path": "/etc/routes.json" }, "resource_api_version": "V3" });
-    let rds = json!({ "route_config_name": "listener--0-routes", "config_source": source });
+    let source = json!({ "path_config_source": { "path": "/etc/routes/listener-127.0.0.1-8080-routes.json" }, "resource_api_version": "V3" });
+    let rds =
+        json!({ "route_config_name": "listener-127.0.0.1-8080-routes", "config_source": source });
     assert_eq!((&manager["rds"], &manager["normalize_path"]), (&rds, &json!(true)));
     assert_eq!(manager["http_filters"], json!([filter("router", "Router")]));
-    let served = routes(&all);
-    let configuration = named(&served, "listener--0-routes");
+    let served = routes(&all.routes[0]);
+    let configuration = named(&served, "listener-127.0.0.1-8080-routes");
     let kind = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
     assert_eq!(configuration["@type"], kind);
     assert_eq!(configuration["virtual_hosts"][0]["name"], "gloo-system_app");
     let nothing = translate(&Snapshot::default(), &Memory::default());
     let empty = json!({ "resources": [] });
-    assert_eq!(listeners(&nothing, "127.0.0.1", 8080, "/etc/routes.json"), empty);
-    assert_eq!((clusters(&nothing, "/etc"), routes(&nothing)), (empty.clone(), empty));
+    assert_eq!(listeners(&nothing, "gateway-proxy", "/etc/routes"), empty);
+    assert_eq!((clusters(&nothing, "/etc"), nothing.routes), (empty, Vec::new()));
 }
 
 #[test]
 fn only_filters_that_a_route_or_a_virtual_host_needs_are_there() {
     let filters = |options: Value| {
-        let file =
-            listeners(&translation(&json!({}), &options), "127.0.0.1", 80, "/etc/routes.json");
-        manager(named(&file, "listener--0"))["http_filters"].clone()
+        let file = listeners(&translation(&json!({}), &options), "gateway-proxy", "/etc/routes");
+        manager(named(&file, "listener-127.0.0.1-8080"))["http_filters"].clone()
     };
     let (router, fault, cors) =
         (filter("router", "Router"), filter("fault", "HTTPFault"), filter("cors", "Cors"));
@@ -161,7 +162,7 @@ fn replaced_routes_lead_to_a_listener_that_answers_for_them() {
     let policy = json!({ "replaceInvalidRoutes": true, "invalidRouteResponseCode": 404,
         "invalidRouteResponseBody": "gone" });
     let all = translation(&json!({ "gloo": { "invalidConfigPolicy": policy } }), &json!({}));
-    let served = routes(&all);
+    let served = routes(&all.routes[0]);
     let lost = &served["resources"][0]["virtual_hosts"][0]["routes"][1];
     assert_eq!(lost["match"]["prefix"], "/lost");
     assert_eq!(lost["route"]["cluster"], "fallback_cluster_for_invalid_routes");
@@ -171,7 +172,7 @@ fn replaced_routes_lead_to_a_listener_that_answers_for_them() {
     let endpoint = &cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
     let pipe = json!({ "pipe": { "path": "@fallback_listener_for_invalid_routes" } });
     assert_eq!(endpoint["address"], pipe);
-    let file = listeners(&all, "127.0.0.1", 8080, "/etc/routes.json");
+    let file = listeners(&all, "gateway-proxy", "/etc/routes/");
     let listener = named(&file, "fallback_listener_for_invalid_routes");
     assert_eq!(listener["address"], pipe);
     let manager = manager(listener);

@@ -29,10 +29,14 @@ pub(super) struct Head {
 ///
 /// # Errors
 /// Why it does not fit; Gloo leaves the whole route out and warns. One bad matcher is enough.
-pub(super) fn join(route: &Route, parent: Option<&Parent>) -> Result<Head, Mistake> {
+pub(super) fn join(
+    route: &Route,
+    options: Option<Box<RouteOptions>>,
+    parent: Option<&Parent>,
+) -> Result<Head, Mistake> {
     let mut head = Head {
         matchers: route.matchers.clone(),
-        options: route.options.clone(),
+        options,
         inheritable_matchers: route.inheritable_matchers.unwrap_or_default(),
         inheritable_path_matchers: route.inheritable_path_matchers.unwrap_or_default(),
     };

@@ -8,16 +8,16 @@ use super::findings::Finding;
 use super::mistake::Mistake;
 use super::proxy::{ProxyAction, ProxyRoute};
 use super::reports::Reports;
-use super::view::Seen;
-use super::{selector, sort, unsupported};
+use super::view::View;
+use super::{selector, sort, unmodelled};
 use crate::api::{
-    Action, DelegateAction, Matcher, ObjectRef, ResourceRef, Route, RouteAction, RouteTableSpec,
+    Action, DelegateAction, Matcher, ObjectRef, ResourceRef, Route, RouteAction, RouteOptions,
 };
 use crate::code::Code;
 
 /// Resolves one VirtualService.
 pub(super) struct Resolver<'a> {
-    pub(super) tables: &'a Seen<RouteTableSpec>,
+    pub(super) view: &'a View,
     /// The VirtualService: it is told of everything wrong below it.
     pub(super) root: Arc<ObjectRef>,
     /// Names of Gateway and proxy, for the names of routes.
@@ -42,10 +42,11 @@ impl Resolver<'_> {
         let mut found = Vec::new();
         for (index, route) in routes.iter().enumerate() {
             let named = !route.name.is_empty() || parent.is_some_and(|parent| parent.named);
-            for mistake in unsupported::of_route(route) {
-                self.warning(holder, mistake);
+            for words in unmodelled::of_route(route) {
+                self.reports.note(holder, words);
             }
-            let head = match child::join(route, parent) {
+            let options = self.options(holder, route);
+            let head = match child::join(route, options, parent) {
                 Ok(head) => head,
                 Err(mistake) => {
                     self.warning(holder, mistake);
@@ -82,6 +83,24 @@ impl Resolver<'_> {
         found
     }
 
+    /// The route's own options, and where they say nothing those that it refers to (gloo-conformance
+    /// case 21-route-option-errors).
+    fn options(&mut self, holder: &Arc<ObjectRef>, route: &Route) -> Option<Box<RouteOptions>> {
+        let mut options = route.options.clone();
+        let references = route.options_config_refs.iter().flat_map(|refs| &refs.delegate_options);
+        for reference in references {
+            match self.view.route_options.get(reference) {
+                Some(shared) => options.get_or_insert_default().inherit(&shared.spec.options),
+                None if self.view.known.route_options => {
+                    let words = format!("list did not find routeOption {}", reference.key());
+                    self.warning(holder, Mistake::new(Code::MissingOption, words));
+                }
+                None => self.reports.note(holder, unmodelled::not_read("RouteOption", reference)),
+            }
+        }
+        options
+    }
+
     /// What a delegating route hands down; `None` if its matchers do not allow delegation.
     fn parent_of_tables(
         &mut self,
@@ -113,7 +132,7 @@ impl Resolver<'_> {
         parent: &Parent,
         path: &[Arc<ResourceRef>],
     ) -> Vec<ProxyRoute> {
-        let tables = match selector::select(action, &holder.namespace, self.tables) {
+        let tables = match selector::select(action, &holder.namespace, &self.view.route_tables) {
             Ok(tables) => tables,
             Err(mistake) => {
                 self.warning(holder, mistake);
@@ -122,7 +141,7 @@ impl Resolver<'_> {
         };
         let mut by_weight: BTreeMap<i32, Vec<Arc<ResourceRef>>> = BTreeMap::new();
         for table in tables {
-            let weight = self.tables[&table].spec.weight.unwrap_or_default();
+            let weight = self.view.route_tables[&table].spec.weight.unwrap_or_default();
             by_weight.entry(weight).or_default().push(table);
         }
         let mut found = Vec::new();
@@ -154,8 +173,8 @@ impl Resolver<'_> {
             self.error(&holder, Mistake::new(Code::DelegationCycle, words));
             return Vec::new();
         }
-        let tables = self.tables;
-        self.visit(&holder, &tables[table].spec.routes, Some(parent), &path)
+        let view = self.view;
+        self.visit(&holder, &view.route_tables[table].spec.routes, Some(parent), &path)
     }
 
     /// Gloo's name for a route.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::header_edits;
 use super::mistake::Mistake;
 use super::route_findings::RouteFindings;
+use super::unmodelled;
 use super::view::View;
 use crate::api::{Destination, ResourceRef, RouteAction, Target as Wanted, WeightedDestination};
 use crate::code::Code;
@@ -34,13 +35,18 @@ pub(super) fn translate(
         Some(Wanted::Multi(multi)) => weighted(&multi.destinations, route, view, findings),
         Some(Wanted::Group(reference)) => match group(reference, view) {
             Some(destinations) => weighted(&destinations, route, view, findings),
+            None if !view.known.upstream_groups => {
+                findings.note(unmodelled::not_read("UpstreamGroup", reference));
+                (Target::Unknown, None)
+            }
             None => {
                 let target = Target::Cluster { name: String::new(), subset: BTreeMap::new() };
                 (target, Some(Fault::Warning(group_not_found(reference))))
             }
         },
         Some(Wanted::ClusterHeader(header)) => (Target::Header(header.to_owned()), None),
-        Some(Wanted::DynamicForwardProxy) | None => {
+        Some(Wanted::DynamicForwardProxy) => (Target::Dynamic { filter: false }, None),
+        None => {
             let mistake = Mistake::new(Code::NoDestination, "unknown upstream destination type");
             (Target::Missing, Some(Fault::Error(mistake)))
         }
@@ -81,6 +87,7 @@ fn exists(target: Option<Wanted<'_>>, view: &View) -> Result<(), Mistake> {
         Some(Wanted::Multi(multi)) => all(&multi.destinations),
         Some(Wanted::Group(reference)) => match group(reference, view) {
             Some(destinations) => all(&destinations),
+            None if !view.known.upstream_groups => Ok(()),
             None => Err(group_not_found(reference)),
         },
         Some(Wanted::ClusterHeader(header)) => match header.is_ascii() && !header.contains(':') {
@@ -101,7 +108,8 @@ fn exists(target: Option<Wanted<'_>>, view: &View) -> Result<(), Mistake> {
 
 fn upstream_exists(destination: &Destination, view: &View) -> Result<(), Mistake> {
     let reference = upstream_of(destination)?;
-    if view.upstreams.contains_key(&reference) {
+    let elsewhere = destination.kube.is_some() || destination.consul.is_some();
+    if view.upstreams.contains_key(&reference) || elsewhere && !view.only_upstreams {
         return Ok(());
     }
     Err(not_found(&reference))
@@ -180,7 +188,7 @@ fn weighted(
             name: reference.cluster(),
             subset: subset(destination),
             weight,
-            headers: headers(weighted, route, findings),
+            headers: headers(weighted, route, view, findings),
         });
         if let Err(fault) = check_subset(destination, view) {
             return (Target::Weighted { clusters, total: None }, Some(fault));
@@ -197,10 +205,12 @@ fn weighted(
 fn headers(
     weighted: &WeightedDestination,
     route: &str,
+    view: &View,
     findings: &mut RouteFindings,
 ) -> HeaderEdits {
     let manipulation = weighted.options.as_ref().and_then(|o| o.header_manipulation.as_ref());
-    match manipulation.map(header_edits::translate) {
+    let edits = manipulation.map(|it| header_edits::translate(it, view, |it| findings.note(it)));
+    match edits {
         Some(Ok(edits)) => edits,
         Some(Err(mistake)) => {
             findings.error(mistake, route);

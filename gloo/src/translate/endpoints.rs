@@ -31,7 +31,14 @@ pub(super) fn of_service(upstream: &KubeUpstream, snapshot: &Snapshot) -> Vec<En
                 Some((pod, labels)) => (Some(pod), labels.clone()),
                 None => (None, BTreeMap::new()),
             };
-            found.insert(Endpoint { address: address.ip.clone(), port, pod, labels, weight: 1 });
+            found.insert(Endpoint {
+                address: address.ip.clone(),
+                port,
+                pod,
+                labels,
+                weight: 1,
+                server_name: None,
+            });
         }
     }
     found.into_iter().collect()

@@ -9,14 +9,19 @@ use crate::code::Code;
 pub enum Severity {
     /// Something leads nowhere; nobody else is touched.
     Warning,
-    /// A route is not served as written, which no object's status shows (gloo-conformance case
-    /// 06-subset-keys).
+    /// A route is not served as written, which no object's status shows (gloo-conformance cases
+    /// 06-subset-keys, 19-enterprise-routes).
     RouteError,
-    /// A virtual host stays as it was, and with a Gateway all of them (cases 12-last-good,
+    /// A virtual host stays as it was; of a Gateway its whole listener (cases 12-last-good,
     /// 12-domains-duplicate).
     Rejected,
-    /// Envoy takes no route configuration any more, of anybody (case 08-weights).
+    /// Envoy takes no more changes of one route configuration, or of one listener (cases 08-weights,
+    /// 18-sni-overlap).
     Refused,
+    /// Envoy takes no more clusters and endpoints, of any listener (case 20-envoy-refuses-new-cluster).
+    ClustersRefused,
+    /// Gloo dies, and nobody gets any change (case 17-tcp-host-crash).
+    Crash,
 }
 
 /// A mistake and the object it is written in.
@@ -30,11 +35,24 @@ pub struct Finding {
     pub words: String,
     /// What is wrong. Of an Upstream with several mistakes it is the first.
     pub code: Code,
+    /// The Gateway whose listener has it. `None`: it belongs to no listener, like that of an Upstream.
+    pub gateway: Option<Arc<ObjectRef>>,
 }
 
 impl Finding {
     pub(super) fn new(object: &Arc<ObjectRef>, severity: Severity, mistake: Mistake) -> Self {
         let Mistake { code, words } = mistake;
-        Self { object: Arc::clone(object), severity, words, code }
+        Self { object: Arc::clone(object), severity, words, code, gateway: None }
     }
+}
+
+/// What could not be judged, and where it stands. It is neither good nor bad.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Note {
+    /// The object it is written in.
+    pub object: Arc<ObjectRef>,
+    /// What is not modelled, and what that leaves open.
+    pub words: String,
+    /// The Gateway whose listener it is about, where it is about one.
+    pub gateway: Option<Arc<ObjectRef>>,
 }

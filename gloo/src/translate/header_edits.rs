@@ -1,17 +1,33 @@
 //! Header changes of routes, virtual hosts and single destinations.
 
 use super::mistake::Mistake;
+use super::unmodelled;
+use super::view::{Presence, View};
 use crate::api::{HeaderManipulation, HeaderValueOption};
 use crate::code::Code;
 use crate::config::{HeaderEdit, HeaderEdits};
 
 /// Translates header changes. The host and pseudo headers may not be changed
-/// (gloo-conformance case 13-headers).
-pub(super) fn translate(from: &HeaderManipulation) -> Result<HeaderEdits, Mistake> {
-    let request = from.request_headers_to_add.iter().map(request_edit);
+/// (gloo-conformance case 13-headers). What cannot be judged is told to `note`.
+pub(super) fn translate(
+    from: &HeaderManipulation,
+    view: &View,
+    mut note: impl FnMut(String),
+) -> Result<HeaderEdits, Mistake> {
+    let mut request_add = Vec::new();
+    for option in &from.request_headers_to_add {
+        match &option.header_secret_ref {
+            Some(secret) if view.secret(secret) == Presence::Absent => {
+                let words = format!("list did not find secret {}", secret.key());
+                return Err(Mistake::new(Code::MissingSecret, words));
+            }
+            Some(secret) => note(unmodelled::not_read("the headers of Secret", secret)),
+            None => request_add.push(request_edit(option)?),
+        }
+    }
     let response = from.response_headers_to_add.iter().map(response_edit);
     Ok(HeaderEdits {
-        request_add: request.collect::<Result<_, _>>()?,
+        request_add,
         request_remove: from.request_headers_to_remove.clone(),
         response_add: response.collect::<Result<_, _>>()?,
         response_remove: from.response_headers_to_remove.clone(),
@@ -19,10 +35,6 @@ pub(super) fn translate(from: &HeaderManipulation) -> Result<HeaderEdits, Mistak
 }
 
 fn request_edit(option: &HeaderValueOption) -> Result<HeaderEdit, Mistake> {
-    if let Some(secret) = &option.header_secret_ref {
-        let words = format!("list did not find secret {}", secret.key());
-        return Err(Mistake::new(Code::MissingSecret, words));
-    }
     let Some(header) = &option.header else {
         return Err(invalid("Unexpected header option type <nil>"));
     };

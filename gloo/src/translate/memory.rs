@@ -1,24 +1,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::envoys::Envoys;
 use super::proxy::Proxy;
 use super::view::View;
 use crate::api::{ObjectRef, Status};
-use crate::config::VirtualHost;
 
 /// What Gloo, Envoy and the API server remember between two translations.
 ///
-/// The default is a Gloo and an Envoy that have just started and objects without a status.
+/// The default is a Gloo and Envoys that have just started and objects without a status.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
-    /// In Gloo: the proxy it served last.
-    pub(super) proxy: Option<Arc<Proxy>>,
+    /// In Gloo: the proxies it served last, by name.
+    pub(super) proxies: BTreeMap<String, Arc<Proxy>>,
     /// In Gloo: the objects it has read.
     pub(super) view: View,
-    /// In Envoy: the route configuration it took last, by the name of its listener.
-    pub(super) accepted: Option<(String, Vec<Arc<VirtualHost>>)>,
+    /// In the Envoys: what they took last.
+    pub(super) envoys: Envoys,
     /// On the objects.
     pub(super) statuses: Arc<BTreeMap<ObjectRef, Status>>,
+    /// Gloo has died of an object.
+    pub(super) crashed: bool,
 }
 
 impl Memory {
@@ -26,6 +28,12 @@ impl Memory {
     /// (gloo-conformance case 12-last-good-restart).
     #[must_use]
     pub fn gloo_restarted(self) -> Self {
-        Self { proxy: None, view: View::default(), ..self }
+        Self {
+            proxies: BTreeMap::new(),
+            view: View::default(),
+            crashed: false,
+            envoys: self.envoys.gloo_restarted(),
+            ..self
+        }
     }
 }

@@ -8,9 +8,11 @@ mod delegation;
 mod destinations;
 mod domains;
 mod endpoints;
+mod envoys;
 mod findings;
 mod gateway;
 mod header_edits;
+mod listeners;
 mod memory;
 mod mistake;
 mod options;
@@ -19,59 +21,90 @@ mod proxy;
 mod refusal;
 mod replace;
 mod reports;
+mod resolve;
 mod route_findings;
+mod selection;
 mod selector;
 mod sort;
 mod statuses;
+mod tcp;
 #[cfg(test)]
 mod tests;
-mod unsupported;
+mod tls;
+mod unmodelled;
 mod view;
 mod virtual_hosts;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-pub use findings::{Finding, Severity};
+pub use envoys::Refused;
+pub use findings::{Finding, Note, Severity};
 pub use memory::Memory;
 pub use sort::depends_on_other_tables;
 
-use self::proxy::{Proxy, ProxyListener, ProxyVirtualHost};
+use self::clusters::Clusters;
+use self::envoys::Sent;
+use self::listeners::{Known, routes_name};
+use self::proxy::{Content, Proxy, ProxyListener, ProxyVirtualHost};
 use self::reports::Reports;
 use self::statuses::ProxyReport;
 use self::view::View;
 use self::virtual_hosts::Translated;
-use crate::api::{InvalidConfigPolicy, ObjectRef, Status};
+use crate::api::{ObjectRef, ResourceRef, SettingsSpec, Status};
+pub use crate::config::{Chain, Listener, RouteConfiguration, Serves, Tls};
 use crate::config::{Cluster, VirtualHost};
 use crate::snapshot::Snapshot;
 
-/// What Gloo and Envoy make of a snapshot.
+/// What Gloo and the Envoys of its proxies make of a snapshot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Translation {
-    /// What Envoy listens on; `None`: connections are refused.
-    pub listener: Option<Listener>,
-    /// What Envoy serves there. If it refused what Gloo made, this is what it took last.
-    pub virtual_hosts: Vec<Arc<VirtualHost>>,
-    /// The clusters, by name.
+    /// What Envoys listen on, by proxy and name. Elsewhere connections are refused.
+    pub listeners: Vec<Listener>,
+    /// What they serve there. Of what Envoy refuses this is what it took last.
+    pub routes: Vec<RouteConfiguration>,
+    /// The clusters, as every Envoy has them.
     pub clusters: Vec<Cluster>,
     /// What answers for routes that lead nowhere, if any was replaced.
     pub replacement: Option<Replacement>,
     /// The verdicts as they stand on the objects. An object without one is not in here.
     pub statuses: Arc<BTreeMap<ObjectRef, Status>>,
-    /// The verdict on the proxy, which Gloo keeps to itself; `None`: there is no proxy. Errors of
-    /// routes show here only.
-    pub proxy: Option<Status>,
-    /// Why Envoy refused the virtual hosts that Gloo made. Then no change reaches anybody.
-    pub refused: Option<String>,
+    /// The verdicts on the proxies, which Gloo keeps to itself. Errors of routes show here only.
+    pub proxies: BTreeMap<String, Status>,
+    /// What Envoys refuse of what Gloo sends them. Then no change of it reaches anybody.
+    pub refused: Vec<Refused>,
+    /// Envoys no longer ask for clusters, although none is refused any more: they have to be restarted.
+    pub behind: bool,
+    /// Gloo has died of an object and does nothing until that is repaired.
+    pub crashed: bool,
     /// The virtual hosts that the objects ask for, those included that Gloo or Envoy does not take.
-    pub desired: Vec<Arc<VirtualHost>>,
+    pub desired: Vec<Desired>,
     /// Every mistake with the object it is written in, sorted; also what no status shows.
     pub findings: Vec<Finding>,
+    /// What could not be judged, sorted. It is neither good nor bad.
+    pub notes: Vec<Note>,
     /// The mistakes that the status of an object lists, in its order: errors, or warnings, of its own
     /// and of what it uses. A mistake may be listed by several objects.
     pub reported: BTreeMap<ObjectRef, Vec<Finding>>,
     /// For the next translation.
     pub memory: Memory,
+}
+
+/// The virtual hosts that the objects ask for behind a listener, or behind part of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// The proxy.
+    pub proxy: String,
+    /// The Gateway.
+    pub gateway: Arc<ObjectRef>,
+    /// The port of the Gateway.
+    pub port: u32,
+    /// Whether connections have TLS.
+    pub tls: bool,
+    /// The name of the route configuration.
+    pub routes: String,
+    /// By name.
+    pub virtual_hosts: Vec<Arc<VirtualHost>>,
 }
 
 impl Translation {
@@ -80,17 +113,21 @@ impl Translation {
         let lists = self.reported.iter().filter(|(_, listed)| listed.contains(finding));
         lists.map(|(object, _)| object)
     }
-}
 
-/// An address that is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// `listener-<address>-<port>`.
-    pub name: String,
-    /// As in the Gateway.
-    pub address: String,
-    /// As in the Gateway.
-    pub port: u32,
+    /// The virtual hosts that the objects ask for, of all listeners.
+    pub fn desired_hosts(&self) -> impl Iterator<Item = &Arc<VirtualHost>> {
+        self.desired.iter().flat_map(|desired| &desired.virtual_hosts)
+    }
+
+    /// The Gateways that serve virtual hosts, or would.
+    pub fn gateways(&self) -> BTreeSet<&ObjectRef> {
+        self.desired.iter().map(|desired| &*desired.gateway).collect()
+    }
+
+    /// The virtual hosts that Envoys serve, of all listeners.
+    pub fn served_hosts(&self) -> impl Iterator<Item = &Arc<VirtualHost>> {
+        self.routes.iter().flat_map(|routes| &routes.virtual_hosts)
+    }
 }
 
 /// The answer of routes that lead nowhere.
@@ -102,54 +139,156 @@ pub struct Replacement {
     pub body: String,
 }
 
-/// Says what Gloo and Envoy make of the objects, given what they remember.
+/// Says what Gloo and its Envoys make of the objects, given what they remember.
 ///
 /// The same arguments give the same result; nothing in the objects makes it fail.
 pub fn translate(snapshot: &Snapshot, memory: &Memory) -> Translation {
     let view = View::read(snapshot, &memory.view);
     let settings = view.settings(&snapshot.gloo_namespace);
+    if let Some(finding) = crash(&view, snapshot, &settings) {
+        return crashed(snapshot, memory, finding);
+    }
+    // Gloo begins anew when its Settings change (gloo-conformance case 17-watch-namespaces step 3).
+    let forgets = memory.crashed
+        || memory.view.settings(&snapshot.gloo_namespace) != settings && memory.view.has_read();
+    let nothing = BTreeMap::new();
+    let before = if forgets { &nothing } else { &memory.proxies };
     let mut reports = Reports::default();
-    let desired = gateway::desire(&view, &snapshot.gloo_namespace, &mut reports);
-    let mut hosts = Vec::new();
-    let proxy = desired.map(|desired| {
-        hosts = check_virtual_hosts(&desired.listener, &view, &mut reports);
-        Arc::new(desired.keep_last_good(memory.proxy.as_deref(), &reports))
-    });
-    let served = match &proxy {
-        Some(proxy) => {
-            statuses::check_groups(&view, &mut reports);
-            let clusters =
-                clusters::translate(&view, snapshot, settings.circuit_breakers(), &mut reports);
-            serve(proxy, &hosts, clusters, &view, settings.replacement())
-        }
-        None => Served::default(),
+    let desired = gateway::desire(&view, &snapshot.gloo_namespace, &settings, before, &mut reports);
+    let checked = check(&desired, &view, &settings, &mut reports);
+    let keep = |(name, proxy): (String, Proxy)| {
+        let kept = proxy.keep_last_good(before.get(&name).map(|it| &**it), &reports);
+        (name, Arc::new(kept))
     };
-    settle(snapshot, memory, Parts { view, reports, proxy, hosts, served })
+    let proxies: BTreeMap<String, Arc<Proxy>> = desired.into_iter().map(keep).collect();
+    let clusters = if proxies.is_empty() {
+        Clusters::default()
+    } else {
+        statuses::check_groups(&view, &mut reports);
+        clusters::translate(&view, snapshot, &settings, &mut reports)
+    };
+    let served = serve(&proxies, &checked, clusters, &view, &settings);
+    settle(snapshot, memory, Parts { view, reports, proxies, checked, served })
 }
 
-/// A virtual host of the proxy, and what Envoy is told of it.
+/// What Gloo dies of.
+fn crash(view: &View, snapshot: &Snapshot, settings: &SettingsSpec) -> Option<Finding> {
+    let mut counted = gateway::counted(view, &snapshot.gloo_namespace, settings);
+    counted.find_map(|(reference, gateway)| {
+        let mistake = tcp::crash(&gateway.spec, view)?;
+        let ResourceRef { namespace, name } = &**reference;
+        let object = Arc::new(ObjectRef::new("Gateway", namespace, name));
+        let finding = Finding::new(&object, Severity::Crash, mistake);
+        Some(Finding { gateway: Some(object), ..finding })
+    })
+}
+
+/// Nothing changes any more (gloo-conformance case 17-tcp-host-crash).
+fn crashed(snapshot: &Snapshot, memory: &Memory, finding: Finding) -> Translation {
+    let kept = memory.statuses.iter().filter(|(object, _)| snapshot.contains(object));
+    let kept = kept.map(|(object, status)| (object.clone(), status.clone()));
+    let statuses = Arc::new(kept.collect());
+    let (listeners, routes, clusters) = memory.envoys.has();
+    let memory = Memory { crashed: true, statuses: Arc::clone(&statuses), ..memory.clone() };
+    Translation {
+        listeners,
+        routes,
+        clusters,
+        replacement: None,
+        statuses,
+        proxies: BTreeMap::new(),
+        refused: Vec::new(),
+        behind: false,
+        crashed: true,
+        desired: Vec::new(),
+        findings: vec![finding],
+        notes: Vec::new(),
+        reported: BTreeMap::new(),
+        memory,
+    }
+}
+
+/// A virtual host of a proxy, and what Envoy is told of it.
 struct Checked {
     source: Arc<ProxyVirtualHost>,
     translated: Translated,
 }
 
-/// Errors and warnings that the Upstreams and other hosts give rise to are told to the VirtualService;
-/// those of single routes are not (gloo-conformance case 06-subset-keys).
+/// The virtual hosts behind a listener or part of it.
+struct CheckedPart {
+    proxy: String,
+    gateway: Arc<ObjectRef>,
+    port: u32,
+    tls: bool,
+    routes: String,
+    longest_body: Option<u32>,
+    hosts: Vec<Checked>,
+}
+
+/// Errors of listeners are told to the Gateway. Errors and warnings that the Upstreams and other hosts
+/// give rise to are told to the VirtualService; those of single routes are not (gloo-conformance case
+/// 06-subset-keys).
+fn check(
+    proxies: &BTreeMap<String, Proxy>,
+    view: &View,
+    settings: &SettingsSpec,
+    reports: &mut Reports,
+) -> Vec<CheckedPart> {
+    let mut checked = Vec::new();
+    for proxy in proxies.values() {
+        for (gateway, mistake) in listeners::ports(&proxy.listeners) {
+            reports.look_at(Some(&gateway));
+            reports.error(&gateway, mistake);
+        }
+        for listener in &proxy.listeners {
+            reports.look_at(Some(&listener.gateway));
+            let judgement = listeners::judge(listener, view, settings);
+            for error in judgement.errors {
+                reports.error(&listener.gateway, error);
+            }
+            for warning in judgement.warnings {
+                reports.warning(&listener.gateway, warning);
+            }
+            for words in judgement.notes {
+                reports.note(&listener.gateway, words);
+            }
+            for part in &listener.parts {
+                let Content::Http(http) = &part.content else { continue };
+                checked.push(CheckedPart {
+                    proxy: proxy.name.clone(),
+                    gateway: Arc::clone(&listener.gateway),
+                    port: listener.port,
+                    tls: http.ssl,
+                    routes: routes_name(listener, part),
+                    longest_body: listener.longest_body,
+                    hosts: check_virtual_hosts(&http.virtual_hosts, view, reports),
+                });
+            }
+        }
+    }
+    reports.look_at(None);
+    checked
+}
+
 fn check_virtual_hosts(
-    listener: &ProxyListener,
+    hosts: &[Arc<ProxyVirtualHost>],
     view: &View,
     reports: &mut Reports,
 ) -> Vec<Checked> {
-    let conflicts = domains::check_resolved(&listener.virtual_hosts);
-    let hosts = listener.virtual_hosts.iter().zip(conflicts).map(|(host, conflicts)| {
-        let source = &host.source;
-        let object = ObjectRef::new("VirtualService", &source.namespace, &source.name);
+    let conflicts = domains::check_resolved(hosts);
+    let hosts = hosts.iter().zip(conflicts).map(|(host, conflicts)| {
+        let object = host.object();
         let translated = virtual_hosts::translate(host, view);
         for error in conflicts.iter().chain(&translated.errors) {
             reports.error(&object, error.clone());
         }
         for warning in &translated.warnings {
-            reports.relay(&object, warning, warning.words.clone());
+            let gateway = Some(Arc::clone(&host.gateway));
+            let warning = Finding { gateway, ..warning.clone() };
+            reports.relay(&object, &warning, warning.words.clone());
+        }
+        for (object, words) in &translated.notes {
+            reports.note(object, words.clone());
         }
         reports.add(translated.findings());
         Checked { source: Arc::clone(host), translated }
@@ -157,103 +296,103 @@ fn check_virtual_hosts(
     hosts.collect()
 }
 
-/// What Gloo sends to Envoy.
-#[derive(Default)]
+/// What Gloo sends to the Envoys.
 struct Served {
-    listener: Option<Listener>,
-    virtual_hosts: Vec<Arc<VirtualHost>>,
-    clusters: Vec<Cluster>,
+    sent: Sent,
     replacement: Option<Replacement>,
-    report: ProxyReport,
+    proxies: BTreeMap<String, Status>,
 }
 
 fn serve(
-    proxy: &Proxy,
-    checked: &[Checked],
-    clusters: Vec<Cluster>,
+    proxies: &BTreeMap<String, Arc<Proxy>>,
+    checked: &[CheckedPart],
+    clusters: Clusters,
     view: &View,
-    policy: Option<&InvalidConfigPolicy>,
+    settings: &SettingsSpec,
 ) -> Served {
-    let mut served = Served { clusters, ..Served::default() };
-    let Some(listener) = &proxy.listener else { return served };
-    let conflicts = domains::check_resolved(&listener.virtual_hosts);
-    let known: HashMap<*const ProxyVirtualHost, &Translated> =
-        checked.iter().map(|it| (Arc::as_ptr(&it.source), &it.translated)).collect();
-    for (host, conflicts) in listener.virtual_hosts.iter().zip(conflicts) {
-        let kept;
-        let translated = match known.get(&Arc::as_ptr(host)) {
-            Some(translated) => translated,
-            None => {
-                kept = virtual_hosts::translate(host, view);
-                &kept
+    let hosts = checked.iter().flat_map(|part| &part.hosts);
+    let known: Known<'_> = hosts.map(|it| (Arc::as_ptr(&it.source), &it.translated)).collect();
+    let Clusters { clusters, refused, functions } = clusters;
+    let names: BTreeSet<&str> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+    let (mut listeners, mut routes) = (Vec::new(), Vec::new());
+    let mut replacement = None;
+    let mut verdicts = BTreeMap::new();
+    for (name, proxy) in proxies {
+        let mut report = ProxyReport::default();
+        let mut own = Vec::new();
+        for listener in &proxy.listeners {
+            let served = listeners::serve(name, listener, &known, view, settings, &mut report);
+            listeners.extend(served.listener);
+            own.extend(served.routes);
+        }
+        if let Some(policy) = settings.replacement() {
+            let errored = report.excuse_single_route();
+            for configuration in &mut own {
+                let hosts = &mut configuration.virtual_hosts;
+                if replace::invalid_routes(hosts, &names, errored.as_deref()) {
+                    replacement = Some(Replacement {
+                        status: policy.invalid_route_response_code,
+                        body: policy.invalid_route_response_body.clone(),
+                    });
+                }
             }
-        };
-        let errors = conflicts.into_iter().chain(translated.errors.iter().cloned());
-        let warnings = translated.warnings.iter().map(|warning| warning.words.clone());
-        let errors = errors.map(|mistake| mistake.words);
-        served.report.add(errors, &translated.route_errors, warnings);
-        served.virtual_hosts.push(Arc::clone(&translated.host));
+        }
+        routes.extend(own);
+        verdicts.insert(name.clone(), report.status());
     }
-    // A listener without virtual hosts is not sent (gloo-conformance case 12-last-good-alone).
-    served.listener = (!served.virtual_hosts.is_empty()).then(|| Listener {
-        name: listener.name(),
-        address: listener.address.clone(),
-        port: listener.port,
-    });
-    if let Some(policy) = policy {
-        let errored = served.report.excuse_single_route();
-        let names: BTreeSet<&str> = served.clusters.iter().map(|c| c.name.as_str()).collect();
-        let hosts = &mut served.virtual_hosts;
-        served.replacement =
-            replace::invalid_routes(hosts, &names, errored.as_deref()).then(|| Replacement {
-                status: policy.invalid_route_response_code,
-                body: policy.invalid_route_response_body.clone(),
-            });
-    }
-    served
+    let sent = Sent { listeners, routes, clusters, functions, findings_of_clusters: refused };
+    Served { sent, replacement, proxies: verdicts }
 }
 
 struct Parts {
     view: View,
     reports: Reports,
-    proxy: Option<Arc<Proxy>>,
-    hosts: Vec<Checked>,
+    proxies: BTreeMap<String, Arc<Proxy>>,
+    checked: Vec<CheckedPart>,
     served: Served,
 }
 
-/// Lets Envoy take what it is sent, writes the statuses and remembers.
+/// Lets the Envoys take what they are sent, writes the statuses and remembers.
 fn settle(snapshot: &Snapshot, memory: &Memory, parts: Parts) -> Translation {
-    let Parts { view, mut reports, proxy, hosts, served } = parts;
-    let refusals = refusal::refusals(&served.virtual_hosts);
-    let refused = refusals.first().map(|first| first.words.clone());
-    let accepted = served.listener.as_ref().and_then(|listener| {
-        if refused.is_none() {
-            return Some((listener.name.clone(), served.virtual_hosts.clone()));
-        }
-        memory.accepted.clone().filter(|(name, _)| *name == listener.name)
-    });
-    let proxy_status = proxy.as_ref().map(|_| served.report.status());
-    let proxy_name = proxy.as_ref().map(|proxy| proxy.name.as_str()).zip(proxy_status.as_ref());
-    let statuses = Arc::new(statuses::write(snapshot, &reports, proxy_name, &memory.statuses));
+    let Parts { view, mut reports, proxies, checked, served } = parts;
+    let environment = view.environment;
+    let outcome = memory.envoys.take(served.sent, environment);
+    let statuses = Arc::new(statuses::write(snapshot, &reports, &served.proxies, &memory.statuses));
     // What Gloo holds back Envoy would refuse later.
-    let listener = proxy.as_ref().and_then(|proxy| proxy.listener.as_ref());
-    let sent = listener.into_iter().flat_map(|listener| &listener.virtual_hosts);
+    let sent = proxies.values().flat_map(|proxy| &proxy.listeners);
+    let sent = sent.flat_map(|listener| ProxyListener::virtual_hosts(listener));
     let sent: HashSet<*const ProxyVirtualHost> = sent.map(Arc::as_ptr).collect();
-    let held_back = hosts.iter().filter(|checked| !sent.contains(&Arc::as_ptr(&checked.source)));
-    reports.add(refusals);
-    held_back.for_each(|it| reports.add(refusal::of_virtual_host(&it.translated.host)));
-    let (reported, findings) = reports.into_findings();
+    reports.add(outcome.findings);
+    for part in &checked {
+        let held_back = part.hosts.iter().filter(|it| !sent.contains(&Arc::as_ptr(&it.source)));
+        for host in held_back {
+            let host = &host.translated.host;
+            reports.add(refusal::of_virtual_host(host, part.longest_body, environment));
+        }
+    }
+    let (reported, findings, notes) = reports.into_findings();
+    let desired = checked.into_iter().map(|part| Desired {
+        proxy: part.proxy,
+        gateway: part.gateway,
+        port: part.port,
+        tls: part.tls,
+        routes: part.routes,
+        virtual_hosts: part.hosts.into_iter().map(|checked| checked.translated.host).collect(),
+    });
     Translation {
-        listener: served.listener,
-        virtual_hosts: accepted.clone().map(|(_, hosts)| hosts).unwrap_or_default(),
-        clusters: served.clusters,
+        listeners: outcome.listeners,
+        routes: outcome.routes,
+        clusters: outcome.clusters,
         replacement: served.replacement,
         statuses: Arc::clone(&statuses),
-        proxy: proxy_status,
-        refused,
-        desired: hosts.into_iter().map(|checked| checked.translated.host).collect(),
+        proxies: served.proxies,
+        refused: outcome.refused,
+        behind: outcome.behind,
+        crashed: false,
+        desired: desired.collect(),
         findings,
+        notes,
         reported,
-        memory: Memory { proxy, view, accepted, statuses },
+        memory: Memory { proxies, view, envoys: outcome.memory, statuses, crashed: false },
     }
 }

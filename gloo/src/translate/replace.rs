@@ -27,7 +27,7 @@ pub(super) fn invalid_routes(
             Target::Weighted { clusters, .. } => {
                 clusters.iter_mut().for_each(|cluster| check(&mut cluster.name));
             }
-            Target::Missing | Target::Header(_) => {}
+            Target::Missing | Target::Unknown | Target::Dynamic { .. } | Target::Header(_) => {}
         }
     }
     replaced

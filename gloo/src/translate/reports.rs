@@ -1,7 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::findings::{Finding, Severity};
+use super::findings::{Finding, Note, Severity};
 use super::mistake::Mistake;
 use crate::api::{ObjectRef, State, Status};
 
@@ -50,9 +50,31 @@ pub(super) struct Reports {
     told: BTreeMap<ObjectRef, Vec<Finding>>,
     /// Every mistake once, with the object that it is written in.
     findings: Vec<Finding>,
+    notes: BTreeSet<Note>,
+    /// How often something was noted.
+    noted: usize,
+    /// The Gateway that is looked at.
+    gateway: Option<Arc<ObjectRef>>,
 }
 
 impl Reports {
+    /// From now on mistakes and notes belong to this Gateway, or to none.
+    pub(super) fn look_at(&mut self, gateway: Option<&Arc<ObjectRef>>) {
+        self.gateway = gateway.cloned();
+    }
+
+    /// How often something was noted, be it of the same object.
+    pub(super) fn notes_so_far(&self) -> usize {
+        self.noted
+    }
+
+    /// Something in the object cannot be judged.
+    pub(super) fn note(&mut self, object: &ObjectRef, words: impl Into<String>) {
+        let (object, gateway) = (Arc::new(object.clone()), self.gateway.clone());
+        self.noted += 1;
+        self.notes.insert(Note { object, words: words.into(), gateway });
+    }
+
     /// Nothing is wrong with the object so far.
     pub(super) fn accept(&mut self, object: ObjectRef) {
         self.objects.entry(object).or_default();
@@ -71,9 +93,11 @@ impl Reports {
         let report = self.objects.entry(object.clone()).or_default();
         match finding.severity {
             Severity::Warning => report.warnings.push(words),
-            Severity::RouteError | Severity::Rejected | Severity::Refused => {
-                report.errors.push(words)
-            }
+            Severity::RouteError
+            | Severity::Rejected
+            | Severity::Refused
+            | Severity::ClustersRefused
+            | Severity::Crash => report.errors.push(words),
         }
         self.told.entry(object.clone()).or_default().push(finding.clone());
     }
@@ -85,19 +109,27 @@ impl Reports {
 
     fn found(&mut self, object: &ObjectRef, severity: Severity, mistake: Mistake) -> Finding {
         let finding = Finding::new(&Arc::new(object.clone()), severity, mistake);
+        let finding = Finding { gateway: self.gateway.clone(), ..finding };
         self.relay(object, &finding, finding.words.clone());
         self.findings.push(finding.clone());
         finding
     }
 
-    /// What each object is told, and every mistake once, sorted.
-    pub(super) fn into_findings(mut self) -> (BTreeMap<ObjectRef, Vec<Finding>>, Vec<Finding>) {
+    /// What each object is told, every mistake once, sorted, and the notes.
+    pub(super) fn into_findings(
+        mut self,
+    ) -> (BTreeMap<ObjectRef, Vec<Finding>>, Vec<Finding>, Vec<Note>) {
         self.findings.sort();
-        (self.told, self.findings)
+        (self.told, self.findings, self.notes.into_iter().collect())
     }
 
     /// Adds mistakes that show in no object's status.
     pub(super) fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        let gateway = self.gateway.clone();
+        let findings = findings.into_iter().map(|finding| {
+            let gateway = finding.gateway.clone().or_else(|| gateway.clone());
+            Finding { gateway, ..finding }
+        });
         self.findings.extend(findings);
     }
 

@@ -46,6 +46,10 @@ pub(super) struct RouteFindings {
     pub(super) holder: Arc<ObjectRef>,
     pub(super) errors: Vec<RouteError>,
     pub(super) warnings: Vec<Finding>,
+    /// What is not served as written, but is no error of a route to Gloo.
+    pub(super) lost: Vec<Finding>,
+    /// What could not be judged, and the object it stands in.
+    pub(super) notes: Vec<(Arc<ObjectRef>, String)>,
 }
 
 impl RouteFindings {
@@ -64,6 +68,16 @@ impl RouteFindings {
         let mistake = mistake
             .within(|reason| format!("Route Warning: InvalidDestinationWarning. Reason: {reason}"));
         self.warnings.push(Finding::new(&self.holder, Severity::Warning, mistake));
+    }
+
+    /// Part of the route is left out, which only the status of the proxy shows.
+    pub(super) fn lost(&mut self, mistake: Mistake) {
+        self.lost.push(Finding::new(&self.holder, Severity::RouteError, mistake));
+    }
+
+    /// Something about the route cannot be judged.
+    pub(super) fn note(&mut self, words: impl Into<String>) {
+        self.notes.push((Arc::clone(&self.holder), words.into()));
     }
 
     pub(super) fn matcher_error(&mut self, mistake: Mistake, route: &str) {

@@ -107,7 +107,10 @@ pub(super) fn holds(expression: &Expression, labels: &BTreeMap<String, String>) 
 pub(super) fn check(expression: &Expression) -> Result<(), Mistake> {
     let values = &expression.values;
     let invalid = |rule: &str| {
-        let given = serde_json::to_string(values).unwrap_or_default();
+        let given = match values.is_empty() {
+            true => "null".to_owned(),
+            false => serde_json::to_string(values).unwrap_or_default(),
+        };
         let words = format!("values: Invalid value: {given}: {rule}");
         Err(Mistake::new(Code::InvalidSelector, words))
     };

@@ -90,22 +90,21 @@ pub(super) fn check_groups(view: &View, reports: &mut Reports) {
 pub(super) fn write(
     snapshot: &Snapshot,
     reports: &Reports,
-    proxy: Option<(&str, &Status)>,
+    proxies: &BTreeMap<String, Status>,
     before: &BTreeMap<ObjectRef, Status>,
 ) -> BTreeMap<ObjectRef, Status> {
     let namespace = snapshot.gloo_namespace();
-    let of_proxy = proxy.map(|(name, verdict)| {
+    let of_proxies = proxies.iter().map(|(name, verdict)| {
         let key = format!("*v1.Proxy.{name}_{namespace}");
-        Arc::new(BTreeMap::from([(key, verdict.clone())]))
+        (key, verdict.clone())
     });
+    let of_proxies: Arc<BTreeMap<String, Status>> = Arc::new(of_proxies.collect());
     let unjudged = before.iter().filter(|(object, _)| !reports.has(object));
     let unjudged = unjudged.map(|(object, status)| (object.clone(), status.clone()));
     let judged = reports.iter().map(|(object, report)| {
         let mut status = report.status();
-        if let Some(verdict) = &of_proxy
-            && matches!(object.kind.as_str(), "Gateway" | "VirtualService" | "RouteTable")
-        {
-            status.subresource_statuses = Arc::clone(verdict);
+        if matches!(object.kind.as_str(), "Gateway" | "VirtualService" | "RouteTable") {
+            status.subresource_statuses = Arc::clone(&of_proxies);
         }
         (object.clone(), status)
     });

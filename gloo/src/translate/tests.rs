@@ -3,8 +3,8 @@ mod details;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::Code;
 use crate::api::State;
+use crate::{Code, Edition, Environment};
 
 fn object(kind: &str, name: &str, spec: Value) -> Value {
     let metadata = json!({ "namespace": "gloo-system", "name": name });
@@ -34,45 +34,116 @@ fn direct() -> Value {
     json!({ "directResponseAction": { "status": 200, "body": "here" } })
 }
 
-#[test]
-fn what_is_not_covered_is_named_in_the_status() {
-    let mut route = direct();
-    route["options"] = json!({ "extauth": { "disable": true } });
-    let snapshot = snapshot(&[("VirtualService", "app", host(&route))]);
-    let (state, reason) =
-        verdict(&translate(&snapshot, &Memory::default()), "VirtualService", "app");
-    assert_eq!(state, State::Warning);
-    assert!(reason.contains("options.extauth is not supported"), "{reason}");
+/// What could not be judged.
+fn notes(translation: &Translation) -> Vec<String> {
+    translation.notes.iter().map(|note| format!("{}: {}", note.object, note.words)).collect()
 }
 
 #[test]
-fn an_upstream_of_a_kind_that_is_not_covered_has_no_cluster() {
+fn what_is_not_modelled_is_noted_and_its_route_takes_its_requests() {
+    let mut route = direct();
+    route["options"] = json!({ "extauth": { "disable": true } });
+    let snapshot = snapshot(&[("VirtualService", "app", host(&route))]);
+    let translation = translate(&snapshot, &Memory::default());
+    assert_eq!(verdict(&translation, "VirtualService", "app"), (State::Accepted, String::new()));
+    assert_eq!(translation.findings, []);
+    let noted = notes(&translation);
+    assert!(noted[0].contains("gloo-system/app: options.extauth is not modelled"), "{noted:?}");
+    assert_eq!(translation.served_hosts().count(), 1);
+}
+
+#[test]
+fn an_upstream_of_a_kind_that_is_not_modelled_is_there_and_nobody_knows_what_it_answers() {
     let snapshot = snapshot(&[
         ("VirtualService", "app", host(&direct())),
         ("Upstream", "lambda", json!({ "aws": {} })),
     ]);
     let translation = translate(&snapshot, &Memory::default());
-    let (state, reason) = verdict(&translation, "Upstream", "lambda");
-    assert_eq!(state, State::Warning);
-    assert!(reason.contains("aws is not supported"), "{reason}");
-    assert_eq!(translation.clusters, []);
+    assert_eq!(verdict(&translation, "Upstream", "lambda"), (State::Accepted, String::new()));
+    let noted = notes(&translation);
+    assert!(noted[0].contains("Upstream gloo-system/lambda: aws is not modelled"), "{noted:?}");
+    assert!(translation.clusters[0].opaque);
 }
 
 #[test]
-fn the_first_http_gateway_is_served_and_others_are_rejected() {
+fn every_gateway_has_a_listener_of_its_own() {
     let snapshot = snapshot(&[
         ("VirtualService", "app", host(&direct())),
         ("Gateway", "other", json!({ "httpGateway": {}, "bindPort": 81 })),
-        ("Gateway", "raw", json!({ "tcpGateway": {} })),
-        ("Gateway", "tls", json!({ "httpGateway": {}, "ssl": true })),
+        ("Gateway", "raw", json!({ "tcpGateway": {}, "bindPort": 82 })),
+        ("Gateway", "tls", json!({ "httpGateway": {}, "ssl": true, "bindPort": 83 })),
     ]);
     let translation = translate(&snapshot, &Memory::default());
     let state = |name: &str| verdict(&translation, "Gateway", name).0;
     assert_eq!(state("gateway-proxy"), State::Accepted);
-    assert_eq!(state("other"), State::Rejected);
-    assert_eq!(state("raw"), State::Rejected);
+    assert_eq!(state("other"), State::Accepted);
+    assert_eq!(state("raw"), State::Accepted);
     assert_eq!(state("tls"), State::Accepted, "there is nothing with TLS to serve");
-    assert_eq!(translation.listener.map(|listener| listener.port), Some(0));
+    let ports: Vec<u32> = translation.listeners.iter().map(|listener| listener.port).collect();
+    assert_eq!(ports, [0, 81], "a tcpGateway without hosts, too, listens nowhere");
+    let gateways: Vec<&str> =
+        translation.desired.iter().map(|desired| desired.gateway.name.as_str()).collect();
+    assert_eq!(gateways, ["gateway-proxy", "other", "tls"]);
+}
+
+#[test]
+fn a_mistake_belongs_to_the_gateway_that_serves_it() {
+    let twice = json!({ "virtualHost": { "domains": ["a"], "routes": [direct()] } });
+    let labelled = |name: &str| {
+        let mut object = object("VirtualService", name, twice.clone());
+        object["metadata"]["labels"] = json!({ "gw": "private" });
+        object
+    };
+    let selector = json!({ "virtualServiceSelector": { "gw": "private" } });
+    let mut snapshot =
+        snapshot(&[("Gateway", "private", json!({ "httpGateway": selector, "bindPort": 81 }))]);
+    snapshot.upsert(&object(
+        "Gateway",
+        "gateway-proxy",
+        json!({ "httpGateway":
+        { "virtualServiceSelector": { "gw": "public" } } }),
+    ));
+    snapshot.upsert(&labelled("one"));
+    snapshot.upsert(&labelled("other"));
+    let findings = translate(&snapshot, &Memory::default()).findings;
+    let gateways: BTreeSet<_> =
+        findings.iter().map(|it| it.gateway.as_ref().map(|it| it.name.as_str())).collect();
+    assert_eq!(gateways, BTreeSet::from([Some("private")]));
+}
+
+#[test]
+fn an_enterprise_option_is_an_error_to_the_open_source_gloo_alone() {
+    let mut route = direct();
+    route["options"] = json!({ "jwt": {} });
+    let snapshot = snapshot(&[("VirtualService", "app", host(&route))]);
+    let of = |edition| {
+        let environment = Environment { edition, ..Environment::default() };
+        translate(&snapshot.clone().within(environment), &Memory::default())
+    };
+    let open = of(Edition::OpenSource);
+    let found = open.findings.iter().map(|it| (it.code, it.severity)).collect::<BTreeSet<_>>();
+    assert_eq!(found, BTreeSet::from([(Code::EnterpriseOption, Severity::RouteError)]));
+    let enterprise = of(Edition::Enterprise);
+    assert!(enterprise.findings.is_empty() && notes(&enterprise)[0].contains("not modelled"));
+    let unknown = of(Edition::Unknown);
+    assert!(unknown.findings.is_empty());
+    assert!(notes(&unknown)[0].contains("an open-source Gloo serves without it"));
+}
+
+#[test]
+fn of_secrets_that_nobody_has_read_nothing_is_concluded() {
+    let config = json!({ "secretRef": { "namespace": "gloo-system", "name": "cert" } });
+    let app =
+        json!({ "sslConfig": config, "virtualHost": { "domains": ["a"], "routes": [direct()] } });
+    let ssl = json!({ "httpGateway": {}, "ssl": true, "bindPort": 8443 });
+    let mut snapshot = snapshot(&[("Gateway", "ssl", ssl), ("VirtualService", "app", app)]);
+    let unread = translate(&snapshot, &Memory::default());
+    assert_eq!(unread.findings, []);
+    assert!(notes(&unread)[0].contains("Secret gloo-system/cert was not read"));
+    assert_eq!(unread.listeners.len(), 1);
+    snapshot.know("Secret");
+    let codes = translate(&snapshot, &Memory::default()).findings;
+    assert_eq!(codes.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::MissingSecret]);
 }
 
 #[test]
@@ -85,7 +156,7 @@ fn an_error_in_the_options_of_a_virtual_host_rejects_it() {
     let (state, reason) = verdict(&translation, "VirtualService", "app");
     assert_eq!(state, State::Rejected);
     assert!(reason.contains("while processing plugin headers"), "{reason}");
-    assert_eq!(translation.listener, None);
+    assert_eq!(translation.listeners, []);
 }
 
 #[test]
@@ -117,7 +188,7 @@ fn one_object_that_cannot_be_decoded_hides_every_change_of_its_kind() {
         json!({ "virtualHost": { "domains": ["b"] } }),
     ));
     let after = translate(&snapshot, &before.memory);
-    assert_eq!(after.virtual_hosts, before.virtual_hosts);
+    assert_eq!(after.routes, before.routes);
     let bad = ObjectRef::new("VirtualService", "gloo-system", "bad");
     assert_eq!(snapshot.undecodable(), [(bad.clone(), "invalid duration \"soon\"")]);
     assert!(!after.statuses.contains_key(&bad));
@@ -150,25 +221,18 @@ fn every_code_without_a_recorded_case_comes_of_some_object() {
         route["options"] = options;
         route
     };
-    let fixed = |host: Value| ("Upstream", "x", json!({ "static": { "hosts": [host] } }));
-    let secret = json!({ "requestHeadersToAdd": [{ "headerSecretRef": { "name": "x" } }] });
-    let gateway = |spec: Value| ("Gateway", "a-first", spec);
+    let upstream = |spec: Value| ("Upstream", "x", spec);
     let circumstances = [
-        (Code::NotModelled, with(json!({ "extauth": {} })), vec![]),
-        (Code::NotModelled, to_x(), vec![("Upstream", "x", json!({ "aws": {} }))]),
-        (Code::NotModelled, direct(), vec![gateway(json!({ "tcpGateway": {} }))]),
-        (Code::InvalidGateway, direct(), vec![gateway(json!({}))]),
+        (Code::InvalidWindow, to_x(), vec![upstream(json!({ "initialStreamWindowSize": 1 }))]),
         (
-            Code::MissingVirtualService,
-            direct(),
-            vec![gateway(json!({ "httpGateway": { "virtualServices": [{ "name": "x" }] } }))],
+            Code::InvalidPreconnect,
+            to_x(),
+            vec![upstream(json!({ "preconnectPolicy": { "perUpstreamPreconnectRatio": 9 } }))],
         ),
-        (Code::MissingSecret, with(json!({ "headerManipulation": secret })), vec![]),
         (Code::InvalidDuration, with(json!({ "timeout": "-1s" })), vec![]),
         (Code::InvalidRedirect, json!({ "redirectAction": { "pathRedirect": "/a\n" } }), vec![]),
         (Code::InvalidUpgrade, with(json!({ "upgrades": [{}] })), vec![]),
         (Code::InvalidHash, with(json!({ "lbHash": { "hashPolicies": [{}] } })), vec![]),
-        (Code::InvalidHost, to_x(), vec![fixed(json!({ "addr": "10.0.0.1" }))]),
     ];
     for (code, route, others) in &circumstances {
         let found = codes(route, others);

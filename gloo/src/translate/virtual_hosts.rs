@@ -15,7 +15,7 @@ use crate::api::{Matcher, ObjectRef, Path, RedirectAction};
 use crate::code::Code;
 use crate::config::{
     Action, Forward, HeaderEdits, HeaderMatch, Match, PathMatch, QueryMatch, Redirect,
-    RedirectPath, Route, ValueMatch, VirtualHost,
+    RedirectPath, Route, Target, ValueMatch, VirtualHost,
 };
 
 /// A virtual host and what Gloo has to say about it.
@@ -26,12 +26,17 @@ pub(super) struct Translated {
     /// Errors of its routes. They show in the proxy's status only.
     pub(super) route_errors: Vec<RouteError>,
     pub(super) warnings: Vec<Finding>,
+    /// What is not served as written and is no error to Gloo.
+    lost: Vec<Finding>,
+    /// What could not be judged, and the object it stands in.
+    pub(super) notes: Vec<(Arc<ObjectRef>, String)>,
 }
 
 impl Translated {
     /// What shows in no status, or in that of the VirtualService only, and the object it stands in.
     pub(super) fn findings(&self) -> impl Iterator<Item = Finding> {
-        self.route_errors.iter().map(RouteError::finding).chain(self.warnings.iter().cloned())
+        let errors = self.route_errors.iter().map(RouteError::finding);
+        errors.chain(self.warnings.iter().cloned()).chain(self.lost.iter().cloned())
     }
 }
 
@@ -43,25 +48,35 @@ pub(super) fn translate(host: &ProxyVirtualHost, view: &View) -> Translated {
     for (index, route) in host.routes.iter().enumerate() {
         let base = format!("{name}-route-{index}");
         findings.holder = Arc::clone(&route.holder);
-        translate_route(route, &base, view, &mut findings, &mut routes);
+        translate_route(route, &base, host, view, &mut findings, &mut routes);
     }
     let domains = match host.domains.as_slice() {
         [] => vec!["*".to_owned()],
         [one] if one.is_empty() => vec!["*".to_owned()],
         domains => domains.to_vec(),
     };
-    let holder = ObjectRef::new("VirtualService", &host.source.namespace, &host.source.name);
-    let holder = Arc::new(holder);
-    let mut out = VirtualHost { holder, name, domains, routes, ..VirtualHost::default() };
-    let errors = options::apply_to_virtual_host(host, &mut out);
-    let RouteFindings { errors: route_errors, warnings, .. } = findings;
-    Translated { host: Arc::new(out), errors, route_errors, warnings }
+    let holder = Arc::new(host.object());
+    let mut out = VirtualHost {
+        holder: Arc::clone(&holder),
+        gateway: Arc::clone(&host.gateway),
+        require_tls: host.ssl,
+        name,
+        domains,
+        routes,
+        ..VirtualHost::default()
+    };
+    findings.holder = holder;
+    let errors = options::apply_to_virtual_host(host, &mut out, view, &mut findings);
+    let RouteFindings { errors: route_errors, warnings, lost, notes, .. } = findings;
+    out.opaque = host.opaque || !notes.is_empty();
+    Translated { host: Arc::new(out), errors, route_errors, warnings, lost, notes }
 }
 
 /// Each matcher becomes a route of its own (gloo-conformance cases 09-*).
 fn translate_route(
     route: &ProxyRoute,
     base: &str,
+    host: &ProxyVirtualHost,
     view: &View,
     findings: &mut RouteFindings,
     out: &mut Vec<Route>,
@@ -84,8 +99,14 @@ fn translate_route(
             metadata: BTreeMap::new(),
             fault: None,
             cors: None,
+            transforms: false,
         };
         translated.action = action(route, &translated.name, view, findings);
+        if let Action::Forward(forward) = &mut translated.action
+            && let Target::Dynamic { filter } = &mut forward.target
+        {
+            *filter = host.dynamic_forward_proxy;
+        }
         options::apply_to_route(route, &mut translated, view, findings);
         paths::check(&translated, findings);
         out.push(translated);

@@ -10,7 +10,11 @@ pub(crate) fn config(value: &Value) -> Value {
             for (key, value) in fields {
                 let value = config(value);
                 match key.as_str() {
-                    "google_re2" => {}
+                    // Numbers and names for people.
+                    "google_re2" | "virtual_clusters" | "decorator" | "tracing" => {}
+                    "cluster" => {
+                        out.insert(key.clone(), json!(generated(&value)));
+                    }
                     "exact_match" => {
                         out.insert("string_match".into(), json!({ "exact": value }));
                     }
@@ -27,6 +31,33 @@ pub(crate) fn config(value: &Value) -> Value {
         }
         Value::Array(items) => items.iter().map(config).collect(),
         other => other.clone(),
+    }
+}
+
+/// The clusters that Gloo makes up for the request's own host have a number at the end.
+fn generated(name: &Value) -> Value {
+    let dynamic = "solo_io_generated_dfp:";
+    match name.as_str() {
+        Some(text) if text.starts_with(dynamic) => json!(dynamic),
+        _ => name.clone(),
+    }
+}
+
+/// Where what came is not part of what was expected; what was expected may say more.
+pub(crate) fn contradictions(path: &str, expected: &Value, got: &Value, found: &mut Vec<String>) {
+    match (expected, got) {
+        (Value::Object(expected), Value::Object(got)) => {
+            for (key, value) in got {
+                let path = format!("{path}.{key}");
+                contradictions(&path, expected.get(key).unwrap_or(&Value::Null), value, found);
+            }
+        }
+        (Value::Array(expected), Value::Array(got)) if expected.len() == got.len() => {
+            for (index, (expected, got)) in expected.iter().zip(got).enumerate() {
+                contradictions(&format!("{path}[{index}]"), expected, got, found);
+            }
+        }
+        _ => differences(path, expected, got, found),
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use gloo::{Answer, Outcome, Request, Translation, answer};
+use gloo::answer::ClientTls;
+use gloo::{Answer, Entry, Outcome, Request, Translation, answer};
 use serde_json::Value;
 
 use crate::compare::Expected;
+use crate::listeners::is_certificate_of;
 
 /// Envoy's timeout of a route that sets none, in milliseconds.
 const ROUTE_TIMEOUT: i64 = 15_000;
@@ -14,20 +16,29 @@ const ROUTE_TIMEOUT: i64 = 15_000;
 const UNREACHABLE: &str = "503 upstream connect error or disconnect/reset before headers. \
                            reset reason: remote connection failure";
 
+/// Envoy's answer when the backend speaks another protocol: those of the recording speak HTTP/1.1.
+const MISUNDERSTOOD: &str = "502 upstream connect error or disconnect/reset before headers. \
+                             reset reason: protocol error";
+
 /// Where the answers differ.
 pub(crate) fn differences(translation: &Translation, expected: &Expected<'_>) -> Vec<String> {
     let texts = Texts::read(expected.0);
     let mut found = Vec::new();
     for (index, probe) in expected.0["probes"].as_array().into_iter().flatten().enumerate() {
+        let entry = entry(&probe["request"], translation);
         let request = request(&probe["request"]);
-        let answer = answer(translation, &request);
+        let answer = answer(translation, &entry, &request);
+        if answer.outcomes.iter().any(|(outcome, _)| *outcome == Outcome::Unknown) {
+            continue;
+        }
         let at = format!("probes[{index}] {} {}{}", request.method, request.host, request.path);
         let total: f64 = answer.outcomes.iter().map(|(_, probability)| probability).sum();
         if (total - 1.0).abs() > 1e-9 {
             found.push(format!("{at}: probabilities sum to {total}"));
         }
         let samples = probe["samples"].as_u64().expect("a number of samples") as f64;
-        let likely = texts.distribution(&answer, &request);
+        let likely = texts.distribution(&answer, &request, translation);
+        found.extend(certificate(&at, &probe["tls"], &entry, translation));
         found.extend(check(&at, "answers", &probe["responses"], &likely, samples));
         if samples == 1.0 {
             found.extend(single(&at, probe, &answer));
@@ -38,6 +49,39 @@ pub(crate) fn differences(translation: &Translation, expected: &Expected<'_>) ->
         }
     }
     found
+}
+
+/// The listener of `gateway-proxy` on that port, or else of another proxy.
+fn entry(recorded: &Value, translation: &Translation) -> Entry {
+    let port = recorded["port"].as_u64().unwrap_or(8080) as u32;
+    let listens = |proxy: &str| {
+        let mut listeners = translation.listeners.iter();
+        listeners.any(|it| it.port == port && it.proxy == proxy)
+    };
+    let others = translation.listeners.iter().find(|it| it.port == port);
+    let proxy = match others.filter(|_| !listens("gateway-proxy")) {
+        Some(other) => other.proxy.clone(),
+        None => "gateway-proxy".to_owned(),
+    };
+    let tls = recorded.get("tls").map(|tls| ClientTls {
+        server_name: tls["sni"].as_str().unwrap_or_default().to_owned(),
+        has_certificate: tls.get("client_cert").is_some_and(|it| !it.is_null() && it != false),
+    });
+    Entry { proxy, tls, ..Entry::http(port) }
+}
+
+/// Where another certificate came back than the chain shows.
+fn certificate(
+    at: &str,
+    recorded: &Value,
+    entry: &Entry,
+    translation: &Translation,
+) -> Option<String> {
+    let wanted = recorded["certificate"].as_str()?;
+    let listener = entry.listener(&translation.listeners)?;
+    let chain = entry.chain(listener)?;
+    let right = is_certificate_of(chain, wanted);
+    (!right).then(|| format!("{at}: expected the certificate of {wanted}, got {:?}", chain.tls))
 }
 
 fn request(recorded: &Value) -> Request {
@@ -67,15 +111,32 @@ impl Texts {
     }
 
     /// The backends of the recording answer 200 unless told otherwise, and may be told to wait.
-    fn line(&self, outcome: &Outcome, answer: &Answer, request: &Request) -> String {
+    fn line(
+        &self,
+        outcome: &Outcome,
+        answer: &Answer,
+        request: &Request,
+        translation: &Translation,
+    ) -> String {
         let header = |name: &str| {
             let value = request.headers.iter().find(|(key, _)| key == name);
             value.map(|(_, value)| value.as_str())
         };
         match outcome {
             Outcome::Refused => "connection refused".into(),
+            Outcome::Closed => "connection reset".into(),
+            Outcome::TlsFailed => "tls failed".into(),
+            Outcome::Unknown => "unknown".into(),
             Outcome::Status { status, body, .. } => format!("{status} {body}").trim_end().into(),
             Outcome::Endpoint { pod: None, .. } => UNREACHABLE.into(),
+            Outcome::Endpoint { pod: Some(_), cluster, .. }
+                if translation
+                    .clusters
+                    .iter()
+                    .any(|it| it.name == *cluster && (it.http2 || it.proxy_protocol)) =>
+            {
+                MISUNDERSTOOD.into()
+            }
             Outcome::Endpoint { pod: Some(pod), .. } => {
                 let delay: i64 = header("x-delay-ms").map_or(0, |ms| ms.parse().expect("a number"));
                 let forwarded = answer.forwarded.as_ref().expect("a backend received something");
@@ -91,10 +152,15 @@ impl Texts {
         }
     }
 
-    fn distribution(&self, answer: &Answer, request: &Request) -> BTreeMap<String, f64> {
+    fn distribution(
+        &self,
+        answer: &Answer,
+        request: &Request,
+        translation: &Translation,
+    ) -> BTreeMap<String, f64> {
         let mut likely = BTreeMap::new();
         for (outcome, probability) in &answer.outcomes {
-            let mut line = self.line(outcome, answer, request);
+            let mut line = self.line(outcome, answer, request, translation);
             if request.method == "HEAD" {
                 line.truncate(3);
             }
@@ -120,6 +186,15 @@ impl Texts {
     }
 }
 
+/// A connection that ends without an answer ends in one of these ways; why TLS failed is not compared.
+fn recorded_line(line: &str) -> String {
+    match line {
+        "closed without an answer" => "connection reset".to_owned(),
+        line if line.starts_with("tls failed") => "tls failed".to_owned(),
+        line => line.to_owned(),
+    }
+}
+
 /// Counts against probabilities: 0 and 1 exactly, else within five standard deviations.
 fn check(
     at: &str,
@@ -133,7 +208,7 @@ fn check(
         .as_object()
         .into_iter()
         .flatten()
-        .map(|(line, count)| (line.clone(), count.as_f64().expect("a count")))
+        .map(|(line, count)| (recorded_line(line), count.as_f64().expect("a count")))
         .collect();
     for line in counts.keys().chain(likely.keys().filter(|line| !counts.contains_key(*line))) {
         let count = counts.get(line).copied().unwrap_or_default();
@@ -163,6 +238,10 @@ fn single(at: &str, probe: &Value, answer: &Answer) -> Vec<String> {
     }
     let targets: Vec<String> = answer.outcomes.iter().filter_map(|(o, _)| pod(o)).collect();
     let requests = probe["upstream_requests"].as_array().into_iter().flatten();
+    // A server of rate limits is asked, too.
+    let is_asked =
+        |r: &&Value| r["path"].as_str().is_some_and(|path| path.starts_with("/envoy.service."));
+    let requests = requests.filter(|r| !is_asked(r));
     let main = requests.filter(|r| targets.iter().any(|pod| r["pod"] == pod.as_str()));
     let Some(forwarded) = &answer.forwarded else { return found };
     let shadowed = |host: &str| !answer.mirrors.is_empty() && host.contains("-shadow");

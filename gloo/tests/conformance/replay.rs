@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use gloo::{Code, Memory, Snapshot, translate};
+use gloo::{Code, Edition, Environment, Memory, ResourceRef, Secret, Snapshot, translate};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,6 +24,14 @@ struct Step {
     #[serde(default)]
     settings: Value,
     restart: Option<String>,
+    /// Objects that Gloo is not meant to see; the Settings of the step see to that.
+    #[serde(default)]
+    unwatched: Vec<String>,
+    /// `vanilla-refuses`: the recording's Envoy lacks an extension that Gloo's own has, so that its
+    /// configuration and its answers say nothing.
+    envoy: Option<String>,
+    /// `gloo`: it died in this step.
+    crash: Option<String>,
     expect: String,
 }
 
@@ -61,7 +69,7 @@ pub(crate) fn replay(case: &Path) -> Replayed {
         let expected: Value = serde_json::from_str(&read(&step.expect)).expect("expect.json");
         let applied = step.apply.as_deref().map(|name| documents(&read(name))).unwrap_or_default();
         state.advance(step, applied, &expected);
-        let differences = state.compare(&expected);
+        let differences = state.compare(step, &expected);
         let number = index + 1;
         let line = |difference| format!("step {number} ({}): {difference}", step.name);
         found.extend(differences.into_iter().map(line));
@@ -92,20 +100,59 @@ impl State {
         }
     }
 
-    fn compare(&mut self, expected: &Value) -> Vec<String> {
-        let mut snapshot = Snapshot::default();
+    fn compare(&mut self, step: &Step, expected: &Value) -> Vec<String> {
+        let environment =
+            Environment { edition: Edition::OpenSource, plain_envoy: true, nothing_outside: true };
+        let mut snapshot = Snapshot::default().within(environment);
+        for kind in ["UpstreamGroup", "RouteOption", "VirtualHostOption", "Secret"] {
+            snapshot.know(kind);
+        }
         for object in self.objects.values().chain(&endpoints(expected)) {
-            snapshot.upsert(object);
+            match object["kind"] == "Secret" {
+                true => put_secret(object, &mut snapshot),
+                false => drop(snapshot.upsert(object)),
+            }
         }
         let translation = translate(&snapshot, &self.memory);
         self.memory = translation.memory.clone();
         self.codes.extend(translation.findings.iter().map(|finding| finding.code));
         self.codes.extend(snapshot.undecodable().iter().map(|_| Code::Undecodable));
         let expected = Expected(expected);
-        let mut found = compare::translation(&translation, &expected);
-        found.extend(probes::differences(&translation, &expected));
+        let mut found = compare::statuses(&translation, &expected);
+        if translation.crashed != step.crash.is_some() {
+            found.push(format!("crash: expected {:?}, got {}", step.crash, translation.crashed));
+        }
+        for name in &step.unwatched {
+            if translation.statuses.keys().any(|object| object.to_string() == *name) {
+                found.push(format!("{name} is not watched and has a status"));
+            }
+        }
+        if step.envoy.is_none() {
+            found.extend(compare::translation(&translation, &expected));
+            found.extend(probes::differences(&translation, &expected));
+        }
         found
     }
+}
+
+/// The recording tells of its keys only whether they fit.
+fn put_secret(object: &Value, snapshot: &mut Snapshot) {
+    let mut object = object.clone();
+    match object["data"]["tls.key"].as_str() {
+        Some("@key-of-the-certificate-beside-it") => {
+            object["stringData"] = json!({ "tls.key": "-----BEGIN PRIVATE KEY-----" });
+        }
+        Some("@key-of-another-certificate") => {
+            let metadata = &object["metadata"];
+            let text = |name: &str| metadata[name].as_str().expect("a name").to_owned();
+            let reference = ResourceRef::new(text("namespace"), text("name"));
+            let reason = "tls: private key does not match public key".to_owned();
+            snapshot.put_secret(reference, Secret::Broken(reason));
+            return;
+        }
+        _ => {}
+    }
+    snapshot.upsert(&object);
 }
 
 fn documents(text: &str) -> Vec<Value> {
@@ -131,7 +178,7 @@ fn settings() -> Value {
     json!({
         "kind": "Settings",
         "metadata": { "namespace": "gloo-system", "name": "default" },
-        "spec": { "gloo": { "removeUnusedFilters": true } },
+        "spec": { "gloo": { "removeUnusedFilters": true, "disableKubernetesDestinations": true } },
     })
 }
 

@@ -325,7 +325,7 @@ prop_compose! {
         direct_response in of((any::<u32>(), text())),
         delegate_action in of(delegate().boxed()),
         options in of(route_options().prop_map(Box::new).boxed()),
-        options_config_refs in open(),
+        options_config_refs in of(references()),
     ) -> Route {
         let direct_response_action =
             direct_response.map(|(status, body)| DirectResponseAction { status, body });
@@ -346,14 +346,40 @@ prop_compose! {
         domains in strings(),
         routes in vec(route().boxed(), 0..2),
         options in of(virtual_host_options().boxed()),
-        options_config_refs in open(),
+        options_config_refs in of(references()),
     ) -> VirtualHost {
         VirtualHost { domains, routes, options, options_config_refs }
     }
 }
 
+fn references() -> impl Strategy<Value = OptionsConfigRefs> {
+    vec(reference(), 0..3).prop_map(|delegate_options| OptionsConfigRefs { delegate_options })
+}
+
+fn ssl_config() -> impl Strategy<Value = Box<SslConfig>> {
+    let files = of((text(), text()));
+    (of(reference()), files, strings(), any::<Option<bool>>(), unknown()).prop_map(
+        |(secret_ref, files, sni_domains, one_way_tls, rest)| {
+            let ssl_files = files.map(|(tls_cert, root_ca)| SslFiles {
+                tls_cert,
+                root_ca,
+                ..SslFiles::default()
+            });
+            let config = SslConfig {
+                secret_ref,
+                ssl_files,
+                sni_domains,
+                one_way_tls,
+                rest,
+                ..SslConfig::default()
+            };
+            Box::new(config)
+        },
+    )
+}
+
 fn virtual_service() -> impl Strategy<Value = VirtualServiceSpec> {
-    (of(virtual_host().boxed()), open(), text()).prop_map(
+    (of(virtual_host().boxed()), of(ssl_config()), text()).prop_map(
         |(virtual_host, ssl_config, display_name)| VirtualServiceSpec {
             virtual_host,
             ssl_config,
@@ -396,6 +422,7 @@ fn fixed() -> impl Strategy<Value = StaticUpstream> {
         port,
         sni_addr,
         load_balancing_weight,
+        ..StaticHost::default()
     });
     (vec(host, 0..3), any::<Option<bool>>())
         .prop_map(|(hosts, use_tls)| StaticUpstream { hosts, use_tls })
@@ -408,14 +435,26 @@ prop_compose! {
         (aws_ec2, gcp, ai) in (open(), open(), open()),
         connection in of((of(duration()), any::<u32>())),
         limits in of(any::<[Option<u32>; 4]>()),
-        balancer in of((open(), open(), open(), open(), open())),
-        (outlier_detection, ssl_config, failover, discovery_metadata) in (open(), open(), open(), open()),
-        health_checks in vec(unknown().prop_map(Open::from), 0..2),
+        balancer in of((open(), open(), open(), any::<Option<(u64, u64)>>(), open())),
+        (outlier_detection, failover, discovery_metadata) in (open(), open(), open()),
+        ssl_config in of(ssl_config()),
+        health_checks in vec((of(duration()), any::<Option<u32>>(), open(), unknown()), 0..2),
         use_http2 in any::<Option<bool>>(),
+        rest in unknown(),
     ) -> UpstreamSpec {
+        let health_checks = health_checks.into_iter().map(|(interval, healthy_threshold, http, rest)| {
+            HealthCheck {
+                interval,
+                healthy_threshold,
+                http_health_check: http.map(|open| *open),
+                rest,
+                ..HealthCheck::default()
+            }
+        });
         UpstreamSpec {
             kube, fixed, pipe, aws, azure, consul, aws_ec2, gcp, ai, outlier_detection,
-            health_checks, ssl_config, failover, use_http2, discovery_metadata,
+            ssl_config, failover, use_http2, discovery_metadata, rest,
+            health_checks: health_checks.collect(),
             connection_config: connection.map(|(connect_timeout, max_requests_per_connection)| {
                 ConnectionConfig { connect_timeout, max_requests_per_connection }
             }),
@@ -426,9 +465,21 @@ prop_compose! {
                 max_retries: retries,
             }),
             load_balancer_config: balancer.map(|(round_robin, least_request, random, ring_hash, maglev)| {
-                LoadBalancerConfig { round_robin, least_request, random, ring_hash, maglev }
+                let ring_hash = ring_hash.map(|(minimum_ring_size, maximum_ring_size)| RingHash {
+                    ring_hash_config: Some(RingHashConfig { minimum_ring_size, maximum_ring_size }),
+                    ..RingHash::default()
+                });
+                LoadBalancerConfig {
+                    round_robin,
+                    least_request,
+                    random,
+                    ring_hash,
+                    maglev,
+                    ..LoadBalancerConfig::default()
+                }
             }),
             extra: Map::new(),
+            ..UpstreamSpec::default()
         }
     }
 }

@@ -3,7 +3,7 @@
 use kube::api::{ApiResource, GroupVersionKind};
 
 /// API group, version, kind and plural of each.
-pub(super) const KINDS: [(&str, &str, &str, &str); 8] = [
+pub(super) const KINDS: [(&str, &str, &str, &str); 9] = [
     ("gloo.solo.io", "v1", "Settings", "settings"),
     ("gloo.solo.io", "v1", "Upstream", "upstreams"),
     ("gateway.solo.io", "v1", "Gateway", "gateways"),
@@ -12,6 +12,7 @@ pub(super) const KINDS: [(&str, &str, &str, &str); 8] = [
     ("", "v1", "Service", "services"),
     ("", "v1", "Endpoints", "endpoints"),
     ("", "v1", "Pod", "pods"),
+    ("", "v1", "Secret", "secrets"),
 ];
 
 /// How a kind is addressed; `None` for a kind that the gateway does not look at.

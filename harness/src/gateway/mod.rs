@@ -5,6 +5,7 @@
 
 mod envoy;
 mod kinds;
+mod limits;
 mod objects;
 pub mod pod;
 mod statuses;
@@ -68,7 +69,8 @@ impl Drop for Gateway {
 }
 
 async fn run(mut objects: Objects, mut statuses: Statuses, mut files: Option<Files>) {
-    let mut snapshot = Snapshot::default();
+    let mut snapshot = Snapshot::default().within(limits::ENVIRONMENT);
+    snapshot.know("Secret");
     let mut memory = Memory::default();
     let mut late = false;
     let mut cost = Duration::ZERO;
@@ -96,7 +98,8 @@ async fn run(mut objects: Objects, mut statuses: Statuses, mut files: Option<Fil
             continue;
         }
         let begun = Instant::now();
-        let translation = gloo::translate(&snapshot, &memory);
+        let mut translation = gloo::translate(&snapshot, &memory);
+        limits::refuse(&mut translation);
         cost = begun.elapsed();
         report(&snapshot, &translation);
         let published = match &mut files {
@@ -116,7 +119,8 @@ fn report(snapshot: &Snapshot, translation: &Translation) {
     for (object, reason) in snapshot.undecodable() {
         tracing::warn!(%object, reason, "no change of this kind is accepted until this is repaired");
     }
-    if let Some(reason) = &translation.refused {
-        tracing::warn!(reason, "Envoy would refuse these routes: it keeps the ones it has");
+    for refused in &translation.refused {
+        let gloo::Refused { kind, name, words, .. } = refused;
+        tracing::warn!(kind, name, words, "Envoy would refuse it: it keeps the one it has");
     }
 }

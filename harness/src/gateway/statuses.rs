@@ -63,7 +63,7 @@ impl Statuses {
         let verdicts = translation.statuses.iter().filter(|(object, _)| {
             // Gloo has no verdict on what it has not accepted (gloo-conformance case
             // 13-undecodable), nor on Upstreams while there is no proxy (15-delete-virtualservice).
-            let idle = translation.proxy.is_none() && object.kind.starts_with("Upstream");
+            let idle = translation.proxies.is_empty() && object.kind.starts_with("Upstream");
             !stuck.contains(&object.kind) && !idle
         });
         let patches: Vec<_> = verdicts

@@ -6,7 +6,7 @@
 //! then the listener, then clusters go that nothing uses any more.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -22,6 +22,9 @@ const CLUSTERS: &str = "cluster_manager.cds.version_text";
 const LISTENERS: &str = "listener_manager.lds.version_text";
 const ROUTES: &str = "http.http.rds.";
 
+/// The proxy that this gateway translates for.
+pub(super) const PROXY: &str = "gateway-proxy";
+
 /// The files, and what Envoy has to say about each once it has taken it.
 pub(super) struct Files {
     folder: PathBuf,
@@ -31,6 +34,8 @@ pub(super) struct Files {
     version: u64,
     /// Versions by the name of Envoy's statistic.
     expected: BTreeMap<String, String>,
+    /// The statistics of the routes that Envoy's listeners read.
+    reading: BTreeSet<String>,
 }
 
 impl Files {
@@ -41,6 +46,7 @@ impl Files {
             written: BTreeMap::new(),
             version: 0,
             expected: BTreeMap::new(),
+            reading: BTreeSet::new(),
         }
     }
 
@@ -93,24 +99,34 @@ impl Files {
     }
 
     async fn publish_routes(&mut self, translation: &Translation) -> Result<()> {
-        let [rds, lds] = ["rds", "lds"].map(|name| path(&self.folder, name));
-        let Some(listener) = &translation.listener else {
-            self.expected.retain(|name, _| !name.starts_with(ROUTES));
-            self.write(&lds, &json!({"resources": []}), LISTENERS)?;
-            return self.envoy.has(&mut self.expected).await;
-        };
-        let routes = format!("{ROUTES}{}-routes.version_text", listener.name);
-        // Only a listener that is there reads routes.
-        let reads = self.expected.contains_key(&routes);
-        self.write(&rds, &envoy::routes(translation), &routes)?;
-        if reads {
-            self.envoy.has(&mut self.expected).await?;
+        let (folder, lds) = (self.folder.join("rds"), path(&self.folder, "lds"));
+        let own = translation.routes.iter().filter(|routes| routes.proxy == PROXY);
+        let own: BTreeMap<&str, Value> =
+            own.map(|it| (it.name.as_str(), envoy::routes(it))).collect();
+        let statistics: BTreeSet<String> = own.keys().map(|name| routes_of(name)).collect();
+        // Envoy forgets the numbers of what no listener reads any more.
+        self.expected.retain(|name, _| !name.starts_with(ROUTES) || statistics.contains(name));
+        let mut reads = false;
+        for (name, routes) in &own {
+            let statistic = routes_of(name);
+            // Only a listener that is there reads routes.
+            reads |= self.reading.contains(&statistic);
+            self.write(&folder.join(format!("{name}.json")), routes, &statistic)?;
         }
-        let port = u16::try_from(listener.port).context("the Gateway's port is no port")?;
-        let file = rds.to_string_lossy();
-        let listeners = envoy::listeners(translation, &listener.address, port, &file);
+        if reads {
+            // A new listener has not begun to read its own yet.
+            let late: Vec<String> =
+                statistics.iter().filter(|name| !self.reading.contains(*name)).cloned().collect();
+            let held_back: BTreeMap<String, String> =
+                late.into_iter().filter_map(|it| self.expected.remove_entry(&it)).collect();
+            self.envoy.has(&mut self.expected).await?;
+            self.expected.extend(held_back);
+        }
+        let listeners = envoy::listeners(translation, PROXY, &folder.to_string_lossy());
         self.write(&lds, &listeners, LISTENERS)?;
-        self.envoy.has(&mut self.expected).await
+        self.envoy.has(&mut self.expected).await?;
+        self.reading = statistics;
+        Ok(())
     }
 
     /// Replaces a file unless it says the same already; `statistic` then tells Envoy's progress.
@@ -145,6 +161,10 @@ impl Files {
         }
         Ok(())
     }
+}
+
+fn routes_of(configuration: &str) -> String {
+    format!("{ROUTES}{configuration}.version_text")
 }
 
 fn endpoints_of(cluster: &str) -> String {

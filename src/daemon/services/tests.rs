@@ -69,6 +69,7 @@ fn request(state: DesiredState) -> ServiceRequest {
     let rollout_settings = RolloutSettings {
         timing: Timing { deadline: DEADLINE, settle: Duration::ZERO },
         gloo_namespace: "gloo-system".into(),
+        edition: gloo::Edition::Unknown,
         policy: Policy::default(),
         drift: Drift::Repair,
     };

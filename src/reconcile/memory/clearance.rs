@@ -95,7 +95,8 @@ mod tests {
 
     fn blocked() -> Prediction {
         let object = Arc::new(ObjectRef::new("RouteTable", "golf", "golf"));
-        let blocked_by = Some(Blocker::Frozen { object, words: "no".into() });
+        let gateway = Arc::new(ObjectRef::new("Gateway", "gloo-system", "gateway-proxy"));
+        let blocked_by = Some(Blocker::Frozen { object, gateway, words: "no".into() });
         Prediction { blocked_by, ..Prediction::default() }
     }
 

@@ -158,7 +158,9 @@ fn an_observation_has_what_it_was_given() {
 fn routes_and_deletions_wait_while_changes_would_not_reach_envoy() {
     let desired = service(&["v2"], &[("v2", 100)]);
     let object = Arc::new(gloo::ObjectRef::new("RouteTable", "golf", "golf-routes"));
-    let blocker = crate::reason::Blocker::Frozen { object, words: "no".into() };
+    let gateway =
+        std::sync::Arc::new(gloo::ObjectRef::new("Gateway", "gloo-system", "gateway-proxy"));
+    let blocker = crate::reason::Blocker::Frozen { object, gateway, words: "no".into() };
     let mut seen = healthy(&["v1", "v2"], Some(&[("v2", 100)])).with_blocker(Some(blocker));
     assert_eq!(plan(&desired, &seen), [], "nothing is to be changed");
     for (changes, to_prune) in

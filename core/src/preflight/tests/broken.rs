@@ -115,7 +115,8 @@ fn what_is_broken_is_listed_by_name_and_stays_the_same_from_one_look_to_the_next
         "{listed:?}"
     );
     let refused = broken.iter().find(|it| it.rule == Rule::Refused).expect("listed");
-    assert_eq!(refused.blocks, Blocks::EveryRoute);
+    let gateway = ObjectRef::new("Gateway", "gloo-system", "gateway-proxy");
+    assert_eq!(refused.blocks, Blocks::Gateway(gateway));
     // Another service comes and everything moves along: the same is still the same.
     objects.extend([service("alpha"), upstream("alpha"), table("alpha", "/zulu", single("alpha"))]);
     assert_eq!(baseline.follow(cluster(&objects)).broken(), broken);

@@ -2,6 +2,7 @@
 
 mod batch;
 mod broken;
+mod gateways;
 mod group;
 mod judgement;
 mod mistakes;

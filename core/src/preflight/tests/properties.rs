@@ -1,6 +1,6 @@
 //! What holds for any cluster and any changes, judged by asking who answers requests.
 
-use gloo::{Answer, Code, Request, Translation, answer, translate};
+use gloo::{Answer, Code, Entry, Request, Translation, answer, translate};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -226,7 +226,7 @@ fn requests() -> impl Iterator<Item = Request> {
 /// The route that answers: its object, and how long a text its paths begin with.
 fn taken_by(translation: &Translation, answer: &Answer) -> Option<(ObjectRef, usize)> {
     let host = answer.virtual_host.as_ref()?;
-    let host = translation.virtual_hosts.iter().find(|it| it.name == *host)?;
+    let host = translation.served_hosts().find(|it| it.name == *host)?;
     let route = host.routes.iter().find(|it| Some(&it.name) == answer.route.as_ref())?;
     let length = route.matcher.path.as_ref().map_or(0, |path| path.beginning().len());
     Some((ObjectRef::clone(&route.holder), length))
@@ -248,12 +248,12 @@ impl Before {
     /// `None`: hardly anything is answered, because somebody else froze it all.
     fn read(snapshot: Snapshot) -> Option<Self> {
         let translation = translate(&with_pods(snapshot.clone()), &Memory::default());
-        let frozen = translation.refused.is_some() || translation.listener.is_none();
+        let frozen = !translation.refused.is_empty() || translation.listeners.is_empty();
         if frozen || !snapshot.undecodable().is_empty() {
             return None;
         }
         let answers = requests().filter_map(|request| {
-            let answer = answer(&translation, &request);
+            let answer = answer(&translation, &Entry::http(8080), &request);
             let (owner, length) = taken_by(&translation, &answer)?;
             Some((request, answer, owner, length))
         });
@@ -269,8 +269,8 @@ impl Before {
         let begun = |object: &ObjectRef| {
             wishes.iter().any(|(wish, stage)| *stage > 0 && is_in(wish, object))
         };
-        if let Some(reason) = after.refused {
-            return Some(format!("frozen: {reason}"));
+        if let Some(refused) = after.refused.first() {
+            return Some(format!("frozen: {refused:?}"));
         }
         for (object, status) in after.statuses.iter().filter(|(object, _)| !begun(object)) {
             let Some(known) = before.statuses.get(object) else { continue };
@@ -285,7 +285,7 @@ impl Before {
             if begun(owner) || flawed.contains(owner) {
                 continue;
             }
-            let new = answer(&after, request);
+            let new = answer(&after, &Entry::http(8080), request);
             if old.outcomes == new.outcomes {
                 continue;
             }

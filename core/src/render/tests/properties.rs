@@ -75,7 +75,7 @@ fn gloos_order(routes: &[Value]) -> Vec<usize> {
         snapshot.upsert(&object);
     }
     let translation = gloo::translate(&snapshot, &gloo::Memory::default());
-    let routes = translation.desired.iter().flat_map(|host| &host.routes);
+    let routes = translation.desired_hosts().flat_map(|host| &host.routes);
     let names = routes.filter(|route| route.holder.name == "echo").map(|route| &route.name);
     let place =
         |name: &String| name.split("_route:").last()?.split("-matcher").next()?.parse().ok();

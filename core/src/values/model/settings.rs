@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use gloo::Edition;
+
 use crate::values::kind_name::KindName;
 use crate::values::names::Weight;
 
@@ -11,6 +13,8 @@ use crate::values::names::Weight;
 pub struct Settings {
     /// `gloo.namespace`: where Gloo writes its verdicts from; `gloo-system`.
     pub gloo_namespace: String,
+    /// `gloo.edition`: which Gloo it is; nobody knows when absent.
+    pub edition: Edition,
     /// How long things may take.
     pub timing: Timing,
     /// What one commit may do.
@@ -43,6 +47,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             gloo_namespace: "gloo-system".into(),
+            edition: Edition::Unknown,
             timing: Timing { deadline: Duration::from_secs(300), settle: Duration::from_secs(3) },
             policy: Policy::default(),
             prune_limit: None,

@@ -1,5 +1,7 @@
 //! The keys of `coalmine.yaml`.
 
+use schemars::JsonSchema;
+
 use super::mapping::mapping;
 use super::routes::Routes;
 use super::scalars::{Count, Duration, Kind, Label, Step};
@@ -44,7 +46,20 @@ mapping! {
     Gloo {
         /// Where it runs; gloo-system by default.
         namespace: Option<Label>,
+        /// Which Gloo it is: whether options of Gloo Enterprise are errors. Not known by default.
+        edition: Option<Edition>,
     }
+}
+
+/// Which Gloo it is.
+#[derive(JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) enum Edition {
+    /// The open-source one: it serves a route without an option of Gloo Enterprise.
+    OpenSource,
+    /// Gloo Enterprise.
+    Enterprise,
 }
 
 mapping! {

@@ -35,6 +35,7 @@ fn says(settings: &str, expected: &[&str]) {
 fn without_a_file_the_settings_are_the_documented_ones() {
     let settings = repository(&[("services/echo.yaml", LEAST)]).settings;
     assert_eq!(settings.gloo_namespace, "gloo-system");
+    assert_eq!(settings.edition, gloo::Edition::Unknown);
     assert_eq!(settings.timing.deadline, Duration::from_secs(300));
     assert_eq!(settings.timing.settle, Duration::from_secs(3));
     assert_eq!(settings.policy.max_step, None);
@@ -47,12 +48,13 @@ fn without_a_file_the_settings_are_the_documented_ones() {
 fn every_setting_is_read() {
     let repository = repository(&[(
         "coalmine.yaml",
-        "gloo: {namespace: edge}\ntiming: {deadline: 1m 30s, settle: 500ms}\n\
+        "gloo: {namespace: edge, edition: open-source}\ntiming: {deadline: 1m 30s, settle: 500ms}\n\
          policy: {maxStep: 20, requireHeaderPhase: true}\nprune: {limit: 10, kinds: [Secret, Certificate.cert-manager.io]}\n",
     )]);
     assert_eq!(repository.problems, []);
     let settings = repository.settings;
     assert_eq!(settings.gloo_namespace, "edge");
+    assert_eq!(settings.edition, gloo::Edition::OpenSource);
     assert_eq!(settings.timing.deadline, Duration::from_secs(90));
     assert_eq!(settings.timing.settle, Duration::from_millis(500));
     assert_eq!(settings.policy.max_step, Weight::new(20));

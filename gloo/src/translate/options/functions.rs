@@ -46,6 +46,9 @@ fn wanted<'a>(route: &'a ProxyRoute, view: &View) -> Option<Vec<Cow<'a, Destinat
             )
         }
         Wanted::Group(reference) => {
+            if !view.known.upstream_groups && !view.upstream_groups.contains_key(reference) {
+                return Some(Vec::new());
+            }
             let each = destinations::group(reference, view)?.into_iter();
             Some(each.map(|it| Cow::Owned(it.destination.unwrap_or_default())).collect())
         }
@@ -68,19 +71,31 @@ fn each(
     Ok(())
 }
 
-/// Azure functions: no Upstream in scope has any.
+/// Azure functions. Which function is called is not looked at.
 pub(super) fn azure(route: &ProxyRoute, out: &Route, view: &View) -> Result<(), Mistake> {
-    each(route, out, view, |destination, spec| match spec.azure {
-        Some(_) => Err(invalid(format!("{} is not an Azure upstream", message(destination)?))),
-        None => Ok(()),
+    each(route, out, view, |destination, spec| {
+        let upstream = view.upstreams.get(&destinations::upstream_of(destination)?);
+        let has_functions = upstream.is_some_and(|upstream| upstream.spec.azure.is_some());
+        match spec.azure {
+            Some(_) if !has_functions => {
+                Err(invalid(format!("{} is not an Azure upstream", message(destination)?)))
+            }
+            _ => Ok(()),
+        }
     })
 }
 
-/// AWS Lambda functions: no Upstream in scope has any.
+/// AWS Lambda functions. Which function is called is not looked at.
 pub(super) fn aws(route: &ProxyRoute, out: &Route, view: &View) -> Result<(), Mistake> {
-    each(route, out, view, |destination, spec| match spec.aws {
-        Some(_) => Err(invalid(format!("{} is not an AWS upstream", message(destination)?))),
-        None => Ok(()),
+    each(route, out, view, |destination, spec| {
+        let upstream = view.upstreams.get(&destinations::upstream_of(destination)?);
+        let has_functions = upstream.is_some_and(|upstream| upstream.spec.aws.is_some());
+        match spec.aws {
+            Some(_) if !has_functions => {
+                Err(invalid(format!("{} is not an AWS upstream", message(destination)?)))
+            }
+            _ => Ok(()),
+        }
     })
 }
 

@@ -2,16 +2,19 @@
 
 mod basic;
 mod cors;
+mod enterprise;
 mod faults;
 mod functions;
 mod hashing;
 mod headers;
 mod shadowing;
+mod statistics;
 
 use super::header_edits;
 use super::mistake::Mistake;
 use super::proxy::{ProxyRoute, ProxyVirtualHost};
 use super::route_findings::RouteFindings;
+use super::unmodelled;
 use super::view::View;
 use crate::config::{Route, VirtualHost};
 
@@ -36,8 +39,22 @@ pub(super) fn apply_to_route(
     run("basicroute.plugin", basic::apply(route, out));
     run("cors.plugin", cors::apply(route, out));
     run("shadowing.plugin", shadowing::apply(route, out));
-    run("headers.plugin", headers::apply(route, out));
+    let headers = headers::apply(route, out, view, findings);
+    if let Err(mistake) = headers {
+        findings.plugin_error("headers.plugin", mistake, &name);
+    }
     if let Some(options) = &route.options {
+        let edition = view.environment.edition;
+        if let Err(mistake) = enterprise::of_route(&options.unsupported, edition) {
+            findings.plugin_error("enterprise_warning.plugin", mistake, &name);
+        }
+        enterprise::judge(&options.unsupported, "options", true, view.environment, findings);
+        if let Some(retries) = &options.retries {
+            unmodelled::of_options(&retries.unsupported, "options.retries", |_| false)
+                .into_iter()
+                .for_each(|words| findings.note(words));
+        }
+        out.transforms = enterprise::transforms(&options.unsupported);
         out.metadata =
             options.envoy_metadata.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect();
     }
@@ -47,6 +64,8 @@ pub(super) fn apply_to_route(
 pub(super) fn apply_to_virtual_host(
     host: &ProxyVirtualHost,
     out: &mut VirtualHost,
+    view: &View,
+    findings: &mut RouteFindings,
 ) -> Vec<Mistake> {
     let Some(options) = &host.options else { return Vec::new() };
     let mut errors = Vec::new();
@@ -70,12 +89,28 @@ pub(super) fn apply_to_virtual_host(
         cors.map(|cors| out.cors = cors)
             .map_err(|mistake| mistake.within(|e| format!("invalid cors config\n{e}"))),
     );
-    let edits = options.header_manipulation.as_ref().map(header_edits::translate).transpose();
+    let edits = options.header_manipulation.as_ref();
+    let edits = edits.map(|it| header_edits::translate(it, view, |it| findings.note(it)));
+    let edits = edits.transpose();
     run("headers", edits.map(|edits| out.headers = edits.unwrap_or_default()));
+    run("stat", statistics::of_virtual_host(&options.unsupported));
+    let edition = view.environment.edition;
+    run("enterprise_warning", enterprise::of_virtual_host(&options.unsupported, edition));
+    let within = "virtualHost.options";
+    enterprise::judge(&options.unsupported, within, false, view.environment, findings);
+    out.transforms = enterprise::transforms(&options.unsupported);
     out.include_request_attempt_count = options.include_request_attempt_count.unwrap_or_default();
     out.include_attempt_count_in_response =
         options.include_attempt_count_in_response.unwrap_or_default();
     errors
+}
+
+/// Gloo's words for features that only Gloo Enterprise has.
+pub(super) fn enterprise_only(features: &[&str]) -> String {
+    format!(
+        "Could not load configuration for the following Enterprise features: [{}]",
+        features.join(" ")
+    )
 }
 
 fn out_name(host: &ProxyVirtualHost) -> String {

@@ -1,20 +1,25 @@
 //! What Envoy refuses. One such route keeps the whole route configuration from being accepted.
 
+mod clusters;
 mod headers;
+mod listeners;
 mod text;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub(super) use self::clusters::{ClusterFault, of_cluster};
+pub(super) use self::listeners::of_listener;
 use self::text::one_line;
 use super::findings::{Finding, Severity};
 use super::mistake::Mistake;
-use crate::api::Duration;
+use crate::api::{Duration, ObjectRef};
 use crate::code::Code;
 use crate::config::{
     Action, CorsPolicy, Forward, HashKey, HashSource, HostRewrite, Match, PathMatch, PathRewrite,
-    Redirect, RedirectPath, Retry, Route, Target, ValueMatch, VirtualHost,
+    Redirect, RedirectPath, Retry, Route, RouteConfiguration, Target, ValueMatch, VirtualHost,
 };
+use crate::environment::Environment;
 use crate::pattern;
 
 /// The largest body of a direct answer that Envoy takes, in bytes.
@@ -27,12 +32,12 @@ const QUERY: &str = "query parameter";
 
 const REFUSED: Severity = Severity::Refused;
 
-/// Why Envoy refuses the virtual hosts, if it does: what it finds first, then everything else that it
-/// would find.
-pub(super) fn refusals(hosts: &[Arc<VirtualHost>]) -> Vec<Finding> {
+/// Why Envoy refuses the route configuration, if it does: what it finds first, then everything else
+/// that it would find.
+pub(super) fn refusals(routes: &RouteConfiguration, environment: Environment) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut domains = BTreeSet::new();
-    for host in hosts {
+    for host in &routes.virtual_hosts {
         let taken = host.domains.iter().filter(|it| !domains.insert(it.to_ascii_lowercase()));
         let taken = taken.map(|domain| match domain.as_str() {
             "*" => "Only a single wildcard domain is permitted".to_owned(),
@@ -41,48 +46,71 @@ pub(super) fn refusals(hosts: &[Arc<VirtualHost>]) -> Vec<Finding> {
             ),
         });
         let taken = taken.map(|words| Mistake::new(Code::DuplicateDomain, words));
-        found.extend(taken.map(|it| Finding::new(&host.holder, REFUSED, it)));
-        found.extend(of_virtual_host(host));
+        found.extend(taken.map(|it| of(host, &host.holder, it)));
+        found.extend(of_virtual_host(host, routes.longest_body, environment));
     }
     found
 }
 
+fn of(host: &VirtualHost, holder: &Arc<ObjectRef>, mistake: Mistake) -> Finding {
+    let finding = Finding::new(holder, REFUSED, mistake);
+    Finding { gateway: Some(Arc::clone(&host.gateway)), ..finding }
+}
+
 /// Why Envoy refuses a virtual host, whatever others there are.
-pub(super) fn of_virtual_host(host: &VirtualHost) -> Vec<Finding> {
+pub(super) fn of_virtual_host(
+    host: &VirtualHost,
+    longest_body: Option<u32>,
+    environment: Environment,
+) -> Vec<Finding> {
     let of_host =
         host.domains.iter().find_map(|domain| one_line(Code::InvalidDomain, "a domain", domain));
     let of_host = of_host
         .or_else(|| headers::refusal(&host.headers))
         .or_else(|| host.retry.as_ref().and_then(of_retry))
-        .or_else(|| host.cors.as_ref().and_then(of_cors));
+        .or_else(|| host.cors.as_ref().and_then(of_cors))
+        .or_else(|| (environment.plain_envoy && host.transforms).then(of_transformation));
     let named = |reason: &str| format!("{reason} (virtual host {})", host.name);
     let of_host = of_host.map(|mistake| mistake.within(named));
-    let of_host = of_host.map(|it| Finding::new(&host.holder, REFUSED, it));
-    let of_routes = host
-        .routes
-        .iter()
-        .filter_map(|route| Some(Finding::new(&route.holder, REFUSED, of_route(route)?)));
+    let of_host = of_host.map(|it| of(host, &host.holder, it));
+    let longest = longest_body.map_or(LARGEST_BODY, |bytes| bytes as usize);
+    let of_routes = host.routes.iter().filter_map(|route| {
+        let mistake = of_route(route, longest, environment)?;
+        Some(of(host, &route.holder, mistake))
+    });
     of_host.into_iter().chain(of_routes).collect()
+}
+
+fn of_transformation() -> Mistake {
+    missing_filter("io.solo.transformation")
+}
+
+fn missing_filter(filter: &str) -> Mistake {
+    let words = format!("Didn't find a registered implementation for '{filter}'");
+    Mistake::new(Code::MissingFilter, words)
 }
 
 fn some(code: Code, words: impl Into<String>) -> Option<Mistake> {
     Some(Mistake::new(code, words))
 }
 
-fn of_route(route: &Route) -> Option<Mistake> {
+fn of_route(route: &Route, longest: usize, environment: Environment) -> Option<Mistake> {
+    if environment.plain_envoy && route.transforms {
+        return Some(of_transformation());
+    }
     let general = of_match(&route.matcher)
         .or_else(|| headers::refusal(&route.headers))
         .or_else(|| route.cors.as_ref().and_then(of_cors));
     general.or_else(|| match &route.action {
-        Action::Forward(forward) => of_forward(forward),
+        Action::Forward(forward) => of_forward(forward, environment),
         Action::Redirect(redirect) => of_redirect(redirect),
         Action::DirectResponse { status, .. } if !(200..600).contains(status) => {
             let words = format!("status of a direct response must be in [200, 600), got {status}");
             some(Code::InvalidDirectResponse, words)
         }
-        Action::DirectResponse { body, .. } if body.len() > LARGEST_BODY => {
+        Action::DirectResponse { body, .. } if body.len() > longest => {
             let size = body.len();
-            let words = format!("response body size is {size} bytes; maximum is {LARGEST_BODY}");
+            let words = format!("response body size is {size} bytes; maximum is {longest}");
             some(Code::InvalidDirectResponse, words)
         }
         Action::DirectResponse { .. } => None,
@@ -132,10 +160,9 @@ fn of_expression(expression: &str) -> Option<Mistake> {
     some(Code::InvalidExpression, fault)
 }
 
-fn of_forward(forward: &Forward) -> Option<Mistake> {
-    if let Some(filter) = &forward.missing_filter {
-        let words = format!("Didn't find a registered implementation for '{filter}'");
-        return some(Code::MissingFilter, words);
+fn of_forward(forward: &Forward, environment: Environment) -> Option<Mistake> {
+    if let (true, Some(filter)) = (environment.plain_envoy, &forward.missing_filter) {
+        return Some(missing_filter(filter));
     }
     if forward.path_rewrites.len() > 1 {
         let words = "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy";
@@ -217,7 +244,9 @@ fn of_target(target: &Target) -> Option<Mistake> {
         Target::Header(name) if name.is_empty() => {
             some(Code::NoDestination, "a cluster header without a name")
         }
-        Target::Cluster { .. } | Target::Header(_) => None,
+        Target::Cluster { .. } | Target::Header(_) | Target::Unknown | Target::Dynamic { .. } => {
+            None
+        }
         Target::Weighted { clusters, .. } if clusters.is_empty() => {
             some(Code::NoDestination, "an empty list of weighted clusters")
         }
@@ -269,7 +298,8 @@ mod tests {
         let route = json!({ "routeAction": destination, "options": options });
         put("Gateway", json!({ "httpGateway": {} }));
         put("VirtualService", json!({ "virtualHost": { "routes": [route] } }));
-        translate(&snapshot, &Memory::default()).refused
+        let refused = translate(&snapshot, &Memory::default()).refused;
+        refused.into_iter().next().map(|refused| refused.words)
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn a_gateway_serves_virtual_services_that_it_selects_in_the_namespaces_it_names(
         let mut snapshot = Snapshot::default();
         snapshot.upsert(&object("Gateway", "gateway-proxy", json!({ "httpGateway": http })));
         snapshot.upsert(&app);
-        !translate(&snapshot, &Memory::default()).virtual_hosts.is_empty()
+        translate(&snapshot, &Memory::default()).served_hosts().next().is_some()
     };
     let expression = |value: &str| json!({ "expressions": [{ "key": "team", "operator": "Equals", "values": [value] }] });
     let here = || json!(["gloo-system"]);
@@ -113,24 +113,29 @@ fn a_connection_takes_as_many_requests_as_the_upstream_says() {
 }
 
 #[test]
-fn options_of_a_gateway_that_are_not_covered_are_named() {
-    let named = |spec: Value| {
+fn options_of_a_gateway_that_are_not_modelled_are_noted() {
+    let translated = |spec: Value| {
         let mut snapshot = snapshot(&[("VirtualService", "app", host(&direct()))]);
         snapshot.upsert(&object("Gateway", "gateway-proxy", spec));
-        let findings = translate(&snapshot, &Memory::default()).findings;
-        let of_gateway = findings.iter().filter(|finding| finding.object.kind == "Gateway");
-        of_gateway.map(|finding| finding.words.clone()).collect::<Vec<_>>().join("; ")
+        translate(&snapshot, &Memory::default())
+    };
+    let named = |spec: Value| {
+        let translation = translated(spec);
+        assert_eq!(translation.findings, [], "it is not wrong");
+        let of_gateway = translation.notes.iter().filter(|note| note.object.kind == "Gateway");
+        of_gateway.map(|note| note.words.clone()).collect::<Vec<_>>().join("; ")
     };
     assert_eq!(named(json!({ "httpGateway": {}, "options": {}, "useProxyProto": false })), "");
     for (field, spec) in [
-        ("options", json!({ "httpGateway": {}, "options": { "a": 1 } })),
-        ("routeOptions", json!({ "httpGateway": {}, "routeOptions": {} })),
-        ("useProxyProto", json!({ "httpGateway": {}, "useProxyProto": true })),
-        ("httpGateway.options", json!({ "httpGateway": { "options": { "a": 1 } } })),
+        ("options.a", json!({ "httpGateway": {}, "options": { "a": 1 } })),
+        ("routeOptions.a", json!({ "httpGateway": {}, "routeOptions": { "a": 1 } })),
+        ("httpGateway.options.a", json!({ "httpGateway": { "options": { "a": 1 } } })),
     ] {
         let found = named(spec);
         assert!(found.starts_with(field), "{field}: {found}");
     }
+    let proxied = translated(json!({ "httpGateway": {}, "useProxyProto": true }));
+    assert!(proxied.listeners[0].proxy_protocol, "this is modelled");
 }
 
 #[test]
@@ -179,7 +184,7 @@ fn a_direct_answer_carries_its_cross_origin_headers_itself() {
         route["options"] = json!({ "cors": cors });
         let snapshot = snapshot(&[("VirtualService", "app", host(&route))]);
         let translation = translate(&snapshot, &Memory::default());
-        let host = &translation.virtual_hosts[0];
+        let host = translation.served_hosts().next().expect("a virtual host");
         assert_eq!(*host.holder, ObjectRef::new("VirtualService", "gloo-system", "app"));
         let added = host.routes[0].headers.response_add.iter();
         let added: Vec<String> = added.map(|it| format!("{}: {}", it.name, it.value)).collect();
@@ -221,19 +226,20 @@ fn a_delay_of_less_than_a_second_is_named_in_protobufs_text() {
 }
 
 #[test]
-fn options_of_a_virtual_host_that_are_not_covered_are_named() {
+fn options_of_a_virtual_host_that_are_not_modelled_are_noted() {
     let named = |field: &str, value: Value| {
         let mut host = host(&direct());
         host["virtualHost"][field] = value;
         let snapshot = snapshot(&[("VirtualService", "app", host)]);
-        let findings = translate(&snapshot, &Memory::default()).findings;
-        let named = findings.iter().filter(|finding| finding.code == Code::NotModelled);
-        named.map(|finding| finding.words.clone()).collect::<Vec<_>>()
+        let translation = translate(&snapshot, &Memory::default());
+        assert_eq!(translation.findings, [], "it is not wrong");
+        translation.notes.into_iter().map(|note| note.words).collect::<Vec<_>>()
     };
     assert_eq!(named("options", json!({})), [""; 0]);
+    let shared = json!({ "delegateOptions": [{ "name": "shared", "namespace": "x" }] });
     for (field, value, expected) in [
-        ("options", json!({ "extauth": {} }), "virtualHost field options.extauth"),
-        ("optionsConfigRefs", json!({}), "virtualHost field optionsConfigRefs"),
+        ("options", json!({ "extauth": {} }), "virtualHost.options.extauth is not modelled"),
+        ("optionsConfigRefs", shared, "VirtualHostOption x/shared was not read"),
     ] {
         let found = named(field, value);
         assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}");

@@ -50,7 +50,7 @@ pub(super) fn settings() -> Vec<Value> {
         .chain(route_sections().into_iter().map(|routes| json!({"defaults": {"routes": routes}})))
         .collect();
     settings.push(json!({
-        "gloo": {"namespace": "edge"},
+        "gloo": {"namespace": "edge", "edition": "enterprise"},
         "timing": {"deadline": "90s", "settle": "500ms"},
         "policy": {"maxStep": 20, "requireHeaderPhase": true},
         "prune": {"limit": 10, "kinds": ["Secret", "Certificate.cert-manager.io"]},

@@ -1,0 +1,63 @@
+//! Which VirtualServices a Gateway serves.
+
+use std::sync::Arc;
+
+use super::mistake::Mistake;
+use super::selector::{check, has_labels, holds};
+use super::view::View;
+use crate::api::{HttpGateway, ResourceRef, VirtualServiceSpec};
+use crate::objects::Object;
+
+/// The VirtualServices in the order of their names, or an error for each that could not be looked at.
+///
+/// # Errors
+/// A condition on labels that breaks Kubernetes' rules, once for each VirtualService.
+pub(super) fn select(
+    http: &HttpGateway,
+    ssl: bool,
+    view: &View,
+) -> Result<Vec<Arc<ResourceRef>>, Vec<Mistake>> {
+    let (mut chosen, mut mistakes) = (Vec::new(), Vec::new());
+    for (name, object) in view.virtual_services.iter() {
+        match serves(http, ssl, name, object) {
+            Ok(true) => chosen.push(Arc::clone(name)),
+            Ok(false) => {}
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if mistakes.is_empty() { Ok(chosen) } else { Err(mistakes) }
+}
+
+/// Whether the gateway serves the VirtualService: one with an `sslConfig` where there is TLS, one
+/// without where there is none (gloo-conformance cases 16-gateway-selection, 17-ssl-gateway,
+/// 17-selector-expressions).
+fn serves(
+    http: &HttpGateway,
+    ssl: bool,
+    reference: &ResourceRef,
+    object: &Object<VirtualServiceSpec>,
+) -> Result<bool, Mistake> {
+    if object.spec.ssl_config.is_some() != ssl {
+        return Ok(false);
+    }
+    let (namespace, labels) = (&reference.namespace, &object.labels);
+    let wanted = &http.virtual_service_namespaces;
+    let in_namespace =
+        wanted.is_empty() || wanted.iter().any(|wanted| wanted == "*" || wanted == namespace);
+    if let Some(selector) = &http.virtual_service_expressions {
+        for expression in &selector.expressions {
+            check(expression).map_err(|mistake| {
+                mistake
+                    .within(|e| format!("{e}: the virtual service selector expression is invalid"))
+            })?;
+        }
+        return Ok(in_namespace && selector.expressions.iter().all(|e| holds(e, labels)));
+    }
+    if !http.virtual_service_selector.is_empty() {
+        return Ok(in_namespace && has_labels(labels, &http.virtual_service_selector));
+    }
+    if http.virtual_services.is_empty() {
+        return Ok(in_namespace);
+    }
+    Ok(http.virtual_services.contains(reference))
+}
