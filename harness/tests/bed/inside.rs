@@ -78,7 +78,7 @@ pub(crate) fn change_under_load(folder: &Path) -> Result<()> {
 const ROLLED_OUT: [&str; 5] =
     ["--namespace=echo", "rollout", "status", "deployment/echo-v1", "--timeout=60s"];
 
-fn kubectl(bed: &Bed, arguments: &[&str]) -> Result<String> {
+pub(crate) fn kubectl(bed: &Bed, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new(bed.kubectl());
     command.arg("--kubeconfig").arg(bed.kubeconfig()).args(arguments);
     let output = command.output().context("cannot start kubectl")?;

@@ -3,6 +3,7 @@
 //! The test starts itself as the program that runs in a bed, so that it can watch the whole of it
 //! end. It needs namespaces, so it has a `main` of its own.
 
+mod https;
 mod inside;
 mod program;
 
@@ -25,7 +26,7 @@ const DEADLINE: Duration = Duration::from_secs(120);
 
 type Test = (&'static str, fn() -> Result<()>);
 
-const TESTS: [Test; 3] = [
+const TESTS: [Test; 4] = [
     (
         "what_is_applied_from_outside_answers_and_an_orderly_end_leaves_nothing",
         what_is_applied_from_outside_answers_and_an_orderly_end_leaves_nothing,
@@ -33,6 +34,10 @@ const TESTS: [Test; 3] = [
     (
         "no_request_fails_while_pods_go_and_a_reset_leaves_nothing",
         no_request_fails_while_pods_go_and_a_reset_leaves_nothing,
+    ),
+    (
+        "a_gateway_with_tls_and_another_on_a_further_port_are_served",
+        a_gateway_with_tls_and_another_on_a_further_port_are_served,
     ),
     ("a_killed_program_takes_everything_with_it", a_killed_program_takes_everything_with_it),
 ];
@@ -43,6 +48,7 @@ fn main() -> ExitCode {
         Some("run-a-bed") => Some(inside::run_a_bed(Path::new(&arguments[1]))),
         Some("run-a-child") => Some(inside::run_a_child(Path::new(&arguments[1]))),
         Some("change-under-load") => Some(inside::change_under_load(Path::new(&arguments[1]))),
+        Some("serve-https") => Some(https::serve_https(Path::new(&arguments[1]))),
         _ => None,
     };
     match part {
@@ -123,6 +129,13 @@ fn what_is_applied_from_outside_answers_and_an_orderly_end_leaves_nothing() -> R
 
 fn no_request_fails_while_pods_go_and_a_reset_leaves_nothing() -> Result<()> {
     let mut program = Program::start("change-under-load")?;
+    let status = program.ended()?;
+    ensure!(status.success(), "the program ended with {status}");
+    program.nothing_is_left(Duration::ZERO)
+}
+
+fn a_gateway_with_tls_and_another_on_a_further_port_are_served() -> Result<()> {
+    let mut program = Program::start("serve-https")?;
     let status = program.ended()?;
     ensure!(status.success(), "the program ended with {status}");
     program.nothing_is_left(Duration::ZERO)
