@@ -217,7 +217,7 @@ impl Judgement {
         broken.retain(|it| own.contains(&it.object));
         let of = |name: &str| {
             let manifests = expected.job(name).into_iter().flat_map(|job| job.desired.manifests());
-            notes(baseline.notes(), manifests)
+            unjudged(baseline.notes(), manifests)
         };
         let notes = expected.names().map(|name| (name.to_owned(), of(name)));
         Self { refused, platform: broken, notes: notes.collect() }
@@ -225,7 +225,7 @@ impl Judgement {
 }
 
 /// What of these objects could not be judged, a line each.
-fn notes<'a>(notes: &[Note], manifests: impl Iterator<Item = &'a Manifest>) -> Vec<String> {
+fn unjudged<'a>(notes: &[Note], manifests: impl Iterator<Item = &'a Manifest>) -> Vec<String> {
     let own: BTreeSet<ObjectRef> = manifests.map(|manifest| reference(manifest.id())).collect();
     let of_own = notes.iter().filter(|note| own.contains(&*note.object));
     let lines = of_own.map(|note| format!("{}: {}", note.object, note.words));
@@ -438,7 +438,7 @@ fn proposal(
         after: after.stand(name),
         errors,
         warnings: warnings(old, new),
-        notes: notes(&translations[1].notes, pair.after.desired.manifests()),
+        notes: unjudged(&translations[1].notes, pair.after.desired.manifests()),
         gateways: routes::gateways(&translations[1], &holders(&pair.after)),
         routes_before: if is_service { rows(0, pair.before.as_ref()) } else { Vec::new() },
         routes_after: if is_service { rows(1, Some(&pair.after)) } else { Vec::new() },
