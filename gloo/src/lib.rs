@@ -15,6 +15,7 @@ pub mod config;
 mod crds;
 mod environment;
 pub mod envoy;
+mod memo;
 mod objects;
 mod pattern;
 mod references;

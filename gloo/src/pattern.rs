@@ -1,15 +1,24 @@
 //! RE2 expressions, which Gloo compiles with Go and Envoy with RE2.
 
+use std::sync::{Arc, LazyLock};
+
 use regex::Regex;
 use regex_syntax::ast::{
     self, Ast, ErrorKind, Flag, FlagsItemKind, RepetitionKind, RepetitionRange,
 };
 
-/// Compiles an expression.
+use crate::memo::Memo;
+
+/// Checks an expression.
 ///
 /// # Errors
 /// What Go's `regexp` says about it, because Gloo puts that into statuses.
-pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
+pub(crate) fn check(pattern: &str) -> Result<(), String> {
+    static CHECKED: LazyLock<Memo<Result<(), String>>> = LazyLock::new(|| Memo::new(50_000));
+    CHECKED.of(pattern, || compile(pattern).map(drop))
+}
+
+fn compile(pattern: &str) -> Result<Regex, String> {
     let wrong = |fault: String| format!("error parsing regexp: {fault}");
     let adapted = adapt(pattern);
     if let Ok(ast) = ast::parse::Parser::new().parse(&adapted) {
@@ -92,7 +101,9 @@ impl ast::Visitor for Strict<'_> {
 
 /// Whether the whole of `text` matches. An expression that does not compile matches nothing.
 pub(crate) fn matches_all(pattern: &str, text: &str) -> bool {
-    Regex::new(&format!(r"\A(?:{})\z", adapt(pattern))).is_ok_and(|regex| regex.is_match(text))
+    static COMPILED: LazyLock<Memo<Option<Arc<Regex>>>> = LazyLock::new(|| Memo::new(250));
+    let whole = || Regex::new(&format!(r"\A(?:{})\z", adapt(pattern))).ok().map(Arc::new);
+    COMPILED.of(pattern, whole).is_some_and(|regex| regex.is_match(text))
 }
 
 /// Replaces every match; `\1` in the substitution is the first group. A substitution that RE2 does not

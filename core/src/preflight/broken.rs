@@ -2,17 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 
-use gloo::config::{Action, Route, Target};
 use gloo::{Finding, ObjectRef, Severity, State};
 
-use super::change::Change;
-use super::change::is_route;
 use super::regressions::on_one_line;
 use super::translated_cluster::TranslatedCluster;
 use crate::kind::Kind;
-use crate::reason::Blocker;
 
 /// A mistake in the live cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,107 +120,16 @@ fn broken(translated: &TranslatedCluster, finding: &Finding) -> Broken {
 }
 
 /// The Gateway whose listener has the mistake.
-fn gateway_of(finding: &Finding) -> ObjectRef {
+pub(super) fn gateway_of(finding: &Finding) -> ObjectRef {
     ObjectRef::clone(finding.gateway.as_ref().unwrap_or(&finding.object))
 }
 
 /// The VirtualServices that Gloo rejects, and why.
-fn rejected(translated: &TranslatedCluster) -> impl Iterator<Item = (&ObjectRef, &str)> {
+pub(super) fn rejected(translated: &TranslatedCluster) -> impl Iterator<Item = (&ObjectRef, &str)> {
     let statuses = translated.translation.statuses.iter();
     let statuses = statuses.filter(|(object, status)| {
         let kind = Kind::of_reference(object);
         kind == Some(Kind::VirtualService) && status.state == State::Rejected
     });
     statuses.map(|(object, status)| (object, status.reason.as_str()))
-}
-
-/// Why what the change does to routes and Upstreams would not reach Envoy.
-///
-/// A mistake that the change itself puts right does not count: `last` is the cluster after it.
-pub(super) fn blocking(
-    base: &TranslatedCluster,
-    last: &TranslatedCluster,
-    change: &Change,
-) -> Option<Blocker> {
-    let altered: Vec<&ObjectRef> =
-        change.own().filter(|it| !last.snapshot.agrees(&base.snapshot, it)).collect();
-    let deletes = !change.to_prune.is_empty();
-    let alters = |kind: &str| altered.iter().any(|object| object.kind == kind);
-    let has_status =
-        |object: &ObjectRef| Kind::of_reference(object).is_some_and(Kind::has_gloo_status);
-    let held_up = |object: &ObjectRef| alters(&object.kind) || deletes && has_status(object);
-    let undecodable = last.snapshot.undecodable();
-    if let Some((object, reason)) = undecodable.iter().find(|(object, _)| held_up(object)) {
-        let (object, words) = (Arc::new(object.clone()), (*reason).to_owned());
-        return Some(Blocker::Undecodable { object, words });
-    }
-    let findings = &last.translation.findings;
-    let everything = findings.iter().find(|finding| finding.severity >= Severity::ClustersRefused);
-    if let Some(finding) = everything.filter(|_| deletes || !altered.is_empty()) {
-        let (object, words) = (Arc::clone(&finding.object), on_one_line(&finding.words));
-        return Some(Blocker::Everything { object, words });
-    }
-    if !deletes && !altered.iter().any(|object| is_route(object)) {
-        return None;
-    }
-    let frozen = findings.iter().find(|finding| {
-        let gateway = finding.severity == Severity::Rejected
-            && Kind::of_reference(&finding.object) == Some(Kind::Gateway);
-        (finding.severity == Severity::Refused || gateway)
-            && is_served_by(&gateway_of(finding), base, last, change)
-    });
-    if let Some(finding) = frozen {
-        let (object, words) = (Arc::clone(&finding.object), on_one_line(&finding.words));
-        let gateway = Arc::new(gateway_of(finding));
-        return Some(Blocker::Frozen { object, gateway, words });
-    }
-    let (host, reason) = rejected(last).find(|(object, _)| serves(base, last, object, change))?;
-    Some(Blocker::RejectedHost { host: Arc::new(host.clone()), words: on_one_line(reason) })
-}
-
-/// Whether the Gateway has something to do with this change: it serves routes of it, now or then, or
-/// sends requests to an Upstream that goes with it.
-fn is_served_by(
-    gateway: &ObjectRef,
-    base: &TranslatedCluster,
-    last: &TranslatedCluster,
-    change: &Change,
-) -> bool {
-    let own: Vec<&ObjectRef> = change.own().collect();
-    let going = change.to_prune.iter().filter(|id| id.is(Kind::Upstream));
-    let going = going.map(|id| super::change::reference(id).resource().cluster());
-    let going: BTreeSet<String> = going.collect();
-    let translations = [&base.translation, &last.translation];
-    let hosts = translations.iter().flat_map(|it| it.desired_hosts().chain(it.served_hosts()));
-    let mut hosts = hosts.filter(|host| *host.gateway == *gateway);
-    hosts.any(|host| {
-        let mut routes = host.routes.iter();
-        own.contains(&&*host.holder)
-            || routes.any(|route| own.contains(&&*route.holder) || leads_to(route, &going))
-    })
-}
-
-/// Whether the route sends requests or copies to one of the clusters.
-fn leads_to(route: &Route, clusters: &BTreeSet<String>) -> bool {
-    let Action::Forward(forward) = &route.action else { return false };
-    let is_one = |name: &String| clusters.contains(name);
-    let target = match &forward.target {
-        Target::Cluster { name, .. } => is_one(name),
-        Target::Weighted { clusters, .. } => clusters.iter().any(|it| is_one(&it.name)),
-        Target::Missing | Target::Unknown | Target::Dynamic { .. } | Target::Header(_) => false,
-    };
-    target || forward.mirrors.iter().any(|mirror| is_one(&mirror.cluster))
-}
-
-/// Whether the VirtualService has routes of this change, now or then, or is one of its objects.
-fn serves(
-    base: &TranslatedCluster,
-    last: &TranslatedCluster,
-    host: &ObjectRef,
-    change: &Change,
-) -> bool {
-    let own: Vec<&ObjectRef> = change.own().collect();
-    let hosts = base.translation.desired_hosts().chain(last.translation.desired_hosts());
-    let mut routes = hosts.filter(|it| *it.holder == *host).flat_map(|host| &host.routes);
-    own.contains(&host) || routes.any(|route| own.contains(&&*route.holder))
 }

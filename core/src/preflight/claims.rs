@@ -3,15 +3,18 @@
 //! Judged by the virtual hosts that the objects ask for, whether Gloo and Envoy take them at the
 //! moment or not: another owner's mistake hides none of ours.
 
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use gloo::config::{Match, PathMatch, Route, VirtualHost};
-use gloo::{Finding, ObjectRef, Severity, Translation};
+use gloo::{Finding, ObjectRef, Severity};
 
 use super::change::Change;
-use super::overlap::{covers, meet, pairs, takes_from};
+use super::domains::Wildcards;
+use super::overlap::{covers, meet, takes_from};
 use super::ownership::Owners;
+use super::pairs::pairs;
 use super::translated_cluster::TranslatedCluster;
 use crate::reason::{Conflict, Refusal};
 
@@ -26,6 +29,7 @@ pub(super) fn check(
     let mended = mended(base, stage);
     let (before, after) = (&base.translation, &stage.translation);
     let known = Known::of(before.desired_hosts());
+    let wildcards = LazyCell::new(|| Wildcards::of(after));
     for host in after.desired_hosts() {
         let old = known.get(host);
         if old.is_some_and(|old| old == &**host) {
@@ -36,7 +40,7 @@ pub(super) fn check(
         }
         conflicts(old, host, owners)?;
         if owners.has(&host.holder) {
-            domains(old, host, after, owners)?;
+            wildcards.check(old, host, owners)?;
         }
     }
     let replaced = before.replacement.is_some() || after.replacement.is_some();
@@ -126,20 +130,25 @@ fn unchanged(
             host: after.name.clone(),
         });
     }
-    pairs(&new, |first, second| {
-        let turned = was_at[first] > was_at[second];
-        let (first, second) = (new[first], new[second]);
-        if !turned || first.action == second.action || !meet(&first.matcher, &second.matcher) {
-            return Ok(());
-        }
-        Err(Refusal::Reordered {
-            object: Arc::clone(&first.holder),
-            path: path(&first.matcher),
-            other: Arc::clone(&second.holder),
-            behind: path(&second.matcher),
-            host: after.name.clone(),
-        })
-    })
+    let stays = was_at.is_sorted();
+    pairs(
+        &matchers(&new),
+        |_| !stays,
+        |first, second| {
+            let turned = was_at[first] > was_at[second];
+            let (first, second) = (new[first], new[second]);
+            if !turned || first.action == second.action || !meet(&first.matcher, &second.matcher) {
+                return Ok(());
+            }
+            Err(Refusal::Reordered {
+                object: Arc::clone(&first.holder),
+                path: path(&first.matcher),
+                other: Arc::clone(&second.holder),
+                behind: path(&second.matcher),
+                host: after.name.clone(),
+            })
+        },
+    )
 }
 
 /// Equal but for the name, which counts positions.
@@ -165,49 +174,70 @@ fn conflicts(
     if owner.iter().all(Option::is_none) {
         return Ok(());
     }
-    pairs(&routes, |i, j| {
-        let (first, second) = (routes[i], routes[j]);
-        let refusal = match (owner[i], owner[j]) {
-            (None, None) => return Ok(()),
-            (one, other) if one == other => {
-                // What moves to another namespace is there twice for a moment, and both answer.
-                let moves = owners.goes(&first.holder) || owners.goes(&second.holder);
-                if moves
-                    || first.action == second.action
-                    || !covers(&first.matcher, &second.matcher)
-                {
-                    return Ok(());
+    let was_so = LazyCell::new(|| before.map(Orders::of).unwrap_or_default());
+    pairs(
+        &matchers(&routes),
+        |at| owner[at].is_some(),
+        |i, j| {
+            let (first, second) = (routes[i], routes[j]);
+            let refusal = match (owner[i], owner[j]) {
+                (None, None) => return Ok(()),
+                (one, other) if one == other => {
+                    // What moves to another namespace is there twice for a moment, and both answer.
+                    let moves = owners.goes(&first.holder) || owners.goes(&second.holder);
+                    if moves
+                        || first.action == second.action
+                        || !covers(&first.matcher, &second.matcher)
+                    {
+                        return Ok(());
+                    }
+                    Refusal::Shadowed {
+                        object: Arc::clone(&second.holder),
+                        path: path(&second.matcher),
+                        before: path(&first.matcher),
+                    }
                 }
-                Refusal::Shadowed {
-                    object: Arc::clone(&second.holder),
-                    path: path(&second.matcher),
-                    before: path(&first.matcher),
+                (Some(at), None) if owners.succeeds(at, &second.holder) => return Ok(()),
+                (None, Some(at)) if owners.succeeds(at, &first.holder) => return Ok(()),
+                (Some(_), _) if takes_from(&first.matcher, &second.matcher) => {
+                    conflict(host, first, second, true)
                 }
+                (_, Some(_)) if covers(&first.matcher, &second.matcher) => {
+                    conflict(host, second, first, false)
+                }
+                _ => return Ok(()),
+            };
+            match was_so.has(first, second) {
+                true => Ok(()),
+                false => Err(refusal),
             }
-            (Some(at), None) if owners.succeeds(at, &second.holder) => return Ok(()),
-            (None, Some(at)) if owners.succeeds(at, &first.holder) => return Ok(()),
-            (Some(_), _) if takes_from(&first.matcher, &second.matcher) => {
-                conflict(host, first, second, true)
-            }
-            (_, Some(_)) if covers(&first.matcher, &second.matcher) => {
-                conflict(host, second, first, false)
-            }
-            _ => return Ok(()),
-        };
-        match before.is_some_and(|before| was_so(before, first, second)) {
-            true => Ok(()),
-            false => Err(refusal),
-        }
-    })
+        },
+    )
 }
 
-/// Whether both routes took the same requests before, in this order.
-fn was_so(before: &VirtualHost, first: &Route, second: &Route) -> bool {
-    let is = |route: &Route, wanted: &Route| {
-        route.holder == wanted.holder && route.matcher == wanted.matcher
-    };
-    let mut routes = before.routes.iter();
-    routes.any(|route| is(route, first)) && routes.any(|route| is(route, second))
+/// Where the routes of a virtual host are, by holder and path.
+#[derive(Default)]
+struct Orders<'a>(HashMap<(&'a ObjectRef, &'a str), Vec<(usize, &'a Route)>>);
+
+impl<'a> Orders<'a> {
+    fn of(host: &'a VirtualHost) -> Self {
+        let mut orders: HashMap<_, Vec<_>> = HashMap::new();
+        for (at, route) in host.routes.iter().enumerate() {
+            orders.entry((&*route.holder, text(&route.matcher))).or_default().push((at, route));
+        }
+        Self(orders)
+    }
+
+    /// Whether both routes took the same requests, in this order.
+    fn has(&self, first: &Route, second: &Route) -> bool {
+        let Some(first) = self.places(first).next() else { return false };
+        self.places(second).any(|at| at > first)
+    }
+
+    fn places<'s>(&'s self, wanted: &'s Route) -> impl Iterator<Item = usize> + 's {
+        let places = self.0.get(&(&*wanted.holder, text(&wanted.matcher))).into_iter().flatten();
+        places.filter(|(_, route)| route.matcher == wanted.matcher).map(|(at, _)| *at)
+    }
 }
 
 fn conflict(host: &VirtualHost, ours: &Route, theirs: &Route, ours_is_first: bool) -> Refusal {
@@ -218,45 +248,6 @@ fn conflict(host: &VirtualHost, ours: &Route, theirs: &Route, ours_is_first: boo
         ours_is_first,
         owner: Arc::clone(&theirs.holder),
     })
-}
-
-/// A domain of ours that another owner's wildcard has covered so far. `*` is for whatever nobody claims.
-fn domains(
-    before: Option<&VirtualHost>,
-    host: &VirtualHost,
-    after: &Translation,
-    owners: &Owners,
-) -> Result<(), Refusal> {
-    let mut new = host.domains.iter().filter(|domain| {
-        !before.is_some_and(|before| before.domains.contains(domain)) && *domain != "*"
-    });
-    new.try_for_each(|domain| {
-        let own = owners.of_object(&host.holder);
-        let others = after
-            .desired_hosts()
-            .filter(|it| it.gateway == host.gateway && owners.of_object(&it.holder) != own);
-        let claims = others.flat_map(|other| other.domains.iter().map(move |it| (other, it)));
-        match claims.into_iter().find(|(_, wildcard)| is_below(domain, wildcard)) {
-            Some((other, wildcard)) => Err(Refusal::Domain {
-                object: Arc::clone(&host.holder),
-                domain: domain.clone(),
-                wildcard: wildcard.clone(),
-                owner: Arc::clone(&other.holder),
-            }),
-            None => Ok(()),
-        }
-    })
-}
-
-fn is_below(domain: &str, wildcard: &str) -> bool {
-    let (domain, wildcard) = (domain.to_ascii_lowercase(), wildcard.to_ascii_lowercase());
-    let longer = domain.len() > wildcard.len() - wildcard.matches('*').count();
-    match (wildcard.strip_prefix('*'), wildcard.strip_suffix('*')) {
-        _ if wildcard == "*" || domain == wildcard => false,
-        (Some(end), _) => longer && domain.ends_with(end),
-        (_, Some(start)) => longer && domain.starts_with(start),
-        (None, None) => false,
-    }
 }
 
 /// # Errors
@@ -357,13 +348,21 @@ fn leaving_routes(
     }
     let coming = host.routes.iter();
     routes.extend(coming.filter(|it| owners.has(&it.holder) && !is_in(&old, it)));
-    pairs(&routes, |i, j| {
-        let (one, other) = (routes[i], routes[j]);
-        let apart = (i < count) == (j < count)
-            || owners.of_object(&one.holder) == owners.of_object(&other.holder)
-            || !meet(&one.matcher, &other.matcher);
-        if apart { Ok(()) } else { Err(conflict(host, other, one, true)) }
-    })
+    pairs(
+        &matchers(&routes),
+        |at| at < count,
+        |i, j| {
+            let (one, other) = (routes[i], routes[j]);
+            let apart = (i < count) == (j < count)
+                || owners.of_object(&one.holder) == owners.of_object(&other.holder)
+                || !meet(&one.matcher, &other.matcher);
+            if apart { Ok(()) } else { Err(conflict(host, other, one, true)) }
+        },
+    )
+}
+
+fn matchers<'a>(routes: &[&'a Route]) -> Vec<&'a Match> {
+    routes.iter().map(|route| &route.matcher).collect()
 }
 
 fn text(matcher: &Match) -> &str {

@@ -10,10 +10,13 @@
 mod broken;
 mod change;
 mod claims;
+mod domains;
 mod expected_changes;
 mod group;
+mod obstacles;
 mod overlap;
 mod ownership;
+mod pairs;
 mod regressions;
 mod sharing;
 mod translated_cluster;
@@ -25,6 +28,7 @@ use gloo::{Memory, Note, ObjectRef, Snapshot, State};
 
 use crate::object::ObjectId;
 use crate::reason::{Blocker, Refusal};
+use obstacles::Obstacles;
 use ownership::Owners;
 use translated_cluster::{Stages, TranslatedCluster};
 
@@ -208,6 +212,7 @@ fn examine(
     claims::served(base, last, changes, owners)?;
     claims::leaving(base, last, owners)?;
 
+    let obstacles = Obstacles::of(base, last);
     let judged = &stages.prepared.as_ref().unwrap_or(base).translation.statuses;
     let prediction = |change: &Arc<Change>| {
         let has_verdict = |id: &&ObjectId| {
@@ -216,7 +221,7 @@ fn examine(
         };
         Prediction {
             judged_upstreams: change.upstreams.iter().filter(has_verdict).cloned().collect(),
-            blocked_by: broken::blocking(base, last, change),
+            blocked_by: obstacles.before(change),
         }
     };
     Ok(changes.iter().map(prediction).collect())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gloo::config::{HeaderMatch, Match, PathMatch, Route, ValueMatch};
+use gloo::config::{HeaderMatch, Match, PathMatch, ValueMatch};
 
 /// How the paths of one matcher lie to those of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,33 +111,6 @@ fn methods(header: &HeaderMatch) -> BTreeSet<&str> {
 
 fn values_exclude(one: &ValueMatch, other: &ValueMatch) -> bool {
     matches!((one, other), (ValueMatch::Exact(a), ValueMatch::Exact(b)) if a != b)
-}
-
-/// Calls `found` with the positions `(i, j)`, `i < j`, of all routes whose paths may have requests in
-/// common. Sorted by the beginnings of their paths, such routes lie behind one another, so this takes
-/// as long as there are routes and pairs, not the square of the routes.
-pub(super) fn pairs<E>(
-    routes: &[&Route],
-    mut found: impl FnMut(usize, usize) -> Result<(), E>,
-) -> Result<(), E> {
-    let beginning = |route: &&Route| {
-        let path = route.matcher.path.as_ref();
-        path.map(PathMatch::beginning).unwrap_or_default().to_ascii_lowercase()
-    };
-    let mut order: Vec<(String, usize)> =
-        routes.iter().enumerate().map(|(at, route)| (beginning(route), at)).collect();
-    order.sort();
-    let mut outer: Vec<&(String, usize)> = Vec::new();
-    for entry in &order {
-        while outer.last().is_some_and(|last| !entry.0.starts_with(&last.0)) {
-            outer.pop();
-        }
-        for other in &outer {
-            found(entry.1.min(other.1), entry.1.max(other.1))?;
-        }
-        outer.push(entry);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

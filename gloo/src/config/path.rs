@@ -1,6 +1,9 @@
+use std::sync::{Arc, LazyLock};
+
 use regex_syntax::hir::literal::Extractor;
 
 use super::PathMatch;
+use crate::memo::Memo;
 use crate::pattern;
 
 impl PathMatch {
@@ -8,7 +11,10 @@ impl PathMatch {
     pub fn beginning(&self) -> String {
         match self {
             Self::Prefix(text) | Self::Exact(text) => text.clone(),
-            Self::Regex(expression) => beginning_of(expression),
+            Self::Regex(expression) => {
+                static KNOWN: LazyLock<Memo<Arc<str>>> = LazyLock::new(|| Memo::new(50_000));
+                KNOWN.of(expression, || beginning_of(expression).into()).to_string()
+            }
             Self::Connect => String::new(),
         }
     }

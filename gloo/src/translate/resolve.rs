@@ -84,7 +84,7 @@ fn check_expressions(host: &ProxyVirtualHost, root: &ObjectRef, reports: &mut Re
             _ => None,
         });
         for expression in rewrites.map(str::to_owned).chain(paths) {
-            if let Err(fault) = pattern::compile(&expression) {
+            if let Err(fault) = pattern::check(&expression) {
                 let name = host.name();
                 let words = format!(
                     "virtual service [{name}] has a regex matcher with invalid regex, {fault}"

@@ -33,8 +33,7 @@ pub(super) fn policy(cors: &Cors) -> Result<CorsPolicy, Mistake> {
         return Err(Mistake::new(Code::InvalidCors, words));
     }
     for expression in &cors.allow_origin_regex {
-        pattern::compile(expression)
-            .map_err(|fault| Mistake::new(Code::InvalidExpression, fault))?;
+        pattern::check(expression).map_err(|fault| Mistake::new(Code::InvalidExpression, fault))?;
     }
     Ok(CorsPolicy { rules: cors.clone(), disabled: false })
 }

@@ -156,7 +156,7 @@ fn of_expression(expression: &str) -> Option<Mistake> {
     if expression.is_empty() {
         return some(Code::InvalidExpression, "an empty regular expression");
     }
-    let fault = pattern::compile(expression).err()?;
+    let fault = pattern::check(expression).err()?;
     some(Code::InvalidExpression, fault)
 }
 
