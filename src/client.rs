@@ -84,6 +84,10 @@ pub struct ServiceStatus {
     pub observed_weights: BTreeMap<String, u8>,
     /// Ready pods.
     pub ready_pods: BTreeMap<String, u32>,
+    /// The Gateways that serve its routes.
+    pub gateways: Vec<String>,
+    /// What of its objects could not be judged.
+    pub notes: Vec<String>,
     /// Conditions as Kubernetes has them.
     pub conditions: Vec<Condition>,
     /// Whatever else it says.

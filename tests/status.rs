@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use coalmine::report::{self, Reports, ServiceReport, serve};
+use coalmine::report::{self, Reports, ServiceReport, Survey, Surveyed, serve};
 use coalmine_core::reason::Code;
 use coalmine_core::values::Version;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -92,6 +92,50 @@ async fn who_needs_a_person_comes_first_with_the_reason_and_the_next_command() {
     assert_eq!(told["services"][0]["namespace"], "", "every field of the endpoint is there");
     let unknown = endpoint.coalmine(&["status", "golf"]).await;
     assert_eq!(unknown.err, "error: the daemon knows no service golf\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_judged_and_which_of_several_gateways_serve_is_said_and_is_no_trouble() {
+    let endpoint = Endpoint::new().await;
+    for name in ["echo", "golf"] {
+        endpoint.service(name, |report| {
+            shifting(report);
+            report.ready("0123456789");
+        });
+    }
+    let surveyed = |gateways: &[&str], notes: &[&str]| {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Surveyed { gateways: owned(gateways), notes: owned(notes) }
+    };
+    let note = "RouteTable echo/echo-routes: options.csrf is not modelled\u{1b}";
+    let mut survey = Survey::from([
+        ("echo".to_owned(), surveyed(&["gloo-system/one"], &[note])),
+        ("golf".to_owned(), surveyed(&["gloo-system/one"], &[])),
+        ("gone".to_owned(), surveyed(&["gloo-system/one"], &[])),
+    ]);
+    let store = &endpoint.reports.status_store;
+    store.surveyed(&survey);
+    let changes = *store.changes().borrow();
+    store.surveyed(&survey);
+    assert_eq!(*store.changes().borrow(), changes, "nothing new is no change");
+    let shown = endpoint.coalmine(&["status"]).await;
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    let lines: Vec<&str> = shown.out.lines().collect();
+    assert_eq!(lines.len(), 4, "{shown:?}");
+    assert_eq!(
+        lines[2],
+        r"  note: RouteTable echo/echo-routes: options.csrf is not modelled\u{1b}"
+    );
+    survey.insert("golf".to_owned(), surveyed(&["gloo-system/one", "gloo-system/two"], &[]));
+    store.surveyed(&survey);
+    let shown = endpoint.coalmine(&["status"]).await;
+    let lines: Vec<&str> = shown.out.lines().collect();
+    assert_eq!(lines[2], "  served by Gateway gloo-system/one", "{shown:?}");
+    assert_eq!(lines[5], "  served by Gateway gloo-system/one, gloo-system/two", "{shown:?}");
+    let json = endpoint.coalmine(&["status", "golf", "--json"]).await;
+    let told: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(told["services"][0]["gateways"][1], "gloo-system/two");
+    assert_eq!(told["services"][0]["state"], "Ready");
 }
 
 #[tokio::test(flavor = "multi_thread")]

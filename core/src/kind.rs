@@ -24,11 +24,14 @@ pub enum Kind {
     Gateway,
     VirtualService,
     RouteTable,
+    RouteOption,
+    VirtualHostOption,
+    MatchableHttpGateway,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Namespace,
         Self::CustomResourceDefinition,
         Self::Secret,
@@ -44,6 +47,9 @@ impl Kind {
         Self::Gateway,
         Self::VirtualService,
         Self::RouteTable,
+        Self::RouteOption,
+        Self::VirtualHostOption,
+        Self::MatchableHttpGateway,
     ];
 
     /// The kinds that a service consists of: what its routes rest on comes after them.
@@ -88,6 +94,9 @@ impl Kind {
             Self::Gateway => "Gateway",
             Self::VirtualService => "VirtualService",
             Self::RouteTable => "RouteTable",
+            Self::RouteOption => "RouteOption",
+            Self::VirtualHostOption => "VirtualHostOption",
+            Self::MatchableHttpGateway => "MatchableHttpGateway",
         }
     }
 
@@ -100,7 +109,12 @@ impl Kind {
             Self::EndpointSlice => "discovery.k8s.io/v1",
             Self::Deployment => "apps/v1",
             Self::Upstream | Self::UpstreamGroup | Self::Settings => "gloo.solo.io/v1",
-            Self::Gateway | Self::VirtualService | Self::RouteTable => "gateway.solo.io/v1",
+            Self::Gateway
+            | Self::VirtualService
+            | Self::RouteTable
+            | Self::RouteOption
+            | Self::VirtualHostOption
+            | Self::MatchableHttpGateway => "gateway.solo.io/v1",
         }
     }
 
@@ -131,7 +145,8 @@ impl Kind {
 
     /// Whether Gloo's routing rests on its objects.
     pub fn is_routing(self) -> bool {
-        gloo::Snapshot::ROUTING.iter().any(|routing| routing.kind == self.as_str())
+        let mut kinds = gloo::Snapshot::ROUTING.iter().chain(gloo::Snapshot::FURTHER);
+        kinds.any(|routing| routing.kind == self.as_str())
     }
 }
 
@@ -166,7 +181,8 @@ mod tests {
 
     #[test]
     fn the_kinds_that_routing_rests_on_are_those_that_gloos_model_reads() {
-        let read = gloo::Snapshot::ROUTING.iter().map(|kind| Kind::of(kind.api_version, kind.kind));
+        let read = gloo::Snapshot::ROUTING.iter().chain(gloo::Snapshot::FURTHER);
+        let read = read.map(|kind| Kind::of(kind.api_version, kind.kind));
         let read: Vec<Kind> = read.map(|kind| kind.expect("a known kind")).collect();
         for kind in Kind::ALL {
             assert_eq!(kind.is_routing(), read.contains(&kind), "{kind}");

@@ -68,7 +68,7 @@ pub struct Facts {
     pub keep: Option<bool>,
     /// Whether it is being deleted.
     pub terminating: bool,
-    /// Its labels and spec, for the kinds that Gloo's routing rests on.
+    /// What Gloo's routing reads of it, for the kinds that it rests on.
     pub routing: Option<Digest>,
     /// What its kind tells.
     pub detail: Detail,
@@ -155,9 +155,10 @@ impl Facts {
                 .flatten(),
             keep: keep(object),
             terminating: text("deletionTimestamp").is_some(),
-            routing: kind
-                .is_some_and(Kind::is_routing)
-                .then(|| Digest::of(&json!([metadata["labels"], object["spec"]]))),
+            routing: kind.is_some_and(Kind::is_routing).then(|| {
+                let beside = gloo::Snapshot::beside_spec(object);
+                Digest::of(&json!([metadata["labels"], beside, object["spec"]]))
+            }),
             claim,
             detail,
         }

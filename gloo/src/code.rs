@@ -60,6 +60,8 @@ codes! {
     MissingVirtualService = "17-explicit-list",
     /// Two Gateways of one proxy have the same port.
     PortTaken = "17-one-port-one-proxy",
+    /// A Gateway delegates to MatchableHttpGateways, and there are none. It has no listener.
+    EmptyHybridGateway,
     /// A host of a tcpGateway has no destination. Gloo dies of it.
     InvalidTcpHost = "17-tcp-host-crash",
     /// Two certificates are for the same server name, or two of several matched gateways take the same

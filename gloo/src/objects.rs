@@ -160,9 +160,10 @@ impl<S: PartialEq> Objects<S> {
             && self.faults.get(reference) == other.faults.get(reference)
     }
 
-    /// All of them, if Gloo can decode all of them.
-    pub(crate) fn readable(&self) -> Option<&Table<Object<S>>> {
-        self.faults.is_empty().then_some(&self.decoded)
+    /// All of them, if Gloo can decode all that it sees.
+    pub(crate) fn readable(&self, sees: impl Fn(&str) -> bool) -> Option<&Table<Object<S>>> {
+        let frozen = self.faults.keys().any(|reference| sees(&reference.namespace));
+        (!frozen).then_some(&self.decoded)
     }
 
     /// Those that can be decoded, and those that could, as they were then.

@@ -1,13 +1,20 @@
+mod comparison;
+mod kubernetes;
+mod reading;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use self::kubernetes::PodStatus;
+pub(crate) use self::kubernetes::{EndpointAddress, EndpointSubset, Pod};
+pub use self::kubernetes::{NamedPort, ServiceSpec};
+use self::reading::{isolated, metadata, part, rejections, spec};
+
 use crate::api::{
-    GatewaySpec, ObjectRef, ResourceRef, RouteOptionSpec, RouteTableSpec, SettingsSpec,
-    UpstreamGroupSpec, UpstreamSpec, VirtualHostOptionSpec, VirtualServiceSpec, decode,
+    GatewaySpec, MatchableHttpGatewaySpec, ObjectRef, ResourceRef, RouteOptionSpec, RouteTableSpec,
+    SettingsSpec, UpstreamGroupSpec, UpstreamSpec, VirtualHostOptionSpec, VirtualServiceSpec,
 };
 use crate::environment::Environment;
 use crate::objects::{Objects, Table};
@@ -16,11 +23,12 @@ use crate::secret::Secret;
 /// Objects as far as routing looks at them; a copy shares them.
 ///
 /// Kinds that count: Upstream, UpstreamGroup, VirtualService, RouteTable, RouteOption,
-/// VirtualHostOption, Settings, Gateway of Gloo, and Service, Endpoints, Pod, Secret.
+/// VirtualHostOption, Settings, Gateway, MatchableHttpGateway of Gloo, and Service, Endpoints, Pod,
+/// Secret.
 ///
-/// Without Endpoints and Pods the clusters have no endpoints, and everything else is the same. Of
-/// UpstreamGroups, RouteOptions, VirtualHostOptions and Secrets nothing is concluded from one that is
-/// not there, unless the kind [is known](Self::know) to be complete.
+/// Without Endpoints and Pods the clusters have no endpoints, and everything else is the same. Of the
+/// kinds of [`Snapshot::FURTHER`] and of Secrets nothing is concluded from one that is not there,
+/// unless the kind [is known](Self::know) to be complete.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub(crate) gloo_namespace: Arc<str>,
@@ -35,18 +43,34 @@ pub struct Snapshot {
     pub(crate) pods: Table<Pod>,
     pub(crate) route_options: Objects<RouteOptionSpec>,
     pub(crate) virtual_host_options: Objects<VirtualHostOptionSpec>,
+    pub(crate) matchable_gateways: Objects<MatchableHttpGatewaySpec>,
+    /// By Gateway and namespace of a Gloo why that rejects it.
+    rejections: Table<BTreeMap<String, String>>,
     pub(crate) secrets: Table<Secret>,
     pub(crate) known: Known,
     pub(crate) environment: Environment,
 }
 
-/// The kinds beside [`Snapshot::ROUTING`] of which all objects are in the snapshot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What is known not to be there, of the kinds beside [`Snapshot::ROUTING`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Known {
-    pub(crate) upstream_groups: bool,
-    pub(crate) route_options: bool,
-    pub(crate) virtual_host_options: bool,
-    pub(crate) secrets: bool,
+    /// Of these kinds all objects are in the snapshot.
+    kinds: BTreeSet<String>,
+    /// Somebody has looked for these in vain.
+    missing: BTreeSet<ObjectRef>,
+}
+
+impl Known {
+    /// Whether such an object that is not in the snapshot is not in the cluster either.
+    pub(crate) fn tells(&self, kind: &str, reference: &ResourceRef) -> bool {
+        let ResourceRef { namespace, name } = reference;
+        self.is_complete(kind) || self.missing.contains(&ObjectRef::new(kind, namespace, name))
+    }
+
+    /// Whether every object of the kind is in the snapshot.
+    pub(crate) fn is_complete(&self, kind: &str) -> bool {
+        self.kinds.contains(kind)
+    }
 }
 
 /// A kind of object, as the API server calls it.
@@ -83,6 +107,18 @@ impl Snapshot {
         Kind::new("v1", "Service"),
     ];
 
+    /// The kinds that routing may name beside them. What comes of a reference to one that is not in the
+    /// snapshot is not known, unless the kind [is known](Self::know).
+    pub const FURTHER: &[Kind] = &[
+        Kind::new("gloo.solo.io/v1", "UpstreamGroup"),
+        Kind::new("gateway.solo.io/v1", "RouteOption"),
+        Kind::new("gateway.solo.io/v1", "VirtualHostOption"),
+        Kind::new("gateway.solo.io/v1", "MatchableHttpGateway"),
+    ];
+
+    /// The annotation by which a Gateway overrides `isolateVirtualHostsBySslConfig` of Settings.
+    pub const ISOLATED: &str = "gateway.solo.io/isolate_vhost";
+
     /// The kinds that say which pods are behind an Upstream.
     pub const ENDPOINTS: &[Kind] = &[Kind::new("v1", "Endpoints"), Kind::new("v1", "Pod")];
 
@@ -102,6 +138,8 @@ impl Snapshot {
             pods: Table::default(),
             route_options: Objects::default(),
             virtual_host_options: Objects::default(),
+            matchable_gateways: Objects::default(),
+            rejections: Table::default(),
             secrets: Table::default(),
             known: Known::default(),
             environment: Environment::default(),
@@ -120,16 +158,14 @@ impl Snapshot {
     }
 
     /// From now on an object of this kind that is not in the snapshot is taken for one that is not
-    /// there. For other kinds than UpstreamGroup, RouteOption, VirtualHostOption and Secret that is so
-    /// anyway.
+    /// there. For other kinds than those of [`Snapshot::FURTHER`] and Secret that is so anyway.
     pub fn know(&mut self, kind: &str) {
-        match kind {
-            "UpstreamGroup" => self.known.upstream_groups = true,
-            "RouteOption" => self.known.route_options = true,
-            "VirtualHostOption" => self.known.virtual_host_options = true,
-            "Secret" => self.known.secrets = true,
-            _ => {}
-        }
+        self.known.kinds.insert(kind.to_owned());
+    }
+
+    /// Somebody has looked for this object, and it is not there.
+    pub fn miss(&mut self, object: ObjectRef) {
+        self.known.missing.insert(object);
     }
 
     /// The same objects for a Gloo that runs in `gloo_namespace`.
@@ -158,9 +194,17 @@ impl Snapshot {
             "VirtualService" => self.virtual_services.put(reference, metadata.labels, spec(object)),
             "RouteTable" => self.route_tables.put(reference, metadata.labels, spec(object)),
             "Settings" => self.settings.put(reference, none, spec(object)),
-            "Gateway" => self.gateways.put(reference, none, spec(object)),
+            "Gateway" => {
+                self.note_rejections(&reference, rejections(object));
+                let isolated = isolated(object);
+                let spec = spec(object).map(|spec| GatewaySpec { isolated, ..spec });
+                self.gateways.put(reference, none, spec);
+            }
             "RouteOption" => self.route_options.put(reference, none, spec(object)),
             "VirtualHostOption" => self.virtual_host_options.put(reference, none, spec(object)),
+            "MatchableHttpGateway" => {
+                self.matchable_gateways.put(reference, metadata.labels, spec(object));
+            }
             "Secret" => self.secrets.put(reference, Secret::read(object)),
             "Service" => self.services.put(reference, part(object, "spec")),
             "Endpoints" => self.endpoints.put(reference, part(object, "subsets")),
@@ -171,6 +215,21 @@ impl Snapshot {
             _ => return false,
         }
         true
+    }
+
+    fn note_rejections(&mut self, gateway: &ResourceRef, rejections: BTreeMap<String, String>) {
+        if rejections.is_empty() {
+            self.rejections.remove(gateway);
+        } else {
+            self.rejections.put(gateway.clone(), rejections);
+        }
+    }
+
+    /// The Gateways that Gloo says in their status it rejects, and why, on one line.
+    pub fn rejected_gateways(&self) -> impl Iterator<Item = (&ResourceRef, &str)> {
+        let rejected = self.rejections.iter();
+        rejected
+            .filter_map(|(gateway, by)| Some((&**gateway, by.get(&*self.gloo_namespace)?.as_str())))
     }
 
     /// Puts a Secret in that somebody else has read.
@@ -196,6 +255,7 @@ impl Snapshot {
         self.pods.extend(&other.pods);
         self.route_options.extend(&other.route_options);
         self.virtual_host_options.extend(&other.virtual_host_options);
+        self.matchable_gateways.extend(&other.matchable_gateways);
         self.secrets.extend(&other.secrets);
     }
 
@@ -208,12 +268,16 @@ impl Snapshot {
             "VirtualService" => self.virtual_services.remove(&reference),
             "RouteTable" => self.route_tables.remove(&reference),
             "Settings" => self.settings.remove(&reference),
-            "Gateway" => self.gateways.remove(&reference),
+            "Gateway" => {
+                self.rejections.remove(&reference);
+                self.gateways.remove(&reference)
+            }
             "Service" => self.services.remove(&reference),
             "Endpoints" => self.endpoints.remove(&reference),
             "Pod" => self.pods.remove(&reference),
             "RouteOption" => self.route_options.remove(&reference),
             "VirtualHostOption" => self.virtual_host_options.remove(&reference),
+            "MatchableHttpGateway" => self.matchable_gateways.remove(&reference),
             "Secret" => self.secrets.remove(&reference),
             _ => false,
         }
@@ -234,63 +298,9 @@ impl Snapshot {
             "Pod" => self.pods.contains_key(&reference),
             "RouteOption" => self.route_options.contains(&reference),
             "VirtualHostOption" => self.virtual_host_options.contains(&reference),
+            "MatchableHttpGateway" => self.matchable_gateways.contains(&reference),
             "Secret" => self.secrets.contains_key(&reference),
             _ => false,
-        }
-    }
-
-    /// True when both hold the very same objects, one being a copy of the other that nothing
-    /// different was put into. Costs nothing; false says nothing.
-    pub fn is(&self, other: &Self) -> bool {
-        self.upstreams.is(&other.upstreams)
-            && self.upstream_groups.is(&other.upstream_groups)
-            && self.virtual_services.is(&other.virtual_services)
-            && self.route_tables.is(&other.route_tables)
-            && self.settings.is(&other.settings)
-            && self.gateways.is(&other.gateways)
-            && self.services.is(&other.services)
-            && self.endpoints.is(&other.endpoints)
-            && self.pods.is(&other.pods)
-            && self.route_options.is(&other.route_options)
-            && self.virtual_host_options.is(&other.virtual_host_options)
-            && self.secrets.is(&other.secrets)
-            && self.known == other.known
-            && self.environment == other.environment
-    }
-
-    /// The objects of [`Snapshot::ROUTING`] that the two have otherwise.
-    pub fn differing(&self, other: &Self) -> BTreeSet<ObjectRef> {
-        let services = self.services.differing(&other.services);
-        let services = services.map(|it| ObjectRef::new("Service", &it.namespace, &it.name));
-        (self.upstreams.differing(&other.upstreams, "Upstream"))
-            .chain(self.virtual_services.differing(&other.virtual_services, "VirtualService"))
-            .chain(self.route_tables.differing(&other.route_tables, "RouteTable"))
-            .chain(self.settings.differing(&other.settings, "Settings"))
-            .chain(self.gateways.differing(&other.gateways, "Gateway"))
-            .chain(services)
-            .collect()
-    }
-
-    /// Whether both have the object alike, or both have none; of objects that cannot be decoded only
-    /// whether they are there counts.
-    pub fn agrees(&self, other: &Self, object: &ObjectRef) -> bool {
-        let reference = object.resource();
-        match object.kind.as_str() {
-            "Upstream" => self.upstreams.agrees(&other.upstreams, &reference),
-            "UpstreamGroup" => self.upstream_groups.agrees(&other.upstream_groups, &reference),
-            "VirtualService" => self.virtual_services.agrees(&other.virtual_services, &reference),
-            "RouteTable" => self.route_tables.agrees(&other.route_tables, &reference),
-            "Settings" => self.settings.agrees(&other.settings, &reference),
-            "Gateway" => self.gateways.agrees(&other.gateways, &reference),
-            "Service" => self.services.get(&reference) == other.services.get(&reference),
-            "Endpoints" => self.endpoints.get(&reference) == other.endpoints.get(&reference),
-            "Pod" => self.pods.get(&reference) == other.pods.get(&reference),
-            "RouteOption" => self.route_options.agrees(&other.route_options, &reference),
-            "VirtualHostOption" => {
-                self.virtual_host_options.agrees(&other.virtual_host_options, &reference)
-            }
-            "Secret" => self.secrets.get(&reference) == other.secrets.get(&reference),
-            _ => true,
         }
     }
 
@@ -328,8 +338,25 @@ impl Snapshot {
         self.services.get(reference).map(|service| &**service)
     }
 
+    /// Whether Gloo is known to see the objects of this namespace: Settings name it, or name none.
+    pub fn surely_sees(&self, namespace: &str) -> bool {
+        let name = ResourceRef::new(&*self.gloo_namespace, "default");
+        let settings = self.settings.decoded().get(&name);
+        *namespace == *self.gloo_namespace
+            || settings.is_none_or(|it| it.spec.surely_watches(namespace))
+    }
+
+    /// Whether it is known which namespaces Gloo sees. It is not where Settings choose them by their
+    /// labels.
+    pub fn knows_namespaces(&self) -> bool {
+        let name = ResourceRef::new(&*self.gloo_namespace, "default");
+        let settings = self.settings.decoded().get(&name);
+        !settings.is_some_and(|it| it.spec.selects_namespaces())
+    }
+
     /// The objects that Gloo cannot decode, and why. Each stops Gloo from taking up any change of its
-    /// kind (gloo-conformance case 13-undecodable).
+    /// kind (gloo-conformance case 13-undecodable), unless it stands where Gloo does not look: see
+    /// [`Snapshot::surely_sees`].
     pub fn undecodable(&self) -> Vec<(ObjectRef, &str)> {
         (self.upstreams.undecodable("Upstream"))
             .chain(self.upstream_groups.undecodable("UpstreamGroup"))
@@ -339,6 +366,7 @@ impl Snapshot {
             .chain(self.gateways.undecodable("Gateway"))
             .chain(self.route_options.undecodable("RouteOption"))
             .chain(self.virtual_host_options.undecodable("VirtualHostOption"))
+            .chain(self.matchable_gateways.undecodable("MatchableHttpGateway"))
             .collect()
     }
 
@@ -356,103 +384,10 @@ impl Snapshot {
             gateways: self.gateways.repaired(),
             route_options: self.route_options.repaired(),
             virtual_host_options: self.virtual_host_options.repaired(),
+            matchable_gateways: self.matchable_gateways.repaired(),
             ..self.clone()
         }
     }
-}
-
-fn spec<S: DeserializeOwned + Default>(object: &Value) -> Result<S, String> {
-    match object.get("spec") {
-        None | Some(Value::Null) => Ok(S::default()),
-        Some(spec) => decode(spec).map_err(|e| e.to_string()),
-    }
-}
-
-/// The part of `metadata` that routing looks at.
-struct Metadata {
-    name: String,
-    namespace: String,
-    labels: BTreeMap<String, String>,
-}
-
-/// Metadata as far as it can be read; labels that are no strings are left out.
-fn metadata(object: &Value) -> Metadata {
-    let field = |name: &str| {
-        let text = object.get("metadata").and_then(|m| m.get(name)).and_then(Value::as_str);
-        text.unwrap_or_default().to_owned()
-    };
-    let labels = object.get("metadata").and_then(|m| m.get("labels")).and_then(Value::as_object);
-    let labels = labels.into_iter().flatten();
-    Metadata {
-        name: field("name"),
-        namespace: field("namespace"),
-        labels: labels.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect(),
-    }
-}
-
-/// Part of a Kubernetes object; empty where it is absent or unreadable.
-fn part<T: DeserializeOwned + Default>(object: &Value, name: &str) -> T {
-    object.get(name).and_then(|part| decode(part).ok()).unwrap_or_default()
-}
-
-/// What routing sees of a Service.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct ServiceSpec {
-    /// The ports.
-    pub ports: Vec<NamedPort>,
-    /// Labels of its pods.
-    pub selector: BTreeMap<String, String>,
-}
-
-/// A port of a Service or of Endpoints.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct NamedPort {
-    /// Empty where there is only one.
-    pub name: String,
-    /// The port.
-    pub port: u16,
-}
-
-/// Addresses that share their ports.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub(crate) struct EndpointSubset {
-    /// The ready ones; Gloo does not look at the others.
-    pub(crate) addresses: Vec<EndpointAddress>,
-    pub(crate) ports: Vec<NamedPort>,
-}
-
-/// An address and the pod it belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(crate) struct EndpointAddress {
-    pub(crate) ip: String,
-    pub(crate) target_ref: Option<TargetRef>,
-}
-
-/// What an address belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub(crate) struct TargetRef {
-    pub(crate) kind: String,
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-}
-
-/// A pod's labels and address.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Pod {
-    pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) address: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PodStatus {
-    #[serde(rename = "podIP")]
-    pod_ip: String,
 }
 
 #[cfg(test)]

@@ -229,6 +229,11 @@ impl Cache {
         (self.shared.notice)(kind, Watching::Broken);
     }
 
+    /// The cluster does not serve the kind, which is no trouble.
+    fn record_unserved(&self, kind: &WatchedKind, why: String) {
+        self.state().record_unserved(kind, why);
+    }
+
     fn count_unsynced(&self) {
         let count = self.state().unsynced();
         self.shared.unsynced.send_replace(count);

@@ -133,6 +133,12 @@ impl State {
         following.trouble.replace(trouble).is_none() && !following.listed
     }
 
+    /// Records that the cluster does not serve a kind that it need not serve. Whoever has an object of the
+    /// kind waits for it nevertheless.
+    pub(super) fn record_unserved(&mut self, kind: &WatchedKind, why: String) {
+        self.kinds.entry(kind.clone()).or_default().trouble = Some(why);
+    }
+
     /// The watch of a kind has shown a change, so it works.
     pub(super) fn record_success(&mut self, kind: &WatchedKind) {
         if let Some(following) = self.kinds.get_mut(kind) {
@@ -141,7 +147,8 @@ impl State {
     }
 
     pub(super) fn troubles(&self) -> Vec<String> {
-        self.kinds.values().filter_map(|following| following.trouble.clone()).collect()
+        let needed = self.kinds.iter().filter(|(kind, _)| !kind.is_further());
+        needed.filter_map(|(_, following)| following.trouble.clone()).collect()
     }
 
     pub(super) fn inventory(&self) -> Vec<(ObjectId, Arc<str>, Option<bool>)> {
@@ -341,6 +348,11 @@ impl State {
         let following = self.kinds.entry(kind.clone()).or_default();
         let is_first = !std::mem::replace(&mut following.listed, true);
         following.trouble = None;
+        if is_first && kind.is_further() {
+            self.gloo.know(&kind.kind);
+            self.gloo_version += 1;
+        }
+        let following = self.kinds.entry(kind.clone()).or_default();
         let seen = following.seen.take().unwrap_or_default();
         let is_gone = |id: &ObjectId| {
             id.api_version == kind.api_version && id.kind == kind.kind && !seen.contains(id)
@@ -477,6 +489,26 @@ mod tests {
         state.begin_list(&kind());
         state.end_list(&kind());
         assert!(!state.is_being_listed(&id) && state.unlisted(&id).is_none());
+    }
+
+    #[test]
+    fn a_kind_that_the_cluster_need_not_serve_is_known_once_it_is_listed() {
+        let mut state = State::new("default");
+        let kind = WatchedKind::further().next().expect("a kind");
+        state.begin_kind(&kind);
+        assert_eq!(state.unsynced(), 0, "nobody waits for it");
+        state.record_unserved(&kind, "not served".into());
+        assert_eq!(state.troubles(), [""; 0]);
+        let id = ObjectId::new(&kind.api_version, &kind.kind, Some("echo"), "it");
+        assert!(matches!(state.unlisted(&id), Some(Reason::NotListed(_))), "unless it has one");
+        let (unread, version) = state.gloo();
+        state.begin_list(&kind);
+        state.end_list(&kind);
+        let (read, later) = state.gloo();
+        assert!(later > version && !read.is(&unread), "that there is none is known now");
+        state.begin_list(&kind);
+        state.end_list(&kind);
+        assert_eq!(state.gloo().1, later, "a list like the one before says nothing new");
     }
 
     #[test]

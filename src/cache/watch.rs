@@ -6,7 +6,7 @@ use futures::StreamExt;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Cache;
-use crate::cluster::{Cluster, WatchedKind};
+use crate::cluster::{Cluster, ClusterError, WatchedKind};
 use coalmine_core::reason::Hinted;
 
 /// The longest pause before a kind that cannot be watched is tried again.
@@ -25,6 +25,12 @@ pub(super) async fn follow(cache: Cache, cluster: Cluster, kind: WatchedKind, re
     loop {
         cache.record_alive(&kind);
         let watched = match timeout(PATIENCE, cluster.watch(&kind, &instance)).await {
+            Ok(Err(error @ ClusterError::KindNotServed { .. })) if kind.is_further() => {
+                cache.record_unserved(&kind, error.line());
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                sleep(pause).await;
+                continue;
+            }
             Ok(watched) => watched.map_err(|error| (error.line(), !error.passes())),
             Err(_) => {
                 Err((format!("no answer from the API server for {} s", PATIENCE.as_secs()), false))

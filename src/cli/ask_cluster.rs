@@ -1,16 +1,17 @@
 //! What the cluster says about a repository, for who reviews it before a push.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::report::Requests;
+use coalmine_core::kind::Kind;
 use coalmine_core::labels::{SERVICE, keep};
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::Claim;
 use coalmine_core::plan::Job;
-use coalmine_core::proposal::{Expected, contested, homes, notes};
+use coalmine_core::proposal::{Expected, Secrets, contested, homes, notes};
 use coalmine_core::reason::ClusterError;
 use coalmine_core::render::DEFAULT_INSTANCE;
 use coalmine_core::values::PLATFORM;
@@ -18,7 +19,8 @@ use coalmine_core::values::PLATFORM;
 /// Whether the cluster is asked too, and for whose objects.
 #[derive(clap::Args)]
 pub(super) struct AskCluster {
-    /// Ask the cluster too: what in it leaves the repository, and which autoscalers change what coalmine writes
+    /// Ask the cluster too: what in it leaves the repository, which autoscalers change what coalmine writes, and
+    /// whether the Secrets that objects of Gloo name are good for it
     #[arg(long)]
     cluster: bool,
     /// The instance label of the daemon that owns the objects, with --cluster
@@ -52,6 +54,36 @@ impl AskCluster {
             let jobs = expected.names().filter_map(|name| expected.job(name));
             found.extend(contested(jobs, objects).into_values().flatten());
             Ok(found)
+        })
+    }
+
+    /// The Secrets that the repository's objects name and that it does not hold. One that may not be read stays unknown,
+    /// and the note on it stays.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub(super) fn secrets(&self, expected: &Expected) -> anyhow::Result<Secrets> {
+        let mut secrets = Secrets::default();
+        let unread = if self.cluster { expected.unread_secrets() } else { BTreeSet::new() };
+        if unread.is_empty() {
+            return Ok(secrets);
+        }
+        super::runtime()?.block_on(async {
+            let cluster = Cluster::connect(&Requests::default()).await?;
+            for secret in unread {
+                let api_version = Kind::Secret.api_version();
+                let (namespace, name) = (Some(secret.namespace.as_str()), secret.name.as_str());
+                let id = ObjectId::new(api_version, Kind::Secret.as_str(), namespace, name);
+                match cluster.get(&id).await {
+                    Ok(Some(object)) => secrets.found.push(object),
+                    Ok(None) => {
+                        secrets.missing.insert(secret);
+                    }
+                    Err(ClusterError::Denied { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok(secrets)
         })
     }
 

@@ -13,7 +13,7 @@ use gloo::{
     answer, translate,
 };
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError};
 use crate::hint::advised;
 use crate::report::Requests;
 use crate::source::read_directory;
@@ -212,6 +212,18 @@ async fn of_cluster(service: &str) -> anyhow::Result<Seen> {
                 let pod = ResourceRef::new(id.namespace.as_deref().unwrap_or_default(), &id.name);
                 versions.insert(pod, format!("{app} {version}"));
             }
+        }
+    }
+    for kind in Snapshot::FURTHER {
+        match cluster.list(kind.api_version, kind.kind, None, "").await {
+            Ok(objects) => {
+                for (_, object) in &objects {
+                    snapshot.upsert(object);
+                }
+                snapshot.know(kind.kind);
+            }
+            Err(ClusterError::KindNotServed { .. } | ClusterError::Denied { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     if routes.is_empty() {

@@ -62,8 +62,11 @@ impl Plan {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let checkout = Checkout::discover(&self.directory, self.path.as_deref())?;
         let (base, head) = self.trees(&checkout)?;
-        let mut proposal = Proposal::of(&base, &head);
-        proposal.notes = self.cluster.notes(&Expected::of(&head))?;
+        let (before, after) = (Expected::of(&base), Expected::of(&head));
+        let secrets = self.cluster.secrets(&after)?;
+        let (before, after) = (before.beside(secrets.clone()), after.beside(secrets));
+        let mut proposal = Proposal::between(&before, &after, &base.revision, &head.revision);
+        proposal.notes = self.cluster.notes(&after)?;
         if self.brief {
             proposal.services.iter_mut().for_each(|service| service.objects.clear());
         }

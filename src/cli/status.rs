@@ -1,6 +1,6 @@
 //! `coalmine status`: where every rollout stands, one line each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -106,6 +106,8 @@ impl Status {
         let is_asked_for = |it: &ServiceStatus| self.services.contains(&it.service);
         let platform = told.platform.iter().filter(|it| !it.is_ready() || is_asked_for(it));
         let services: Vec<&ServiceStatus> = platform.chain(&told.services).collect();
+        let gateways: BTreeSet<&String> = services.iter().flat_map(|it| &it.gateways).collect();
+        let has_several = gateways.len() > 1;
         let rows: Vec<[String; 6]> =
             services.iter().map(|service| cells(service, Timestamp::now())).collect();
         let titles = ["SERVICE", "PHASE", "STATE", "SHARES", "PODS", "SINCE"];
@@ -132,6 +134,13 @@ impl Status {
             )?;
             for wrong in wrong(service) {
                 writeln!(out, "  {}", sanitize(&wrong))?;
+            }
+            if has_several && !service.gateways.is_empty() {
+                let gateways = service.gateways.join(", ");
+                writeln!(out, "  {DIM}served by Gateway{DIM:#} {}", sanitize(&gateways))?;
+            }
+            for note in &service.notes {
+                writeln!(out, "  {DIM}note{DIM:#}: {}", sanitize(note))?;
             }
         }
         Ok(())

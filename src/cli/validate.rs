@@ -44,6 +44,8 @@ impl Validate {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let tree = read_directory(&self.path)?;
         let expected = Expected::of(&tree);
+        let secrets = self.cluster.secrets(&expected)?;
+        let expected = expected.beside(secrets);
         let repository = &expected.repository;
         let found = problems(repository);
         print_problems(&tree, found.iter().copied())?;

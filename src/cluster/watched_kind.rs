@@ -26,6 +26,21 @@ impl WatchedKind {
         routing.chain(ours.map(|kind| Self::ours(kind.api_version(), kind.as_str())))
     }
 
+    /// The kinds that objects of Gloo may name beside. A cluster need not serve them, and whoever looks
+    /// at nothing but services goes on without them; nothing is then concluded from what names one.
+    pub fn further() -> impl Iterator<Item = Self> {
+        gloo::Snapshot::FURTHER.iter().map(|kind| Self {
+            api_version: kind.api_version.into(),
+            kind: kind.kind.into(),
+            only_ours: false,
+        })
+    }
+
+    /// Whether it is one of [`Self::further`].
+    pub fn is_further(&self) -> bool {
+        Self::further().any(|further| further == *self)
+    }
+
     /// Objects with our label of any kind.
     pub fn ours(api_version: &str, kind: &str) -> Self {
         Self { api_version: api_version.into(), kind: kind.into(), only_ours: true }

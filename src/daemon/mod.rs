@@ -104,7 +104,10 @@ impl Daemon {
         leadership: Leadership,
     ) -> (Self, mpsc::UnboundedReceiver<Touched>, Ended) {
         let (cache, touched) = Cache::new(instance, notice(&reports, schedule));
-        let preflight = PreflightService::new(cache.clone());
+        let status_store = reports.status_store.clone();
+        let preflight = PreflightService::surveying(cache.clone(), move |survey| {
+            status_store.surveyed(&survey)
+        });
         let reconciler = Reconciler {
             cluster: cluster.clone(),
             cache: cache.clone(),
@@ -130,7 +133,9 @@ impl Daemon {
             values: BTreeMap::new(),
             swept: false,
         };
-        WatchedKind::of_services().for_each(|kind| daemon.watch(kind));
+        WatchedKind::of_services()
+            .chain(WatchedKind::further())
+            .for_each(|kind| daemon.watch(kind));
         (daemon, touched, ended)
     }
 

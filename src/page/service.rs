@@ -41,6 +41,9 @@ pub(super) struct ServicePage {
     drifts: Vec<DriftRow>,
     routes: Vec<RouteRow>,
     domains: String,
+    gateways: String,
+    /// What of its objects could not be judged.
+    notes: Vec<String>,
 }
 
 struct PhaseMark {
@@ -128,6 +131,8 @@ impl ServicePage {
             drifts: history.drifts.iter().rev().map(|drifts| DriftRow::of(drifts, now)).collect(),
             routes: routes.iter().map(RouteRow::of).collect(),
             domains: readable(&report.domains.join(", ")),
+            gateways: readable(&report.gateways.join(", ")),
+            notes: report.notes.iter().map(|note| readable(note)).collect(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod memory;
 mod observe;
 mod preflight_service;
 mod review;
+mod survey;
 mod unconfirmed;
 
 use std::collections::BTreeSet;
@@ -164,6 +165,7 @@ impl Reconciler {
         is_superseded: &(dyn Fn() -> bool + Sync),
         tell: &(dyn Fn(ReconcileEvent) + Sync),
     ) -> ReconcileOutcome {
+        self.preflight.surroundings(rollout_settings);
         // An object of a kind that is not served yet, or in a namespace that is not there, cannot even be tried.
         if let Some(first) = job.foundation(|id| self.cache.object(id)) {
             let outcome = self.follow(&first, rollout_settings, memory, is_superseded, tell).await;

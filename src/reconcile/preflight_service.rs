@@ -3,7 +3,7 @@
 //! same time are checked together, so that a thousand new services cost a few translations.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gloo::{Edition, Environment, Snapshot};
@@ -11,7 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::RolloutSettings;
+use super::survey::survey;
 use crate::cache::Cache;
+use crate::report::Survey;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::ObjectId;
 use coalmine_core::plan::Job;
@@ -22,28 +24,69 @@ use coalmine_core::reason::{PreflightError, Refusal};
 #[derive(Clone)]
 pub struct PreflightService {
     messages: mpsc::UnboundedSender<Message>,
+    /// As it was said last.
+    surroundings: Arc<Mutex<Option<Surroundings>>>,
 }
 
 enum Message {
     Admit(Box<Question>),
     Release(String),
+    Surroundings(Surroundings),
 }
+
+/// What the repository says about Gloo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Surroundings {
+    gloo_namespace: String,
+    edition: Edition,
+}
+
+impl Surroundings {
+    fn of(settings: &RolloutSettings) -> Self {
+        let RolloutSettings { gloo_namespace, edition, .. } = settings;
+        Self { gloo_namespace: gloo_namespace.clone(), edition: *edition }
+    }
+
+    /// The cluster as this Gloo sees it.
+    fn around(&self, snapshot: Snapshot) -> Snapshot {
+        let environment = Environment { edition: self.edition, ..Environment::default() };
+        snapshot.of_gloo_in(&self.gloo_namespace).within(environment)
+    }
+}
+
+/// Told what Gloo's rules say about the objects as they are.
+type Tell = Arc<dyn Fn(Survey) + Send + Sync>;
 
 struct Question {
     change: Arc<Change>,
     /// The job that it is about.
     job: Digest,
-    gloo_namespace: String,
-    edition: Edition,
+    surroundings: Surroundings,
     answer: oneshot::Sender<Result<Prediction, Refusal>>,
 }
 
 impl PreflightService {
     /// Starts the task; it ends with the last handle.
     pub fn new(cache: Cache) -> Self {
+        Self::surveying(cache, |_| ())
+    }
+
+    /// The same, telling which Gateways serve each service and what of its objects could not be judged, when that may
+    /// have changed.
+    pub fn surveying(cache: Cache, tell: impl Fn(Survey) + Send + Sync + 'static) -> Self {
         let (messages, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(answer_all(cache, receiver));
-        Self { messages }
+        tokio::spawn(answer_all(cache, receiver, Arc::new(tell)));
+        Self { messages, surroundings: Arc::default() }
+    }
+
+    /// Says what the repository says about Gloo. Nothing is surveyed before.
+    pub(super) fn surroundings(&self, settings: &RolloutSettings) {
+        let surroundings = Surroundings::of(settings);
+        let mut known = self.surroundings.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref() != Some(&surroundings) {
+            *known = Some(surroundings.clone());
+            let _ = self.messages.send(Message::Surroundings(surroundings));
+        }
     }
 
     /// Checks that the job harms no service, its own included. An admitted job is reserved: later changes are
@@ -60,9 +103,8 @@ impl PreflightService {
         let change = Change::new(&job.service, &job.desired, to_prune).beside(&job.departing);
         let change = Arc::new(change);
         let (answer, answered) = oneshot::channel();
-        let (gloo_namespace, edition) = (settings.gloo_namespace.clone(), settings.edition);
-        let job = job.digest();
-        let question = Question { change, job, gloo_namespace, edition, answer };
+        let (job, surroundings) = (job.digest(), Surroundings::of(settings));
+        let question = Question { change, job, surroundings, answer };
         // A task that has ended drops the question, and with it the answer's sender.
         let _ = self.messages.send(Message::Admit(Box::new(question)));
         match answered.await {
@@ -77,13 +119,15 @@ impl PreflightService {
     }
 }
 
-async fn answer_all(cache: Cache, mut messages: mpsc::UnboundedReceiver<Message>) {
+async fn answer_all(cache: Cache, mut messages: mpsc::UnboundedReceiver<Message>, tell: Tell) {
     let mut batches = BatchState::default();
+    let (mut surroundings, mut next_survey) = (None, Instant::now());
     let (mut waiting, mut open) = (Vec::new(), Vec::new());
     let (mut next_look, mut next_batch) = (Instant::now(), Instant::now());
     loop {
         let cooled_down = async { sleep_until(next_batch).await };
         let nothing_comes = async { sleep(FLUSH_AFTER).await };
+        let survey_is_due = async { sleep_until(next_survey).await };
         let is_urgent = tokio::select! {
             received = messages.recv_many(&mut waiting, usize::MAX) => match received {
                 0 => return,
@@ -91,6 +135,14 @@ async fn answer_all(cache: Cache, mut messages: mpsc::UnboundedReceiver<Message>
             },
             () = cooled_down, if !open.is_empty() => true,
             () = nothing_comes, if !waiting.is_empty() => true,
+            () = survey_is_due, if surroundings.is_some() => {
+                let begun = Instant::now();
+                if let Some(around) = &surroundings {
+                    batches = survey_all(batches, around, &cache, &tell).await;
+                }
+                next_survey = Instant::now() + SURVEYS + cool_down(begun.elapsed(), SURVEY);
+                false
+            }
         };
         if !is_urgent && open.is_empty() {
             continue;
@@ -107,6 +159,7 @@ async fn answer_all(cache: Cache, mut messages: mpsc::UnboundedReceiver<Message>
                     open.push(*question);
                 }
                 Message::Release(service) => applied.push(service),
+                Message::Surroundings(said) => surroundings = Some(said),
             }
         }
         let begun = Instant::now();
@@ -127,8 +180,7 @@ async fn answer_all(cache: Cache, mut messages: mpsc::UnboundedReceiver<Message>
         if Instant::now() < next_batch {
             continue;
         }
-        let environment = Environment { edition: first.edition, ..Environment::default() };
-        let snapshot = snapshot.of_gloo_in(&first.gloo_namespace).within(environment);
+        let snapshot = first.surroundings.around(snapshot);
         let questions = std::mem::take(&mut open);
         // Translating a big cluster takes longer than other tasks should wait.
         let state = cache.clone();
@@ -156,6 +208,37 @@ async fn answer_all(cache: Cache, mut messages: mpsc::UnboundedReceiver<Message>
     }
 }
 
+/// Looks at the cluster as it is, if it is not what was looked at last, and tells what there is to say.
+async fn survey_all(
+    mut batches: BatchState,
+    surroundings: &Surroundings,
+    cache: &Cache,
+    tell: &Tell,
+) -> BatchState {
+    let (snapshot, version) = cache.gloo();
+    let seen = (version, surroundings.clone());
+    if batches.surveyed.as_ref() == Some(&seen) {
+        return batches;
+    }
+    let (snapshot, cache) = (surroundings.around(snapshot), cache.clone());
+    let work = move || {
+        let baseline = batches.translated(snapshot, version, &cache);
+        batches.surveyed = Some(seen);
+        let survey = survey(&baseline, &cache.inventory());
+        (batches, survey)
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok((batches, survey)) => {
+            tell(survey);
+            batches
+        }
+        Err(error) => {
+            tracing::error!(%error, "the survey failed");
+            BatchState::default()
+        }
+    }
+}
+
 /// Throttles work whose cost does not depend on the number of messages: after each run it pauses in proportion to
 /// what the run took, so that messages are batched under load.
 #[derive(Clone, Copy)]
@@ -175,6 +258,12 @@ const POLL: BatchBudget =
 const BATCH: BatchBudget =
     BatchBudget { free: Duration::from_millis(20), times: 20, most: Duration::from_secs(1) };
 
+/// Looking at the cluster as it is, for people only.
+const SURVEY: BatchBudget =
+    BatchBudget { free: Duration::ZERO, times: 50, most: Duration::from_secs(30) };
+/// The shortest time between two looks.
+const SURVEYS: Duration = Duration::from_secs(1);
+
 /// Reservations are released with the next question, or after this time without one.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
@@ -188,6 +277,8 @@ fn cool_down(cost: Duration, BatchBudget { free, times, most }: BatchBudget) -> 
 struct BatchState {
     /// The cluster as it was translated last, and the version of the live state that it is from.
     baseline: Option<(u64, Environment, Baseline)>,
+    /// The version of the live state that was surveyed last, and for whom.
+    surveyed: Option<(u64, Surroundings)>,
     /// The cluster as it was looked at last, and the version of the live state that it is from.
     seen: (Snapshot, u64),
     reserved: BTreeMap<String, Reservation>,

@@ -12,6 +12,7 @@ mod per_version;
 mod routes;
 mod service;
 mod status_store;
+mod survey;
 mod tally;
 mod transition_times;
 
@@ -26,6 +27,7 @@ pub use per_version::PerVersion;
 pub use routes::Route;
 pub use service::{Drift, ServiceReport, State};
 pub use status_store::{Detail, SourceReport, StatusStore, Summary};
+pub use survey::{Survey, Surveyed};
 
 #[cfg(test)]
 mod tests;

@@ -83,6 +83,11 @@ pub struct ServiceReport {
     pub paths: Vec<String>,
     /// The domains it owns; empty when a platform VirtualService selects its routes.
     pub domains: Vec<String>,
+    /// The Gateways that serve its routes, `<namespace>/<name>`, as far as known.
+    pub gateways: Vec<String>,
+    /// What of its objects could not be judged by Gloo's rules, with the object; it is neither good nor
+    /// bad.
+    pub notes: Vec<String>,
     /// The last change by somebody else to what the values say.
     pub last_drift: Option<Drift>,
     /// What differs from the values and is left as it is, in words: drift that is only to be reported.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::history::{ChangeKind, History};
 use super::routes::{self, Route};
 use super::service::{Drift, ServiceReport, State};
+use super::survey::{Survey, Surveyed};
 use super::tally::Tally;
 use super::transition_times::TransitionTimes;
 use crate::source::Revision;
@@ -195,6 +196,25 @@ impl StatusStore {
             entry.history.drifted(drift);
         });
         self.changed();
+    }
+
+    /// Records which Gateways serve each service, and what of its objects could not be judged. It says
+    /// nothing about how a service is doing.
+    pub fn surveyed(&self, survey: &Survey) {
+        let none = Surveyed::default();
+        let mut is_new = false;
+        for (name, entry) in &mut self.content().services {
+            let Surveyed { gateways, notes } = survey.get(name.as_str()).unwrap_or(&none);
+            let report = &mut entry.report;
+            if report.gateways != *gateways || report.notes != *notes {
+                report.gateways.clone_from(gateways);
+                report.notes.clone_from(notes);
+                is_new = true;
+            }
+        }
+        if is_new {
+            self.changed();
+        }
     }
 
     /// Records that the service's newest values cannot be used, and why.

@@ -79,14 +79,24 @@ impl fmt::Display for Broken {
 
 /// Everything that is wrong, sorted.
 pub(super) fn list(translated: &TranslatedCluster) -> Vec<Broken> {
-    let undecodable = translated.snapshot.undecodable().into_iter().map(|(object, words)| Broken {
-        blocks: Blocks::Kind(object.kind.clone()),
+    let snapshot = &translated.snapshot;
+    let undecodable = snapshot.undecodable().into_iter().map(|(object, words)| Broken {
+        blocks: match snapshot.surely_sees(&object.namespace) {
+            true => Blocks::Kind(object.kind.clone()),
+            false => Blocks::Nothing,
+        },
         rule: Rule::Undecodable,
         words: words.to_owned(),
         object,
     });
     let findings = translated.translation.findings.iter().map(|it| broken(translated, it));
-    let mut all: Vec<Broken> = undecodable.chain(findings).collect();
+    let reported = rejected_by_gloo(translated).map(|(object, gateway, words)| Broken {
+        object: object.clone(),
+        rule: Rule::Rejected,
+        words,
+        blocks: Blocks::Gateway(gateway),
+    });
+    let mut all: Vec<Broken> = undecodable.chain(findings).chain(reported).collect();
     all.sort();
     all.dedup();
     all
@@ -115,8 +125,29 @@ fn broken(translated: &TranslatedCluster, finding: &Finding) -> Broken {
         }
         (Severity::Rejected, _) => (Rule::Rejected, Blocks::Nothing),
     };
+    let known = translated.snapshot.knows_namespaces();
+    let blocks = if known { blocks } else { Blocks::Nothing };
     let object = ObjectRef::clone(&finding.object);
     Broken { object, rule, words: on_one_line(&finding.words), blocks }
+}
+
+/// The objects for which Gloo says in the status of a Gateway that it rejects it, although nothing but that status
+/// shows it: they name a Secret that was not read, and so does Gloo. With the object come the Gateway and Gloo's words.
+pub(super) fn rejected_by_gloo(
+    translated: &TranslatedCluster,
+) -> impl Iterator<Item = (&ObjectRef, ObjectRef, String)> {
+    translated.snapshot.rejected_gateways().flat_map(|(gateway, words)| {
+        let gateway = Kind::Gateway.reference(gateway);
+        let notes = translated.translation.notes.iter();
+        notes.filter_map(move |note| {
+            let is_of_it = note.gateway.as_deref() == Some(&gateway);
+            let unread = note.unread.as_ref().filter(|_| is_of_it)?;
+            let (namespace, name) = (&unread.namespace, &unread.name);
+            let named = words.contains(&format!("secret {namespace}.{name}"))
+                || words.contains(&format!("name:{name:?} namespace:{namespace:?}"));
+            named.then(|| (&*note.object, gateway.clone(), words.to_owned()))
+        })
+    })
 }
 
 /// The Gateway whose listener has the mistake.

@@ -20,7 +20,8 @@ pub fn are_expected(before: &Snapshot, after: &Snapshot, changes: &[Arc<Change>]
     let changes: Vec<&Arc<Change>> = changes.iter().filter(acts).collect();
     differing.iter().all(|object| {
         let kind = Kind::of_reference(object);
-        let serves = matches!(kind, Some(Kind::VirtualService | Kind::Gateway | Kind::Settings))
+        let serves = kind == Some(Kind::VirtualService)
+            || kind.is_some_and(group::concerns_anybody)
             || group::delegates(before, object)
             || group::delegates(after, object);
         !serves && changes.iter().any(|change| is_done(change, object, after))

@@ -70,7 +70,7 @@ impl Footprint {
         let alone = objects.iter().any(|object| {
             let kind = Kind::of_reference(object);
             broken.contains(object)
-                || matches!(kind, Some(Kind::Gateway | Kind::Settings))
+                || kind.is_some_and(concerns_anybody)
                 || delegates(live, object)
                 || delegates(coming, object)
         });
@@ -101,6 +101,19 @@ impl Footprint {
         let domains = domains.collect();
         Self { objects, uses, alone, domains, adds, removes }
     }
+}
+
+/// Whether objects of the kind say who is served, or hold what others refer to.
+pub(super) fn concerns_anybody(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Gateway
+            | Kind::Settings
+            | Kind::UpstreamGroup
+            | Kind::RouteOption
+            | Kind::VirtualHostOption
+            | Kind::MatchableHttpGateway
+    )
 }
 
 /// Whether the object is a RouteTable whose routes answer in another order beside a second table.

@@ -134,6 +134,16 @@ impl Baseline {
         broken::list(&self.live)
     }
 
+    /// The objects whose routes a Gateway serves, or would, each with that Gateway.
+    pub fn served_by(&self) -> BTreeSet<(&ObjectRef, &ObjectRef)> {
+        let hosts = self.live.translation.desired_hosts();
+        let of_host = hosts.flat_map(|host| {
+            let holders = host.routes.iter().map(|route| &*route.holder);
+            holders.chain([&*host.holder]).map(move |holder| (holder, &*host.gateway))
+        });
+        of_host.collect()
+    }
+
     /// What of the live cluster could not be judged: neither good nor bad.
     pub fn notes(&self) -> &[Note] {
         &self.live.translation.notes

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gloo::config::{Action, Route, Target, VirtualHost};
 use gloo::{Finding, ObjectRef, Severity};
 
-use super::broken::{gateway_of, rejected};
+use super::broken::{gateway_of, rejected, rejected_by_gloo};
 use super::change::{Change, is_route, reference};
 use super::regressions::on_one_line;
 use super::translated_cluster::TranslatedCluster;
@@ -19,14 +19,23 @@ pub(super) struct Obstacles<'a> {
     last: &'a TranslatedCluster,
     undecodable: Vec<(ObjectRef, &'a str)>,
     everything: Option<&'a Finding>,
-    frozen: Vec<(&'a Finding, Reach<'a>)>,
+    frozen: Vec<(Frozen, Reach<'a>)>,
     rejected: Vec<(&'a ObjectRef, &'a str, Reach<'a>)>,
 }
 
+/// A Gateway that takes no change, the object that is to blame, and why.
+struct Frozen {
+    object: Arc<ObjectRef>,
+    gateway: ObjectRef,
+    words: String,
+}
+
 impl<'a> Obstacles<'a> {
-    /// Those in the cluster after all changes: what a change puts right itself does not count.
+    /// Those in the cluster after all changes: what a change puts right itself does not count. What stands where Gloo
+    /// does not look, or may not look, is none.
     pub(super) fn of(base: &'a TranslatedCluster, last: &'a TranslatedCluster) -> Self {
-        let findings = &last.translation.findings;
+        let known = last.snapshot.knows_namespaces();
+        let findings = if known { last.translation.findings.as_slice() } else { &[] };
         let freezes = |finding: &&Finding| {
             let rejected = finding.severity == Severity::Rejected;
             finding.severity == Severity::Refused
@@ -34,19 +43,31 @@ impl<'a> Obstacles<'a> {
         };
         let desired = || [base, last].into_iter().flat_map(|it| it.translation.desired_hosts());
         let served = || [base, last].into_iter().flat_map(|it| it.translation.served_hosts());
-        let frozen = findings.iter().filter(freezes).map(|finding| {
-            let gateway = gateway_of(finding);
-            let hosts = desired().chain(served()).filter(|host| *host.gateway == gateway);
-            (finding, Reach::of(hosts.map(AsRef::as_ref)))
+        let found = findings.iter().filter(freezes).map(|finding| Frozen {
+            object: Arc::clone(&finding.object),
+            gateway: gateway_of(finding),
+            words: on_one_line(&finding.words),
         });
-        let rejected = rejected(last).map(|(object, reason)| {
+        let reported = rejected_by_gloo(last).filter(|_| known);
+        let reported = reported.map(|(object, gateway, words)| {
+            let object = Arc::new(object.clone());
+            Frozen { object, gateway, words }
+        });
+        let frozen = found.chain(reported).map(|frozen| {
+            let hosts = desired().chain(served()).filter(|host| *host.gateway == frozen.gateway);
+            let reach = Reach::of(hosts.map(AsRef::as_ref));
+            (frozen, reach)
+        });
+        let rejected = rejected(last).filter(|_| known).map(|(object, reason)| {
             let hosts = desired().filter(|host| *host.holder == *object);
             (object, reason, Reach::of(hosts.map(AsRef::as_ref)))
         });
+        let mut undecodable = last.snapshot.undecodable();
+        undecodable.retain(|(object, _)| last.snapshot.surely_sees(&object.namespace));
         Self {
             base,
             last,
-            undecodable: last.snapshot.undecodable(),
+            undecodable,
             everything: findings.iter().find(|it| it.severity >= Severity::ClustersRefused),
             frozen: frozen.collect(),
             rejected: rejected.collect(),
@@ -73,9 +94,9 @@ impl<'a> Obstacles<'a> {
         if !deletes && !altered.iter().any(|object| is_route(object)) {
             return None;
         }
-        if let Some((finding, _)) = self.frozen.iter().find(|(_, reach)| reach.concerns(change)) {
-            let (object, words) = (Arc::clone(&finding.object), on_one_line(&finding.words));
-            let gateway = Arc::new(gateway_of(finding));
+        if let Some((frozen, _)) = self.frozen.iter().find(|(_, reach)| reach.concerns(change)) {
+            let (object, words) = (Arc::clone(&frozen.object), frozen.words.clone());
+            let gateway = Arc::new(frozen.gateway.clone());
             return Some(Blocker::Frozen { object, gateway, words });
         }
         let concerns = |host: &ObjectRef, reach: &Reach<'_>| {

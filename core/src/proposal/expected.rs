@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gloo::{Environment, ObjectRef, ResourceRef, Snapshot};
+use gloo::{Environment, Memory, ObjectRef, ResourceRef, Snapshot, translate};
 use serde_json::{Value, json};
 
 use crate::kind::Kind;
@@ -18,6 +18,16 @@ pub struct Expected {
     /// What the files ask for, with everything that is wrong with them.
     pub repository: Repository,
     jobs: BTreeMap<String, Job>,
+    secrets: Secrets,
+}
+
+/// What somebody has found out in the cluster about the Secrets that the objects of a tree name.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    /// Those that are there.
+    pub found: Vec<Value>,
+    /// Those that are not there.
+    pub missing: BTreeSet<ObjectRef>,
 }
 
 impl Expected {
@@ -32,7 +42,21 @@ impl Expected {
             let services = repository.services.values().filter_map(|outcome| outcome.as_ref().ok());
             jobs.extend(services.map(|it| (it.name.to_string(), Job::for_service(it, &owner))));
         }
-        Self { repository, jobs }
+        Self { repository, jobs, secrets: Secrets::default() }
+    }
+
+    /// The same beside these Secrets.
+    #[must_use]
+    pub fn beside(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// The Secrets that the objects name and of which nothing is known.
+    pub fn unread_secrets(&self) -> BTreeSet<ObjectRef> {
+        let translation = translate(&self.cluster(), &Memory::default());
+        let unread = translation.notes.into_iter().filter_map(|note| note.unread);
+        let unread = unread.map(|object| ObjectRef::clone(&object));
+        unread.filter(|object| Kind::of_reference(object) == Some(Kind::Secret)).collect()
     }
 
     /// A service's values, if they are there and without mistakes.
@@ -67,6 +91,8 @@ impl Expected {
         let edition = self.repository.settings.edition;
         let environment = Environment { edition, ..Environment::default() };
         let mut snapshot = Snapshot::new(gloo).within(environment);
+        put(&mut snapshot, self.secrets.found.iter());
+        self.secrets.missing.iter().for_each(|secret| snapshot.miss(secret.clone()));
         let platform: Vec<&Manifest> =
             self.job(PLATFORM).into_iter().flat_map(|job| job.desired.manifests()).collect();
         let has = |kind| platform.iter().any(|manifest| manifest.id().is(kind));

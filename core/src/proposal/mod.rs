@@ -21,7 +21,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 pub use autoscalers::contested;
-pub use expected::{Expected, reference};
+pub use expected::{Expected, Secrets, reference};
 pub use markdown::markdown;
 pub use released::{homes, notes, released};
 pub use routes::{Requests, Row, host_of, in_words};
@@ -157,16 +157,20 @@ impl From<Transition> for Verdict {
 impl Proposal {
     /// Compares two trees. It never fails: what is wrong is in the result.
     pub fn of(base: &Tree, head: &Tree) -> Self {
-        let (before, after) = (Expected::of(base), Expected::of(head));
+        Self::between(&Expected::of(base), &Expected::of(head), &base.revision, &head.revision)
+    }
+
+    /// Compares what two trees mean, which are of these commits. It never fails: what is wrong is in the result.
+    pub fn between(before: &Expected, after: &Expected, base: &str, head: &str) -> Self {
         let problems: Vec<Advice> = after.repository.problems.iter().map(Problem::advice).collect();
-        let mut services = if problems.is_empty() { compare(&before, &after) } else { Vec::new() };
+        let mut services = if problems.is_empty() { compare(before, after) } else { Vec::new() };
         services
             .retain(|service| service.verdict > Verdict::Unchanged || !service.warnings.is_empty());
         let verdict = services.iter().map(|service| service.verdict).max();
         let verdict = if problems.is_empty() { verdict } else { Some(Verdict::Error) };
         Self {
-            base: base.revision.clone(),
-            head: head.revision.clone(),
+            base: base.to_owned(),
+            head: head.to_owned(),
             verdict: verdict.unwrap_or(Verdict::Unchanged),
             problems,
             services,

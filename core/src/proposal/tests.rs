@@ -442,3 +442,89 @@ fn a_renamed_service_with_a_domain_is_interrupted_and_the_plan_says_so() {
     assert!(text.contains("shop.example is taken over from echo, which goes first"), "{text}");
     assert!(!text.contains("wait until the service"), "{text}");
 }
+
+/// What `validate` and `plan` say about a service with these options on its routes: whether it is refused, and the
+/// notes.
+fn with_options(settings: &str, options: &str) -> (bool, Vec<String>) {
+    let service = |options: &str| {
+        format!(
+            "deployment: {{v1: {{}}}}\nroutes: {{apiGroup: example, {options}primary: {{version: v1}}}}\n"
+        )
+    };
+    let before = service("");
+    let after = service(&format!("options: {options}, "));
+    let [before, after] = [before, after]
+        .map(|service| tree(&[("coalmine.yaml", settings), ("services/echo.yaml", &service)]));
+    let judgement = Judgement::of(&Expected::of(&after));
+    let proposal = Proposal::of(&before, &after);
+    let echo = &proposal.services[0];
+    let refused = judgement.refused.contains_key("echo");
+    assert_eq!(refused, echo.verdict == Verdict::Error, "plan and validate agree: {options}");
+    assert_eq!(judgement.notes["echo"], echo.notes, "plan and validate agree: {options}");
+    (refused, echo.notes.clone())
+}
+
+#[test]
+fn protection_that_gloo_would_drop_is_refused_where_the_edition_is_known_and_noted_where_not() {
+    let [open, enterprise] =
+        ["open-source", "enterprise"].map(|it| format!("gloo: {{edition: {it}}}\n"));
+    for options in [
+        "{jwt: {disable: true}}",
+        "{waf: {disabled: true}}",
+        "{rbac: {disable: true}}",
+        "{extProc: {disabled: true}}",
+        "{dlp: {actions: []}}",
+        "{extensions: {}}",
+        "{ratelimitBasic: {}}",
+        "{extauth: {configRef: {name: it, namespace: x}}}",
+    ] {
+        assert_eq!(with_options(&open, options), (true, vec![]), "{options}");
+        let (refused, notes) = with_options(&enterprise, options);
+        assert!(!refused && notes.len() == 1, "{options}: {notes:?}");
+        let (refused, notes) = with_options("", options);
+        assert!(!refused && notes.len() == 1, "{options}: {notes:?}");
+        let words = "nobody has said which Gloo this is";
+        assert!(
+            notes[0].starts_with("RouteTable echo/echo-routes: options.")
+                && notes[0].contains(words)
+        );
+    }
+    let cors = "{cors: {allowOriginRegex: ['(']}}";
+    assert_eq!(with_options("", cors), (true, vec![]), "every Gloo drops it");
+    for options in ["{csrf: {}}", "{ratelimit: {}}", "{extauth: {disable: true}}"] {
+        for settings in ["", &open, &enterprise] {
+            let (refused, notes) = with_options(settings, options);
+            assert!(!refused && notes.len() == 1, "{options}: {notes:?}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_was_looked_for_is_judged_and_another_is_noted() {
+    let options = "options: {headerManipulation: {requestHeadersToAdd: [{headerSecretRef: {name: token, namespace: x}}]}}, ";
+    let service = format!(
+        "deployment: {{v1: {{}}}}\nroutes: {{apiGroup: example, {options}primary: {{version: v1}}}}\n"
+    );
+    let expected = || Expected::of(&tree(&[("services/echo.yaml", &service)]));
+    let unknown = Judgement::of(&expected());
+    assert!(unknown.refused.is_empty());
+    assert!(
+        unknown.notes["echo"][0].contains("Secret x/token was not read"),
+        "{:?}",
+        unknown.notes
+    );
+    let token = ObjectRef::new("Secret", "x", "token");
+    assert_eq!(expected().unread_secrets(), BTreeSet::from([token.clone()]));
+    let missing = Secrets { missing: BTreeSet::from([token]), ..Secrets::default() };
+    let judged = Judgement::of(&expected().beside(missing));
+    assert!(
+        judged.refused["echo"].contains("list did not find secret x.token"),
+        "{:?}",
+        judged.refused
+    );
+    let found = serde_json::json!({"apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "token", "namespace": "x"}, "stringData": {"authorization": "x"}});
+    let expected = expected().beside(Secrets { found: vec![found], ..Secrets::default() });
+    let judged = Judgement::of(&expected);
+    assert!(judged.refused.is_empty() && expected.unread_secrets().is_empty(), "{judged:?}");
+}

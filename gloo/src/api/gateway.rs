@@ -44,6 +44,11 @@ pub struct GatewaySpec {
     /// Not modelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<Box<Open>>,
+    /// Whether VirtualServices with different `sslConfig`s have route configurations of their own; as
+    /// Settings have it if absent. It stands in an annotation.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub isolated: Option<bool>,
 }
 
 impl GatewaySpec {
@@ -105,12 +110,57 @@ pub struct HybridGateway {
     /// Each with the connections it takes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub matched_gateways: Vec<MatchedGateway>,
-    /// Not modelled.
+    /// Where there are none: those that are MatchableHttpGateways.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub delegated_http_gateways: Option<Box<Open>>,
+    pub delegated_http_gateways: Option<Box<DelegatedHttpGateway>>,
     /// Not modelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delegated_tcp_gateways: Option<Box<Open>>,
+}
+
+/// Which MatchableHttpGateways are behind a port: the named one, or those that are selected.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct DelegatedHttpGateway {
+    /// This one.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<ResourceRef>,
+    /// These; it wins over `ref`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selector: Option<GatewaySelector>,
+    /// Only those whose matcher has an `sslConfig`; without it only those that have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssl_config: Option<SslConfig>,
+    /// Not modelled.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// Conditions on objects; all must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GatewaySelector {
+    /// These labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Conditions on labels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expressions: Vec<Expression>,
+    /// Of these namespaces, `*` for all; none means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub namespaces: Vec<String>,
+}
+
+/// `spec` of a MatchableHttpGateway: one of several gateways behind a port of a Gateway.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct MatchableHttpGatewaySpec {
+    /// The connections it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matcher: Option<GatewayMatcher>,
+    /// Which VirtualServices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_gateway: Option<HttpGateway>,
 }
 
 /// One of several gateways behind one port.

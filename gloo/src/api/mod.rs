@@ -28,8 +28,9 @@ pub use crd::crds;
 pub use decode::decode;
 pub use duration::Duration;
 pub use gateway::{
-    AddressRange, GatewayMatcher, GatewaySpec, HttpGateway, HybridGateway, MatchedGateway,
-    RouteConfigurationOptions, TcpAction, TcpGateway, TcpHost, VirtualServiceExpressions,
+    AddressRange, DelegatedHttpGateway, GatewayMatcher, GatewaySelector, GatewaySpec, HttpGateway,
+    HybridGateway, MatchableHttpGatewaySpec, MatchedGateway, RouteConfigurationOptions, TcpAction,
+    TcpGateway, TcpHost, VirtualServiceExpressions,
 };
 pub(crate) use matcher::Path;
 pub use matcher::{HeaderMatcher, Matcher, QueryParameterMatcher};

@@ -123,6 +123,20 @@ impl SettingsSpec {
         isolated.unwrap_or_default()
     }
 
+    /// Whether Gloo sees what is in this namespace, which is not its own: that is not known where
+    /// namespaces are chosen by their labels.
+    pub(crate) fn surely_watches(&self, namespace: &str) -> bool {
+        let watched = &self.watch_namespaces;
+        let named = watched.iter().any(|it| it == "*" || it == namespace);
+        named || watched.is_empty() && !self.selects_namespaces()
+    }
+
+    /// Whether the namespaces that Gloo sees are chosen by their labels. A list of names wins over that.
+    pub(crate) fn selects_namespaces(&self) -> bool {
+        let selectors = self.rest.get("watchNamespaceSelectors").and_then(Value::as_array);
+        self.watch_namespaces.is_empty() && selectors.is_some_and(|it| !it.is_empty())
+    }
+
     /// Whether a missing Secret of TLS is a warning only.
     pub(crate) fn warns_of_missing_secrets(&self) -> bool {
         let validation = self.gateway.as_ref().and_then(|gateway| gateway.validation.as_ref());

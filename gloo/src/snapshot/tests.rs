@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// Each kind that counts, with two objects that differ in what routing looks at.
-fn kinds() -> [(&'static str, Value, Value); 9] {
+fn kinds() -> [(&'static str, Value, Value); 12] {
     let spec = |spec: Value| json!({ "spec": spec });
     let labelled = |name: &str, address: &str| json!({ "metadata": { "labels": { "app": name } }, "status": { "podIP": address } });
     let endpoints = |ip: &str| json!({ "subsets": [{ "addresses": [{ "ip": ip }] }] });
@@ -16,6 +16,11 @@ fn kinds() -> [(&'static str, Value, Value); 9] {
         |disable: bool| spec(json!({ "gateway": { "validation": { "alwaysAccept": disable } } }));
     let port = |port: u16| spec(json!({ "bindPort": port, "httpGateway": {} }));
     let service = |port: u16| spec(json!({ "ports": [{ "port": port }] }));
+    let timeout = |timeout: &str| spec(json!({ "options": { "timeout": timeout } }));
+    let attempts =
+        |count: bool| spec(json!({ "options": { "includeRequestAttemptCount": count } }));
+    let named = |name: &str| json!({ "virtualServices": [{ "name": name, "namespace": "x" }] });
+    let matchable = |name: &str| spec(json!({ "httpGateway": named(name) }));
     [
         ("Upstream", upstream("10.0.0.1"), upstream("10.0.0.2")),
         ("UpstreamGroup", weight(1), weight(2)),
@@ -23,6 +28,9 @@ fn kinds() -> [(&'static str, Value, Value); 9] {
         ("RouteTable", prefix("/a"), prefix("/b")),
         ("Settings", disabled(true), disabled(false)),
         ("Gateway", port(8080), port(8081)),
+        ("RouteOption", timeout("1s"), timeout("2s")),
+        ("VirtualHostOption", attempts(true), attempts(false)),
+        ("MatchableHttpGateway", matchable("a"), matchable("b")),
         ("Service", service(80), service(81)),
         ("Endpoints", endpoints("10.0.0.1"), endpoints("10.0.0.2")),
         ("Pod", labelled("a", "10.0.0.1"), labelled("a", "10.0.0.2")),
@@ -58,7 +66,8 @@ fn undecodable(kind: &str, name: &str) -> Option<Value> {
 }
 
 fn routing(kind: &str) -> bool {
-    Snapshot::ROUTING.iter().any(|it| it.kind == kind)
+    let mut kinds = Snapshot::ROUTING.iter().chain(Snapshot::FURTHER);
+    kinds.any(|it| it.kind == kind)
 }
 
 #[test]

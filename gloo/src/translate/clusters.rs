@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::endpoints;
-use super::findings::{Finding, Severity};
+use super::findings::{Finding, Remark, Severity};
 use super::mistake::Mistake;
 use super::options::enterprise_only;
 use super::refusal::{self, ClusterFault};
@@ -45,7 +45,7 @@ pub(super) struct Clusters {
 struct Faults {
     errors: Vec<Mistake>,
     warnings: Vec<Mistake>,
-    notes: Vec<String>,
+    notes: Vec<Remark>,
 }
 
 /// The clusters of all Upstreams. One in error has none: it is reported as a warning, and routes to it
@@ -71,8 +71,9 @@ pub(super) fn translate(
             let judged = ["gcp", "failover"].contains(&name.as_str());
             !(judged && view.environment.edition == Edition::OpenSource)
         });
-        for words in notes.map(|name| unmodelled::note(&name)).chain(faults.notes) {
-            reports.note(&object, words);
+        let notes = notes.map(|name| Remark::from(unmodelled::note(&name)));
+        for remark in notes.chain(faults.notes) {
+            reports.note(&object, remark);
         }
         for warning in faults.warnings {
             reports.warning(&object, warning);

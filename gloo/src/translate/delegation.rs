@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::child::{self, Head, Parent};
-use super::findings::Finding;
+use super::findings::{Finding, Remark};
 use super::mistake::Mistake;
 use super::proxy::{ProxyAction, ProxyRoute};
 use super::reports::Reports;
@@ -91,11 +91,11 @@ impl Resolver<'_> {
         for reference in references {
             match self.view.route_options.get(reference) {
                 Some(shared) => options.get_or_insert_default().inherit(&shared.spec.options),
-                None if self.view.known.route_options => {
+                None if self.view.known.tells("RouteOption", reference) => {
                     let words = format!("list did not find routeOption {}", reference.key());
                     self.warning(holder, Mistake::new(Code::MissingOption, words));
                 }
-                None => self.reports.note(holder, unmodelled::not_read("RouteOption", reference)),
+                None => self.reports.note(holder, Remark::not_read("RouteOption", reference)),
             }
         }
         options

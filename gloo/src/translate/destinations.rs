@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::findings::Remark;
 use super::header_edits;
 use super::mistake::Mistake;
 use super::route_findings::RouteFindings;
-use super::unmodelled;
 use super::view::View;
 use crate::api::{Destination, ResourceRef, RouteAction, Target as Wanted, WeightedDestination};
 use crate::code::Code;
@@ -35,8 +35,8 @@ pub(super) fn translate(
         Some(Wanted::Multi(multi)) => weighted(&multi.destinations, route, view, findings),
         Some(Wanted::Group(reference)) => match group(reference, view) {
             Some(destinations) => weighted(&destinations, route, view, findings),
-            None if !view.known.upstream_groups => {
-                findings.note(unmodelled::not_read("UpstreamGroup", reference));
+            None if !view.known.tells("UpstreamGroup", reference) => {
+                findings.note(Remark::not_read("UpstreamGroup", reference));
                 (Target::Unknown, None)
             }
             None => {
@@ -87,7 +87,7 @@ fn exists(target: Option<Wanted<'_>>, view: &View) -> Result<(), Mistake> {
         Some(Wanted::Multi(multi)) => all(&multi.destinations),
         Some(Wanted::Group(reference)) => match group(reference, view) {
             Some(destinations) => all(&destinations),
-            None if !view.known.upstream_groups => Ok(()),
+            None if !view.known.tells("UpstreamGroup", reference) => Ok(()),
             None => Err(group_not_found(reference)),
         },
         Some(Wanted::ClusterHeader(header)) => match header.is_ascii() && !header.contains(':') {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::mistake::Mistake;
-use crate::api::ObjectRef;
+use crate::api::{ObjectRef, ResourceRef};
 use crate::code::Code;
 
 /// How grave a mistake is, by what it does to others.
@@ -55,4 +55,34 @@ pub struct Note {
     pub words: String,
     /// The Gateway whose listener it is about, where it is about one.
     pub gateway: Option<Arc<ObjectRef>>,
+    /// The object that it names and that is not in the snapshot: who reads that knows more.
+    pub unread: Option<Arc<ObjectRef>>,
+}
+
+/// What is said of something that could not be judged, wherever it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Remark {
+    pub(super) words: String,
+    pub(super) unread: Option<Arc<ObjectRef>>,
+}
+
+impl Remark {
+    /// A reference leads to an object that is not in the snapshot.
+    pub(super) fn not_read(kind: &str, ResourceRef { namespace, name }: &ResourceRef) -> Self {
+        let words =
+            format!("{kind} {namespace}/{name} was not read: what comes of it is not judged");
+        Self { words, unread: Some(Arc::new(ObjectRef::new(kind, namespace, name))) }
+    }
+}
+
+impl From<String> for Remark {
+    fn from(words: String) -> Self {
+        Self { words, unread: None }
+    }
+}
+
+impl From<&str> for Remark {
+    fn from(words: &str) -> Self {
+        words.to_owned().into()
+    }
 }

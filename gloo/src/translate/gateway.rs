@@ -1,5 +1,8 @@
 //! From Gateways to the listeners of the proxies.
 
+mod hybrid;
+mod last_good;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,9 +12,7 @@ use super::reports::Reports;
 use super::resolve;
 use super::view::View;
 use super::{domains, selection, unmodelled};
-use crate::api::{
-    GatewayMatcher, GatewaySpec, HttpGateway, ObjectRef, ResourceRef, SettingsSpec, SslConfig,
-};
+use crate::api::{GatewayMatcher, GatewaySpec, HttpGateway, ObjectRef, ResourceRef, SettingsSpec};
 use crate::code::Code;
 use crate::objects::Object;
 
@@ -98,7 +99,10 @@ impl Reader<'_> {
             addresses.entry(address).or_default().push(reference);
             let gateway = Arc::new(object("Gateway", reference));
             self.reports.look_at(Some(&gateway));
-            let named = spec.http_gateway.iter().flat_map(|http| &http.virtual_services);
+            let hybrid = spec.hybrid_gateway.iter().flat_map(|hybrid| &hybrid.matched_gateways);
+            let matched = hybrid.filter_map(|matched| matched.http_gateway.as_ref());
+            let gateways = spec.http_gateway.iter().chain(matched);
+            let named = gateways.flat_map(|http| &http.virtual_services);
             for wanted in named.filter(|it| !self.view.virtual_services.contains_key(*it)) {
                 let ResourceRef { namespace, name } = wanted;
                 let words =
@@ -120,8 +124,8 @@ impl Reader<'_> {
         }
     }
 
-    /// `None`: Gloo makes no listener of it. The one it had goes unless the Gateway is in error and
-    /// the proxy has others (gloo-conformance case 17-no-type).
+    /// `None`: Gloo makes no listener of it. The one it had goes with the proxy, if that has no other (gloo-conformance
+    /// case 17-no-type step 3); beside others a Gateway in error keeps it, as every Gateway in error does.
     fn listener(
         &mut self,
         (reference, gateway): &Counted<'_>,
@@ -144,7 +148,9 @@ impl Reader<'_> {
             parts: Vec::new(),
             selection_kept: false,
             opaque: false,
+            isolated: false,
         };
+        listener.isolated = spec.isolated.unwrap_or(self.settings.isolates_by_ssl_config());
         if let Some(hybrid) = &spec.hybrid_gateway {
             self.hybrid(hybrid, proxy, &mut listener);
             return (!listener.parts.is_empty() || listener.opaque).then_some(listener);
@@ -160,42 +166,6 @@ impl Reader<'_> {
         };
         self.http(http, spec.ssl, None, proxy, &mut listener);
         (!listener.parts.is_empty()).then_some(listener)
-    }
-
-    /// One filter chain per matched gateway (gloo-conformance case 17-hybrid-matched).
-    fn hybrid(
-        &mut self,
-        hybrid: &crate::api::HybridGateway,
-        proxy: &str,
-        listener: &mut ProxyListener,
-    ) {
-        let gateway = Arc::clone(&listener.gateway);
-        let delegated = [
-            ("delegatedHttpGateways", hybrid.delegated_http_gateways.is_some()),
-            ("delegatedTcpGateways", hybrid.delegated_tcp_gateways.is_some()),
-        ];
-        for (name, _) in delegated.iter().filter(|(_, used)| *used) {
-            listener.opaque = true;
-            self.reports.note(&gateway, unmodelled::note(&format!("hybridGateway.{name}")));
-        }
-        for matched in &hybrid.matched_gateways {
-            let none = GatewayMatcher::default();
-            let matcher = matched.matcher.as_ref().unwrap_or(&none);
-            let known = matcher.ssl_config.as_ref().is_none_or(|ssl| *ssl == SslConfig::default())
-                && matcher.rest.is_empty();
-            if !known {
-                listener.opaque = true;
-                let what = "a matcher of hybridGateway.matchedGateways";
-                self.reports.note(&gateway, unmodelled::note(what));
-            }
-            if let Some(http) = &matched.http_gateway {
-                self.http(http, matcher.ssl_config.is_some(), Some(matcher), proxy, listener);
-            } else if let Some(tcp) = &matched.tcp_gateway {
-                let mut part = Part::new(Content::Tcp(tcp.tcp_hosts.clone()));
-                part.sources.clone_from(&matcher.source_prefix_ranges);
-                listener.parts.push(part);
-            }
-        }
     }
 
     /// Adds what an HTTP gateway serves: nothing while there is no VirtualService at all, unless
@@ -220,12 +190,14 @@ impl Reader<'_> {
                     self.reports.error(&gateway, mistake);
                 }
                 // The VirtualServices that it had stay with it, and what they say goes on
-                // (gloo-conformance case 17-selector-expressions step 5).
-                listener.selection_kept = true;
-                self.selected_before(&gateway, proxy)
+                // (gloo-conformance case 17-selector-expressions step 5). One that had none serves
+                // nothing; any of them may be meant for it.
+                let before = self.selected_before(&gateway, proxy);
+                listener.selection_kept = !before.is_empty();
+                if before.is_empty() { selection::possible(http, ssl, self.view) } else { before }
             }
         };
-        let isolated = ssl && self.settings.isolates_by_ssl_config();
+        let isolated = ssl && listener.isolated;
         for chosen in self.groups(chosen, isolated) {
             domains::check_written(&gateway, &chosen, &self.view.virtual_services, self.reports);
             let suffix = match (isolated, matcher) {
@@ -319,50 +291,4 @@ fn named_upstreams(options: &serde_json::Map<String, serde_json::Value>) -> Vec<
     let options = serde_json::Value::Object(options.clone());
     let named = servers.iter().filter_map(|pointer| options.pointer(pointer));
     named.filter_map(|named| serde_json::from_value(named.clone()).ok()).collect()
-}
-
-impl Proxy {
-    /// Replaces what is in error by what was served before.
-    ///
-    /// A Gateway in error keeps its whole listener; a virtual host in error keeps its last version as
-    /// long as its VirtualService exists (gloo-conformance cases 12-last-good*, 12-domains-duplicate,
-    /// 17-two-gateways-one-proxy).
-    pub(super) fn keep_last_good(self, before: Option<&Self>, reports: &Reports) -> Self {
-        let before = before.map(|proxy| proxy.listeners.as_slice()).unwrap_or_default();
-        let stays = |listener: &ProxyListener| {
-            listener.selection_kept || !reports.has_errors(&listener.gateway)
-        };
-        let good = self.listeners.into_iter().filter(|listener| stays(listener));
-        let good = good.map(|listener| {
-            let name = listener.name();
-            let old = before.iter().find(|old| old.name() == name);
-            let old = old.map(|old| old.parts.as_slice()).unwrap_or_default();
-            Arc::new(ProxyListener::clone(&listener).with_kept_hosts(old, reports))
-        });
-        let mut listeners: Vec<Arc<ProxyListener>> = good.collect();
-        let present = |gateway: &Arc<ObjectRef>| {
-            listeners.iter().any(|listener| listener.gateway == *gateway)
-        };
-        let frozen = before.iter().filter(|old| reports.has_errors(&old.gateway));
-        let frozen: Vec<_> = frozen.filter(|old| !present(&old.gateway)).cloned().collect();
-        listeners.extend(frozen);
-        listeners.sort_by(|one, other| one.gateway.cmp(&other.gateway));
-        Self { name: self.name, listeners }
-    }
-}
-
-impl ProxyListener {
-    fn with_kept_hosts(mut self, before: &[Part], reports: &Reports) -> Self {
-        let rejected = |host: &Arc<ProxyVirtualHost>| reports.has_errors(&host.object());
-        for (index, part) in self.parts.iter_mut().enumerate() {
-            let Content::Http(http) = &mut part.content else { continue };
-            http.virtual_hosts.retain(|host| !rejected(host));
-            if let Some(Part { content: Content::Http(old), .. }) = before.get(index) {
-                let kept = old.virtual_hosts.iter().filter(|host| rejected(host));
-                http.virtual_hosts.extend(kept.cloned());
-            }
-            http.virtual_hosts.sort_by_cached_key(|host| host.name());
-        }
-        self
-    }
 }

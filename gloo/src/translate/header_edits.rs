@@ -1,9 +1,10 @@
 //! Header changes of routes, virtual hosts and single destinations.
 
+use super::findings::Remark;
 use super::mistake::Mistake;
 use super::unmodelled;
 use super::view::{Presence, View};
-use crate::api::{HeaderManipulation, HeaderValueOption};
+use crate::api::{HeaderManipulation, HeaderValueOption, ResourceRef};
 use crate::code::Code;
 use crate::config::{HeaderEdit, HeaderEdits};
 
@@ -12,16 +13,23 @@ use crate::config::{HeaderEdit, HeaderEdits};
 pub(super) fn translate(
     from: &HeaderManipulation,
     view: &View,
-    mut note: impl FnMut(String),
+    mut note: impl FnMut(Remark),
 ) -> Result<HeaderEdits, Mistake> {
     let mut request_add = Vec::new();
     for option in &from.request_headers_to_add {
         match &option.header_secret_ref {
-            Some(secret) if view.secret(secret) == Presence::Absent => {
-                let words = format!("list did not find secret {}", secret.key());
-                return Err(Mistake::new(Code::MissingSecret, words));
-            }
-            Some(secret) => note(unmodelled::not_read("the headers of Secret", secret)),
+            Some(secret) => match view.secret(secret) {
+                Presence::Absent => {
+                    let words = format!("list did not find secret {}", secret.key());
+                    return Err(Mistake::new(Code::MissingSecret, words));
+                }
+                Presence::Unknown => note(Remark::not_read("Secret", secret)),
+                Presence::Present(_) => {
+                    let ResourceRef { namespace, name } = secret;
+                    let what = format!("which headers are in Secret {namespace}/{name}");
+                    note(unmodelled::note(&what).into());
+                }
+            },
             None => request_add.push(request_edit(option)?),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::domains;
+use super::findings::Remark;
 use super::mistake::Mistake;
 use super::proxy::{Content, Http, Part, ProxyListener, ProxyVirtualHost};
 use super::statuses::ProxyReport;
@@ -22,7 +23,8 @@ pub(super) struct Judgement {
     pub(super) errors: Vec<Mistake>,
     /// Of the Gateway.
     pub(super) warnings: Vec<Mistake>,
-    pub(super) notes: Vec<String>,
+    /// With the objects they are about; none means the Gateway.
+    pub(super) notes: Vec<(Vec<Arc<ObjectRef>>, Remark)>,
 }
 
 /// A listener and the objects behind its chains.

@@ -154,6 +154,12 @@ pub fn translate(snapshot: &Snapshot, memory: &Memory) -> Translation {
     let nothing = BTreeMap::new();
     let before = if forgets { &nothing } else { &memory.proxies };
     let mut reports = Reports::default();
+    if settings.selects_namespaces() {
+        let object = ObjectRef::new("Settings", &snapshot.gloo_namespace, "default");
+        let words = "watchNamespaceSelectors is not modelled: which namespaces Gloo sees is not known, and \
+                     nothing that is wrong in one of them holds up a change";
+        reports.note(&object, words);
+    }
     let desired = gateway::desire(&view, &snapshot.gloo_namespace, &settings, before, &mut reports);
     let checked = check(&desired, &view, &settings, &mut reports);
     let keep = |(name, proxy): (String, Proxy)| {
@@ -249,8 +255,10 @@ fn check(
             for warning in judgement.warnings {
                 reports.warning(&listener.gateway, warning);
             }
-            for words in judgement.notes {
-                reports.note(&listener.gateway, words);
+            for (holders, remark) in judgement.notes {
+                let own = [Arc::clone(&listener.gateway)];
+                let about = if holders.is_empty() { &own[..] } else { &holders };
+                about.iter().for_each(|object| reports.note(object, remark.clone()));
             }
             for part in &listener.parts {
                 let Content::Http(http) = &part.content else { continue };
@@ -287,8 +295,8 @@ fn check_virtual_hosts(
             let warning = Finding { gateway, ..warning.clone() };
             reports.relay(&object, &warning, warning.words.clone());
         }
-        for (object, words) in &translated.notes {
-            reports.note(object, words.clone());
+        for (object, remark) in &translated.notes {
+            reports.note(object, remark.clone());
         }
         reports.add(translated.findings());
         Checked { source: Arc::clone(host), translated }

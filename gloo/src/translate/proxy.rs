@@ -28,6 +28,8 @@ pub(super) struct ProxyListener {
     pub(super) selection_kept: bool,
     /// It takes further connections that are not modelled.
     pub(super) opaque: bool,
+    /// VirtualServices with different `sslConfig`s have route configurations of their own.
+    pub(super) isolated: bool,
 }
 
 impl ProxyListener {

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::findings::{Finding, Note, Severity};
+use super::findings::{Finding, Note, Remark, Severity};
 use super::mistake::Mistake;
 use crate::api::{ObjectRef, State, Status};
 
@@ -69,10 +69,11 @@ impl Reports {
     }
 
     /// Something in the object cannot be judged.
-    pub(super) fn note(&mut self, object: &ObjectRef, words: impl Into<String>) {
+    pub(super) fn note(&mut self, object: &ObjectRef, remark: impl Into<Remark>) {
         let (object, gateway) = (Arc::new(object.clone()), self.gateway.clone());
+        let Remark { words, unread } = remark.into();
         self.noted += 1;
-        self.notes.insert(Note { object, words: words.into(), gateway });
+        self.notes.insert(Note { object, words, gateway, unread });
     }
 
     /// Nothing is wrong with the object so far.

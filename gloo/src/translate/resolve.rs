@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::delegation::Resolver;
+use super::findings::Remark;
 use super::mistake::Mistake;
 use super::proxy::ProxyVirtualHost;
 use super::reports::Reports;
@@ -59,12 +60,12 @@ fn options(
     for reference in references {
         match view.virtual_host_options.get(reference) {
             Some(shared) => options.get_or_insert_default().inherit(&shared.spec.options),
-            None if view.known.virtual_host_options => {
+            None if view.known.tells("VirtualHostOption", reference) => {
                 let key = reference.key();
                 let words = format!("list did not find virtualHostOption {key}");
                 reports.warning(root, Mistake::new(Code::MissingOption, words));
             }
-            None => reports.note(root, unmodelled::not_read("VirtualHostOption", reference)),
+            None => reports.note(root, Remark::not_read("VirtualHostOption", reference)),
         }
     }
     options

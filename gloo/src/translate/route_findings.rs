@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::findings::{Finding, Severity};
+use super::findings::{Finding, Remark, Severity};
 use super::mistake::Mistake;
 use crate::api::ObjectRef;
 
@@ -49,7 +49,7 @@ pub(super) struct RouteFindings {
     /// What is not served as written, but is no error of a route to Gloo.
     pub(super) lost: Vec<Finding>,
     /// What could not be judged, and the object it stands in.
-    pub(super) notes: Vec<(Arc<ObjectRef>, String)>,
+    pub(super) notes: Vec<(Arc<ObjectRef>, Remark)>,
 }
 
 impl RouteFindings {
@@ -76,8 +76,8 @@ impl RouteFindings {
     }
 
     /// Something about the route cannot be judged.
-    pub(super) fn note(&mut self, words: impl Into<String>) {
-        self.notes.push((Arc::clone(&self.holder), words.into()));
+    pub(super) fn note(&mut self, remark: impl Into<Remark>) {
+        self.notes.push((Arc::clone(&self.holder), remark.into()));
     }
 
     pub(super) fn matcher_error(&mut self, mistake: Mistake, route: &str) {

@@ -28,6 +28,20 @@ pub(super) fn select(
     if mistakes.is_empty() { Ok(chosen) } else { Err(mistakes) }
 }
 
+/// The VirtualServices that may be meant by expressions that cannot be looked at.
+pub(super) fn possible(http: &HttpGateway, ssl: bool, view: &View) -> Vec<Arc<ResourceRef>> {
+    let all = view.virtual_services.iter();
+    let fitting = all.filter(|(name, object)| {
+        object.spec.ssl_config.is_some() == ssl && is_of_namespaces(http, name)
+    });
+    fitting.map(|(name, _)| Arc::clone(name)).collect()
+}
+
+fn is_of_namespaces(http: &HttpGateway, reference: &ResourceRef) -> bool {
+    let wanted = &http.virtual_service_namespaces;
+    wanted.is_empty() || wanted.iter().any(|it| it == "*" || *it == reference.namespace)
+}
+
 /// Whether the gateway serves the VirtualService: one with an `sslConfig` where there is TLS, one
 /// without where there is none (gloo-conformance cases 16-gateway-selection, 17-ssl-gateway,
 /// 17-selector-expressions).
@@ -40,10 +54,8 @@ fn serves(
     if object.spec.ssl_config.is_some() != ssl {
         return Ok(false);
     }
-    let (namespace, labels) = (&reference.namespace, &object.labels);
-    let wanted = &http.virtual_service_namespaces;
-    let in_namespace =
-        wanted.is_empty() || wanted.iter().any(|wanted| wanted == "*" || wanted == namespace);
+    let labels = &object.labels;
+    let in_namespace = is_of_namespaces(http, reference);
     if let Some(selector) = &http.virtual_service_expressions {
         for expression in &selector.expressions {
             check(expression).map_err(|mistake| {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::destinations::{self, upstream_of};
+use super::findings::Remark;
 use super::mistake::Mistake;
 use super::proxy::{Part, ProxyListener};
 use super::tls::{self, Chains, Fault, Holding};
@@ -41,10 +42,10 @@ pub(super) fn chains(
     view: &View,
     warns_of_missing: bool,
 ) -> Chains {
-    let mut out = Chains::default();
+    let (mut out, mut notes) = (Chains::default(), Vec::new());
     for host in hosts {
         let Some(action) = &host.destination else { continue };
-        let clusters = match clusters(action, view, &mut out.notes) {
+        let clusters = match clusters(action, view, &mut notes) {
             Ok(clusters) => clusters,
             Err(mistake) => {
                 let name = listener.name();
@@ -61,7 +62,7 @@ pub(super) fn chains(
         let config = host.ssl_config.as_ref().unwrap_or(&none);
         let ends_tls =
             config.secret_ref.is_some() || config.ssl_files.is_some() || config.sds.is_some();
-        let tls = match ends_tls.then(|| tls::certificate(config, view, &mut out.notes)) {
+        let tls = match ends_tls.then(|| tls::certificate(config, view, &mut notes)) {
             None => None,
             Some(Ok(secret)) => Some(Tls { config: Arc::new(config.clone()), secret }),
             Some(Err(Fault::Missing(mistake))) if warns_of_missing => {
@@ -81,13 +82,14 @@ pub(super) fn chains(
         };
         out.chains.push(Holding { chain, holders: Vec::new(), waits: false });
     }
+    out.notes = notes.into_iter().map(|note| (Vec::new(), note)).collect();
     out
 }
 
 fn clusters(
     action: &TcpAction,
     view: &View,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Remark>,
 ) -> Result<Vec<(String, u32)>, Mistake> {
     let one = |destination: &Destination| {
         let reference = upstream_of(destination)?;
@@ -98,14 +100,14 @@ fn clusters(
         Ok(reference.cluster())
     };
     if action.forward_sni_cluster_name.is_some() {
-        notes.push(unmodelled::note("tcpHosts.destination.forwardSniClusterName"));
+        notes.push(unmodelled::note("tcpHosts.destination.forwardSniClusterName").into());
         return Ok(Vec::new());
     }
     if let Some(reference) = &action.upstream_group {
         return match destinations::group(reference, view) {
             Some(destinations) => weighted(&destinations, one),
-            None if !view.known.upstream_groups => {
-                notes.push(unmodelled::not_read("UpstreamGroup", reference));
+            None if !view.known.tells("UpstreamGroup", reference) => {
+                notes.push(Remark::not_read("UpstreamGroup", reference));
                 Ok(Vec::new())
             }
             None => {

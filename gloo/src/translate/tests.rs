@@ -1,4 +1,6 @@
 mod details;
+mod gateways;
+mod protection;
 
 use serde_json::{Value, json};
 
@@ -208,7 +210,9 @@ fn an_object_that_is_gone_has_no_status() {
 fn codes(route: &Value, others: &[(&str, &str, Value)]) -> Vec<Code> {
     let mut objects = vec![("VirtualService", "app", host(route))];
     objects.extend_from_slice(others);
-    let findings = translate(&snapshot(&objects), &Memory::default()).findings;
+    let mut snapshot = snapshot(&objects);
+    snapshot.know("MatchableHttpGateway");
+    let findings = translate(&snapshot, &Memory::default()).findings;
     findings.iter().map(|finding| finding.code).collect()
 }
 
@@ -228,6 +232,11 @@ fn every_code_without_a_recorded_case_comes_of_some_object() {
             Code::InvalidPreconnect,
             to_x(),
             vec![upstream(json!({ "preconnectPolicy": { "perUpstreamPreconnectRatio": 9 } }))],
+        ),
+        (
+            Code::EmptyHybridGateway,
+            direct(),
+            vec![("Gateway", "it", json!({ "hybridGateway": { "delegatedHttpGateways": {} } }))],
         ),
         (Code::InvalidDuration, with(json!({ "timeout": "-1s" })), vec![]),
         (Code::InvalidRedirect, json!({ "redirectAction": { "pathRedirect": "/a\n" } }), vec![]),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::findings::Remark;
 use super::mistake::Mistake;
-use super::unmodelled;
 use super::view::{Presence, View};
 use crate::api::{AddressRange, ObjectRef, ResourceRef, SslConfig};
 use crate::code::Code;
@@ -18,7 +18,8 @@ pub(super) struct Chains {
     pub(super) errors: Vec<Mistake>,
     /// Warnings of the listener.
     pub(super) warnings: Vec<Mistake>,
-    pub(super) notes: Vec<String>,
+    /// With the objects they are about; none means the Gateway.
+    pub(super) notes: Vec<(Vec<Arc<ObjectRef>>, Remark)>,
 }
 
 /// A filter chain and the objects it is made of.
@@ -47,7 +48,10 @@ pub(super) fn chains(
 ) -> Chains {
     let mut out = Chains::default();
     for (config, holders) in merge(configs) {
-        match certificate(&config, view, &mut out.notes) {
+        let mut notes = Vec::new();
+        let certificate = certificate(&config, view, &mut notes);
+        out.notes.extend(notes.into_iter().map(|note| (holders.clone(), note)));
+        match certificate {
             Ok(secret) => {
                 let waits = config.sds.is_some() && view.environment.nothing_outside;
                 let server_names = config.sni_domains.clone();
@@ -95,7 +99,7 @@ fn merge(configs: &[(Arc<ResourceRef>, Arc<SslConfig>)]) -> Vec<(SslConfig, Vec<
 pub(super) fn certificate(
     config: &SslConfig,
     view: &View,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Remark>,
 ) -> Result<Option<(ResourceRef, Secret)>, Fault> {
     let mut root = config.ssl_files.as_ref().is_some_and(|files| !files.root_ca.is_empty());
     let secret = match (&config.secret_ref, &config.ssl_files, &config.sds) {
@@ -105,7 +109,7 @@ pub(super) fn certificate(
                 Some(Secret::Tls { root, .. }) => !root.is_empty(),
                 Some(_) => false,
                 None => {
-                    notes.push(unmodelled::not_read("Secret", reference));
+                    notes.push(Remark::not_read("Secret", reference));
                     true
                 }
             };

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::api::{
-    Destination, GatewaySpec, HttpGateway, ResourceRef, Route, RouteAction, Target, VirtualHost,
+    Destination, GatewaySpec, HttpGateway, Route, RouteAction, Target, VirtualHost,
     VirtualServiceSpec,
 };
 
@@ -15,12 +15,6 @@ const WITHOUT_EFFECT: &[&str] = &["stats", "tracing"];
 /// The note on something that is not modelled.
 pub(super) fn note(what: &str) -> String {
     format!("{what} is not modelled: what comes of it is not judged")
-}
-
-/// The note on a reference to an object of a kind that is not in the snapshot.
-pub(super) fn not_read(kind: &str, reference: &ResourceRef) -> String {
-    let ResourceRef { namespace, name } = reference;
-    format!("{kind} {namespace}/{name} was not read: what comes of it is not judged")
 }
 
 /// A note per field of the route of which it is not known what comes. Options of Gloo Enterprise are

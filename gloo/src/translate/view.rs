@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::api::{
-    GatewaySpec, ResourceRef, RouteOptionSpec, RouteTableSpec, SettingsSpec, UpstreamGroupSpec,
-    UpstreamSpec, VirtualHostOptionSpec, VirtualServiceSpec,
+    GatewaySpec, MatchableHttpGatewaySpec, ResourceRef, RouteOptionSpec, RouteTableSpec,
+    SettingsSpec, UpstreamGroupSpec, UpstreamSpec, VirtualHostOptionSpec, VirtualServiceSpec,
 };
 use crate::environment::Environment;
 use crate::objects::{Object, Objects, Table};
@@ -24,6 +24,7 @@ pub(super) struct View {
     pub(super) gateways: Seen<GatewaySpec>,
     pub(super) route_options: Seen<RouteOptionSpec>,
     pub(super) virtual_host_options: Seen<VirtualHostOptionSpec>,
+    pub(super) matchable_gateways: Seen<MatchableHttpGatewaySpec>,
     pub(super) secrets: Table<Secret>,
     pub(super) known: Known,
     pub(super) environment: Environment,
@@ -47,19 +48,25 @@ impl View {
     /// What Gloo sees now, having seen `before`.
     pub(super) fn read(snapshot: &Snapshot, before: &Self) -> Self {
         let mut view = Self {
-            upstreams: read(&snapshot.upstreams, &before.upstreams),
-            upstream_groups: read(&snapshot.upstream_groups, &before.upstream_groups),
-            virtual_services: read(&snapshot.virtual_services, &before.virtual_services),
-            route_tables: read(&snapshot.route_tables, &before.route_tables),
-            settings: read(&snapshot.settings, &before.settings),
-            gateways: read(&snapshot.gateways, &before.gateways),
-            route_options: read(&snapshot.route_options, &before.route_options),
+            upstreams: read(snapshot, &snapshot.upstreams, &before.upstreams),
+            upstream_groups: read(snapshot, &snapshot.upstream_groups, &before.upstream_groups),
+            virtual_services: read(snapshot, &snapshot.virtual_services, &before.virtual_services),
+            route_tables: read(snapshot, &snapshot.route_tables, &before.route_tables),
+            settings: read(snapshot, &snapshot.settings, &before.settings),
+            gateways: read(snapshot, &snapshot.gateways, &before.gateways),
+            route_options: read(snapshot, &snapshot.route_options, &before.route_options),
             virtual_host_options: read(
+                snapshot,
                 &snapshot.virtual_host_options,
                 &before.virtual_host_options,
             ),
+            matchable_gateways: read(
+                snapshot,
+                &snapshot.matchable_gateways,
+                &before.matchable_gateways,
+            ),
             secrets: snapshot.secrets.clone(),
-            known: snapshot.known,
+            known: snapshot.known.clone(),
             environment: snapshot.environment,
             only_upstreams: false,
         };
@@ -83,6 +90,7 @@ impl View {
         keep(&mut self.gateways, namespaces);
         keep(&mut self.route_options, namespaces);
         keep(&mut self.virtual_host_options, namespaces);
+        keep(&mut self.matchable_gateways, namespaces);
         keep(&mut self.secrets, namespaces);
     }
 
@@ -101,14 +109,18 @@ impl View {
     pub(super) fn secret(&self, reference: &ResourceRef) -> Presence<'_, Secret> {
         match self.secrets.get(reference) {
             Some(secret) => Presence::Present(&**secret),
-            None if self.known.secrets => Presence::Absent,
+            None if self.known.tells("Secret", reference) => Presence::Absent,
             None => Presence::Unknown,
         }
     }
 }
 
-fn read<S: Clone + PartialEq>(objects: &Objects<S>, before: &Seen<S>) -> Seen<S> {
-    objects.readable().unwrap_or(before).clone()
+fn read<S: Clone + PartialEq>(
+    snapshot: &Snapshot,
+    objects: &Objects<S>,
+    before: &Seen<S>,
+) -> Seen<S> {
+    objects.readable(|namespace| snapshot.surely_sees(namespace)).unwrap_or(before).clone()
 }
 
 fn keep<T: PartialEq>(table: &mut Table<T>, namespaces: &BTreeSet<String>) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::destinations;
-use super::findings::Finding;
+use super::findings::{Finding, Remark};
 use super::mistake::Mistake;
 use super::options;
 use super::paths;
@@ -29,7 +29,7 @@ pub(super) struct Translated {
     /// What is not served as written and is no error to Gloo.
     lost: Vec<Finding>,
     /// What could not be judged, and the object it stands in.
-    pub(super) notes: Vec<(Arc<ObjectRef>, String)>,
+    pub(super) notes: Vec<(Arc<ObjectRef>, Remark)>,
 }
 
 impl Translated {

@@ -104,7 +104,7 @@ impl State {
         let environment =
             Environment { edition: Edition::OpenSource, plain_envoy: true, nothing_outside: true };
         let mut snapshot = Snapshot::default().within(environment);
-        for kind in ["UpstreamGroup", "RouteOption", "VirtualHostOption", "Secret"] {
+        for kind in Snapshot::FURTHER.iter().map(|kind| kind.kind).chain(["Secret"]) {
             snapshot.know(kind);
         }
         for object in self.objects.values().chain(&endpoints(expected)) {

@@ -20,6 +20,7 @@ pub(super) fn refuse(translation: &mut Translation) {
         object: Arc::clone(&listener.gateway),
         words: format!("the proxy {} is not there", listener.proxy),
         gateway: None,
+        unread: None,
     });
     let notes: Vec<Note> = translation.notes.iter().cloned().chain(elsewhere).collect();
     let mut statuses: BTreeMap<ObjectRef, Status> = BTreeMap::clone(&translation.statuses);

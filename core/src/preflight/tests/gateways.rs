@@ -191,3 +191,79 @@ fn a_port_that_another_gateway_has_is_refused() {
     let refusal = refused(&ordinary(), &platform(second));
     assert!(matches!(refusal, Refusal::Verdict { state: State::Rejected, .. }), "{refusal}");
 }
+
+#[test]
+fn namespaces_that_gloo_may_not_look_at_hold_up_nobody() {
+    let settings = |spec: Value| {
+        json!({"apiVersion": "gloo.solo.io/v1", "kind": "Settings",
+            "metadata": {"name": "default", "namespace": "gloo-system"}, "spec": spec})
+    };
+    let selectors = json!({"watchNamespaceSelectors": [{"matchLabels": {"gloo": "yes"}}]});
+    let names = json!({"watchNamespaces": ["echo", "foxtrot"]});
+    let mut undecodable = table("far", "/far", single("far"));
+    undecodable["spec"] = json!("nothing that Gloo knows");
+    for bad in [host("bad", "a.example", "public", direct(600)), undecodable] {
+        let objects = |spec: &Value| -> Vec<Value> {
+            ordinary().into_iter().chain([settings(spec.clone()), bad.clone()]).collect()
+        };
+        let everywhere = judge(&objects(&json!({})), &echo_comes()).expect("harmless");
+        assert!(everywhere.blocked_by.is_some(), "{bad}");
+        for spec in [&selectors, &names] {
+            let prediction = judge(&objects(spec), &echo_comes()).expect("harmless");
+            assert_eq!(prediction.blocked_by, None, "{spec}");
+            let broken = Baseline::new(cluster(&objects(spec))).broken();
+            assert!(broken.iter().all(|it| it.blocks == Blocks::Nothing), "{broken:?}");
+        }
+    }
+}
+
+#[test]
+fn shared_options_are_judged_as_if_they_stood_where_they_are_used() {
+    let option = |headers: Value| {
+        json!({"apiVersion": "gateway.solo.io/v1", "kind": "RouteOption",
+            "metadata": {"name": "shared", "namespace": "teams"},
+            "spec": {"options": {"headerManipulation": {"requestHeadersToAdd": [headers]}}}})
+    };
+    let good = option(json!({"header": {"key": "x-team", "value": "a"}}));
+    let mut using = table("foxtrot", "/foxtrot", single("foxtrot"));
+    using["spec"]["routes"][0]["optionsConfigRefs"] =
+        json!({"delegateOptions": [{"name": "shared", "namespace": "teams"}]});
+    let objects: Vec<Value> = ordinary().into_iter().chain([using, good]).collect();
+    judge(&objects, &platform(option(json!({"header": {"key": "x-other", "value": "a"}}))))
+        .expect("harmless");
+    let refusal = refused(&objects, &platform(option(json!({"header": {"key": "host"}}))));
+    assert!(matches!(refusal, Refusal::Route { .. }), "{refusal}");
+}
+
+/// Secrets are not read, so that Gloo's own word on the Gateway is what tells of one that is missing.
+#[test]
+fn a_secret_that_gloo_misses_holds_up_what_the_gateway_serves_until_nothing_names_it() {
+    let reason = "1 error occurred:\n\t* Listener Error: SSLConfigError. Reason: SSL secret not found: \
+                  list did not find secret teams.cert\n\n";
+    let ssl = |state: &str| {
+        let mut ssl = gateway("gateway-proxy-ssl", 8443, json!({"ssl": true, "httpGateway": {}}));
+        ssl["status"]["statuses"]["gloo-system"] = json!({"state": state, "reason": reason});
+        ssl
+    };
+    let secure = with_tls(host("secure", "a.example", "x", direct(200)), &["a.example"]);
+    let mut moved = secure.clone();
+    moved["spec"]["virtualHost"]["routes"][0]["directResponseAction"]["status"] = json!(201);
+    let blocked = |state: &str, wish: &ProposedChange| {
+        let objects: Vec<Value> =
+            ordinary().into_iter().chain([ssl(state), secure.clone()]).collect();
+        judge(&objects, wish).expect("harmless").blocked_by.map(|it| it.to_string())
+    };
+    assert_eq!(blocked("Rejected", &echo_comes()), None, "another Gateway serves it");
+    assert_eq!(blocked("Accepted", &platform(moved.clone())), None);
+    let words = blocked("Rejected", &platform(moved.clone())).expect("frozen");
+    for part in ["VirtualService teams/secure", "gateway-proxy-ssl", "find secret teams.cert"] {
+        assert!(words.contains(part), "{words}");
+    }
+    moved["spec"]["sslConfig"]["secretRef"]["name"] = json!("other");
+    assert_eq!(blocked("Rejected", &platform(moved)), None, "this repairs it");
+    let objects: Vec<Value> =
+        ordinary().into_iter().chain([ssl("Rejected"), secure.clone()]).collect();
+    let broken = Baseline::new(cluster(&objects)).broken();
+    let gateway = ObjectRef::new("Gateway", "gloo-system", "gateway-proxy-ssl");
+    assert_eq!(broken[0].blocks, Blocks::Gateway(gateway), "{broken:?}");
+}

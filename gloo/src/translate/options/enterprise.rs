@@ -30,7 +30,17 @@ const ADVANCED: &[(&str, &str)] = &[
         "The Gloo Advanced Rate limit API feature 'RateLimitConfig' is enterprise-only, please \
          upgrade or use the Envoy rate-limit API instead",
     ),
+    ("ratelimitEarly", EARLY_LIMIT),
+    ("rateLimitEarlyConfigs", EARLY_LIMIT),
+    ("ratelimitRegular", REGULAR_LIMIT),
+    ("rateLimitRegularConfigs", REGULAR_LIMIT),
 ];
+
+const EARLY_LIMIT: &str = "The Gloo Advanced Rate limit API feature 'RateLimitEarly' is enterprise-only, please \
+                           upgrade or use the Envoy rate-limit API instead";
+
+const REGULAR_LIMIT: &str = "The Gloo Advanced Rate limit API feature 'RateLimitRegular' is enterprise-only, \
+                             please upgrade or use the Envoy rate-limit API instead";
 
 const EXTAUTH: &str = "The Gloo Advanced Extauth API is an enterprise-only feature, please upgrade or \
                        use the Envoy extauth API instead";
@@ -38,6 +48,9 @@ const EXTAUTH: &str = "The Gloo Advanced Extauth API is an enterprise-only featu
 /// Options that an open-source Gloo passes over without a word (cases 19-enterprise-routes step 6,
 /// 19-enterprise-virtual-hosts step 6).
 const PASSED_OVER: &[&str] = &["dlp", "extensions"];
+
+/// Further options of Gloo Enterprise. What an open-source Gloo makes of them was not recorded.
+const UNRECORDED: &[&str] = &["ai", "extProcEarly", "extProcLate", "jwtProvidersStaged"];
 
 /// Options by which Gloo's own Envoy changes requests and answers (case 19-transformations).
 const TRANSFORMATIONS: &[&str] = &["transformations", "stagedTransformations"];
@@ -86,19 +99,26 @@ pub(super) fn judge(
         for (_, words) in &advanced {
             findings.lost(Mistake::new(Code::EnterpriseOption, *words));
         }
+        for name in PASSED_OVER.iter().filter(|name| options.contains_key(**name)) {
+            let words = format!(
+                "{within}.{name} is of Gloo Enterprise, and this Gloo passes it over without a word"
+            );
+            findings.lost(Mistake::new(Code::EnterpriseOption, words));
+        }
     }
     let is_feature = |name: &str| FEATURES.iter().any(|(known, _)| *known == name);
     let is_advanced = |name: &str| advanced.iter().any(|(known, _)| *known == name);
-    let own_note = |name: &str| {
-        let undecided = edition == Edition::Unknown && (is_feature(name) || is_advanced(name));
-        undecided || edition != Edition::Enterprise && PASSED_OVER.contains(&name)
+    let has_loss =
+        |name: &str| is_feature(name) || is_advanced(name) || PASSED_OVER.contains(&name);
+    let own_note = |name: &str| match edition {
+        Edition::Unknown => has_loss(name) || UNRECORDED.contains(&name),
+        Edition::OpenSource => UNRECORDED.contains(&name),
+        Edition::Enterprise => false,
     };
-    let judged = |name: &str| {
-        let open = edition == Edition::OpenSource;
-        own_note(name) || open && (is_feature(name) || is_advanced(name))
-    };
+    let judged = |name: &str| own_note(name) || edition == Edition::OpenSource && has_loss(name);
     for name in options.keys().filter(|name| own_note(name)) {
         let loss = match () {
+            () if UNRECORDED.contains(&name.as_str()) => "may serve without it",
             () if PASSED_OVER.contains(&name.as_str()) => "passes it over without a word",
             () if is_route || is_advanced(name) => "serves without it",
             () => "rejects the VirtualService for it",

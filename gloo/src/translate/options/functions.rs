@@ -46,7 +46,9 @@ fn wanted<'a>(route: &'a ProxyRoute, view: &View) -> Option<Vec<Cow<'a, Destinat
             )
         }
         Wanted::Group(reference) => {
-            if !view.known.upstream_groups && !view.upstream_groups.contains_key(reference) {
+            if !view.known.tells("UpstreamGroup", reference)
+                && !view.upstream_groups.contains_key(reference)
+            {
                 return Some(Vec::new());
             }
             let each = destinations::group(reference, view)?.into_iter();

@@ -1,0 +1,78 @@
+//! From the translated cluster to what is said of each service.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gloo::ObjectRef;
+
+use crate::report::Survey;
+use coalmine_core::object::ObjectId;
+use coalmine_core::preflight::Baseline;
+use coalmine_core::proposal::reference;
+
+/// Which Gateways serve each service, and what of its objects could not be judged. `inventory` says whose
+/// an object is.
+pub(super) fn survey(
+    baseline: &Baseline,
+    inventory: &[(ObjectId, Arc<str>, Option<bool>)],
+) -> Survey {
+    let owners = inventory.iter().map(|(id, service, _)| (reference(id), &**service));
+    let owners: BTreeMap<ObjectRef, &str> = owners.collect();
+    let mut survey = Survey::new();
+    for (object, gateway) in baseline.served_by() {
+        let Some(service) = owners.get(object) else { continue };
+        let known = &mut survey.entry((*service).to_owned()).or_default().gateways;
+        let name = format!("{}/{}", gateway.namespace, gateway.name);
+        if let Err(place) = known.binary_search(&name) {
+            known.insert(place, name);
+        }
+    }
+    for note in baseline.notes() {
+        let Some(service) = owners.get(&*note.object) else { continue };
+        let known = &mut survey.entry((*service).to_owned()).or_default().notes;
+        let line = format!("{}: {}", note.object, note.words);
+        if let Err(place) = known.binary_search(&line) {
+            known.insert(place, line);
+        }
+    }
+    survey
+}
+
+#[cfg(test)]
+mod tests {
+    use gloo::Snapshot;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::report::Surveyed;
+
+    fn object(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
+        json!({"kind": kind, "metadata": {"namespace": namespace, "name": name}, "spec": spec})
+    }
+
+    #[test]
+    fn a_service_is_told_of_its_gateways_and_of_what_is_not_judged() {
+        let route = |option: Value| {
+            json!({"matchers": [{"prefix": "/"}], "options": option,
+            "directResponseAction": {"status": 200}})
+        };
+        let host = |domain: &str, option: Value| json!({"virtualHost": {"domains": [domain], "routes": [route(option)]}});
+        let mut snapshot = Snapshot::default();
+        for it in [
+            object("Gateway", "gloo-system", "public", json!({"httpGateway": {}, "bindPort": 80})),
+            object("Gateway", "gloo-system", "private", json!({"httpGateway": {}, "bindPort": 81})),
+            object("VirtualService", "echo", "echo", host("a", json!({"csrf": {}}))),
+            object("VirtualService", "far", "other", host("b", json!({"csrf": {}}))),
+        ] {
+            assert!(snapshot.upsert(&it));
+        }
+        let own = ObjectId::new("gateway.solo.io/v1", "VirtualService", Some("echo"), "echo");
+        let survey = survey(&Baseline::new(snapshot), &[(own, "echo".into(), None)]);
+        let note = "VirtualService echo/echo: options.csrf is not modelled: what comes of it is not judged";
+        let echo = Surveyed {
+            gateways: vec!["gloo-system/private".into(), "gloo-system/public".into()],
+            notes: vec![note.into()],
+        };
+        assert_eq!(survey, Survey::from([("echo".to_owned(), echo)]), "others are not told");
+    }
+}
