@@ -65,6 +65,8 @@ pub(crate) struct World {
     pub(crate) altered: Option<Altered>,
     /// What is wrong on purpose on that way.
     pub(crate) tampered: Option<Tampered>,
+    /// The certificate of the ssl Gateway, in PEM.
+    pub(crate) certificate: Option<String>,
     /// The way to an API server that was down at first.
     pub(crate) way: Option<AbortOnDropHandle<()>>,
 }
@@ -97,6 +99,7 @@ impl World {
             withheld: None,
             altered: None,
             tampered: None,
+            certificate: None,
             way: None,
         })
     }

@@ -29,7 +29,7 @@ const NO_CANARY: &str = r#"/echo did not converge to {"echo-v2"}"#;
 const NO_CODE: &str = "it ended with exit status: 0";
 
 /// Every feature file that the local bed can run has at least one, see `mutations.rs`.
-pub(crate) const ALL: [Mutation; 27] = [
+pub(crate) const ALL: [Mutation; 28] = [
     Mutation {
         name: "a service's routes lead to another service",
         flaw: Flaw::Writes(writes::another_upstream),
@@ -113,6 +113,13 @@ pub(crate) const ALL: [Mutation; 27] = [
         feature: "extensions",
         scenario: CLAIM,
         words: r#"/echo did not converge to {"echo-v1"}"#,
+    },
+    Mutation {
+        name: "a Gateway that Gloo rejects is taken for a good one",
+        flaw: Flaw::Sees(requests::no_rejection_of_gateways),
+        feature: "gateways",
+        scenario: "A certificate that is missing",
+        words: "echo Stalled because of secret foxtrot.gone: not",
     },
     Mutation {
         name: "the header route is missing",

@@ -50,6 +50,16 @@ pub(super) fn warning_on_foxtrot_v2(request: &Request, table: &mut Value) -> Sho
     Shown::Yes
 }
 
+/// What Gloo says of Gateways is not seen.
+pub(super) fn no_rejection_of_gateways(request: &Request, gateway: &mut Value) -> Shown {
+    if request.is_about("gateways")
+        && let Some(gateway) = gateway.as_object_mut()
+    {
+        gateway.remove("status");
+    }
+    Shown::Yes
+}
+
 fn is_named(request: &Request, name: &str) -> bool {
     request.resource.as_ref().and_then(|resource| resource.name.as_deref()) == Some(name)
 }

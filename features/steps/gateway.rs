@@ -63,12 +63,12 @@ async fn replaces_invalid_routes(_: &mut World, status: u16, body: String) -> Re
 
 #[then(regex = r#"^Gloo has a warning for the VirtualService (\S+)/(\S+) that names "([^"]+)"$"#)]
 async fn has_a_warning(_: &mut World, namespace: String, name: String, word: String) -> Result<()> {
-    verdict(&namespace, &name, "Warning", &word).await
+    verdict("VirtualService", &namespace, &name, "Warning", &word).await
 }
 
 #[then(regex = r"^Gloo accepts the VirtualService (\S+)/(\S+)$")]
 async fn accepts(_: &mut World, namespace: String, name: String) -> Result<()> {
-    verdict(&namespace, &name, "Accepted", "").await
+    verdict("VirtualService", &namespace, &name, "Accepted", "").await
 }
 
 #[then(regex = r"^the Upstream (\S+)/(\S+) has received copies$")]
@@ -87,9 +87,16 @@ async fn has_received_copies(_: &mut World, namespace: String, name: String) -> 
     .await
 }
 
-async fn verdict(namespace: &str, name: &str, state: &str, word: &str) -> Result<()> {
-    let services = objects("gateway.solo.io/v1", "VirtualService", namespace)?;
-    let what = format!("the verdict {state} on VirtualService {namespace}/{name}");
+/// Waits until Gloo says this of a VirtualService or Gateway, with this word in its reason.
+pub(super) async fn verdict(
+    kind: &str,
+    namespace: &str,
+    name: &str,
+    state: &str,
+    word: &str,
+) -> Result<()> {
+    let services = objects("gateway.solo.io/v1", kind, namespace)?;
+    let what = format!("the verdict {state} on {kind} {namespace}/{name}");
     wait::until(&what, async || match services.get_opt(name).await {
         Err(error) => Seen::NotYet(error.to_string()),
         Ok(None) => Seen::NotYet("it does not exist".into()),

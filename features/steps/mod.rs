@@ -6,6 +6,7 @@ mod cluster;
 mod command_line;
 mod drift;
 mod gateway;
+mod gateways;
 mod mistakes;
 mod notifications;
 mod pods;

@@ -76,6 +76,9 @@ pub struct Service {
     /// The last change by somebody else to what the values say.
     #[serde(default)]
     pub last_drift: Option<Drift>,
+    /// The Gateways that serve its routes.
+    #[serde(default)]
+    pub gateways: Vec<String>,
     /// Its conditions.
     #[serde(default)]
     pub conditions: Vec<Condition>,

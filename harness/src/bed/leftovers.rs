@@ -7,7 +7,8 @@ pub(super) const LABEL: &str = "app.kubernetes.io/managed-by=coalmine";
 pub(super) const NAMESPACE: &str = "coalmine";
 
 /// What scenarios make outside of namespaces of their own: API group, version and kind.
-pub(super) const KINDS: [(&str, &str, &str); 8] = [
+pub(super) const KINDS: [(&str, &str, &str); 9] = [
+    ("gateway.solo.io", "v1", "Gateway"),
     ("gateway.solo.io", "v1", "VirtualService"),
     ("gateway.solo.io", "v1", "RouteTable"),
     ("gloo.solo.io", "v1", "Upstream"),
