@@ -1,35 +1,34 @@
 //! From Upstreams to clusters.
 
+mod balancing;
+mod checks;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use self::balancing::{details, health_check, load_balancing};
+use self::checks::{enterprise, functions, health_checks, transport};
 use super::endpoints;
 use super::findings::{Finding, Remark, Severity};
 use super::mistake::Mistake;
-use super::options::enterprise_only;
 use super::refusal::{self, ClusterFault};
 use super::reports::Reports;
 use super::tls::{self, Fault};
 use super::unmodelled;
-use super::view::{Presence, View};
+use super::view::View;
 use crate::api::{
-    CircuitBreakers, Duration, HealthCheck, LoadBalancerConfig, ObjectRef, ResourceRef,
-    SettingsSpec, StaticUpstream, SubsetSpec, UpstreamSpec,
+    CircuitBreakers, Duration, ObjectRef, ResourceRef, SettingsSpec, StaticUpstream, SubsetSpec,
+    UpstreamSpec,
 };
 use crate::code::Code;
-use crate::config::{
-    Cluster, ClusterTls, Discovery, Endpoint, LoadBalancing, SubsetSettings, Thresholds,
-};
+use crate::config::{Cluster, ClusterTls, Discovery, Endpoint, SubsetSettings, Thresholds};
 use crate::environment::Edition;
 use crate::snapshot::Snapshot;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(5_000);
-
-/// The least that HTTP/2 allows for bytes under way.
-const SMALLEST_WINDOW: u32 = 65_535;
 
 /// The clusters of all Upstreams, and what Envoy refuses of them.
 #[derive(Default)]
@@ -233,78 +232,6 @@ fn empty(name: String, spec: &UpstreamSpec) -> Cluster {
     }
 }
 
-/// What Gloo asks of health checks (gloo-conformance case 20-health-checks).
-fn health_checks(checks: &[HealthCheck], errors: &mut Vec<Mistake>) {
-    let missing = checks.iter().enumerate().find_map(|(index, check)| {
-        let fields = [
-            ("HealthyThreshold", check.healthy_threshold.is_some()),
-            ("UnhealthyThreshold", check.unhealthy_threshold.is_some()),
-            ("HealthChecker", check.has_checker()),
-        ];
-        let (field, _) = fields.into_iter().find(|(_, there)| !there)?;
-        Some(format!("The field HealthCheck[{index}].{field} cannot be nil"))
-    });
-    errors.extend(missing.map(|words| Mistake::new(Code::InvalidHealthCheck, words)));
-}
-
-fn health_check(check: &HealthCheck) -> Value {
-    snake(&serde_json::to_value(check).unwrap_or_default())
-}
-
-/// What Gloo asks of connections.
-fn transport(spec: &UpstreamSpec, errors: &mut Vec<Mistake>) {
-    let version = spec.proxy_protocol_version.as_deref();
-    if version.is_some_and(|version| !["V1", "V2"].contains(&version)) {
-        let words = "proxy protocol version is not supported";
-        errors.push(Mistake::new(Code::InvalidProxyProtocol, words));
-    }
-    let windows = [
-        ("Stream", spec.initial_stream_window_size),
-        ("Connection", spec.initial_connection_window_size),
-    ];
-    for (what, size) in windows {
-        if let Some(size) = size.filter(|size| *size < SMALLEST_WINDOW) {
-            let words = format!("Invalid Initial {what} Window Size: {size}");
-            errors.push(Mistake::new(Code::InvalidWindow, words));
-        }
-    }
-    if let Some(policy) = &spec.preconnect_policy {
-        let ratios = [policy.per_upstream_preconnect_ratio, policy.predictive_preconnect_ratio];
-        if ratios.into_iter().flatten().any(|ratio| !(1.0..=3.0).contains(&ratio)) {
-            let words = "preconnect ratios must be from 1 to 3";
-            errors.push(Mistake::new(Code::InvalidPreconnect, words));
-        }
-    }
-}
-
-/// What only Gloo Enterprise has (gloo-conformance cases 20-failover, 20-static-options step 3).
-fn enterprise(spec: &UpstreamSpec, errors: &mut Vec<Mistake>) {
-    let hosts = spec.fixed.iter().flat_map(|fixed| &fixed.hosts);
-    let mut checks = hosts.filter_map(|host| host.health_check_config.as_ref());
-    let advanced = checks.any(|check| !check.path.is_empty() || !check.method.is_empty());
-    let features = [
-        ("failover", spec.failover.is_some()),
-        ("gcp", spec.gcp.is_some()),
-        ("advanced_http", advanced),
-    ];
-    let used: Vec<&str> =
-        features.into_iter().filter_map(|(name, used)| used.then_some(name)).collect();
-    if !used.is_empty() {
-        errors.push(Mistake::new(Code::EnterpriseOption, enterprise_only(&used)));
-    }
-}
-
-/// The Secret with the account of AWS (gloo-conformance case 20-aws).
-fn functions(aws: &crate::api::Open, view: &View, errors: &mut Vec<Mistake>) {
-    let reference = aws.0.get("secretRef").cloned();
-    let reference: Option<ResourceRef> = reference.and_then(|it| serde_json::from_value(it).ok());
-    if let Some(reference) = reference.filter(|it| view.secret(it) == Presence::Absent) {
-        let key = reference.key();
-        let words = format!("retrieving aws secret: list did not find secret {key}");
-        errors.push(Mistake::new(Code::MissingSecret, words));
-    }
-}
-
 fn thresholds(limits: CircuitBreakers) -> Thresholds {
     Thresholds {
         max_connections: limits.max_connections,
@@ -320,85 +247,6 @@ fn subsets(spec: &SubsetSpec) -> SubsetSettings {
         default: spec.default_subset.clone().map(|subset| subset.values),
         selectors: spec.selectors.clone(),
     }
-}
-
-/// Of several policies the one declared last in Gloo's API counts.
-fn load_balancing(config: &LoadBalancerConfig) -> Option<LoadBalancing> {
-    let policies = [
-        (config.maglev.is_some(), LoadBalancing::Maglev),
-        (config.ring_hash.is_some(), LoadBalancing::RingHash),
-        (config.random.is_some(), LoadBalancing::Random),
-        (config.least_request.is_some(), LoadBalancing::LeastRequest),
-        (config.round_robin.is_some(), LoadBalancing::RoundRobin),
-    ];
-    policies.into_iter().find_map(|(given, policy)| given.then_some(policy))
-}
-
-/// The fields of load balancing beside the policy, in Envoy's names.
-fn details(config: &LoadBalancerConfig) -> Vec<(&'static str, Value)> {
-    let mut common = Map::new();
-    if let Some(share) = config.healthy_panic_threshold {
-        common.insert("healthy_panic_threshold".into(), json!({ "value": number(share) }));
-    }
-    for name in ["updateMergeWindow", "closeConnectionsOnHostSetChange"] {
-        if let Some(value) = config.rest.get(name) {
-            common.insert(snake_name(name), value.clone());
-        }
-    }
-    if config.locality_weighted_lb_config.is_some() {
-        common.insert("locality_weighted_lb_config".into(), json!({}));
-    }
-    let mut details = Vec::new();
-    if !common.is_empty() {
-        details.push(("common_lb_config", Value::Object(common)));
-    }
-    let size = config.ring_hash.as_ref().map(|it| it.ring_hash_config.clone().unwrap_or_default());
-    if let Some(size) = size {
-        let limits = [
-            ("minimum_ring_size", size.minimum_ring_size),
-            ("maximum_ring_size", size.maximum_ring_size),
-        ];
-        let limits = limits.into_iter().filter(|(_, limit)| *limit > 0);
-        let limits = limits.map(|(name, limit)| (name.to_owned(), json!(limit.to_string())));
-        details.push(("ring_hash_lb_config", Value::Object(limits.collect())));
-    }
-    let open = [
-        ("least_request_lb_config", &config.least_request),
-        ("round_robin_lb_config", &config.round_robin),
-    ];
-    for (name, open) in open {
-        let open = open.as_ref().filter(|open| !open.0.is_empty());
-        details.extend(open.map(|open| (name, snake(&Value::Object(open.0.clone())))));
-    }
-    details
-}
-
-/// A whole number is written as one.
-fn number(value: f64) -> Value {
-    let whole = value as i64;
-    if whole as f64 == value { json!(whole) } else { json!(value) }
-}
-
-/// Fields of Gloo in Envoy's spelling, where the two have the same fields.
-fn snake(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| (snake_name(name), snake(value))).collect()
-        }
-        Value::Array(items) => items.iter().map(snake).collect(),
-        other => other.clone(),
-    }
-}
-
-fn snake_name(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            out.push('_');
-        }
-        out.push(letter.to_ascii_lowercase());
-    }
-    out
 }
 
 /// Fixed addresses; a name among them makes Envoy resolve all (gloo-conformance case
