@@ -3,11 +3,13 @@
 //! A *bed* is a real API server and a real Envoy with a gateway between them. The local one runs
 //! in a network and process namespace of its own ([`enter`]) and needs no container engine.
 
+pub mod admission;
 pub mod api_proxy;
 pub mod bed;
 pub mod bench;
 pub mod build;
 mod cargo;
+pub mod certificate;
 mod container_image;
 pub mod demo;
 pub mod distribution;
@@ -16,6 +18,7 @@ pub mod envoy_admin;
 pub mod forward;
 pub mod front;
 pub mod gateway;
+pub mod https;
 pub mod interrupt;
 pub mod load;
 pub mod names;

@@ -34,10 +34,10 @@
 
 mod alteration;
 mod body;
-mod certificate;
 mod events;
 mod fault;
 mod journal;
+mod kubeconfig;
 mod lines;
 mod request;
 mod serve;
@@ -61,7 +61,7 @@ pub use fault::{Breakpoint, Choice, Fault, Injected, Moment};
 pub use journal::{Exchange, Mark, Tally, tally};
 pub use request::{Request, Resource, Verb};
 
-use certificate::Certificate;
+use crate::certificate::Certificate;
 use serve::Way;
 
 /// A running proxy on a port of its own on loopback. Dropping it closes all connections.
@@ -85,8 +85,8 @@ impl ApiProxy {
         config.default_retry = false;
         let way = Arc::new(Way::to(Client::try_from(config)?));
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no port is free")?;
-        let certificate = Certificate::create()?;
-        certificate.write_kubeconfig(kubeconfig, listener.local_addr()?)?;
+        let certificate = Certificate::for_loopback()?;
+        kubeconfig::write(kubeconfig, &certificate, listener.local_addr()?)?;
         let server = serve::serve(listener, certificate.acceptor()?, way.clone());
         Ok(Self { way, _server: AbortOnDropHandle::new(tokio::spawn(server)) })
     }

@@ -113,6 +113,8 @@ pub(super) fn controller_manager(
     if purpose == Purpose::Traffic {
         // The default throttle costs seconds of every start.
         program = program.flag("kube-api-qps", "500").flag("kube-api-burst", "1000");
+        // So would its 15 seconds between two looks at how many pods an autoscaler wants.
+        program = program.flag("horizontal-pod-autoscaler-sync-period", "1s");
     }
     Process::start(&program)
 }

@@ -18,3 +18,13 @@ pub(super) const KINDS: [(&str, &str, &str); 9] = [
     ("", "v1", "ConfigMap"),
     ("", "v1", "Pod"),
 ];
+
+/// What scenarios make for the whole cluster: what objects have to pass, and where Gloo listens.
+/// Removed before anything else, because it may stand in the way of a removal.
+pub(super) const RULES: [(&str, &str, &str); 5] = [
+    ("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration"),
+    ("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration"),
+    ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding"),
+    ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy"),
+    ("gateway.solo.io", "v1", "Gateway"),
+];

@@ -16,6 +16,8 @@ pub enum Need {
     ApiServerAddress,
     /// `@gloo-envoy`: Gloo's own Envoy, with filters that others do not have.
     GlooEnvoy,
+    /// `@whole-cluster`: a cluster that nobody else uses, for Gateways and policies that are everybody's.
+    WholeCluster,
 }
 
 impl Need {
@@ -27,6 +29,7 @@ impl Need {
             "envoy-statistics" => Some(Self::EnvoyStatistics),
             "api-server-address" => Some(Self::ApiServerAddress),
             "gloo-envoy" => Some(Self::GlooEnvoy),
+            "whole-cluster" => Some(Self::WholeCluster),
             _ => None,
         }
     }
@@ -49,6 +52,9 @@ impl Need {
             (Self::ApiServerAddress, Kind::Existing) => {
                 Some("nobody may come between a cluster of yours and its users")
             }
+            (Self::WholeCluster, Kind::Existing) => {
+                Some("Gateways and policies would be there for everybody on a cluster of yours")
+            }
             _ => None,
         }
     }
@@ -60,16 +66,22 @@ mod tests {
 
     #[test]
     fn beds_say_what_they_lack() {
-        let needs =
-            ["local", "test-images", "envoy-statistics", "api-server-address", "gloo-envoy"];
+        let needs = [
+            "local",
+            "test-images",
+            "envoy-statistics",
+            "api-server-address",
+            "gloo-envoy",
+            "whole-cluster",
+        ];
         let unmet = |kind| {
             let needs = needs.map(|tag| Need::of_tag(tag).expect(tag));
             needs.map(|need| need.unmet_by(kind).is_some())
         };
-        assert_eq!(unmet(Kind::Local), [false, false, false, false, true]);
-        assert_eq!(unmet(Kind::K3sOffline), [true, false, false, false, true]);
-        assert_eq!(unmet(Kind::K3s), [true, true, false, false, false]);
-        assert_eq!(unmet(Kind::Existing), [true, true, true, true, true]);
+        assert_eq!(unmet(Kind::Local), [false, false, false, false, true, false]);
+        assert_eq!(unmet(Kind::K3sOffline), [true, false, false, false, true, false]);
+        assert_eq!(unmet(Kind::K3s), [true, true, false, false, false, false]);
+        assert_eq!(unmet(Kind::Existing), [true, true, true, true, true, true]);
     }
 
     #[test]

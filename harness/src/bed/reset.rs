@@ -1,6 +1,9 @@
 //! Taking a cluster back to what it was before the scenarios.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
@@ -19,13 +22,16 @@ use crate::{
 };
 
 const DEADLINE: Duration = Duration::from_secs(180);
+/// How long the namespace controller does nothing about a namespace that is to go: 5 s, of which some are
+/// left for the last request.
+const BEFORE_CONTROLLER: Duration = Duration::from_secs(3);
 
 /// What was there when the bed started.
 #[derive(Debug)]
 pub(super) struct Baseline {
     whose: RemovalScope,
     namespaces: BTreeSet<String>,
-    /// By kind, as in [`leftovers::KINDS`].
+    /// By kind, as in [`swept`].
     objects: Vec<BTreeSet<(Option<String>, String)>>,
     settings: Option<Value>,
     /// Every kind that lives in namespaces and can be deleted.
@@ -76,7 +82,7 @@ impl Baseline {
     /// Removes what was not there, and waits until it is gone.
     pub(super) async fn restore(&self, client: &Client) -> Result<()> {
         self.restore_settings(client).await?;
-        // Routes first, then what they point to, as in any orderly removal.
+        // Rules for everybody first; then routes, and then what they point to, as in any orderly removal.
         for (kind, before) in swept().iter().zip(&self.objects) {
             let now = names(client, kind, &self.whose).await?;
             let added = now.difference(before).map(|(namespace, name)| async move {
@@ -104,7 +110,11 @@ impl Baseline {
 
     /// Empties a namespace and lets it go. The namespace controller would do the same, but begins
     /// only after 5 seconds, for the sake of API servers that are several.
+    ///
+    /// Once it has begun, it is left to end the namespace: it deletes by names, and would go on with what is
+    /// in the next namespace of this name.
     async fn remove_namespace(&self, client: &Client, name: &str) -> Result<()> {
+        let begun = Instant::now();
         let api = Api::<Namespace>::all(client.clone());
         // From here on nothing new can be made in it.
         match api.delete(name, &DeleteParams::default()).await {
@@ -127,7 +137,7 @@ impl Baseline {
         .await
         .with_context(|| format!("cannot empty Namespace {name}"))?;
         wait::until(&format!("Namespace {name} to be empty"), DEADLINE, || async {
-            let lists = self.kinds.iter().map(|kind| names_in(client, kind, name));
+            let lists = self.kinds.iter().map(|kind| left_in(client, kind, name));
             match try_join_all(lists).await {
                 Ok(lists) => {
                     let left: Vec<_> = lists.into_iter().flatten().collect();
@@ -137,6 +147,9 @@ impl Baseline {
             }
         })
         .await?;
+        if begun.elapsed() > BEFORE_CONTROLLER {
+            return Ok(());
+        }
         let finalized = json!({
             "apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": name}, "spec": {"finalizers": []},
@@ -174,8 +187,9 @@ impl Baseline {
 }
 
 fn swept() -> Vec<ApiResource> {
-    leftovers::KINDS
+    leftovers::RULES
         .iter()
+        .chain(&leftovers::KINDS)
         .map(|(group, version, kind)| objects::kind(group, version, kind))
         .collect()
 }
@@ -201,7 +215,12 @@ async fn names(
     kind: &ApiResource,
     whose: &RemovalScope,
 ) -> Result<BTreeSet<(Option<String>, String)>> {
-    let list = objects::api(client, kind, None).list_metadata(&ListParams::default()).await?;
+    let list = match objects::api(client, kind, None).list_metadata(&ListParams::default()).await {
+        Ok(list) => list,
+        // An older API server knows no such kind, and so has nothing of it.
+        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(BTreeSet::new()),
+        Err(error) => return Err(error.into()),
+    };
     let names = list.items.into_iter().filter(|object| {
         let name = object.name_any();
         let (label, value) = leftovers::LABEL.split_once('=').unwrap_or_default();
@@ -212,18 +231,22 @@ async fn names(
     Ok(names.map(|object| (object.namespace(), object.name_any())).collect())
 }
 
-async fn names_in(client: &Client, kind: &ApiResource, namespace: &str) -> Result<Vec<String>> {
+/// What is left of a kind in a namespace. Finalizers are taken off: whoever would do so is gone.
+async fn left_in(client: &Client, kind: &ApiResource, namespace: &str) -> Result<Vec<String>> {
     let api = objects::api(client, kind, Some(namespace));
-    match api.list_metadata(&ListParams::default()).await {
-        Ok(list) => {
-            let name = |object: &kube::core::PartialObjectMeta<DynamicObject>| {
-                format!("{} {}", kind.kind, object.name_any())
-            };
-            Ok(list.items.iter().map(name).collect())
+    let list = match api.list_metadata(&ListParams::default()).await {
+        Ok(list) => list,
+        Err(kube::Error::Api(status)) if [404, 405].contains(&status.code) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    for object in list.items.iter().filter(|object| !object.finalizers().is_empty()) {
+        let none = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        match api.patch_metadata(&object.name_any(), &PatchParams::default(), &none).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            other => drop(other?),
         }
-        Err(kube::Error::Api(status)) if [404, 405].contains(&status.code) => Ok(Vec::new()),
-        Err(error) => Err(error.into()),
     }
+    Ok(list.items.iter().map(|object| format!("{} {}", kind.kind, object.name_any())).collect())
 }
 
 async fn delete(api: &Api<DynamicObject>, name: &str) -> Result<()> {

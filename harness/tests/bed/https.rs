@@ -1,18 +1,18 @@
 //! Gateways beside the usual one: with TLS, and on another port.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use harness::{
     Bed, BedOptions, Openings, Progress,
+    certificate::Certificate,
+    https::HttpsClient,
     wait::{self, Seen},
 };
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use tokio_rustls::TlsConnector;
 
 use crate::inside::kubectl;
 
@@ -26,9 +26,8 @@ pub(crate) fn serve_https(folder: &Path) -> Result<()> {
         let directory = Some(folder.join("bed"));
         let bed = Bed::start(BedOptions { directory, ..BedOptions::new(inside) }, &Progress::new())
             .await?;
-        let certificate = rcgen::generate_simple_self_signed([HOST.to_owned()])?;
-        let (chain, key) = (certificate.cert.pem(), certificate.signing_key.serialize_pem());
-        for (file, pem) in [("tls.crt", &chain), ("tls.key", &key)] {
+        let certificate = Certificate::for_names([HOST])?;
+        for (file, pem) in [("tls.crt", certificate.pem()), ("tls.key", certificate.key_pem())] {
             std::fs::write(folder.join(file), pem)?;
         }
         let [cert, key] = ["tls.crt", "tls.key"].map(|file| folder.join(file));
@@ -46,9 +45,8 @@ pub(crate) fn serve_https(folder: &Path) -> Result<()> {
         std::fs::write(&manifest, include_str!("https.yaml"))?;
         kubectl(&bed, &["apply", "--filename", &manifest.to_string_lossy()])?;
 
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.cert.der().clone())?;
-        answers("TLS", "200 OK", "secure", || with_tls(8443, roots.clone())).await?;
+        let client = HttpsClient::trusting(certificate.der())?;
+        answers("TLS", "200 OK", "secure", || with_tls(&client, 8443)).await?;
         answers("plain text", "301 Moved Permanently", "https://a.example/", || plain(8080))
             .await?;
         answers("another port", "301 Moved Permanently", "https://a.example/", || plain(8081))
@@ -77,22 +75,15 @@ async fn plain(port: u16) -> Result<String> {
     get(TcpStream::connect(("127.0.0.1", port)).await?).await
 }
 
-async fn with_tls(port: u16, roots: RootCertStore) -> Result<String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    let name = ServerName::try_from(HOST).context("a server name")?;
-    get(TlsConnector::from(Arc::new(config)).connect(name, stream).await?).await
+async fn with_tls(client: &HttpsClient, port: u16) -> Result<String> {
+    let answer = client.get(([127, 0, 0, 1], port).into(), HOST, "/").await?;
+    Ok(format!("{} {}", answer.status(), String::from_utf8_lossy(answer.body())))
 }
 
-async fn get(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<String> {
+async fn get(mut stream: TcpStream) -> Result<String> {
     let request = format!("GET / HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    // Envoy may close without saying goodbye to TLS.
-    let _ = stream.read_to_end(&mut answer).await;
+    stream.read_to_end(&mut answer).await?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
