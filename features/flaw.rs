@@ -23,7 +23,7 @@ pub(crate) enum Flaw {
     /// The daemon leaves out these writes, of which the first is the `from`-th that fits, and believes
     /// that it made them.
     Omits { from: usize, fits: fn(&Request) -> bool },
-    /// The daemon cannot make these writes.
+    /// The daemon can neither make these writes nor try them.
     CannotWrite(fn(&Request) -> bool),
     /// The daemon takes what the cluster shows for something else.
     Sees(fn(&Request, &mut Value) -> Shown),
@@ -151,9 +151,10 @@ pub(crate) async fn tamper(account: &Path, folder: &Path) -> Result<Option<(Tamp
         }
         Flaw::CannotWrite(fits) => {
             let fits = move |request: &Request| {
-                let fits = request.is_write() && fits(request);
-                strike_if(fits);
-                fits
+                let is_tried = request.dry_run || request.is_write();
+                let is_refused = is_tried && fits(request);
+                strike_if(is_refused);
+                is_refused
             };
             injected = Some(proxy.inject(Choice::every(fits), Fault::Refused(500)));
         }

@@ -21,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::evidence;
 use crate::flaw::{self, Tampered};
-use crate::steps::Walk;
+use crate::steps::{Company, Walk};
 
 /// How long the daemon gets to stop in order.
 const FAREWELL: Duration = Duration::from_secs(15);
@@ -67,6 +67,8 @@ pub(crate) struct World {
     pub(crate) tampered: Option<Tampered>,
     /// The certificate of the ssl Gateway, in PEM.
     pub(crate) certificate: Option<String>,
+    /// What others have on the cluster.
+    pub(crate) company: Company,
     /// The way to an API server that was down at first.
     pub(crate) way: Option<AbortOnDropHandle<()>>,
 }
@@ -100,6 +102,7 @@ impl World {
             altered: None,
             tampered: None,
             certificate: None,
+            company: Company::default(),
             way: None,
         })
     }

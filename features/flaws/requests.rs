@@ -13,6 +13,14 @@ pub(super) fn writes_foxtrot_v2(request: &Request) -> bool {
     request.is_about("deployments") && is_named(request, "foxtrot-v2")
 }
 
+pub(super) fn writes_echo_v2(request: &Request) -> bool {
+    request.is_about("deployments") && is_named(request, "echo-v2")
+}
+
+pub(super) fn writes_golf_v1(request: &Request) -> bool {
+    request.is_about("deployments") && is_named(request, "golf-v1")
+}
+
 pub(super) fn writes_routes_of_echo(request: &Request) -> bool {
     request.is_about("routetables") && is_named(request, "echo-routes")
 }
@@ -24,6 +32,17 @@ pub(super) fn no_container_of_v2(request: &Request, pod: &mut Value) -> Shown {
         && let Some(status) = pod["status"].as_object_mut()
     {
         status.remove("containerStatuses");
+    }
+    Shown::Yes
+}
+
+/// A Deployment does not say why it has no pods.
+pub(super) fn no_replica_failure(request: &Request, deployment: &mut Value) -> Shown {
+    let conditions = deployment.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+    if request.is_about("deployments")
+        && let Some(conditions) = conditions
+    {
+        conditions.retain(|condition| condition["type"] != "ReplicaFailure");
     }
     Shown::Yes
 }

@@ -2,9 +2,9 @@
 
 use harness::api_proxy::Request;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, ListParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::flaw::Written;
@@ -128,6 +128,18 @@ pub(super) fn delete_too_early() -> Written {
     })
 }
 
+/// Changes what the payments team has when v2 is made.
+pub(super) fn what_others_have() -> Written {
+    Box::new(|request, object| {
+        if request.is_about("deployments") && object["metadata"]["name"] == "echo-v2" {
+            object["metadata"]["annotations"]["example.com/currency"] = "USD".into();
+            let handle = tokio::runtime::Handle::current();
+            // An error shows as a suite that does not notice.
+            let _ = tokio::task::block_in_place(|| handle.block_on(change_ledger()));
+        }
+    })
+}
+
 /// Changes the routes of a RouteTable or VirtualService of this name.
 fn routes(name: &'static str, mut change: impl FnMut(&mut Vec<Value>) + Send + 'static) -> Written {
     Box::new(move |request: &Request, object: &mut Value| {
@@ -162,6 +174,12 @@ fn share_of_v2(route: &mut Value) -> u64 {
     let destinations = destinations(route).into_iter().flatten();
     let of_v2 = destinations.filter(|it| it["destination"]["subset"]["values"]["version"] == "v2");
     of_v2.filter_map(|it| it["weight"].as_u64()).sum()
+}
+
+async fn change_ledger() -> kube::Result<()> {
+    let ledgers: Api<ConfigMap> = Api::namespaced(bed().client(), "payments");
+    let patch = Patch::Merge(json!({"data": {"currency": "USD"}}));
+    ledgers.patch("ledger", &PatchParams::default(), &patch).await.map(drop)
 }
 
 async fn delete(namespace: &str, name: &str) -> kube::Result<()> {

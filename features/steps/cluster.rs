@@ -14,7 +14,7 @@ use crate::wait;
 use crate::world::{World, bed};
 
 #[then(regex = r"^the Deployment (\S+)/(\S+) is available$")]
-async fn is_available(_: &mut World, namespace: String, name: String) -> Result<()> {
+pub(super) async fn is_available(_: &mut World, namespace: String, name: String) -> Result<()> {
     let deployments: Api<Deployment> = Api::namespaced(bed().client(), &namespace);
     wait::until(&format!("Deployment {namespace}/{name}"), async || {
         match deployments.get_opt(&name).await {

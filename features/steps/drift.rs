@@ -1,6 +1,6 @@
 //! What people and controllers change behind the repository's back.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
 use futures::StreamExt;
@@ -64,8 +64,9 @@ async fn keeps_changing(
     Ok(())
 }
 
+#[given(regex = r#"^"([\w-]+)" adds to the (\w+) (\S+)/(\S+):$"#)]
 #[when(regex = r#"^"([\w-]+)" takes over of the (\w+) (\S+)/(\S+):$"#)]
-async fn takes_over(
+async fn applies_with_force(
     _: &mut World,
     manager: String,
     kind: String,
@@ -122,6 +123,14 @@ async fn log_says(world: &mut World, words: String) -> Result<()> {
         Seen::when(text.contains(&words), "the log does not say it")
     })
     .await
+}
+
+#[then(regex = r#"^coalmine's log never says "(.+)"$"#)]
+async fn log_never_says(world: &mut World, words: String) -> Result<()> {
+    let text = std::fs::read_to_string(world.directory.path().join("coalmine.log"))?;
+    let line = text.lines().find(|line| line.contains(&words));
+    ensure!(line.is_none(), "the log says: {}", line.unwrap_or_default());
+    Ok(())
 }
 
 fn read(step: &Step) -> Result<Value> {

@@ -9,8 +9,11 @@ mod gateway;
 mod gateways;
 mod mistakes;
 mod notifications;
+mod ordinary;
+mod others;
 mod pods;
 mod rollout;
 mod traffic;
 
 pub(crate) use any::Walk;
+pub(crate) use ordinary::Company;
