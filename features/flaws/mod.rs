@@ -25,12 +25,11 @@ const WALK: &str = "echo walks through its six values files";
 const PER_VERSION: &str = "An Upstream per version";
 const CLAIM: &str = "The canary is for callers whose token has a claim";
 const REJECTED: &str = "Routes that Gloo alone rejects are rolled back";
-const POLICY: &str = "A policy does not allow what the echo team wants";
 const NO_CANARY: &str = r#"/echo did not converge to {"echo-v2"}"#;
 const NO_CODE: &str = "it ended with exit status: 0";
 
 /// Every feature file that the local bed can run has at least one, see `mutations.rs`.
-pub(crate) const ALL: [Mutation; 33] = [
+pub(crate) const ALL: [Mutation; 31] = [
     Mutation {
         name: "a service's routes lead to another service",
         flaw: Flaw::Writes(writes::another_upstream),
@@ -190,7 +189,7 @@ pub(crate) const ALL: [Mutation; 33] = [
         name: "what others have is changed",
         flaw: Flaw::Writes(writes::what_others_have),
         feature: "ordinary",
-        scenario: POLICY,
+        scenario: "A policy does not allow what the echo team wants",
         words: "of others has changed: ConfigMap payments/ledger",
     },
     Mutation {
@@ -201,22 +200,8 @@ pub(crate) const ALL: [Mutation; 33] = [
         words: "echo Stalled because of exceeded quota: company: not",
     },
     Mutation {
-        name: "nobody is told which webhook is down",
-        flaw: Flaw::CannotWrite(requests::writes_echo_v2),
-        feature: "ordinary",
-        scenario: "A webhook that has to admit every Deployment",
-        words: "echo Stalled because of guard.company.example: not",
-    },
-    Mutation {
-        name: "nobody is told what a policy says",
-        flaw: Flaw::CannotWrite(requests::writes_echo_v2),
-        feature: "ordinary",
-        scenario: POLICY,
-        words: "echo Stalled because of more than 5 pods of a version",
-    },
-    Mutation {
         name: "nobody is told that a namespace does not end",
-        flaw: Flaw::CannotWrite(requests::writes_golf_v1),
+        flaw: Flaw::CannotWrite(requests::writes_in_golf),
         feature: "ordinary",
         scenario: "A namespace that somebody has deleted",
         words: "golf Stalled because of namespace golf because it is being terminated: not",

@@ -13,12 +13,9 @@ pub(super) fn writes_foxtrot_v2(request: &Request) -> bool {
     request.is_about("deployments") && is_named(request, "foxtrot-v2")
 }
 
-pub(super) fn writes_echo_v2(request: &Request) -> bool {
-    request.is_about("deployments") && is_named(request, "echo-v2")
-}
-
-pub(super) fn writes_golf_v1(request: &Request) -> bool {
-    request.is_about("deployments") && is_named(request, "golf-v1")
+pub(super) fn writes_in_golf(request: &Request) -> bool {
+    let resource = request.resource.as_ref();
+    resource.and_then(|resource| resource.namespace.as_deref()) == Some("golf")
 }
 
 pub(super) fn writes_routes_of_echo(request: &Request) -> bool {
