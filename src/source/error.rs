@@ -328,9 +328,15 @@ impl Hinted for Refusal {
 
 /// `, did you mean ...` when one name is close.
 fn nearest(wanted: &str, existing: &[String]) -> String {
+    // `origin/main` is what a clone calls the branch `main`.
+    let is_end = |name: &str| wanted.strip_suffix(name).is_some_and(|rest| rest.ends_with('/'));
+    let likeness = |name: &str| match is_end(name) {
+        true => 1.0,
+        false => strsim::normalized_damerau_levenshtein(wanted, name),
+    };
     existing
         .iter()
-        .map(|name| (strsim::normalized_damerau_levenshtein(wanted, name), name))
+        .map(|name| (likeness(name), name))
         .filter(|(likeness, _)| *likeness >= 0.6)
         .max_by(|one, other| one.0.total_cmp(&other.0))
         .map(|(_, name)| format!(" (did you mean `{name}`?)"))

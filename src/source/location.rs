@@ -55,18 +55,42 @@ pub(super) fn transport(repository: &str) -> Result<Transport, SourceError> {
     };
     if secret {
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        // What stands before the `@` may be a secret, and is not repeated, but for the user of ssh.
+        let path = &rest[authority.len()..];
+        let name = user.and_then(|user| user.split(':').next()).filter(|name| !name.is_empty());
+        let name = name.filter(|_| transport == Transport::Ssh);
+        let name = name.map_or(String::new(), |name| format!("{name}@"));
         return Err(refused(Advice::new(
             format_args!(
                 "the address of the repository on {host} carries a user or a password, which would show in \
                  logs"
             ),
-            "put the token in a file and name it with --git-token-file",
+            format_args!(
+                "write {scheme}://{name}{host}{path}, put the token in a file and name it with --git-token-file"
+            ),
         )));
+    }
+    if let Some(advice) = bare_ipv6(scheme, authority, rest) {
+        return Err(refused(advice));
     }
     if let Some(port) = port(authority).filter(|port| port.parse().unwrap_or(0_u16) == 0) {
         return Err(refused(not_a_port(scheme, authority, rest, port)));
     }
     Ok(transport)
+}
+
+/// What to say of an IPv6 address without brackets: nobody can tell its last part from a port.
+fn bare_ipv6(scheme: &str, authority: &str, rest: &str) -> Option<Advice> {
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    if host.starts_with('[') || host.matches(':').count() < 2 {
+        return None;
+    }
+    let user = &authority[..authority.len() - host.len()];
+    let path = &rest[authority.len()..];
+    Some(Advice::new(
+        format_args!("the address of the repository has the IPv6 address {host} without brackets"),
+        format_args!("write {scheme}://{user}[{host}]{path}"),
+    ))
 }
 
 /// The text after the colon of an authority, which should be a port.
@@ -105,6 +129,9 @@ fn has_password(authority: &str) -> bool {
 /// `git@host:path` is ssh as git reads it: a colon before the first slash.
 fn without_scheme(repository: &str) -> Result<Transport, SourceError> {
     let head = repository.split('/').next().unwrap_or_default();
+    if let Some(advice) = of_windows(repository).or_else(|| in_brackets(repository)) {
+        return Err(refused(advice));
+    }
     let Some((server, first)) = head.split_once(':') else {
         return match missing_colon(repository) {
             Some(advice) => Err(refused(advice)),
@@ -123,6 +150,38 @@ fn without_scheme(repository: &str) -> Result<Transport, SourceError> {
         )));
     }
     Ok(Transport::Ssh)
+}
+
+/// What to say of a path on Windows, `C:\repos\rollouts`, which git elsewhere takes for the host `C`.
+fn of_windows(repository: &str) -> Option<Advice> {
+    let (drive, rest) = repository.split_once(':')?;
+    let is_drive = drive.len() == 1 && drive.starts_with(|sign: char| sign.is_ascii_alphabetic());
+    (is_drive && rest.starts_with(['\\', '/'])).then(|| {
+        Advice::new(
+            format_args!("{repository} is a path of Windows"),
+            "give --repo a folder of the machine on which coalmine runs, or an address such as \
+             https://HOST/PATH",
+        )
+    })
+}
+
+/// What to say of `git@[::1]:p/r.git` and of git's `[git@host:7999]:p/r.git`: the other spelling says the same.
+fn in_brackets(repository: &str) -> Option<Advice> {
+    let (before, rest) = repository.split_once('[')?;
+    let (inside, path) = rest.split_once("]:")?;
+    if !(before.is_empty() || before.ends_with('@')) || before.contains(['/', ':']) {
+        return None;
+    }
+    let path = path.trim_start_matches('/');
+    // Of an IPv6 address the brackets are a part.
+    let host = match inside.matches(':').count() > 1 {
+        true => format!("{before}[{inside}]"),
+        false => format!("{before}{inside}"),
+    };
+    Some(Advice::new(
+        format_args!("brackets in an address without a scheme are not read: {repository}"),
+        format_args!("write ssh://{host}/{path}"),
+    ))
 }
 
 /// What to say of an address that is neither a path on this machine nor an address of git.
@@ -252,6 +311,37 @@ mod tests {
         }
         for repository in ["srv/a.git", "../a.git", "./a.git", ".git/a"] {
             assert_eq!(transport(repository).unwrap(), Transport::Local, "{repository}");
+        }
+    }
+
+    #[test]
+    fn other_spellings_of_addresses_are_told_how_to_be_written() {
+        for (repository, hint) in [
+            ("git@[::1]:p/r.git", "write ssh://git@[::1]/p/r.git"),
+            ("[git@host:7999]:p/r.git", "write ssh://git@host:7999/p/r.git"),
+            ("git@[host]:p/r.git", "write ssh://git@host/p/r.git"),
+            ("ssh://git@2001:db8::1/p/r.git", "write ssh://git@[2001:db8::1]/p/r.git"),
+            ("https://2001:db8::1/p/r.git", "write https://[2001:db8::1]/p/r.git"),
+            (r"C:\repos\rollouts", "or an address such as https://HOST/PATH"),
+            ("C:/repos/rollouts", "or an address such as https://HOST/PATH"),
+            (
+                "https://org@dev.azure.com/org/project/_git/rollouts",
+                "write https://dev.azure.com/org/project/_git/rollouts, put the token in a file and name it with \
+                 --git-token-file",
+            ),
+        ] {
+            let line = transport(repository).unwrap_err().line();
+            assert!(line.ends_with(hint), "{line}");
+        }
+        for (repository, expected) in [
+            ("git@host:~team/r.git", Transport::Ssh),
+            ("ssh://git@host/~team/r", Transport::Ssh),
+            ("ssh://git@[2001:db8::1]:7999/p/r.git", Transport::Ssh),
+            ("https://host/p/r/", Transport::Https),
+            ("git://host/p/r", Transport::Git),
+            ("./[a]:b", Transport::Local),
+        ] {
+            assert_eq!(transport(repository).unwrap(), expected, "{repository}");
         }
     }
 
