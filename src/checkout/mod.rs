@@ -166,6 +166,12 @@ impl Checkout {
     /// # Errors
     /// When there is none.
     pub fn commit_id(&self, name: &str) -> anyhow::Result<String> {
+        if self.repository.is_empty().unwrap_or(false) {
+            return Err(advised(
+                "the repository has no commit yet",
+                "commit its files first: `git add --all && git commit`",
+            ));
+        }
         let object = self.repository.revparse_single(name);
         let object = object.with_context(|| format!("there is no commit {name}"))?;
         let commit =

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use super::act::{Act, Request};
+use crate::hint::advised;
 use coalmine_core::edit::Verb;
 use coalmine_core::values::Version;
 
@@ -33,9 +34,30 @@ pub(super) struct Start {
 impl Start {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let Self { act, version, image, headers } = self;
-        let headers: BTreeMap<String, String> = headers.into_iter().collect();
+        let headers = once(headers)?;
         act.run(&Request::Verb(Verb::Start { version, image, headers }))
     }
+}
+
+/// The headers by their names.
+///
+/// # Errors
+/// A header that is given twice: no request has both values.
+fn once(given: Vec<(String, String)>) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut headers = BTreeMap::<String, String>::new();
+    for (name, value) in given {
+        // Case means nothing in a header's name (RFC 9110, section 5.1).
+        if let Some((first, _)) = headers.iter().find(|(it, _)| it.eq_ignore_ascii_case(&name)) {
+            return Err(advised(
+                format_args!(
+                    "--header names {first} twice, and a request has to have all that are given"
+                ),
+                "give it once; one of several values is a list in the service's file, `[a, b]`",
+            ));
+        }
+        headers.insert(name, value);
+    }
+    Ok(headers)
 }
 
 /// `name=value`, or `name: value` as HTTP and curl write it.
@@ -43,4 +65,22 @@ pub(super) fn header(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('=').or_else(|| text.split_once(':'));
     let parts = parts.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
     parts.filter(|(name, _)| !name.is_empty()).ok_or_else(|| "expected NAME=VALUE".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_given_once() {
+        let given = |names: &[&str]| {
+            let pair = |name: &&str| ((*name).to_owned(), "a".to_owned());
+            once(names.iter().map(pair).collect())
+        };
+        assert_eq!(given(&["stage", "x-user"]).expect("two headers").len(), 2);
+        for twice in [["stage", "stage"], ["x-canary", "X-Canary"]] {
+            let error = given(&twice).expect_err("no request has both").to_string();
+            assert!(error.contains(&format!("--header names {} twice", twice[0])), "{error}");
+        }
+    }
 }
