@@ -4,7 +4,7 @@ use kube::core::Status;
 use kube::runtime::watcher;
 
 use coalmine_core::object::ObjectId;
-use coalmine_core::reason::{ClusterError, Denial};
+use coalmine_core::reason::{ClusterError, Denial, is_too_large};
 
 /// What an error of the client means for the object.
 pub(super) fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
@@ -20,7 +20,9 @@ pub(super) fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
     // Neither the code nor the reason says who denies it: a webhook that cannot be called is a 500, one that
     // denies chooses its code, and a quota, a policy and a missing permission are all 403.
     match (status.code, Denial::of(&message)) {
-        (429 | 502..=504, None) => ClusterError::Unreachable(message),
+        (429, None) => ClusterError::Busy { id, message },
+        (_, None) if is_too_large(&message) => ClusterError::Refused { id, message },
+        (502..=504, None) => ClusterError::Unreachable(message),
         (404, _) if names_a_namespace(status) => {
             let namespace = id.namespace.clone().unwrap_or_default();
             ClusterError::NamespaceMissing { id, namespace }
@@ -192,6 +194,39 @@ pub(super) mod tests {
                 !error.passes() && error.to_string().contains("refused by the API server"),
                 "{error}"
             );
+        }
+        for (code, words) in [
+            (500, "etcdserver: request is too large"),
+            (413, "Request entity too large: limit is 3145728"),
+            (
+                500,
+                "rpc error: code = ResourceExhausted desc = trying to send message larger than max (2 vs. 1)",
+            ),
+        ] {
+            let error = answered(code, words);
+            assert!(!error.passes() && !error.is_unconfirmed(), "{error}");
+            assert!(
+                error.line().ends_with("make it smaller, or divide it into several"),
+                "{error}"
+            );
+        }
+        let busy = answered(
+            429,
+            "the server has received too many requests and has asked us to try again later",
+        );
+        assert!(busy.passes() && !busy.line().contains("KUBECONFIG"), "{}", busy.line());
+        let fixed = "Deployment.apps \"echo-v1\" is invalid: spec.selector: Invalid value: {}: field is immutable";
+        let line = answered(422, fixed).line();
+        assert!(
+            line.ends_with("`kubectl delete routetable.gateway.solo.io echo-routes -n echo`"),
+            "{line}"
+        );
+        for words in [
+            "object is being deleted: deployments.apps \"echo-v1\" already exists",
+            "Operation cannot be fulfilled on deployments.apps \"echo-v1\": the object has been modified; please apply",
+        ] {
+            let line = answered(409, words).line();
+            assert!(line.ends_with("; the next attempt follows by itself"), "{line}");
         }
         let error = answered(500, "etcdserver: request timed out");
         assert!(error.passes() && error.is_unconfirmed(), "{error}");

@@ -68,7 +68,9 @@ impl World {
             // No service of the model has a policy, and drift is repaired.
             Reason::Policy(_) | Reason::DriftReported(_) | Reason::DriftBackingOff(_) => false,
             // No service has the path of one that goes, and the platform defines no kinds.
-            Reason::SuccessorComes { .. } | Reason::NotEstablished { .. } => false,
+            Reason::SuccessorComes { .. }
+            | Reason::PredecessorGoes(_)
+            | Reason::NotEstablished { .. } => false,
             // Nobody changes what is applied, and no pass panics.
             Reason::NotKept(_) | Reason::PassPanicked(_) => false,
             // The platform asks for no namespaces; the API server answers in the end, and lets the daemon do

@@ -26,6 +26,12 @@ impl<'a> Container<'a> {
         self.text("/name")
     }
 
+    /// Whether a run of it has ended and it is not the last one: that one has not begun, or goes on.
+    pub(super) fn has_begun_again(&self) -> bool {
+        self.status.pointer("/state/terminated").is_none()
+            && self.status.pointer("/lastState/terminated").is_some()
+    }
+
     /// How it is called after the name of its pod.
     pub(super) fn title(&self) -> String {
         let name = self.name().map_or(String::new(), |name| format!(" {name}"));

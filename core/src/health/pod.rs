@@ -34,6 +34,8 @@ pub struct Trouble {
     pub pod: Arc<str>,
     /// The container in trouble; `None` when it is the whole pod.
     pub container: Option<Arc<str>>,
+    /// Whether what the container said at its end stands in the log of its run before, and not in that of the last one.
+    pub in_previous_log: bool,
 }
 
 /// Why a pod is not ready; `None` when it gives no reason, is ready, or is being deleted.
@@ -48,13 +50,14 @@ pub fn pod_trouble(pod: &Value) -> Option<Trouble> {
         return None;
     }
     let place = text(metadata, "namespace").map_or(String::new(), |namespace| namespace + "/");
-    let trouble = |words: String, cause, lasting, container: Option<&str>| {
+    let trouble = |words: String, cause, lasting, container: Option<&Container<'_>>| {
         Some(Trouble {
             words: format!("Pod {place}{name}{words}").into(),
             cause,
             lasting,
             pod: name.as_str().into(),
-            container: container.map(Into::into),
+            container: container.and_then(Container::name).map(Into::into),
+            in_previous_log: container.is_some_and(Container::has_begun_again),
         })
     };
     let containers = containers(pod);
@@ -73,9 +76,15 @@ pub fn pod_trouble(pod: &Value) -> Option<Trouble> {
     }
     let states = containers.iter().filter_map(|it| Some((it, it.trouble()?)));
     // Of several with the same trouble the first one holds up the others.
-    let (container, (cause, lasting, words)) =
-        states.rev().max_by_key(|(_, (cause, lasting, _))| (*lasting, *cause))?;
-    trouble(format!("{}{words}", container.title()), cause, lasting, container.name())
+    let gravest = states.rev().max_by_key(|(_, (cause, lasting, _))| (*lasting, *cause));
+    if let Some((container, (cause, lasting, words))) = gravest {
+        return trouble(format!("{}{words}", container.title()), cause, lasting, Some(container));
+    }
+    // Of containers that run and are not ready, and of readiness gates, only the whole pod tells.
+    let unready = condition(pod, "Ready", |it| {
+        it["status"] == "False" && it["message"].as_str().is_some_and(|text| !text.is_empty())
+    })?;
+    trouble(format!(" is not ready: {unready}"), Cause::Starting, false, None)
 }
 
 /// Its init containers in their order, then the others.

@@ -104,6 +104,7 @@ mod tests {
             lasting,
             pod: name.into(),
             container: None,
+            in_previous_log: false,
         };
         PodFacts {
             name: name.into(),

@@ -8,6 +8,14 @@ pub enum ClusterError {
     /// No answer at all, or an answer that asks to come back later.
     #[error("cannot reach the API server: {0}")]
     Unreachable(String),
+    /// The API server answers, and has too much to do.
+    #[error("{id}: the API server asks to come back later: {message}")]
+    Busy {
+        /// The object.
+        id: ObjectId,
+        /// The API server's words.
+        message: String,
+    },
     /// The kind is not installed.
     #[error("the cluster does not serve {api_version} {kind}")]
     KindNotServed {
@@ -76,6 +84,7 @@ impl ClusterError {
     pub fn passes(&self) -> bool {
         match self {
             Self::Unreachable(_)
+            | Self::Busy { .. }
             | Self::NamespaceMissing { .. }
             | Self::Unauthenticated { .. }
             | Self::Failed { .. } => true,
@@ -88,6 +97,34 @@ impl ClusterError {
     pub fn is_unconfirmed(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Failed { .. })
     }
+}
+
+/// What to do about an object that the API server refuses, where its words do not say it.
+fn refusal_hint(id: &ObjectId, message: &str) -> Option<String> {
+    let has = |words: &str| message.contains(words);
+    if has("field is immutable") {
+        return Some(format!(
+            "such a field cannot change while the object is there: give what is new another name, or, if its \
+             requests may get no answer for a while, delete it, and it is made anew: `kubectl delete {}`",
+            id.for_kubectl()
+        ));
+    }
+    // apiserver/pkg/registry/generic/registry: it is being deleted, or somebody wrote at the same moment.
+    if has("object is being deleted") || has("the object has been modified") {
+        return Some("the next attempt follows by itself".to_owned());
+    }
+    is_too_large(message).then(|| {
+        "an object has at most about 1 MB: make it smaller, or divide it into several".to_owned()
+    })
+}
+
+/// Whether it is said that the object is too large: by the API server or by etcd behind it
+/// (apiserver/pkg/util/responsewriter, etcd's `--max-request-bytes`).
+pub fn is_too_large(message: &str) -> bool {
+    let signs =
+        ["request is too large", "trying to send message larger than max", "entity too large"];
+    let lowered = message.to_lowercase();
+    signs.iter().any(|sign| lowered.contains(sign))
 }
 
 impl Hinted for ClusterError {
@@ -112,7 +149,11 @@ impl Hinted for ClusterError {
             Self::Failed { .. } => {
                 "the next attempt follows by itself, and the API server's own log says more"
             }
-            Self::Refused { .. } => return None,
+            Self::Busy { .. } => {
+                "the next attempt follows by itself; if that goes on, `kubectl get flowschemas` shows how the API \
+                 server shares itself out"
+            }
+            Self::Refused { id, message } => return refusal_hint(id, message),
         };
         Some(hint.to_owned())
     }

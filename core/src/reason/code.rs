@@ -98,6 +98,9 @@ codes! {
     WaitingForSuccessor:
         "A service is to be removed, and the one that takes over its requests is not ready yet",
         "Look at the service that the message names with `coalmine status`";
+    WaitingForPredecessor:
+        "A domain of the service belongs still to a VirtualService of one that is removed",
+        "Nothing; that one goes now, and the routes follow at once";
     WaitingForDefinition:
         "The API server does not serve a CustomResourceDefinition of `platform/` yet",
         "Nothing; it passes by itself unless the message says why the API server does not accept it";

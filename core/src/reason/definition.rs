@@ -69,6 +69,8 @@ pub enum Reason {
         /// Whether its values have errors, so that it is not known whether it takes over anything.
         is_invalid: bool,
     },
+    /// All but the routes is ready, and a VirtualService of a service that is removed has a domain of theirs still.
+    PredecessorGoes(ObjectId),
     /// The API server does not serve a CustomResourceDefinition of `platform/` yet.
     NotEstablished {
         /// The CustomResourceDefinition.
@@ -133,6 +135,7 @@ impl Reason {
             Self::Leaving(_) | Self::Recreated(_) => Code::WaitingForDeletion,
             Self::NamespaceComes(_) => Code::WaitingForNamespace,
             Self::SuccessorComes { .. } => Code::WaitingForSuccessor,
+            Self::PredecessorGoes(_) => Code::WaitingForPredecessor,
             Self::NotEstablished { .. } => Code::WaitingForDefinition,
             Self::BeingListed(_) | Self::NotListed(_) => Code::WaitingForCache,
             Self::RolledBack(_) => Code::RolledBack,
@@ -149,7 +152,9 @@ impl Reason {
             Self::Foreign(ForeignObject::NotManaged { .. }) => Code::ObjectNotManaged,
             Self::NotKept(_) => Code::ApplyNotKept,
             Self::Cluster(error) => match error {
-                ClusterError::Unreachable(_) => Code::ApiServerUnreachable,
+                ClusterError::Unreachable(_) | ClusterError::Busy { .. } => {
+                    Code::ApiServerUnreachable
+                }
                 ClusterError::KindNotServed { .. } => Code::KindNotServed,
                 ClusterError::NamespaceMissing { .. } => Code::NamespaceMissing,
                 ClusterError::Unauthenticated { .. } => Code::CredentialsRefused,
@@ -176,6 +181,7 @@ impl Reason {
             | Self::Leaving(object)
             | Self::Recreated(object)
             | Self::NamespaceComes(object)
+            | Self::PredecessorGoes(object)
             | Self::NotEstablished { object, .. }
             | Self::NotKept(object) => Subject::Object(object.clone()),
             Self::Blocked(_) => Subject::Gloo,

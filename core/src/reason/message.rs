@@ -59,6 +59,9 @@ impl fmt::Display for Reason {
                 f,
                 "waiting until the values of {service} have no errors, because it may take over its requests"
             ),
+            Self::PredecessorGoes(id) => {
+                write!(f, "{id}: it has a domain of the new routes, and goes before they come")
+            }
             Self::NotEstablished { object, refused: None } => {
                 write!(f, "{object}: the API server does not serve it yet")
             }
@@ -152,6 +155,7 @@ impl Hinted for Reason {
             Self::NotEstablished { refused: None, .. }
             | Self::ProxiesLearn
             | Self::RoutesSettle
+            | Self::PredecessorGoes(_)
             | Self::NamespaceComes(_)
             | Self::BeingListed(_)
             | Self::NotListed(_) => return None,

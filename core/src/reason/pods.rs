@@ -73,10 +73,11 @@ impl PodsNotReady {
         if matches!(self.shortfall, Shortfall::NotCreated(_)) {
             return format!("`kubectl describe replicasets -n {namespace} -l {selector}`");
         }
-        if let Some(Trouble { cause: Cause::Crashing, pod, container: Some(name), .. }) =
-            &self.trouble
+        if let Some(trouble) = self.trouble.as_ref().filter(|it| it.cause == Cause::Crashing)
+            && let Trouble { pod, container: Some(name), in_previous_log, .. } = trouble
         {
-            return format!("`kubectl logs -n {namespace} {pod} -c {name} --previous`");
+            let previous = if *in_previous_log { " --previous" } else { "" };
+            return format!("`kubectl logs -n {namespace} {pod} -c {name}{previous}`");
         }
         format!("`kubectl describe pods -n {namespace} -l {selector}`")
     }

@@ -18,6 +18,7 @@ fn not_ready(shortfall: Shortfall, trouble: Option<(Cause, bool)>) -> PodsNotRea
         lasting,
         pod: "echo-v2-x".into(),
         container: Some("app".into()),
+        in_previous_log: true,
     });
     PodsNotReady {
         deployment: id("Deployment"),
@@ -67,6 +68,7 @@ fn all() -> Vec<Reason> {
         pods(Shortfall::NotCreated("violates PodSecurity".into()), None),
         pods(Shortfall::NotCreated("failed calling webhook \"gate\": EOF".into()), None),
         pods(Shortfall::PastDeadline("timed out".into()), None),
+        Reason::PredecessorGoes(id("VirtualService")),
         Reason::SuccessorComes { service: "golf".into(), is_invalid: false },
         Reason::SuccessorComes { service: "golf".into(), is_invalid: true },
         Reason::NotEstablished { object: id("CustomResourceDefinition"), refused: None },
@@ -289,6 +291,11 @@ fn pods_that_are_not_admitted_say_by_whom_and_where_to_look() {
 fn a_crash_leads_to_the_log_of_its_container() {
     let hint = pods(SOME, Some((Cause::Crashing, false))).hint().expect("a hint");
     assert!(hint.contains("`kubectl logs -n echo echo-v2-x -c app --previous`"), "{hint}");
+    // Of a container that has run once there is no log of a run before.
+    let mut once = not_ready(SOME, Some((Cause::Crashing, false)));
+    once.trouble.as_mut().expect("it crashes").in_previous_log = false;
+    let hint = once.hint().expect("a hint");
+    assert!(hint.contains("`kubectl logs -n echo echo-v2-x -c app`"), "{hint}");
 }
 
 #[test]

@@ -195,3 +195,79 @@ fn a_pod_that_is_being_deleted_is_not_ready() {
     assert!(!pod_is_ready(&pod));
     assert_eq!(ready_since(&pod), None);
 }
+
+#[test]
+fn a_pod_whose_containers_run_says_what_is_not_ready() {
+    let status = |reason: &str, message: &str| {
+        json!({"conditions": [
+            {"type": "PodScheduled", "status": "True"},
+            {"type": "Ready", "status": "False", "reason": reason, "message": message}],
+            "initContainerStatuses": [
+                {"name": "proxy", "started": true, "ready": false, "state": {"running": {}}}],
+            "containerStatuses": [{"name": "echo", "ready": false, "state": {"running": {}}}]})
+    };
+    let probe = "containers with unready status: [proxy echo]";
+    let words = format!(" is not ready: {probe}");
+    let found = told(status("ContainersNotReady", probe));
+    assert_eq!(found, expected(Cause::Starting, false, &words));
+    let gate = "corresponding condition of pod readiness gate \"example.com/lb\" does not exist.";
+    let words = format!(" is not ready: {gate}");
+    let found = told(status("ReadinessGatesNotReady", gate));
+    assert_eq!(found, expected(Cause::Starting, false, &words));
+    // What a container says of itself is told first.
+    let mut crashes = status("ContainersNotReady", probe);
+    crashes["containerStatuses"][0]["state"] = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+    let (cause, ..) = told(crashes).expect("it crashes");
+    assert_eq!(cause, Cause::Crashing);
+}
+
+#[test]
+fn what_the_kubelet_says_of_a_container_that_cannot_start_is_told() {
+    let told_of = |state: Value, last: Value| {
+        told(json!({"containerStatuses": [
+            {"name": "echo", "restartCount": 0, "state": state, "lastState": last}]}))
+    };
+    let waiting =
+        |reason: &str, message: &str| json!({"waiting": {"reason": reason, "message": message}});
+    for (reason, message, cause, lasting) in [
+        ("CreateContainerConfigError", "configmap \"echo\" not found", Cause::Configuration, true),
+        (
+            "CreateContainerConfigError",
+            "couldn't find key colour in Secret echo/echo",
+            Cause::Configuration,
+            true,
+        ),
+        ("ErrImageNeverPull", "Container image \"a\" is not present", Cause::Image, true),
+        ("InvalidImageName", "Failed to apply default image \"A:b:c\"", Cause::Image, true),
+        ("RunContainerError", "exec: \"nothing\": not found in $PATH", Cause::Crashing, false),
+        ("CreateContainerError", "the name is in use", Cause::Configuration, false),
+    ] {
+        let words = format!(": container echo is in {reason}: {message}");
+        let found = told_of(waiting(reason, message), json!({}));
+        assert_eq!(found, expected(cause, lasting, &words));
+    }
+    let deadline = json!({"phase": "Failed", "reason": "DeadlineExceeded",
+        "message": "Pod was active on the node longer than the specified deadline"});
+    let (cause, _, words) = told(deadline).expect("it failed");
+    assert_eq!(cause, Cause::Failed);
+    assert!(words.contains("DeadlineExceeded: Pod was active"), "{words}");
+    let ended = json!({"terminated": {"exitCode": 0, "reason": "Completed"}});
+    let found = told_of(ended, json!({}));
+    assert_eq!(found, expected(Cause::Crashing, false, ": container echo has ended (exit code 0)"));
+}
+
+#[test]
+fn the_log_in_which_the_end_of_a_container_stands_is_known() {
+    let previous = |state: Value, last: Value| {
+        let status = json!({"name": "echo", "state": state, "lastState": last});
+        let pod = pod(json!({"containerStatuses": [status]}));
+        pod_trouble(&pod).expect("it crashes").in_previous_log
+    };
+    let crashed = json!({"terminated": {"exitCode": 1}});
+    let waiting = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+    assert!(!previous(crashed.clone(), json!({})), "it has run once");
+    assert!(!previous(crashed.clone(), crashed.clone()), "the last run is what ended now");
+    assert!(previous(waiting, crashed.clone()));
+    assert!(previous(json!({"running": {}}), crashed));
+    assert!(!previous(json!({"waiting": {"reason": "RunContainerError"}}), json!({})));
+}
