@@ -83,7 +83,11 @@ fn what_is_probably_not_meant_is_a_warning_and_no_error() {
     let values = BROKEN.replace(", weight: 150", "");
     let folder = folder(&[("services/echo.yaml", &values)]);
     let printed = coalmine(&["validate"], folder.path());
-    assert!(printed.out.contains("warning: routes.canary: v2 gets no requests"), "{}", printed.out);
+    assert!(
+        printed.out.contains("warning: services/echo.yaml:5:3: routes.canary: v2 gets no requests"),
+        "{}",
+        printed.out
+    );
     assert_eq!(printed.code, Some(0));
 }
 

@@ -20,6 +20,7 @@ pub mod proposal;
 pub mod reason;
 pub mod render;
 pub mod sanitize;
+mod scope;
 pub mod traffic;
 pub mod tree;
 pub mod values;

@@ -65,7 +65,7 @@ impl Plan {
         let (before, after) = (Expected::of(&base), Expected::of(&head));
         let secrets = self.cluster.secrets(&after)?;
         let (before, after) = (before.beside(secrets.clone()), after.beside(secrets));
-        let mut proposal = Proposal::between(&before, &after, &base.revision, &head.revision);
+        let mut proposal = Proposal::between(&before, &after, &base, &head);
         proposal.notes = self.cluster.notes(&after)?;
         if self.brief {
             proposal.services.iter_mut().for_each(|service| service.objects.clear());

@@ -54,7 +54,7 @@ impl Validate {
         let broken: Vec<&Broken> = judgement.platform.iter().filter(is_grave).collect();
         let mut out = anstream::stdout().lock();
         for (name, outcome) in &repository.services {
-            print_service(&mut out, name, outcome, judgement.refused.get(name.as_str()))?;
+            print_service(&mut out, (name, outcome), &tree, judgement.refused.get(name.as_str()))?;
             for note in judgement.notes.get(name.as_str()).into_iter().flatten() {
                 writeln!(out, "       note: {}", sanitize(note))?;
             }
@@ -135,8 +135,8 @@ pub(super) fn print_problems<'a>(
 
 fn print_service(
     out: &mut impl Write,
-    name: &ServiceName,
-    outcome: &Outcome,
+    (name, outcome): (&ServiceName, &Outcome),
+    tree: &Tree,
     refused: Option<&String>,
 ) -> io::Result<()> {
     match (outcome, refused) {
@@ -148,7 +148,8 @@ fn print_service(
             let phase = Phase::of(service);
             writeln!(out, "{GOOD}ok{GOOD:#}     {name:20} {phase:11} {}", sanitize(&service.file))?;
             for warning in service.warnings() {
-                writeln!(out, "       {DOUBTFUL}warning:{DOUBTFUL:#} {warning}")?;
+                let warning = warning.located(service, tree);
+                writeln!(out, "       {DOUBTFUL}warning:{DOUBTFUL:#} {}", sanitize(&warning))?;
             }
             Ok(())
         }

@@ -294,13 +294,20 @@ impl Cluster {
     async fn api(&self, id: &ObjectId) -> Result<Api<RawObject>, ClusterError> {
         let (resource, scope) = self.resource(id).await?;
         let client = self.client.clone();
-        Ok(match (&id.namespace, scope) {
+        // An object somewhere else than its name says would never be found again.
+        let misplaced = |message: &str| {
+            Err(ClusterError::Refused { id: id.clone(), message: message.to_owned() })
+        };
+        match (&id.namespace, scope) {
             (Some(namespace), Scope::Namespaced) => {
-                Api::namespaced_with(client, namespace, &resource)
+                Ok(Api::namespaced_with(client, namespace, &resource))
             }
-            (None, Scope::Namespaced) => Api::default_namespaced_with(client, &resource),
-            (_, Scope::Cluster) => Api::all_with(client, &resource),
-        })
+            (None, Scope::Cluster) => Ok(Api::all_with(client, &resource)),
+            (None, Scope::Namespaced) => misplaced("metadata.namespace is required"),
+            (Some(_), Scope::Cluster) => {
+                misplaced("it belongs to no namespace, so metadata.namespace has to go")
+            }
+        }
     }
 
     /// Asks the API server once per kind how its resource is called.

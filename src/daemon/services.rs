@@ -24,6 +24,7 @@ use crate::scheduler::{
 use crate::telemetry;
 use coalmine_core::kind::Kind;
 use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::object_state::Claim;
 use coalmine_core::plan::{Job, takes_over};
 use coalmine_core::proposal::reference;
 use coalmine_core::reason::Reason;
@@ -187,6 +188,8 @@ impl Services {
         if matches!(request.state, DesiredState::Service(_)) {
             job.departing = self.departing_routes();
         }
+        job.inherited = self.inherited(&job);
+        job.handed_over = self.handed_over(&job);
         let is_superseded =
             || !taken.is_current() || shared.stop.is_cancelled() || !tenure.is_held();
         let tell = |event: ReconcileEvent| shared.reporter.event(name, &request.revision, event);
@@ -231,6 +234,38 @@ impl Services {
         }
     }
 
+    /// Desired objects that have the label of another service, which does not desire them any more: an object that moves
+    /// from `platform/` to a service keeps its place.
+    fn inherited(&self, job: &Job) -> BTreeSet<ObjectId> {
+        let cache = &self.shared.reconciler.cache;
+        let ids = job.desired.manifests().map(Manifest::id);
+        let is_given_up = |id: &&ObjectId| match cache.object(id).map(|facts| facts.claim) {
+            Some(Claim::Ours(owner)) if *owner != *job.service => {
+                let desires = |request: &ServiceRequest| desires(request, id);
+                self.shared.queue.look(|it| it.requested(&owner).is_some_and(|it| !desires(it)))
+            }
+            _ => false,
+        };
+        ids.filter(is_given_up).cloned().collect()
+    }
+
+    /// Objects of the job's service that it does not desire any more and another one does.
+    fn handed_over(&self, job: &Job) -> BTreeSet<ObjectId> {
+        let objects = self.shared.reconciler.cache.of_service(&job.service);
+        let goes = to_prune(job, &objects);
+        if goes.is_empty() {
+            return goes;
+        }
+        self.shared.queue.look(|schedule| {
+            let others: Vec<&ServiceRequest> = schedule
+                .requests()
+                .filter(|(name, ..)| ***name != *job.service)
+                .map(|(_, request, _)| request)
+                .collect();
+            goes.into_iter().filter(|id| others.iter().any(|it| desires(it, id))).collect()
+        })
+    }
+
     /// The routes of services that are to go and do not yet.
     fn departing_routes(&self) -> BTreeSet<ObjectId> {
         let removals: Vec<Arc<str>> = self.shared.queue.look(|schedule| {
@@ -258,9 +293,19 @@ impl Services {
         let (live, _) = cache.gloo();
         let takes_over = |service: &Service| routes.iter().any(|it| takes_over(service, it, &live));
         self.shared.queue.look(|schedule| {
-            let mut coming = schedule.requests().filter_map(|(_, request, is_ready)| {
+            let waits_for_room = |name: &Arc<str>| {
+                let progress = locked(&self.shared.progress).get(name).cloned();
+                let last = progress.as_ref().map(|progress| locked(&progress.last));
+                let Some((pass, outcome)) = last.as_ref().and_then(|last| last.as_ref()) else {
+                    return false;
+                };
+                schedule.current(pass).is_some() && waits_for(outcome, &routes)
+            };
+            let mut coming = schedule.requests().filter_map(|(name, request, is_ready)| {
                 match (&request.state, is_ready) {
-                    (DesiredState::Service(service), false) => Some(service),
+                    (DesiredState::Service(service), false) if !waits_for_room(name) => {
+                        Some(service)
+                    }
                     _ => None,
                 }
             });
@@ -312,6 +357,28 @@ impl Services {
         };
         locked(&self.shared.progress).entry(name.clone()).or_insert_with(new).clone()
     }
+}
+
+/// Whether this object is among those that are requested.
+fn desires(request: &ServiceRequest, id: &ObjectId) -> bool {
+    match &request.state {
+        DesiredState::Platform(platform) => platform.manifests.iter().any(|it| it.id() == id),
+        DesiredState::Service(service) => {
+            id.namespace.as_deref() == Some(&service.namespace)
+                && request.job("").desired.manifests().any(|it| it.id() == id)
+        }
+        DesiredState::Removal(_) => false,
+    }
+}
+
+/// Whether all is done but the routes, which one of these is in the way of.
+fn waits_for(outcome: &ReconcileOutcome, routes: &[ObjectRef]) -> bool {
+    let reason = match outcome {
+        ReconcileOutcome::Waiting { reason, .. } => reason,
+        ReconcileOutcome::Stalled { reason: Reason::Overdue { reason, .. }, .. } => reason,
+        _ => return false,
+    };
+    matches!(reason, Reason::PredecessorGoes(id) if routes.contains(&reference(id)))
 }
 
 impl Passes for Services {

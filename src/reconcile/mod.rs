@@ -533,6 +533,7 @@ fn check_owner(job: &Job, id: &ObjectId, claim: &Claim) -> Result<(), PassError>
     let object = id.clone();
     let foreign = match claim {
         Claim::Ours(service) if **service == *job.service => return Ok(()),
+        Claim::Ours(_) if job.inherited.contains(id) => return Ok(()),
         Claim::Lapsed => return Ok(()),
         Claim::Nobody if job.adopts(id) => return Ok(()),
         Claim::Ours(service) => ForeignObject::OfService { object, service: service.to_string() },

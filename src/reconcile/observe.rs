@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gloo::Snapshot;
 use jiff::Timestamp;
 
 use super::memory::Memory;
@@ -10,7 +11,8 @@ use coalmine_core::kind::Kind;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::{Claim, Facts, PodFacts};
-use coalmine_core::plan::{Backend, Job, LivePods, Observation, Pods};
+use coalmine_core::plan::{Backend, Job, LivePods, Observation, Pods, has_same_domain};
+use coalmine_core::proposal::reference;
 use coalmine_core::reason::Reason;
 use coalmine_core::values::{Drift, PLATFORM};
 
@@ -83,8 +85,10 @@ impl Reconciler {
             memory.rollback.gloo_answers();
         }
         let RolloutSettings { timing, gloo_namespace, .. } = rollout_settings;
+        let in_place = self.in_place(job, &to_prune);
         let seen = Observation::new(objects, gloo_namespace, timing.settle, now)
             .with_differences(changed, to_prune)
+            .with_routes_in_place(in_place)
             .with_pods(pods)
             .with_route_times(memory.routes.times())
             .with_judged_upstreams(memory.clearance.judged_upstreams().clone())
@@ -93,6 +97,28 @@ impl Reconciler {
             .with_refused_routes(memory.rollback.refusal(job.routes_digest()).cloned())
             .with_overdue(memory.waiting.overdue(timing.deadline, now));
         Ok(Comparison { seen, drifted, left })
+    }
+
+    /// VirtualServices that go, with this service or another one, and have a domain of the desired routes still.
+    fn in_place(&self, job: &Job, to_prune: &BTreeSet<ObjectId>) -> BTreeSet<ObjectId> {
+        let is_host = |id: &&ObjectId| id.is(Kind::VirtualService);
+        let goes: Vec<&ObjectId> = to_prune.iter().chain(&job.departing).filter(is_host).collect();
+        let desired = job.desired.routes.iter().filter(|routes| is_host(&routes.id()));
+        let mut wanted = Snapshot::default();
+        let mut names = Vec::new();
+        for routes in desired {
+            wanted.upsert(routes.object());
+            names.push(reference(routes.id()).resource());
+        }
+        if goes.is_empty() || names.is_empty() {
+            return BTreeSet::new();
+        }
+        let (live, _) = self.cache.gloo();
+        let meets = |id: &&ObjectId| {
+            let mut wanted = names.iter().filter_map(|name| wanted.virtual_service(name));
+            wanted.any(|wanted| has_same_domain(wanted, &reference(id), &live))
+        };
+        goes.into_iter().filter(meets).cloned().collect()
     }
 
     /// The pods of every version, which of them can be reached, and who has a ready one.
@@ -157,7 +183,8 @@ pub fn to_prune(job: &Job, objects: &BTreeMap<ObjectId, Facts>) -> BTreeSet<Obje
     let highest = kept.map(|(id, _)| rank(id)).max();
     let left = objects.iter().filter(|(id, facts)| {
         let is_kept = job.retains(id, facts.keep).is_some() || highest > Some(rank(id));
-        !(desired.contains(id) || facts.terminating || is_kept)
+        let stays = desired.contains(id) || job.handed_over.contains(id);
+        !(stays || facts.terminating || is_kept)
     });
     left.map(|(id, _)| id.clone()).collect()
 }
@@ -204,6 +231,16 @@ mod tests {
             (id, Facts::of(object, "default", "gloo-system"))
         };
         objects.iter().map(of).collect()
+    }
+
+    #[test]
+    fn what_another_job_takes_over_is_not_pruned() {
+        let objects = objects(&[]);
+        let mut job = Job::farewell("echo");
+        let upstream = objects.keys().find(|id| id.is(Kind::Upstream)).expect("there");
+        job.handed_over = [upstream.clone()].into();
+        let goes = to_prune(&job, &objects);
+        assert!(goes.len() == 2 && !goes.contains(upstream), "{goes:?}");
     }
 
     #[test]

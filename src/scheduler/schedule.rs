@@ -201,9 +201,13 @@ impl<R: Request> Schedule<R> {
                     // It may be the namespace that somebody waits for.
                     self.on_foreign_change(now);
                 }
-                if !self.services.contains_key(name) {
+                let Some(entry) = self.services.get(name) else {
                     let is_gone = self.known.as_ref().is_some_and(|known| !known.has(name));
                     return is_gone && has_objects_to_prune(name);
+                };
+                if entry.request.is_removal() {
+                    // Somebody may wait for its domain.
+                    self.on_foreign_change(now);
                 }
                 self.due(name, now);
             }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::backend::{Backend, Pods};
 use super::desired::Desired;
 use super::previous_routes::PreviousRoutes;
-use super::retention::{Retained, retained};
+use super::retention::{Retained, redirects_requests, retained};
 use crate::kind::{Kind, group};
 use crate::labels::ADOPT;
 use crate::managed_fields::Digest;
@@ -34,6 +34,11 @@ pub struct Job {
     pub prune_kinds: BTreeSet<KindName>,
     /// Live routes of services that are removed. They go once this service is ready, so it may take their requests.
     pub departing: BTreeSet<ObjectId>,
+    /// Objects of the service that another job of the revision desires: that one takes them over, and they are not to
+    /// prune.
+    pub handed_over: BTreeSet<ObjectId>,
+    /// Desired objects of another service of the instance, which does not desire them any more.
+    pub inherited: BTreeSet<ObjectId>,
     /// Whether it is only a part of what the service should be: nothing is to prune then.
     pub is_part: bool,
 }
@@ -65,11 +70,14 @@ impl Job {
             drift: service.drift,
             prune_kinds: BTreeSet::new(),
             departing: BTreeSet::new(),
+            handed_over: BTreeSet::new(),
+            inherited: BTreeSet::new(),
             is_part: false,
         }
     }
 
-    /// The work that the objects in `platform/` mean. Namespaces and CustomResourceDefinitions come first.
+    /// The work that the objects in `platform/` mean. Namespaces and CustomResourceDefinitions come first. What makes
+    /// the API server ask a Service comes last: before that Service is there it would refuse the others.
     pub fn for_platform(platform: &Platform, owner: &Owner) -> Self {
         let mut desired = Desired { tolerates_warnings: true, ..Desired::default() };
         for manifest in &platform.manifests {
@@ -84,6 +92,7 @@ impl Job {
         desired.workloads.sort_by_key(|manifest| match manifest.id().known_kind() {
             Some(Kind::Namespace) => 0,
             Some(Kind::CustomResourceDefinition) => 1,
+            _ if redirects_requests(manifest.id()) => 3,
             _ => 2,
         });
         Self {
@@ -94,6 +103,8 @@ impl Job {
             drift: None,
             prune_kinds: platform.prune_kinds.clone(),
             departing: BTreeSet::new(),
+            handed_over: BTreeSet::new(),
+            inherited: BTreeSet::new(),
             is_part: false,
         }
     }
@@ -147,6 +158,8 @@ impl Job {
             drift: None,
             prune_kinds: BTreeSet::new(),
             departing: BTreeSet::new(),
+            handed_over: BTreeSet::new(),
+            inherited: BTreeSet::new(),
             is_part: false,
         }
     }
@@ -167,6 +180,8 @@ impl Job {
             drift: None,
             prune_kinds: self.prune_kinds.clone(),
             departing: self.departing.clone(),
+            handed_over: self.handed_over.clone(),
+            inherited: self.inherited.clone(),
             is_part: false,
         };
         (job, new.map(|(id, _)| id.clone()).collect())
@@ -271,6 +286,41 @@ mod tests {
         assert_eq!(platform("networking.istio.io/v1", "VirtualService"), (1, 0, 0));
         assert_eq!(platform("gloo.solo.io/v1", "Upstream"), (0, 1, 0));
         assert_eq!(platform("example.org/v1", "Upstream"), (1, 0, 0));
+    }
+
+    #[test]
+    fn what_asks_a_service_about_requests_is_written_after_what_it_asks() {
+        let object = |api_version: &str, kind: &str, namespace: Option<&str>| {
+            let mut object =
+                json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "it"}});
+            if let Some(namespace) = namespace {
+                object["metadata"]["namespace"] = namespace.into();
+            }
+            Manifest::new(object).expect("complete")
+        };
+        let manifests = vec![
+            object("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", None),
+            object("apiregistration.k8s.io/v1", "APIService", None),
+            object("apps/v1", "Deployment", Some("gate")),
+            object("apiextensions.k8s.io/v1", "CustomResourceDefinition", None),
+            object("v1", "Namespace", None),
+            object("v1", "Service", Some("gate")),
+        ];
+        let platform = Platform { manifests, ..Platform::default() };
+        let owner = Owner { instance: "test".into(), revision: "abc123".into() };
+        let desired = Job::for_platform(&platform, &owner).desired;
+        let kinds: Vec<&str> = desired.workloads.iter().map(|it| it.id().kind.as_str()).collect();
+        assert_eq!(
+            kinds,
+            [
+                "Namespace",
+                "CustomResourceDefinition",
+                "Deployment",
+                "Service",
+                "MutatingWebhookConfiguration",
+                "APIService",
+            ]
+        );
     }
 
     fn manifest(kind: &str, annotations: serde_json::Value) -> Manifest {

@@ -30,7 +30,7 @@ pub use previous_routes::PreviousRoutes;
 pub use retention::{Retained, retained};
 pub use route_times::RouteTimes;
 pub use step::{Step, Wait};
-pub use succession::takes_over;
+pub use succession::{has_same_domain, takes_over};
 
 use crate::health::Verdict;
 use crate::kind::Kind;
@@ -54,7 +54,8 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
     late.extend(late_upstreams);
 
     let routes = desired.changed(&desired.routes, seen);
-    if !routes.is_empty() {
+    let desired_routes_change = !routes.is_empty();
+    if desired_routes_change {
         if let Some(reason) = &seen.refused_routes {
             steps.extend([Reason::RolledBack(Box::new(reason.clone())).into()]);
         }
@@ -63,6 +64,12 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
         steps.extend(gains.iter().filter_map(|need| need.unmet(seen)));
         steps.extend(ready::unjudged_upstreams(desired, seen));
         steps.extend(ready::unknown_to_proxies(&gains, desired, seen));
+        // A domain cannot be in two VirtualServices: the one that goes makes room at the last moment.
+        let others = seen.in_place.iter().find(|id| !seen.to_prune.contains(*id));
+        steps.extend(others.map(|id| Reason::PredecessorGoes(id.clone()).into()));
+        steps.delete(
+            seen.in_place.iter().filter(|id| seen.to_prune.contains(*id)).cloned().collect(),
+        );
         steps.route(routes);
     }
     steps.extend(verdicts(desired, seen));
@@ -72,7 +79,8 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
     if !seen.to_prune.is_empty() {
         steps.extend(blocked(seen));
     }
-    steps.delete(old_routes);
+    let in_place = |id: &ObjectId| desired_routes_change && seen.in_place.contains(id);
+    steps.delete(old_routes.into_iter().filter(|id| !in_place(id)).collect());
     let routed: Vec<Need<'_>> = desired.routed.iter().map(Need::Everything).collect();
     steps.extend(routed.iter().filter_map(|need| need.unmet(seen)));
     if !(old_rest.is_empty() && late.is_empty()) {

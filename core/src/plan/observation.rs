@@ -24,6 +24,8 @@ pub struct Observation {
     pub(super) changed: BTreeSet<ObjectId>,
     /// Objects of this service with our label that nothing desires any more.
     pub(super) to_prune: BTreeSet<ObjectId>,
+    /// VirtualServices with a domain of the desired routes, that go: of this service and of services that are removed.
+    pub(super) in_place: BTreeSet<ObjectId>,
     /// The service's objects, and those of others that it uses.
     pub(super) objects: BTreeMap<ObjectId, Facts>,
     /// Its pods.
@@ -60,6 +62,7 @@ impl Observation {
         Self {
             changed: BTreeSet::new(),
             to_prune: BTreeSet::new(),
+            in_place: BTreeSet::new(),
             objects,
             pods: LivePods::default(),
             judged_upstreams: BTreeSet::new(),
@@ -82,6 +85,12 @@ impl Observation {
         to_prune: BTreeSet<ObjectId>,
     ) -> Self {
         Self { changed, to_prune, ..self }
+    }
+
+    /// VirtualServices that go and have a domain of the desired routes still.
+    #[must_use]
+    pub fn with_routes_in_place(self, in_place: BTreeSet<ObjectId>) -> Self {
+        Self { in_place, ..self }
     }
 
     /// The service's pods.

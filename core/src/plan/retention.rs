@@ -51,7 +51,7 @@ pub fn retained(id: &ObjectId, keep: Option<bool>, prune: &BTreeSet<KindName>) -
 
 /// Whether the object makes the API server ask a Service. Left behind without that Service it would refuse
 /// requests of everybody.
-fn redirects_requests(id: &ObjectId) -> bool {
+pub(super) fn redirects_requests(id: &ObjectId) -> bool {
     matches!(
         (group(&id.api_version), id.kind.as_str()),
         (
@@ -67,7 +67,7 @@ fn is_stateful(id: &ObjectId) -> bool {
     match group(&id.api_version) {
         "" => matches!(id.kind.as_str(), "PersistentVolumeClaim" | "Secret"),
         "apps" => id.kind == "StatefulSet",
-        "snapshot.storage.k8s.io" => true,
+        "snapshot.storage.k8s.io" | "groupsnapshot.storage.k8s.io" => true,
         "autoscaling" | "batch" | "policy" => false,
         group => !(group.ends_with(".k8s.io") || group == "solo.io" || group.ends_with(".solo.io")),
     }
@@ -140,6 +140,10 @@ mod tests {
             ("v1", "Secret", data),
             ("apps/v1", "StatefulSet", data),
             ("snapshot.storage.k8s.io/v1", "VolumeSnapshot", data),
+            ("groupsnapshot.storage.k8s.io/v1beta1", "VolumeGroupSnapshot", data),
+            ("external-secrets.io/v1", "ExternalSecret", data),
+            ("bitnami.com/v1alpha1", "SealedSecret", data),
+            ("cert-manager.io/v1", "Certificate", data),
             ("cluster.x-k8s.io/v1beta1", "Cluster", data),
             ("acid.zalan.do/v1", "postgresql", data),
         ] {

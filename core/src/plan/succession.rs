@@ -1,9 +1,10 @@
 //! Which service takes over the requests of one that is removed: a file that was renamed is a service that goes and
 //! one that comes.
 
-use gloo::api::Matcher;
+use gloo::api::{Matcher, VirtualServiceSpec};
 use gloo::{ObjectRef, Snapshot};
 
+use crate::kind::Kind;
 use crate::values::{Binding, Path, PathMatch, Service};
 
 /// Characters that mean something else than themselves in an RE2 expression.
@@ -11,14 +12,48 @@ const OPERATORS: [char; 14] =
     ['\\', '.', '+', '*', '?', '(', ')', '|', '[', ']', '{', '}', '^', '$'];
 
 /// Whether the service asks for requests that these live routes of another service get. Both have a RouteTable of one
-/// `apiGroup`; a domain cannot be in two VirtualServices even for a moment (gloo-conformance case
-/// 12-domains-duplicate).
+/// `apiGroup`, or a VirtualService with one domain.
 pub fn takes_over(service: &Service, routes: &ObjectRef, live: &Snapshot) -> bool {
-    let Binding::ApiGroup(group) = &service.routes.binding else { return false };
+    let group = match &service.routes.binding {
+        Binding::ApiGroup(group) => group,
+        Binding::Domains(domains) => {
+            let host = virtual_service(routes, live);
+            return host.is_some_and(|host| host.ssl_config.is_none() && meets(host, domains));
+        }
+    };
     let Some((labels, table)) = live.route_table(&routes.resource()) else { return false };
     let matchers = || table.routes.iter().flat_map(|route| &route.matchers);
     labels.get("apiGroup") == Some(group)
         && service.routes.paths.iter().any(|path| matchers().any(|matcher| meet(path, matcher)))
+}
+
+/// Whether the live VirtualService has a domain of this one: both cannot be there even for a moment (gloo-conformance
+/// case 12-domains-duplicate). With and without TLS they belong to different Gateways.
+pub fn has_same_domain(wanted: &VirtualServiceSpec, object: &ObjectRef, live: &Snapshot) -> bool {
+    let host = virtual_service(object, live);
+    let domains = wanted.virtual_host.as_ref().map(|host| host.domains.as_slice());
+    host.is_some_and(|host| {
+        host.ssl_config.is_some() == wanted.ssl_config.is_some()
+            && meets(host, domains.unwrap_or_default())
+    })
+}
+
+fn virtual_service<'a>(object: &ObjectRef, live: &'a Snapshot) -> Option<&'a VirtualServiceSpec> {
+    let is_one = Kind::of_reference(object) == Some(Kind::VirtualService);
+    live.virtual_service(&object.resource()).filter(|_| is_one)
+}
+
+/// Whether one of the domains is the VirtualService's. Case means nothing in them (case 12-domains), and none stands for
+/// `*`.
+fn meets(host: &VirtualServiceSpec, domains: &[String]) -> bool {
+    let any = ["*".to_owned()];
+    let or_any = |domains: &'_ [String]| -> Vec<String> {
+        let domains = if domains.is_empty() { &any } else { domains };
+        domains.iter().map(|domain| domain.to_ascii_lowercase()).collect()
+    };
+    let own = host.virtual_host.as_ref().map(|host| host.domains.as_slice());
+    let own = or_any(own.unwrap_or_default());
+    or_any(domains).iter().any(|domain| own.contains(domain))
 }
 
 /// Whether a request may fit both. Of expressions only the text that they begin with is looked at.
@@ -100,6 +135,29 @@ mod tests {
         let post = json!([{"prefix": "/echo", "methods": ["POST"]}]);
         assert!(!takes("[{prefix: /echo, methods: [GET]}]", "example", post.clone()));
         assert!(takes("[{prefix: /echo, methods: [GET, POST]}]", "example", post));
+    }
+
+    #[test]
+    fn a_service_takes_over_from_a_virtual_service_with_one_of_its_domains() {
+        let host = ObjectRef::new("VirtualService", "echo", "echo");
+        let takes = |domains: &str, live: serde_json::Value| {
+            let values = format!(
+                "deployment: {{v1: }}\nroutes: {{domains: {domains}, primary: {{version: v1}}}}\n"
+            );
+            let files = [("services/golf.yaml".to_owned(), values.as_str().into())];
+            let repository = Repository::parse(&Tree { revision: "r".into(), files: files.into() });
+            let mut snapshot = Snapshot::default();
+            snapshot.upsert(&json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
+                "metadata": {"name": "echo", "namespace": "echo"}, "spec": live}));
+            takes_over(repository.services["golf"].as_ref().expect("valid"), &host, &snapshot)
+        };
+        let of = |domains: serde_json::Value| json!({"virtualHost": {"domains": domains}});
+        assert!(takes("[a.example, b.example]", of(json!(["B.example"]))));
+        assert!(takes("['*']", of(json!([]))));
+        assert!(!takes("[a.example]", of(json!(["b.example", "*"]))));
+        let tls = json!({"virtualHost": {"domains": ["a.example"]},
+            "sslConfig": {"secretRef": {"name": "a", "namespace": "a"}}});
+        assert!(!takes("[a.example]", tls), "another Gateway has it");
     }
 
     #[test]

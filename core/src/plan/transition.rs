@@ -9,6 +9,7 @@ use crate::object::{Manifest, ObjectId};
 use crate::object_state::Detail;
 use crate::reason::UnsafeChange;
 use crate::traffic::Shares;
+use crate::values::object_name;
 
 /// Why going from what is seen to what is desired would drop requests.
 pub fn objection(desired: &Desired, seen: &Observation) -> Option<UnsafeChange> {
@@ -43,7 +44,7 @@ fn parked(
     let has_pods = |other: &str| {
         let id = deployment_of(other, pods);
         // What is not ours to count may well have some.
-        id.is_none_or(|id| !seen.objects.contains_key(&id) || asks_for_pods(&id))
+        !seen.objects.contains_key(&id) || asks_for_pods(&id)
     };
     // Whoever is in the Endpoints may answer, also pods that somebody else runs.
     let stops = applied.leads_elsewhere()
@@ -58,10 +59,10 @@ fn parked(
 }
 
 /// The Deployment that another version of the same service has, if it is ours.
-fn deployment_of(version: &str, pods: &Pods) -> Option<ObjectId> {
+fn deployment_of(version: &str, pods: &Pods) -> ObjectId {
     let known = &pods.deployment;
-    let name = format!("{}{version}", known.name.strip_suffix(&pods.version)?);
-    Some(ObjectId::new(&known.api_version, &known.kind, known.namespace.as_deref(), &name))
+    let name = object_name(&pods.service.name, version);
+    ObjectId::new(&known.api_version, &known.kind, known.namespace.as_deref(), &name)
 }
 
 /// Gloo finds endpoints by the Service's port: between the change of the Service and the one of the

@@ -6,7 +6,7 @@ use gloo::{ObjectRef, Snapshot};
 
 use crate::kind::Kind;
 use crate::object::{Manifest, ObjectId};
-use crate::plan::Desired;
+use crate::plan::{Desired, has_same_domain};
 
 /// The change of one service. It has what Gloo reads of each object and not the manifests: a thousand
 /// changes may be under way.
@@ -60,6 +60,17 @@ impl Change {
     /// The objects that routing rests on, those that go among them.
     pub(super) fn own(&self) -> impl Iterator<Item = &ObjectRef> {
         self.written.iter().chain(&self.deleted)
+    }
+
+    /// VirtualServices that go right before its routes come, because they have a domain of theirs.
+    pub(super) fn makes_room(&self, live: &Snapshot) -> Vec<&ObjectRef> {
+        let is_host =
+            |object: &&ObjectRef| Kind::of_reference(object) == Some(Kind::VirtualService);
+        let written = self.written.iter().filter(is_host);
+        let wanted: Vec<_> =
+            written.filter_map(|it| self.decoded.virtual_service(&it.resource())).collect();
+        let goes = self.deleted.iter().chain(&self.departing).filter(is_host);
+        goes.filter(|it| wanted.iter().any(|wanted| has_same_domain(wanted, it, live))).collect()
     }
 
     /// The first of the objects with routes that it writes.

@@ -63,6 +63,9 @@ fn with_backends(base: &Snapshot, changes: &[Arc<Change>]) -> Snapshot {
 
 fn with_routes(prepared: &Snapshot, changes: &[Arc<Change>]) -> Snapshot {
     let mut snapshot = prepared.clone();
+    for object in changes.iter().flat_map(|change| change.makes_room(prepared)) {
+        snapshot.remove(&object.kind, &object.namespace, &object.name);
+    }
     changes.iter().for_each(|change| snapshot.extend_routes(&change.decoded));
     snapshot
 }

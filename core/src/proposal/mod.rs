@@ -40,7 +40,7 @@ use crate::reason::{Advice, Hinted, Refusal};
 use crate::render::DEFAULT_IMAGE;
 use crate::traffic::UpstreamNames;
 use crate::tree::Tree;
-use crate::values::{PLATFORM, Repository, Service, Workload};
+use crate::values::{PLATFORM, Remark, Repository, Service, Version, Workload};
 
 /// What a change of the repository would do.
 #[derive(Clone, Debug, Serialize)]
@@ -157,20 +157,21 @@ impl From<Transition> for Verdict {
 impl Proposal {
     /// Compares two trees. It never fails: what is wrong is in the result.
     pub fn of(base: &Tree, head: &Tree) -> Self {
-        Self::between(&Expected::of(base), &Expected::of(head), &base.revision, &head.revision)
+        Self::between(&Expected::of(base), &Expected::of(head), base, head)
     }
 
-    /// Compares what two trees mean, which are of these commits. It never fails: what is wrong is in the result.
-    pub fn between(before: &Expected, after: &Expected, base: &str, head: &str) -> Self {
+    /// Compares what two trees mean. It never fails: what is wrong is in the result.
+    pub fn between(before: &Expected, after: &Expected, base: &Tree, head: &Tree) -> Self {
         let problems: Vec<Advice> = after.repository.problems.iter().map(Problem::advice).collect();
-        let mut services = if problems.is_empty() { compare(before, after) } else { Vec::new() };
+        let mut services =
+            if problems.is_empty() { compare(before, after, head) } else { Vec::new() };
         services
             .retain(|service| service.verdict > Verdict::Unchanged || !service.warnings.is_empty());
         let verdict = services.iter().map(|service| service.verdict).max();
         let verdict = if problems.is_empty() { verdict } else { Some(Verdict::Error) };
         Self {
-            base: base.to_owned(),
-            head: head.to_owned(),
+            base: base.revision.clone(),
+            head: head.revision.clone(),
             verdict: verdict.unwrap_or(Verdict::Unchanged),
             problems,
             services,
@@ -247,15 +248,24 @@ struct Pair {
     to_prune: BTreeSet<ObjectId>,
 }
 
-fn compare(before: &Expected, after: &Expected) -> Vec<ServiceProposal> {
+fn compare(before: &Expected, after: &Expected, head: &Tree) -> Vec<ServiceProposal> {
     let names: BTreeSet<&str> = before.names().chain(after.names()).collect();
     let invalid = after.repository.services.iter().filter(|(_, outcome)| outcome.is_err());
     let mut invalid: BTreeSet<&str> = invalid.map(|(name, _)| name.as_str()).collect();
     invalid.extend((!after.repository.platform.problems.is_empty()).then_some(PLATFORM));
     let mut pairs = Vec::new();
+    let desired = |name: &&str| {
+        let manifests = after.job(name).into_iter().flat_map(|job| job.desired.manifests());
+        let name = (*name).to_owned();
+        manifests.map(move |manifest| (manifest.id().clone(), name.clone())).collect::<Vec<_>>()
+    };
+    let owners: BTreeMap<ObjectId, String> = names.iter().flat_map(desired).collect();
     for name in names.iter().filter(|name| !invalid.contains(**name)) {
         let old = before.job(name).cloned();
-        let new = after.job(name).cloned().unwrap_or_else(|| Job::farewell(name));
+        let mut new = after.job(name).cloned().unwrap_or_else(|| Job::farewell(name));
+        let own = old.iter().flat_map(|job| job.desired.manifests()).map(Manifest::id);
+        let is_anothers = |id: &&ObjectId| owners.get(*id).is_some_and(|owner| owner != name);
+        new.handed_over = own.filter(is_anothers).cloned().collect();
         let to_prune = to_prune(old.as_ref(), &new);
         pairs.push(Pair { before: old, after: new, to_prune });
     }
@@ -269,11 +279,29 @@ fn compare(before: &Expected, after: &Expected) -> Vec<ServiceProposal> {
         .map(|pair| {
             let refusal = refused.get(pair.after.service.as_str());
             let mut proposal = proposal(pair, before, after, &translations, refusal);
+            let [old, new] = [before, after].map(|tree| tree.service(&pair.after.service));
+            proposal.warnings = new.map_or(Vec::new(), |new| warnings(old, new, head));
             if let Some(successor) = successors.get(pair.after.service.as_str()) {
-                let wait = format!(
-                    "wait until the service {successor} is ready, which takes over its requests"
-                );
+                let wait = match departing(pair).any(|id| id.is(Kind::VirtualService)) {
+                    true => format!(
+                        "wait until the service {successor} is ready but for its routes, which take over its domain"
+                    ),
+                    false => format!(
+                        "wait until the service {successor} is ready, which takes over its requests"
+                    ),
+                };
                 proposal.steps.insert(0, wait);
+            }
+            let name = pair.after.service.as_str();
+            let gives_way = pairs.iter().filter(|pair| {
+                successors.get(pair.after.service.as_str()).is_some_and(|it| *it == name)
+            });
+            let hosts = gives_way.flat_map(departing).filter(|id| id.is(Kind::VirtualService));
+            let waits: Vec<String> =
+                hosts.map(|id| format!("wait until {id} is gone, which has its domain")).collect();
+            let first = proposal.steps.iter().position(|it| it.starts_with("write VirtualService"));
+            if let Some(first) = first {
+                proposal.steps.splice(first..first, waits);
             }
             proposal.warnings.extend(interruptions(&pair.after, &pairs));
             proposal
@@ -320,7 +348,7 @@ fn successors<'a>(
 }
 
 /// Domains of the service that one that goes still has. A domain cannot be in two VirtualServices, so that one goes
-/// before this one comes.
+/// right before this one comes, once all but its routes is ready.
 fn interruptions(job: &Job, pairs: &[Pair]) -> Vec<String> {
     let wanted: BTreeSet<String> = domains(&job.desired.routes).collect();
     let mut found = Vec::new();
@@ -328,8 +356,8 @@ fn interruptions(job: &Job, pairs: &[Pair]) -> Vec<String> {
         let old = pair.before.iter().flat_map(|job| domains(&job.desired.routes));
         for domain in old.filter(|domain| wanted.contains(domain)) {
             found.push(format!(
-                "routes.domains: {domain} is taken over from {}, which goes first: nobody answers its requests until \
-                 {} is ready; to avoid that, give {} another domain first",
+                "routes.domains: {domain} is taken over from {} once {} is ready: for a moment between the two \
+                 nobody answers its requests; to avoid that, give {} another domain first",
                 pair.after.service, job.service, job.service
             ));
         }
@@ -362,7 +390,8 @@ fn changes(pair: &Pair) -> bool {
 }
 
 fn to_prune(before: Option<&Job>, after: &Job) -> BTreeSet<ObjectId> {
-    let stays: BTreeSet<&ObjectId> = after.desired.manifests().map(Manifest::id).collect();
+    let desired = after.desired.manifests().map(Manifest::id);
+    let stays: BTreeSet<&ObjectId> = desired.chain(&after.handed_over).collect();
     let is_kept = |manifest: &&Manifest| {
         after.retains(manifest.id(), labels::keep(manifest.object())).is_some()
     };
@@ -385,7 +414,7 @@ fn judge(before: &Expected, after: &Expected, pairs: &[Pair]) -> BTreeMap<String
         }
     }
     let departing: Vec<&ObjectId> = pairs.iter().flat_map(departing).collect();
-    // A service with domains does not wait for another one, see `interruptions`.
+    // What has a domain goes right before what takes it over comes.
     for gone in departing.iter().filter(|id| id.is(Kind::VirtualService)) {
         base.remove(&gone.kind, gone.namespace.as_deref().unwrap_or_default(), &gone.name);
     }
@@ -441,7 +470,7 @@ fn proposal(
         before: before.stand(name),
         after: after.stand(name),
         errors,
-        warnings: warnings(old, new),
+        warnings: Vec::new(),
         notes: unjudged(&translations[1].notes, pair.after.desired.manifests()),
         gateways: routes::gateways(&translations[1], &holders(&pair.after)),
         routes_before: if is_service { rows(0, pair.before.as_ref()) } else { Vec::new() },
@@ -451,9 +480,8 @@ fn proposal(
     }
 }
 
-/// What is legal and probably not meant, in the values and in what leaves them.
-fn warnings(old: Option<&Service>, new: Option<&Service>) -> Vec<String> {
-    let Some(new) = new else { return Vec::new() };
+/// What is legal and probably not meant, in the values and in what leaves them, with the place in the new tree.
+fn warnings(old: Option<&Service>, new: &Service, head: &Tree) -> Vec<String> {
     let mut warnings = new.warnings();
     for (version, workload) in &new.versions {
         let Workload::Deployed(deployment) = workload else { continue };
@@ -463,13 +491,32 @@ fn warnings(old: Option<&Service>, new: Option<&Service>) -> Vec<String> {
             None => false,
         };
         if had_image && deployment.image.is_none() {
-            warnings.push(format!(
-                "deployment.{version}.image: it leaves the values, and {DEFAULT_IMAGE} takes the place of the image; \
-                 keep the key"
-            ));
+            let words = format!(
+                "it leaves the values, and {DEFAULT_IMAGE} takes the place of the image; keep the key"
+            );
+            warnings.push(Remark::new(["deployment", version.as_str(), "image"], words));
         }
+        warnings.extend(old.and_then(|old| respelt(old, new, version)));
     }
-    warnings
+    warnings.iter().map(|remark| remark.located(new, head)).collect()
+}
+
+/// What is said of a version that comes while the Deployment of one that goes has its name: a Deployment's selector
+/// cannot change.
+fn respelt(old: &Service, new: &Service, version: &Version) -> Option<Remark> {
+    if old.namespace != new.namespace || old.versions.contains_key(version) {
+        return None;
+    }
+    let name = new.version_name(version);
+    let is_like = |(other, workload): &(&Version, &Workload)| {
+        matches!(workload, Workload::Deployed(_)) && old.version_name(other) == name
+    };
+    let (other, _) = old.versions.iter().find(is_like)?;
+    let words = format!(
+        "its Deployment is called {name}, as the one of {other} is, whose selector cannot change; remove {other} in a \
+         commit before, or name the version otherwise"
+    );
+    Some(Remark::new(["deployment", version.as_str()], words))
 }
 
 /// The objects with the routes of a job.

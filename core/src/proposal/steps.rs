@@ -1,15 +1,17 @@
 //! The steps in which a change is carried out, as the planner takes them when all goes well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use gloo::Snapshot;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::reference;
 use crate::kind::Kind;
 use crate::object::{Manifest, ObjectId};
 use crate::object_state::{Facts, PodFacts};
-use crate::plan::{Backend, Job, LivePods, Observation, Pods, Step, plan};
+use crate::plan::{Backend, Job, LivePods, Observation, Pods, Step, has_same_domain, plan};
 use crate::render::DEFAULT_INSTANCE;
 use crate::values::Settings;
 
@@ -95,9 +97,30 @@ fn observation(before: Option<&Job>, after: &Job, settings: &Settings) -> Observ
         live.insert_answering(Some(version.version.as_str().into()));
         live.insert(&version.selector, vec![pod]);
     }
+    let in_place = before.map(|before| in_place(before, after, &to_prune)).unwrap_or_default();
     Observation::new(objects.collect(), gloo, Duration::ZERO, Timestamp::UNIX_EPOCH)
         .with_differences(changed.collect(), to_prune)
+        .with_routes_in_place(in_place)
         .with_pods(live)
+}
+
+/// VirtualServices that go and have a domain of those that come.
+fn in_place(before: &Job, after: &Job, to_prune: &BTreeSet<ObjectId>) -> BTreeSet<ObjectId> {
+    let snapshot = |job: &Job| {
+        let mut snapshot = Snapshot::default();
+        for routes in &job.desired.routes {
+            snapshot.upsert(routes.object());
+        }
+        snapshot
+    };
+    let (live, coming) = (snapshot(before), snapshot(after));
+    let wanted = after.desired.routes.iter().map(|it| reference(it.id()));
+    let wanted: Vec<_> = wanted.filter(|it| it.kind == Kind::VirtualService.as_str()).collect();
+    let meets = |id: &&ObjectId| {
+        let mut wanted = wanted.iter().filter_map(|it| coming.virtual_service(&it.resource()));
+        wanted.any(|wanted| has_same_domain(wanted, &reference(id), &live))
+    };
+    to_prune.iter().filter(meets).cloned().collect()
 }
 
 /// The versions of a service that have pods.

@@ -414,7 +414,12 @@ fn an_image_that_leaves_the_values_is_warned_of() {
     };
     let (named, none) = (with("image: shop"), with(""));
     let leaves = plain(&between(&named, &none));
-    assert!(leaves.contains("warning: deployment.v1.image: it leaves the values"), "{leaves}");
+    assert!(
+        leaves.contains(
+            "warning: services/echo.yaml:1:14: deployment.v1.image: it leaves the values"
+        ),
+        "{leaves}"
+    );
     let hardly = plain(&between(&with("image: shop, replicas: 2"), &named));
     assert!(!hardly.contains("warning"), "{hardly}");
     assert!(!plain(&between(&none, &with("replicas: 2"))).contains("warning"), "it never had one");
@@ -439,8 +444,105 @@ fn a_renamed_service_with_a_domain_is_interrupted_and_the_plan_says_so() {
     let proposal = Proposal::of(&base, &tree(&[("services/golf.yaml", values)]));
     assert_ne!(proposal.verdict, Verdict::Error, "{}", plain(&proposal));
     let text = plain(&proposal);
-    assert!(text.contains("shop.example is taken over from echo, which goes first"), "{text}");
-    assert!(!text.contains("wait until the service"), "{text}");
+    assert!(text.contains("shop.example is taken over from echo once golf is ready"), "{text}");
+    let steps = |name: &str| -> Vec<String> {
+        let mut services = proposal.services.iter();
+        services.find(|it| it.service == name).expect("it changes").steps.clone()
+    };
+    let wait =
+        "wait until the service golf is ready but for its routes, which take over its domain";
+    assert_eq!(steps("echo")[0], wait);
+    let golf = steps("golf");
+    let last = &golf[golf.len() - 2..];
+    assert_eq!(
+        last,
+        [
+            "wait until VirtualService echo/echo is gone, which has its domain",
+            "write VirtualService golf/golf"
+        ]
+    );
+}
+
+#[test]
+fn a_service_with_a_domain_that_moves_to_another_namespace_keeps_its_domain() {
+    let values = |namespace: &str| {
+        format!(
+            "namespace: {namespace}\ndeployment: {{v1: {{}}}}\n\
+             routes: {{domains: [shop.example], primary: {{version: v1}}}}\n"
+        )
+    };
+    let proposal = between(&values("one"), &values("two"));
+    insta::assert_snapshot!(plain(&proposal), @r"
+    echo: Stable (change)
+      requests            before    after
+      shop.example/echo*  v1 100 %  v1 100 %
+      steps
+        1. write Deployment two/echo-v1, Service two/echo
+        2. write Upstream two/echo
+        3. wait until Deployment two/echo-v1 is ready
+        4. delete VirtualService one/echo
+        5. write VirtualService two/echo, and roll back to the previous routes if Gloo's status of the new ones is worse
+        6. wait 3 s until every proxy goes by them
+        7. delete Deployment one/echo-v1, Upstream one/echo, Service one/echo
+    ");
+}
+
+#[test]
+fn a_virtual_service_of_the_platform_can_be_renamed() {
+    let renamed = PLATFORM_YAML.replace("name: app", "name: web");
+    let values = values("v1", "");
+    let base = tree(&[("services/echo.yaml", &values)]);
+    let mut head = base.clone();
+    head.files.insert("platform/app.yaml".into(), renamed.as_str().into());
+    let proposal = Proposal::of(&base, &head);
+    let platform = &proposal.services[0];
+    assert_eq!((platform.verdict, &platform.errors[..]), (Verdict::Change, &[][..]));
+    assert_eq!(
+        platform.steps[..2],
+        [
+            "delete VirtualService gloo-system/app",
+            "write VirtualService gloo-system/web, and roll back to the previous routes if Gloo's status of the new ones is worse"
+        ]
+    );
+}
+
+#[test]
+fn a_version_that_takes_the_deployment_of_one_that_goes_is_warned_of() {
+    let warnings = |before: &str, after: &str| {
+        let proposal = between(&values(before, ""), &values(after, ""));
+        proposal.services.into_iter().flat_map(|it| it.warnings).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warnings("v1.2.3-RC1", "v1.2.3-rc1"),
+        [
+            "services/echo.yaml:1:14: deployment.v1.2.3-rc1: its Deployment is called echo-v1-2-3-rc1, as the one of v1.2.3-RC1 is, whose \
+             selector cannot change; remove v1.2.3-RC1 in a commit before, or name the version otherwise"
+        ]
+    );
+    assert_eq!(warnings("1.4.2", "1-4-2").len(), 1);
+    assert_eq!(warnings("1.4.2", "1.4.3"), [""; 0]);
+    assert_eq!(warnings("1.4.2", "1.4.2,1.4.3"), [""; 0]);
+    let moved = format!("namespace: elsewhere\n{}", values("1-4-2", ""));
+    let moved = between(&values("1.4.2", ""), &moved);
+    assert!(moved.services.iter().all(|it| it.warnings.is_empty()), "{moved:?}");
+}
+
+#[test]
+fn an_object_that_moves_from_the_platform_to_a_service_is_not_deleted() {
+    let upstream = "apiVersion: gloo.solo.io/v1\nkind: Upstream\nmetadata: {name: echo, namespace: echo}\n\
+        spec: {kube: {serviceName: echo, serviceNamespace: echo, servicePort: 80}}\n";
+    let values = values("v1", "");
+    let (by_hand, by_service) =
+        (tree(&[("platform/echo.yaml", upstream)]), tree(&[("services/echo.yaml", &values)]));
+    for (base, head) in [(&by_hand, &by_service), (&by_service, &by_hand)] {
+        let proposal = Proposal::of(base, head);
+        let steps: Vec<&String> = proposal.services.iter().flat_map(|it| &it.steps).collect();
+        let deletes = |step: &&&String| step.starts_with("delete") && step.contains("Upstream");
+        assert_eq!(steps.iter().find(deletes), None, "{steps:?}");
+        assert!(steps.iter().any(|step| step.contains("Upstream echo/echo")), "{steps:?}");
+    }
+    let proposal = Proposal::of(&by_hand, &by_service);
+    assert_ne!(proposal.verdict, Verdict::Error, "{}", plain(&proposal));
 }
 
 /// What `validate` and `plan` say about a service with these options on its routes: whether it is refused, and the

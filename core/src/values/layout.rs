@@ -185,8 +185,16 @@ impl Place {
     }
 }
 
+/// A name at the top that is `coalmine.yaml` or nearly so: in other letters, with the other ending, or with one
+/// mistake. Hidden files are other programs'.
 fn is_like_settings(path: &str) -> bool {
-    ["coalmine.yaml", "coalmine.yml"].iter().any(|name| path.eq_ignore_ascii_case(name))
+    // The comparison costs the product of the lengths.
+    if path.contains('/') || path.starts_with('.') || path.len() > 64 {
+        return false;
+    }
+    let lowered = path.trim().to_lowercase();
+    let is_near = |name: &&str| strsim::damerau_levenshtein(&lowered, name) <= 1;
+    [SETTINGS_FILE, "coalmine.yml"].iter().any(is_near)
 }
 
 /// The one of the two folders that a folder's name most likely means: in other letters, or with one
@@ -197,7 +205,11 @@ fn meant_folder(name: &str) -> Option<&'static str> {
         return None;
     }
     let lowered = name.trim().to_lowercase();
-    let is_near = |folder: &&str| strsim::damerau_levenshtein(&lowered, folder) <= 1;
+    let singular = |name: &'_ str| name.trim_end_matches('s').to_owned();
+    let is_near = |folder: &&str| {
+        strsim::damerau_levenshtein(&lowered, folder) <= 1
+            || strsim::damerau_levenshtein(&singular(&lowered), &singular(folder)) <= 1
+    };
     FOLDERS.into_iter().filter(|folder| *folder != name).find(is_near)
 }
 
@@ -238,7 +250,7 @@ fn misnamed(path: &str) -> Option<Problem> {
         "platform" | "services" if path == lowered => {
             ("is a file, a folder is expected", "move what it says into a file of that folder")
         }
-        "coalmine.yaml" | "coalmine.yml" if path != SETTINGS_FILE => {
+        _ if path != SETTINGS_FILE && is_like_settings(path) => {
             ("would not be read", "rename it to coalmine.yaml")
         }
         _ => return None,

@@ -159,12 +159,11 @@ pub(super) fn read_headers(
     let mut headers = BTreeMap::new();
     let mut named: HashMap<String, Entry> = HashMap::new();
     for (name, entry) in entry.entries(problems).unwrap_or_default() {
-        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:".contains(&byte);
-        if name.is_empty() || !name.bytes().all(token) {
+        if let Err(help) = check_header(&name) {
             let message = format!("{name:?} is not a header's name");
-            problems.push(Problem::new(&entry.key_at, &entry.path, message));
+            problems.push(Problem::new(&entry.key_at, &entry.path, message).help(help));
         }
-        match named.entry(name.to_ascii_lowercase()) {
+        match named.entry(one_name(&name)) {
             hash_map::Entry::Vacant(free) => drop(free.insert(entry.clone())),
             hash_map::Entry::Occupied(first) => problems.push(one_header(first.get(), &entry)),
         }
@@ -175,6 +174,29 @@ pub(super) fn read_headers(
     headers
 }
 
+/// Pseudo-headers of a request, which Envoy matches like other headers (RFC 9113, section 8.3.1).
+const PSEUDO: [&str; 4] = [":authority", ":method", ":path", ":scheme"];
+
+/// Whether a header can have this name: a token (RFC 9110, section 5.6.2) or a pseudo-header. Says what to write.
+fn check_header(name: &str) -> Result<(), String> {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.starts_with(':') {
+        let known = PSEUDO.join(", ");
+        let is_known = PSEUDO.contains(&name);
+        return is_known.then_some(()).ok_or(format!("with a colon before it there are {known}"));
+    }
+    let is_token = !name.is_empty() && name.bytes().all(token);
+    is_token
+        .then_some(())
+        .ok_or_else(|| "it has letters, digits and `-`, as in `x-canary`".to_owned())
+}
+
+/// The name by which Envoy finds the header: case means nothing in it, and `Host` is what HTTP/2 calls `:authority`.
+fn one_name(name: &str) -> String {
+    let lowered = name.to_ascii_lowercase();
+    if lowered == "host" { ":authority".to_owned() } else { lowered }
+}
+
 /// The problem that two keys name one header: case means nothing in such a name (RFC 9110, section 5.1). The
 /// keys of a service come before those that only the defaults have.
 fn one_header(first: &Entry, second: &Entry) -> Problem {
@@ -183,7 +205,12 @@ fn one_header(first: &Entry, second: &Entry) -> Problem {
     let Location { file, line, .. } = &other.key_at;
     let place = if is_default { format!("{file}:{line}") } else { format!("line {line}") };
     let name = other.path.split_once(".headers.").map_or(&*other.path, |(_, name)| name);
-    let message = format!("this is the header `{name}` of {place}: case means nothing in its name");
+    let own = here.path.split_once(".headers.").map_or(&*here.path, |(_, name)| name);
+    let why = match own.eq_ignore_ascii_case(name) {
+        true => "case means nothing in its name",
+        false => "to HTTP/2 and Envoy the two are one",
+    };
+    let message = format!("this is the header `{name}` of {place}: {why}");
     Problem::new(&here.key_at, &here.path, message).help(match is_default {
         true => "spell it as the default does, which then is replaced",
         false => "keep one of the two; a condition on one of several values is a list",
@@ -203,7 +230,7 @@ fn read_value_match(entry: &Entry, problems: &mut Problems) -> Option<HeaderMatc
     let mut fields = entry.fields(problems)?;
     let value = fields.take(schema::Match::value()).map(|entry| one_of(&entry, problems));
     let regex = fields.take(schema::Match::regex()).map(|entry| {
-        let text = entry.text(problems)?;
+        let text = not_empty(&entry, problems)?;
         check_regex(&entry, &text, problems).then_some(ValueMatch::Regex(text))
     });
     let present =
@@ -231,7 +258,7 @@ fn read_value_match(entry: &Entry, problems: &mut Problems) -> Option<HeaderMatc
 /// A value, or a list of which it is one. Gloo has no form for a list: it becomes an expression.
 fn one_of(entry: &Entry, problems: &mut Problems) -> Option<ValueMatch> {
     if !matches!(entry.node.data, Data::Sequence(_)) {
-        return exact(entry, problems).map(ValueMatch::Exact);
+        return not_empty(entry, problems).map(ValueMatch::Exact);
     }
     let items = entry.list(problems)?;
     if items.is_empty() {
@@ -240,7 +267,7 @@ fn one_of(entry: &Entry, problems: &mut Problems) -> Option<ValueMatch> {
         return None;
     }
     // Every item is read, so that every wrong one is reported.
-    let values: Vec<_> = items.iter().map(|item| exact(item, problems)).collect();
+    let values: Vec<_> = items.iter().map(|item| not_empty(item, problems)).collect();
     let values: Vec<String> = values.into_iter().collect::<Option<_>>()?;
     Some(match values.as_slice() {
         [only] => ValueMatch::Exact(only.clone()),
@@ -263,9 +290,9 @@ fn literal(text: &str) -> String {
     expression
 }
 
-/// An exact value. Gloo takes an empty one for "is present" (gloo-conformance case
+/// A value or an expression. Gloo takes an empty one for "is present" (gloo-conformance case
 /// 09-matcher-headers), which nobody means who writes it.
-fn exact(entry: &Entry, problems: &mut Problems) -> Option<String> {
+fn not_empty(entry: &Entry, problems: &mut Problems) -> Option<String> {
     let text = entry.text(problems)?;
     if text.is_empty() {
         let problem = entry.problem("an empty value matches every request that has it");

@@ -21,6 +21,7 @@ mod patch;
 mod platform;
 mod precedence;
 mod reader;
+mod remark;
 mod repository;
 mod routes;
 mod scalars;
@@ -42,4 +43,5 @@ pub use model::{
 pub use names::{PLATFORM, ServiceName, Version, Weight, check_label_value, object_name};
 pub use platform::Platform;
 pub use reader::Reader;
+pub use remark::Remark;
 pub use repository::{Outcome, Repository};

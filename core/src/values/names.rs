@@ -92,6 +92,15 @@ impl Version {
         Err(format!("a version is the value of a label: {LABEL_VALUE}, {found}"))
     }
 
+    /// The version that an impossible one most likely means, with `_` for each sign that no label has:
+    /// `1.4.2_build.7` for `1.4.2+build.7`, as Helm writes it.
+    pub(super) fn resembled(impossible: &str) -> Option<Self> {
+        let allowed = |sign: char| sign.is_ascii_alphanumeric() || "-_.".contains(sign);
+        let meant: String =
+            impossible.chars().map(|sign| if allowed(sign) { sign } else { '_' }).collect();
+        Self::new(meant.trim_matches(|sign: char| !sign.is_ascii_alphanumeric())).ok()
+    }
+
     /// The version as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -251,6 +260,23 @@ mod tests {
         for wrong in ["", "-1", "1.", "v1+build", "a/b", "a b", "é", &"a".repeat(64)] {
             assert!(Version::new(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_version_that_no_label_can_have_resembles_one_that_can() {
+        for (wrong, meant) in [
+            ("v1+build.7", Some("v1_build.7")),
+            ("feature/x", Some("feature_x")),
+            ("1.4.", Some("1.4")),
+            (".5", Some("5")),
+            ("-RC1", Some("RC1")),
+            ("é", None),
+            ("", None),
+        ] {
+            let found = Version::resembled(wrong);
+            assert_eq!(found.as_ref().map(Version::as_str), meant, "{wrong}");
+        }
+        assert_eq!(Version::resembled(&"a".repeat(64)), None);
     }
 
     #[test]

@@ -12,8 +12,10 @@ use super::node::{Data, Node, Scalar};
 pub(super) enum Passed {
     /// A part of a Deployment or of its pods.
     Workload,
-    /// Options of routes or a part of an Upstream's spec.
+    /// Options of routes, a part of an Upstream's spec, or the spec of an object of Gloo's.
     Gloo,
+    /// A part of an object of Kubernetes' own that runs no pods.
+    Kubernetes,
     /// A whole object of any kind.
     Object,
 }
@@ -22,25 +24,35 @@ pub(super) enum Passed {
 const TEXT_MAPPINGS: [&str; 5] =
     ["annotations", "contextExtensions", "labels", "matchLabels", "nodeSelector"];
 
+/// Mappings whose values are text where no value is a mapping or a list itself: the labels that a Service or an
+/// Upstream selects, a subset of an Upstream, what a StorageClass is told.
+const FLAT_MAPPINGS: [&str; 4] = ["parameters", "selector", "values", "volumeAttributes"];
+
 /// Lists whose items are text.
-const TEXT_LISTS: [&str; 12] = [
+const TEXT_LISTS: [&str; 14] = [
     "add",
     "allowHeaders",
     "allowOrigin",
     "args",
     "command",
+    "domains",
     "drop",
     "hostnames",
     "nameservers",
     "requestHeadersToRemove",
+    "resourceNames",
     "responseHeadersToRemove",
     "searches",
     "values",
 ];
 
 /// Fields that are text wherever they stand in a Deployment, in route options or in an Upstream's spec.
-const TEXT_FIELDS: [&str; 30] = [
+const TEXT_FIELDS: [&str; 37] = [
+    "addr",
+    "body",
     "claimName",
+    "exact",
+    "expression",
     "fieldPath",
     "host",
     "hostRewrite",
@@ -53,6 +65,7 @@ const TEXT_FIELDS: [&str; 30] = [
     "nodeName",
     "operator",
     "path",
+    "prefix",
     "prefixRewrite",
     "priorityClassName",
     "role",
@@ -61,6 +74,8 @@ const TEXT_FIELDS: [&str; 30] = [
     "secretName",
     "serviceAccount",
     "serviceAccountName",
+    "serviceName",
+    "serviceNamespace",
     "subPath",
     "subdomain",
     "substitution",
@@ -75,7 +90,7 @@ const TEXT_FIELDS: [&str; 30] = [
 /// A node as JSON.
 pub(super) fn json(node: &Node, passed: Passed) -> Value {
     match passed {
-        Passed::Workload | Passed::Gloo => below(node, passed, None),
+        Passed::Workload | Passed::Gloo | Passed::Kubernetes => below(node, passed, None),
         Passed::Object => object(node),
     }
 }
@@ -83,8 +98,10 @@ pub(super) fn json(node: &Node, passed: Passed) -> Value {
 /// A node that stands under a key.
 fn below(node: &Node, passed: Passed, key: Option<&str>) -> Value {
     let is = |keys: &[&str]| key.is_some_and(|key| keys.contains(&key));
+    // Of a PriorityClass it is a number.
+    let is_value = passed == Passed::Kubernetes && key == Some("value");
     match &node.data {
-        Data::Scalar { text, .. } => scalar(node, text, passed, is(&TEXT_FIELDS)),
+        Data::Scalar { text, .. } => scalar(node, text, passed, is(&TEXT_FIELDS) && !is_value),
         Data::Sequence(items) => {
             let item = |item: &Node| match &item.data {
                 Data::Scalar { text, .. } => scalar(item, text, passed, is(&TEXT_LISTS)),
@@ -93,6 +110,11 @@ fn below(node: &Node, passed: Passed, key: Option<&str>) -> Value {
             items.iter().map(|it| item(it)).collect()
         }
         Data::Mapping(_) if is(&TEXT_MAPPINGS) => texts(node),
+        Data::Mapping(entries)
+            if is(&FLAT_MAPPINGS) && entries.iter().all(|(_, it)| it.scalar().is_some()) =>
+        {
+            texts(node)
+        }
         Data::Mapping(entries) => entries
             .iter()
             .map(|(key, node)| (key.name.clone(), below(node, passed, Some(&key.name))))
@@ -128,7 +150,8 @@ fn texts(node: &Node) -> Value {
     entries.iter().map(|(key, node)| (key.name.clone(), text(node))).collect()
 }
 
-/// A whole object. What stands in its spec is known for the kinds that run pods alone.
+/// A whole object. What stands in it is known for the kinds of Kubernetes and of Gloo; in a definition of a kind any
+/// key may be a property.
 fn object(node: &Node) -> Value {
     let Data::Mapping(entries) = &node.data else { return node.to_json() };
     let kind = node.get("kind").and_then(|kind| match kind.scalar() {
@@ -143,12 +166,20 @@ fn object(node: &Node) -> Value {
         (group, kind),
         (Some("apps"), _) | (Some("batch"), Some("Job" | "CronJob")) | (Some(""), Some("Pod"))
     );
+    let is_gloo = group.is_some_and(|it| it == "solo.io" || it.ends_with(".solo.io"));
+    let is_kubernetes = group.is_some_and(|it| {
+        !it.contains('.') || it.ends_with(".k8s.io") && it != "apiextensions.k8s.io"
+    });
     let value = |key: &str, node: &Node| match (key, kind) {
         ("metadata", _) => below(node, Passed::Workload, Some(key)),
         ("spec", _) if runs_pods => below(node, Passed::Workload, Some(key)),
-        ("data", Some("ConfigMap")) | ("stringData", Some("Secret")) if group == Some("") => {
+        ("spec", _) if is_gloo => below(node, Passed::Gloo, Some(key)),
+        ("data" | "binaryData", Some("ConfigMap")) | ("data" | "stringData", Some("Secret"))
+            if group == Some("") =>
+        {
             texts(node)
         }
+        _ if is_kubernetes => below(node, Passed::Kubernetes, Some(key)),
         _ => node.to_json(),
     };
     entries.iter().map(|(key, node)| (key.name.clone(), value(&key.name, node))).collect()
@@ -235,6 +266,66 @@ mod tests {
             Passed::Object,
         );
         assert_eq!(set["spec"]["template"]["metadata"]["labels"]["a"], "72225e2");
+        let object = |api_version: &str, kind: &str, rest: &str| {
+            read(&format!("{{apiVersion: {api_version}, kind: {kind}, {rest}}}"), Passed::Object)
+        };
+        let service = object(
+            "v1",
+            "Service",
+            "spec: {selector: {version: 72225e2, a: true}, ports: [{port: 80, name: 1}]}",
+        );
+        let ports = json!([{"port": 80, "name": "1"}]);
+        assert_eq!(
+            service["spec"],
+            json!({"selector": {"version": "72225e2", "a": "true"}, "ports": ports})
+        );
+        let policy = object(
+            "networking.k8s.io/v1",
+            "NetworkPolicy",
+            "spec: {podSelector: {matchLabels: {version: 1.10}}, ingress: [{ports: [{port: 80}]}]}",
+        );
+        assert_eq!(
+            policy["spec"],
+            json!({"podSelector": {"matchLabels": {"version": "1.10"}}, "ingress": [{"ports": [{"port": 80}]}]})
+        );
+        let secret = object("v1", "Secret", "data: {k: 1234}, stringData: {v: 1e3}");
+        assert_eq!(
+            (&secret["data"]["k"], &secret["stringData"]["v"]),
+            (&json!("1234"), &json!("1e3"))
+        );
+        let class =
+            object("scheduling.k8s.io/v1", "PriorityClass", "value: 1000, globalDefault: false");
+        assert_eq!((&class["value"], &class["globalDefault"]), (&json!(1000), &json!(false)));
+        let quota = object("v1", "ResourceQuota", "spec: {hard: {pods: 10, requests.cpu: 1}}");
+        assert_eq!(quota["spec"], json!({"hard": {"pods": 10, "requests.cpu": 1}}));
+        let storage =
+            object("storage.k8s.io/v1", "StorageClass", "parameters: {iops: 50, encrypted: true}");
+        assert_eq!(storage["parameters"], json!({"iops": "50", "encrypted": "true"}));
+        let host = object(
+            "gateway.solo.io/v1",
+            "VirtualService",
+            "spec: {virtualHost: {domains: [1.10], routes: [{matchers: [{prefix: /, headers: [{name: x, value: 1.10, regex: true}]}], \
+             routeAction: {single: {subset: {values: {version: 72225e2}}}}, options: {timeout: 5s}}]}}",
+        );
+        assert_eq!(
+            host["spec"]["virtualHost"],
+            json!({"domains": ["1.10"], "routes": [{
+                "matchers": [{"prefix": "/", "headers": [{"name": "x", "value": "1.10", "regex": true}]}],
+                "routeAction": {"single": {"subset": {"values": {"version": "72225e2"}}}},
+                "options": {"timeout": "5s"}}]})
+        );
+        let upstream = object(
+            "gloo.solo.io/v1",
+            "Upstream",
+            "spec: {kube: {serviceName: 1e3, servicePort: 80, selector: {a: 1.0}}}",
+        );
+        assert_eq!(
+            upstream["spec"]["kube"],
+            json!({"serviceName": "1e3", "servicePort": 80, "selector": {"a": "1.0"}})
+        );
+        // Of others' kinds nobody knows.
+        let other = object("example.org/v1", "Widget", "spec: {selector: {a: 1}, value: 2}");
+        assert_eq!(other["spec"], json!({"selector": {"a": 1}, "value": 2}));
         // In a schema `labels` is a property, and `maxProperties` a number.
         let definition = "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, \
                           spec: {labels: {maxProperties: 5, multipleOf: 1.50}}}";

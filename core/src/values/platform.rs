@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::kind_name::KindName;
 use super::names::check_path_segment;
-use super::node::Extent;
+use super::node::{Data, Extent, Node};
 use super::passed::{self, Passed};
 use super::yaml;
 use crate::object::{Identity, Manifest, ObjectId};
 use crate::problem::{Location, Problem};
+use crate::scope::Scope;
 
 /// What stands below `platform/`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,28 +42,88 @@ impl Platform {
         };
         for document in documents.iter().filter(|document| !document.is_null()) {
             *extent += document.extent();
-            let at = &document.at;
-            let Some(manifest) = Manifest::new(passed::json(document, Passed::Object)) else {
-                let message = "apiVersion, kind and metadata.name are required";
-                let help = "one object per document, `---` between them";
-                self.problems.push(Problem::new(at, "", message).help(help));
-                continue;
-            };
-            if let Err(message) = check_id(manifest.id()) {
-                self.problems.push(Problem::new(at, "", message).help(
-                    "such a name cannot be part of the object's address: is it spelled right?",
-                ));
-                continue;
-            }
-            if let Some(first) = seen.insert(manifest.id().clone(), at.clone()) {
-                let message =
-                    format!("{} stands in {}:{} too", manifest.id(), first.file, first.line);
-                self.problems.push(Problem::new(at, "", message).help("keep one of the two"));
-                continue;
-            }
-            self.manifests.push(manifest);
+            self.read_object(document, seen);
         }
     }
+
+    /// Adds an object, or the objects of a list such as `kubectl get -o yaml` writes.
+    fn read_object(&mut self, node: &Node, seen: &mut BTreeMap<ObjectId, Location>) {
+        if let Some(items) = items(node) {
+            for item in items.iter().filter(|item| !item.is_null()) {
+                self.read_object(item, seen);
+            }
+            return;
+        }
+        match read(node) {
+            Ok(manifest) => match seen.insert(manifest.id().clone(), node.at.clone()) {
+                Some(first) => {
+                    let message =
+                        format!("{} stands in {}:{} too", manifest.id(), first.file, first.line);
+                    let problem = Problem::new(&node.at, "", message);
+                    self.problems.push(problem.help("keep one of the two"));
+                }
+                None => self.manifests.push(manifest),
+            },
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+}
+
+/// The items of a list: no object is of a kind `List`, or of one that ends so and has `items`.
+fn items(node: &Node) -> Option<&[Arc<Node>]> {
+    let kind = match &node.get("kind")?.data {
+        Data::Scalar { text, .. } => text.as_str(),
+        _ => return None,
+    };
+    let is_named = || node.get("metadata").is_some_and(|it| it.get("name").is_some());
+    let is_list = kind == "List" || kind.ends_with("List") && !is_named();
+    match &node.get("items").filter(|_| is_list)?.data {
+        Data::Sequence(items) => Some(items),
+        _ if node.get("items")?.is_null() => Some(&[]),
+        _ => None,
+    }
+}
+
+fn read(node: &Node) -> Result<Manifest, Problem> {
+    let problem = |message: String, help: &str| Problem::new(&node.at, "", message).help(help);
+    let Some(manifest) = Manifest::new(passed::json(node, Passed::Object)) else {
+        return Err(no_object(node));
+    };
+    let id = manifest.id();
+    check_id(id).map_err(|message| {
+        problem(message, "such a name cannot be part of the object's address: is it spelled right?")
+    })?;
+    match (Scope::of(id), &id.namespace) {
+        (Some(Scope::Namespace), None) => Err(problem(
+            format!("{id}: metadata.namespace is required"),
+            "say where it belongs, for example `namespace: default`",
+        )),
+        (Some(Scope::Cluster), Some(_)) => {
+            Err(problem(format!("{id}: it belongs to no namespace"), "remove metadata.namespace"))
+        }
+        _ => Ok(manifest),
+    }
+}
+
+/// The problem of a document that is no object with a name.
+fn no_object(node: &Node) -> Problem {
+    let problem = |message: &str| Problem::new(&node.at, "", message);
+    let text = |key: &str| match node.get(key).map(|node| &node.data) {
+        Some(Data::Scalar { text, .. }) => text.as_str(),
+        _ => "",
+    };
+    if text("apiVersion").starts_with("kustomize.config.k8s.io/") {
+        return problem("a Kustomization is not built here").help(
+            "`kubectl kustomize FOLDER` writes the objects that it means: put those into platform/, and the \
+             Kustomization elsewhere",
+        );
+    }
+    if node.get("metadata").is_some_and(|it| it.get("generateName").is_some()) {
+        return problem("metadata.generateName makes another object at every look")
+            .help("give the object a name by `metadata.name`");
+    }
+    problem("apiVersion, kind and metadata.name are required")
+        .help("one object per document, `---` between them")
 }
 
 /// What Kubernetes asks of everything that becomes part of an object's address, lest it lead to

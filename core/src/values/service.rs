@@ -175,7 +175,10 @@ fn read_version_name(
     named: &mut HashMap<String, (String, usize)>,
 ) -> Result<Version, Problem> {
     let problem = |message| Problem::new(&entry.key_at, &entry.path, message);
-    let version = Version::new(key).map_err(problem)?;
+    let version = Version::new(key).map_err(|message| match Version::resembled(key) {
+        Some(meant) => problem(message).help(format!("for example `{meant}`")),
+        None => problem(message),
+    })?;
     version.check_with(service).map_err(problem)?;
     let object = object_name(service.as_str(), key);
     if let Some((other, line)) = named.get(&object) {

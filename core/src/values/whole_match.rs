@@ -8,6 +8,22 @@ use regex_syntax::ast::{AssertionKind, Ast, RepetitionKind};
 
 use super::model::{Path, ValueMatch};
 
+/// What is doubtful about the condition on a header: who reads a header takes the blanks around its value away (RFC
+/// 9110, section 5.5), and no value has a line break in it.
+pub(super) fn of_header(value: &ValueMatch) -> Option<String> {
+    let ValueMatch::Exact(text) = value else { return of_value(value) };
+    if text.trim() != text {
+        let bare = text.trim();
+        return Some(format!(
+            "no header has the value {text:?}, with a blank at an end; write {bare:?}"
+        ));
+    }
+    if text.contains(|sign: char| sign.is_control() && sign != '\t') {
+        return Some(format!("no header has the value {text:?}, with a sign that is not printed"));
+    }
+    of_value(value)
+}
+
 /// What is doubtful about the condition on a header or query parameter.
 pub(super) fn of_value(value: &ValueMatch) -> Option<String> {
     match value {
@@ -35,7 +51,10 @@ pub(super) fn of_path(path: &Path) -> Option<String> {
         return Some(format!(
             "no path fits the expression {expression:?}: it has to match the whole path, which begins with \
              `/`; for paths that contain it write {:?}",
-            format!(".*{}.*", unanchored(expression))
+            {
+                let (flags, bare) = unanchored(expression);
+                format!("{flags}.*{bare}.*")
+            }
         ));
     }
     if shape.literal {
@@ -91,6 +110,9 @@ impl Shape {
         let branches = branches(&ast);
         let mut without_slash = 0;
         for branch in &branches {
+            // Such as `(?i)`, which takes no room.
+            let flags = branch.iter().take_while(|ast| matches!(ast, Ast::Flags(_))).count();
+            let branch = &branch[flags..];
             let is_begin = |ast: &Ast| {
                 is_assertion(ast, &[AssertionKind::StartLine, AssertionKind::StartText])
             };
@@ -113,10 +135,10 @@ impl Shape {
 
     /// What the anchors of an expression make one expect of a `what`.
     fn of_anchors(&self, what: &str, expression: &str) -> Option<String> {
-        let bare = unanchored(expression);
+        let (flags, bare) = unanchored(expression);
         let (place, verb, other) = match (self.begins, self.ends) {
-            (true, _) => ("follow", "begin", format!("{bare}.*")),
-            (false, true) => ("stand before", "end", format!(".*{bare}")),
+            (true, _) => ("follow", "begin", format!("{flags}{bare}.*")),
+            (false, true) => ("stand before", "end", format!("{flags}.*{bare}")),
             (false, false) => return None,
         };
         let other = match expression.contains('|') {
@@ -164,10 +186,18 @@ fn is_anything(ast: &Ast) -> bool {
     }
 }
 
-/// The expression without anchors at its ends, which have no effect.
-fn unanchored(expression: &str) -> &str {
-    let begun = expression.strip_prefix('^').unwrap_or(expression);
-    begun.strip_suffix('$').filter(|rest| !rest.ends_with('\\')).unwrap_or(begun)
+/// The expression without anchors at its ends, which have no effect: flags that it begins with, and the rest.
+fn unanchored(expression: &str) -> (&str, &str) {
+    let is_flag = |sign: char| sign.is_ascii_alphabetic() || sign == '-';
+    let flags = expression.strip_prefix("(?").and_then(|rest| rest.split_once(')'));
+    let flags = flags.filter(|(flags, _)| flags.chars().all(is_flag));
+    let (flags, rest) = match flags {
+        Some((flags, rest)) => (&expression[..flags.len() + 3], rest),
+        None => ("", expression),
+    };
+    let begun = rest.strip_prefix('^').or_else(|| rest.strip_prefix("\\A")).unwrap_or(rest);
+    let ended = begun.strip_suffix('$').or_else(|| begun.strip_suffix("\\z"));
+    (flags, ended.filter(|rest| !rest.ends_with('\\')).unwrap_or(begun))
 }
 
 #[cfg(test)]
@@ -191,6 +221,10 @@ mod tests {
             ("^(a|b)", "nothing may follow; for values that begin so write `.*` there"),
             ("^betas?", "nothing may follow; for values that begin so write \"betas?.*\""),
             ("^a|^b", "nothing may follow; for values that begin so write `.*` there"),
+            ("(?i)^beta", "nothing may follow; for values that begin so write \"(?i)beta.*\""),
+            ("(?i)beta$", "nothing may stand before; for values that end so write \"(?i).*beta\""),
+            ("\\Abeta", "nothing may follow; for values that begin so write \"beta.*\""),
+            ("beta\\z", "nothing may stand before; for values that end so write \".*beta\""),
         ] {
             let found = value(expression);
             assert!(found.as_ref().is_some_and(|it| it.ends_with(hint)), "{expression}: {found:?}");
@@ -206,6 +240,8 @@ mod tests {
             "^(a|b.*)",
             "^a+",
             "(?i)beta",
+            "(?i)^beta$",
+            "(?i)^beta.*",
             "",
         ] {
             assert_eq!(value(meant), None, "{meant}");
@@ -258,5 +294,24 @@ mod tests {
             assert_eq!(text(meant), None, "{meant}");
         }
         assert_eq!(of_value(&ValueMatch::Present), None);
+    }
+
+    #[test]
+    fn a_value_that_no_header_has_is_hinted_at() {
+        let header = |text: &str| of_header(&ValueMatch::Exact(text.into()));
+        for (written, hint) in [
+            (" canary", "with a blank at an end; write \"canary\""),
+            ("canary ", "with a blank at an end; write \"canary\""),
+            ("a\nb", "with a sign that is not printed"),
+            ("beta*", "write `{regex: \"beta.*\"}`"),
+        ] {
+            let found = header(written);
+            assert!(found.as_ref().is_some_and(|it| it.ends_with(hint)), "{written}: {found:?}");
+        }
+        for meant in ["canary", "a b", "a\tb", "0123", "ä"] {
+            assert_eq!(header(meant), None, "{meant}");
+        }
+        let expression = ValueMatch::Regex("^beta".into());
+        assert_eq!(of_header(&expression), of_value(&expression));
     }
 }

@@ -55,13 +55,16 @@ fn readable<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, Problem> {
         return Err(Problem::new(&Location::start_of(file), "", message)
             .help("values are short: is this the right file?"));
     }
-    str::from_utf8(bytes).map_err(|error| {
-        let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+    let not_text = |end: usize| {
+        let good = String::from_utf8_lossy(&bytes[..end]);
         let line = good.matches('\n').count() + 1;
         let column = good.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         let at = Location { file: file.clone(), line, column, length: 1 };
         Problem::new(&at, "", "the file is not UTF-8 text").help("save it as UTF-8")
-    })
+    };
+    let text = str::from_utf8(bytes).map_err(|error| not_text(error.valid_up_to()))?;
+    // UTF-16 has it in every other place.
+    text.find('\0').map_or(Ok(text), |at| Err(not_text(at)))
 }
 
 /// What git itself writes into a file in place of its content: the two sides of a merge that is not

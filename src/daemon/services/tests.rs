@@ -17,7 +17,7 @@ use crate::shard::Shard;
 use crate::testing::service;
 use coalmine_core::labels::{INSTANCE, SERVICE};
 use coalmine_core::tree::Tree;
-use coalmine_core::values::{Drift, PLATFORM, Policy, Repository, Timing};
+use coalmine_core::values::{Drift, PLATFORM, Platform, Policy, Repository, Timing};
 
 /// Far longer than anything takes.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -208,4 +208,70 @@ async fn a_removal_waits_for_the_service_that_takes_over_its_requests() {
 fn accept_beside(services: &Services, comes: ServiceRequest, goes: ServiceRequest) {
     let known = KnownServices::new([comes.state.name().to_string()], Shard::WHOLE);
     services.accept(known, vec![comes], [], |_| goes.clone(), |_| ());
+}
+
+#[tokio::test]
+async fn a_removal_gives_its_domain_to_a_service_of_which_all_but_the_routes_is_ready() {
+    let (reports, stop) = (Reports::default(), CancellationToken::new());
+    let services = services(&reports, &stop, Leadership::unopposed());
+    let host = json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
+        "metadata": {"name": "echo", "namespace": "echo", "resourceVersion": "1",
+            "labels": {INSTANCE: "default", SERVICE: "echo"}},
+        "spec": {"virtualHost": {"domains": ["shop.example"], "routes": []}}});
+    services.shared.reconciler.cache.record(&host);
+    let values =
+        "deployment: {v1: {}}\nroutes: {domains: [Shop.example], primary: {version: v1}}\n";
+    let files = [("services/golf.yaml".to_owned(), values.into())].into();
+    let mut read = Repository::parse(&Tree { revision: "r".into(), files });
+    let (_, golf) = read.services.pop_first().expect("one");
+    let golf = request(DesiredState::Service(golf.expect("valid")));
+    let removal = request(DesiredState::Removal("echo".into()));
+    accept_beside(&services, golf, removal.clone());
+    let prepared =
+        async || services.prepare(&removal.state, &removal.job("default"), &|| false).await;
+    let waits = prepared().await;
+    let Some(ReconcileOutcome::Waiting { reason, .. }) = waits else { panic!("{waits:?}") };
+    assert_eq!(reason, Reason::SuccessorComes { service: "golf".into(), is_invalid: false });
+    // Its last pass went as far as it can.
+    let pass = services.shared.queue.change(|schedule, now| {
+        loop {
+            let pass = schedule.take(now).expect("both are due");
+            if &*pass.name == "golf" {
+                break pass;
+            }
+        }
+    });
+    let room = ObjectId::new("gateway.solo.io/v1", "VirtualService", Some("echo"), "echo");
+    let outcome = ReconcileOutcome::Waiting { reason: Reason::PredecessorGoes(room), until: None };
+    *locked(&services.progress(&"golf".into()).last) = Some((pass, outcome));
+    assert_eq!(prepared().await, None, "golf waits for nothing else");
+}
+
+#[tokio::test]
+async fn an_object_that_moves_between_platform_and_a_service_is_taken_over() {
+    let (reports, stop) = (Reports::default(), CancellationToken::new());
+    let services = services(&reports, &stop, Leadership::unopposed());
+    let object = |kind: Kind, name: &str, owner: &str| {
+        json!({"apiVersion": kind.api_version(), "kind": kind, "metadata": {"name": name, "namespace": "echo",
+            "resourceVersion": "1", "labels": {INSTANCE: "default", SERVICE: owner}}, "spec": {}})
+    };
+    let cache = &services.shared.reconciler.cache;
+    cache.record(&object(Kind::Upstream, "echo", PLATFORM));
+    cache.record(&object(Kind::Upstream, "other", PLATFORM));
+    let (platform, echo) = (request(DesiredState::Platform(Arc::default())), request(echo()));
+    let known = KnownServices::new(["echo".to_owned()], Shard::WHOLE);
+    let removal = |_: &Arc<str>| unreachable!("nothing goes");
+    services.accept(known, vec![platform.clone(), echo.clone()], [], removal, |_| ());
+    let upstream = ObjectId::of(Kind::Upstream, Some("echo"), "echo");
+    let (platform, echo) = (platform.job("default"), echo.job("default"));
+    assert_eq!(services.handed_over(&platform), [upstream.clone()].into());
+    assert_eq!(services.inherited(&echo), [upstream.clone()].into());
+    assert_eq!(services.inherited(&platform), BTreeSet::new());
+    // An object that its owner desires is not anybody else's.
+    let manifest = Manifest::new(object(Kind::Upstream, "echo", PLATFORM)).expect("complete");
+    let platform = Platform { manifests: vec![manifest], ..Platform::default() };
+    let platform = request(DesiredState::Platform(Arc::new(platform)));
+    let known = KnownServices::new(["echo".to_owned()], Shard::WHOLE);
+    services.accept(known, vec![platform], [], removal, |_| ());
+    assert_eq!(services.inherited(&echo), BTreeSet::new());
 }

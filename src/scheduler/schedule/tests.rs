@@ -119,6 +119,20 @@ fn a_change_of_the_platform_is_one_for_those_who_wait_for_a_namespace() {
 }
 
 #[test]
+fn what_a_removal_takes_away_is_told_to_who_may_wait_for_it() {
+    let mut schedule = schedule(&[("echo", 1), ("golf", 1)]);
+    pass(&mut schedule, PassResult::Ready, START);
+    pass(&mut schedule, PassResult::Ready, START);
+    revision(&mut schedule, &[("golf", 2)], &[], START);
+    let golf = schedule.take(START).expect("due");
+    let golf = if &*golf.name == "golf" { golf } else { schedule.take(START).expect("due") };
+    schedule.on_result(&golf, PassResult::Pending { recheck: None }, START);
+    touch(&mut schedule, "echo", SECOND);
+    let due = schedule.waiting.iter().find(|(_, name)| &**name == "golf");
+    assert_eq!(due.map(|(due, _)| *due), Some(SECOND));
+}
+
+#[test]
 fn an_outcome_that_was_not_reported_is_followed_by_another_pass() {
     let mut schedule = schedule(&[("echo", 1)]);
     assert_eq!(pass(&mut schedule, PassResult::Unfinished, SECOND), Next::At(SECOND));
@@ -298,14 +312,14 @@ impl Checked {
                 touch(&mut self.schedule, name, self.now);
                 let expected = self.of(name);
                 expected.asks |= expected.content.is_some();
+                // What goes may be what others wait for.
+                if expected.content == Some(REMOVAL) {
+                    self.expect_those_who_are_not_ready();
+                }
             }
             Action::Foreign => {
                 self.schedule.on_change(&Touched::Foreign, |_| false, self.now);
-                for expected in self.expected.values_mut() {
-                    let is_ready = matches!(expected.last, Some((PassResult::Ready, _)));
-                    expected.asks |=
-                        expected.content.is_some() && (!is_ready || expected.is_running);
-                }
+                self.expect_those_who_are_not_ready();
             }
             Action::Lead => {
                 self.schedule.on_leadership(self.now);
@@ -318,6 +332,13 @@ impl Checked {
             Action::Elapse(time) => self.now += *time,
         }
         Ok(())
+    }
+
+    fn expect_those_who_are_not_ready(&mut self) {
+        for expected in self.expected.values_mut() {
+            let is_ready = matches!(expected.last, Some((PassResult::Ready, _)));
+            expected.asks |= expected.content.is_some() && (!is_ready || expected.is_running);
+        }
     }
 
     fn revise(&mut self, contents: &[Option<u8>]) -> Result<(), TestCaseError> {

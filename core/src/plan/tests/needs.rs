@@ -172,3 +172,30 @@ fn routes_and_deletions_wait_while_changes_would_not_reach_envoy() {
         assert!(matches!(wait.reason, Reason::Blocked(_)), "{wait:?}");
     }
 }
+
+#[test]
+fn what_has_a_domain_of_the_new_routes_goes_right_before_they_come() {
+    let host = |name: &str| manifest("VirtualService", name);
+    let (old, new) = (host("old").id().clone(), host("new"));
+    let desired = Desired { routes: vec![new.clone()], ..service(&["v1"], &[("v1", 100)]) };
+    let seen = |own: bool| {
+        let mut seen = healthy(&["v1"], None);
+        let facts = routes(&[("v1", 100)], Some(Verdict::Accepted));
+        seen.objects.insert(old.clone(), facts);
+        let to_prune = if own { [old.clone()].into() } else { BTreeSet::new() };
+        seen.with_differences([new.id().clone()].into(), to_prune)
+            .with_routes_in_place([old.clone()].into())
+    };
+    let steps = plan(&desired, &seen(true));
+    assert_eq!(steps[..2], [Step::Delete(vec![old.clone()]), Step::Route(vec![new.clone()])]);
+    let deletions = steps.iter().filter(|step| matches!(step, Step::Delete(_)));
+    assert_eq!(deletions.count(), 1, "{steps:?}");
+    // That of another service is the other service's to delete.
+    let steps = plan(&desired, &seen(false));
+    assert_eq!(steps[0], Step::from(Reason::PredecessorGoes(old.clone())));
+    // Nothing makes room before the version is ready that comes.
+    let mut early = seen(true);
+    early.objects.remove(&old);
+    fails(&mut early, "v1");
+    assert!(is_await(&plan(&desired, &early)[0]));
+}

@@ -127,3 +127,22 @@ fn a_version_without_pods_gets_no_requests_that_somebody_else_could_answer() {
     let unused = wants(vec![pods("v1"), parked("v2")], &[("v1", 100), ("v2", 0)]);
     assert_eq!(objection(&unused, &with_traffic(&[deployment("v1", 1)])), None);
 }
+
+#[test]
+fn the_pods_of_a_version_are_known_whose_name_is_spelt_otherwise() {
+    let parked = |version: &str| Pods {
+        parked: true,
+        deployment: id("Deployment", &object_name("echo", version)),
+        ..pods(version)
+    };
+    let moved = wants(vec![parked("1.4.3")], &[("1.4.3", 100)]);
+    let seen = |replicas| {
+        let mut seen =
+            with_traffic(&[deployment("1-4-2", replicas), deployment("1-4-3", replicas)]);
+        let facts = seen.objects.get_mut(&id("RouteTable", "echo-routes")).expect("there");
+        facts.detail = Detail::Routes { verdict: None, shares: routed(&[("1.4.2", 100)]) };
+        seen
+    };
+    assert_eq!(objection(&moved, &seen(0)), None, "nobody has pods");
+    assert!(objection(&moved, &seen(1)).is_some());
+}

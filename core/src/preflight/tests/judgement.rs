@@ -125,7 +125,7 @@ fn another_owners_broken_route_that_only_moves_is_no_new_harm() {
 }
 
 #[test]
-fn a_domain_cannot_move_from_one_virtual_service_to_another_in_one_step() {
+fn a_domain_moves_to_a_virtual_service_for_which_the_one_before_makes_room() {
     let owner = |namespace: &str| {
         json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
             "metadata": {"name": "echo", "namespace": namespace},
@@ -134,9 +134,16 @@ fn a_domain_cannot_move_from_one_virtual_service_to_another_in_one_step() {
     };
     let mut objects = cluster_with_foxtrot();
     objects.extend([service("echo"), upstream("echo"), owner("old")]);
-    let wish = echo(owner("echo")).without(&[owner("old")]);
-    let refusal = judge(&objects, &wish).expect_err("both would be there");
+    let refusal = judge(&objects, &echo(owner("echo"))).expect_err("both would be there");
     assert!(matches!(refusal, Refusal::Verdict { .. }), "{refusal}");
+    // What has the domain goes right before.
+    let wish = echo(owner("echo")).without(&[owner("old")]);
+    judge(&objects, &wish).expect("never both");
+    let mut other = owner("old");
+    other["spec"]["virtualHost"]["domains"] = json!(["echo.example", "other.example"]);
+    other["metadata"]["name"] = "other".into();
+    objects.push(other);
+    judge(&objects, &wish).expect_err("a third one stays");
 }
 
 #[test]

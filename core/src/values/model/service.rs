@@ -8,6 +8,7 @@ use super::drift::Drift;
 use super::routes::Routes;
 use super::workload::Workload;
 use crate::values::names::{ServiceName, Version, Weight, object_name};
+use crate::values::remark::Remark;
 use crate::values::whole_match;
 
 /// A service as its file and the repository's defaults describe it.
@@ -80,26 +81,24 @@ impl Service {
     }
 
     /// What is legal here but probably not meant.
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<Remark> {
         let mut warnings = Vec::new();
         if let Some(canary) = &self.routes.canary
             && canary.headers.is_empty()
             && canary.weight == Weight::ZERO
             && canary.shadow == Weight::ZERO
         {
-            warnings.push(format!(
-                "routes.canary: {} gets no requests: it has no headers, weight or shadow",
-                canary.version
-            ));
+            let words =
+                format!("{} gets no requests: it has no headers, weight or shadow", canary.version);
+            warnings.push(Remark::new(["routes", "canary"], words));
         }
         for version in self.routed_versions() {
             if let Some(Workload::Deployed(deployment)) = self.versions.get(version)
                 && deployment.replicas == Some(0)
             {
-                warnings.push(format!(
-                    "deployment.{version}.replicas: 0, but a route names {version}: \
-                     the routes wait for a ready pod"
-                ));
+                let words =
+                    format!("0, but a route names {version}: the routes wait for a ready pod");
+                warnings.push(Remark::new(["deployment", version.as_str(), "replicas"], words));
             }
         }
         warnings.extend(self.doubtful_conditions());
@@ -107,19 +106,20 @@ impl Service {
     }
 
     /// Conditions that probably mean something else than their author expects.
-    fn doubtful_conditions(&self) -> impl Iterator<Item = String> {
+    fn doubtful_conditions(&self) -> impl Iterator<Item = Remark> {
         let headers = self.routes.canary.iter().flat_map(|canary| &canary.headers);
         let headers = headers.filter_map(|(name, header)| {
-            let doubt = whole_match::of_value(&header.value)?;
-            Some(format!("routes.canary.headers.{name}: {doubt}"))
+            let doubt = whole_match::of_header(&header.value)?;
+            Some(Remark::new(["routes", "canary", "headers", name], doubt))
         });
         // They stand in the order of their routes, not of the file: no index names them.
         let paths = self.routes.paths.iter().flat_map(|path| {
             let doubt = whole_match::of_path(&path.path);
-            let own = doubt.map(|doubt| format!("routes.paths: {doubt}"));
+            let own = doubt.map(|doubt| Remark::new(["routes", "paths"], doubt));
             let parameters = path.query_parameters.iter().filter_map(|(name, value)| {
                 let doubt = whole_match::of_value(value)?;
-                Some(format!("routes.paths: queryParameters.{}: {doubt}", name.escape_debug()))
+                let words = format!("queryParameters.{}: {doubt}", name.escape_debug());
+                Some(Remark::new(["routes", "paths"], words))
             });
             own.into_iter().chain(parameters)
         });

@@ -65,6 +65,9 @@ mapping! {
     }
 }
 
+/// A token or a pseudo-header.
+const HEADER_NAME: &str = "^([A-Za-z0-9!#$%&'*+.^_`|~-]+|:(authority|method|path|scheme))$";
+
 /// Conditions by the names of headers; `null` leaves the default of coalmine.yaml.
 struct Headers;
 
@@ -76,7 +79,7 @@ impl JsonSchema for Headers {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "object",
-            "propertyNames": {"pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~:-]+$"},
+            "propertyNames": {"pattern": HEADER_NAME},
             "additionalProperties": generator.subschema_for::<Option<Condition>>()
         })
     }
@@ -125,7 +128,7 @@ mapping! {
         /// It has this value, or one of these.
         value: Option<OneOf>,
         /// It has a value that the expression (RE2) matches as a whole.
-        regex: Option<Text>,
+        regex: Option<FilledText>,
         /// It is there.
         present: Option<True>,
         /// The condition does not hold.

@@ -64,6 +64,9 @@ fn what_would_silently_not_be_read_stops_the_revision() {
         ),
         ("coalmine.yml", "coalmine.yml:1:1: would not be read; rename it to coalmine.yaml"),
         ("Coalmine.yaml", "Coalmine.yaml:1:1: would not be read; rename it to coalmine.yaml"),
+        ("COALMINE.YML", "COALMINE.YML:1:1: would not be read; rename it to coalmine.yaml"),
+        ("coalmin.yaml", "coalmin.yaml:1:1: would not be read; rename it to coalmine.yaml"),
+        ("colamine.yml", "colamine.yml:1:1: would not be read; rename it to coalmine.yaml"),
         (
             "platform",
             "platform:1:1: is a file, a folder is expected; move what it says into a file of that folder",
@@ -123,7 +126,17 @@ fn a_folder_whose_name_is_nearly_one_that_is_read_stops_the_revision() {
         let repository = repository(&[("services/echo.yaml", VALUES), (path, VALUES)]);
         assert_eq!(listed(&repository.problems), [message]);
     }
-    for folder in ["SERVICES", "Service", "sevices", "serivces", "services ", "_services"] {
+    for folder in [
+        "SERVICES",
+        "Service",
+        "sevices",
+        "serivces",
+        "services ",
+        "_services",
+        "sevice",
+        "plattforms",
+        "Platforms",
+    ] {
         let path = format!("{folder}/foxtrot.yaml");
         let problems = repository(&[(&path, VALUES), ("platform/a.yaml", "{}")]).problems;
         assert_eq!(problems.len(), 1, "{folder}: {problems:?}");

@@ -138,7 +138,7 @@ fn every_mistake_is_reported_at_once_in_the_order_of_the_file() {
             "services/echo.yaml:1:12: namespace: a namespace is lower-case letters, digits and `-` between them, found \"Echo\"",
             "services/echo.yaml:3:18: deployment.v1.replicas: expected a whole number, at least 0, found the text \"many\"; the number of pods",
             "services/echo.yaml:3:30: deployment.v1.port: expected a whole number from 1 to 65535, found 70000; a TCP port",
-            "services/echo.yaml:4:3: deployment.V+2: a version is the value of a label: up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends, found \"V+2\"",
+            "services/echo.yaml:4:3: deployment.V+2: a version is the value of a label: up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends, found \"V+2\"; for example `V_2`",
             "services/echo.yaml:5:17: service.port: expected a whole number from 1 to 65535, found 0; a TCP port",
             "services/echo.yaml:6:20: routes.apiGroup: expected text, found a list",
             "services/echo.yaml:6:33: routes.primary: expected a mapping, found the text \"v1\"; say who gets the requests: `primary: {version: v1}`",

@@ -263,8 +263,9 @@ fn what_gets_no_requests_or_has_no_pods_is_warned_about() {
         "deployment: {v1: {replicas: 0}, v2: {}}\n\
          routes: {apiGroup: a, primary: {version: v1}, canary: {version: v2}}\n",
     );
+    let warnings: Vec<String> = service.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(
-        service.warnings(),
+        warnings,
         [
             "routes.canary: v2 gets no requests: it has no headers, weight or shadow",
             "deployment.v1.replicas: 0, but a route names v1: the routes wait for a ready pod"
@@ -305,5 +306,62 @@ fn an_object_of_the_platform_has_a_name_that_fits_into_an_address() {
     ] {
         let expected = format!("{key} is letters, digits and");
         assert!(found.len() == 1 && found[0].contains(&expected), "{key}: {found:?}");
+    }
+}
+
+#[test]
+fn a_list_of_objects_is_read_as_its_objects() {
+    let list = "apiVersion: v1\nkind: List\nmetadata: {resourceVersion: \"\"}\nitems:\n\
+                - {apiVersion: v1, kind: Namespace, metadata: {name: echo}}\n\
+                - {apiVersion: v1, kind: Secret, metadata: {name: a, namespace: echo}}\n\
+                - apiVersion: v1\n  kind: ConfigMapList\n  items: \n  \
+                - {apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: echo}}\n\
+                - kind: Secret\n";
+    let read = repository(&[
+        ("platform/a.yaml", list),
+        ("platform/b.yaml", "apiVersion: v1\nkind: List\nitems:\n"),
+        (
+            "platform/c.yaml",
+            "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Namespace, metadata: {name: echo}}]\n",
+        ),
+        (
+            "platform/d.yaml",
+            "{apiVersion: example.org/v1, kind: AllowList, metadata: {name: it, namespace: echo}, items: [a]}\n",
+        ),
+        ("services/echo.yaml", ECHO),
+    ]);
+    let ids: Vec<_> = read.platform.manifests.iter().map(|it| it.id().to_string()).collect();
+    assert_eq!(ids, ["Namespace echo", "Secret echo/a", "ConfigMap echo/b", "AllowList echo/it"]);
+    assert_eq!(
+        listed(&read.platform.problems),
+        [
+            "platform/a.yaml:11:3: apiVersion, kind and metadata.name are required; one object per document, `---` between them",
+            "platform/c.yaml:3:9: Namespace echo stands in platform/a.yaml:5 too; keep one of the two",
+        ]
+    );
+}
+
+#[test]
+fn an_object_of_the_platform_says_where_it_belongs() {
+    let problems =
+        |object: &str| listed(&repository(&[("platform/it.yaml", object)]).platform.problems);
+    for (object, message) in [
+        (
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}",
+            "ConfigMap a: metadata.namespace is required; say where it belongs, for example `namespace: default`",
+        ),
+        (
+            "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: a, namespace: b}}",
+            "ClusterRole b/a: it belongs to no namespace; remove metadata.namespace",
+        ),
+    ] {
+        assert_eq!(problems(object), [format!("platform/it.yaml:1:1: {message}")]);
+    }
+    for object in [
+        "{apiVersion: v1, kind: Namespace, metadata: {name: a}}",
+        "{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: a}}",
+        "{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: a, namespace: b}}",
+    ] {
+        assert_eq!(problems(object), [""; 0], "{object}");
     }
 }

@@ -191,7 +191,23 @@ fn a_header_has_a_condition_that_means_something() {
         ),
         (
             "{'a b': c}",
-            "services/echo.yaml:5:35: routes.canary.headers.a b: \"a b\" is not a header's name",
+            "services/echo.yaml:5:35: routes.canary.headers.a b: \"a b\" is not a header's name; it has letters, digits and `-`, as in `x-canary`",
+        ),
+        (
+            "{':path': /a, ':foo': b}",
+            "services/echo.yaml:5:48: routes.canary.headers.:foo: \":foo\" is not a header's name; with a colon before it there are :authority, :method, :path, :scheme",
+        ),
+        (
+            "{'a:b': c}",
+            "services/echo.yaml:5:35: routes.canary.headers.a:b: \"a:b\" is not a header's name; it has letters, digits and `-`, as in `x-canary`",
+        ),
+        (
+            "{Host: a, ':authority': b}",
+            "services/echo.yaml:5:44: routes.canary.headers.:authority: this is the header `Host` of line 5: to HTTP/2 and Envoy the two are one; keep one of the two; a condition on one of several values is a list",
+        ),
+        (
+            "{stage: {regex: ''}}",
+            "services/echo.yaml:5:50: routes.canary.headers.stage.regex: an empty value matches every request that has it; write `{present: true}` if that is meant",
         ),
         (
             "[stage]",
@@ -240,8 +256,9 @@ fn a_condition_that_means_less_than_it_seems_is_warned_about() {
     let file =
         canary("{version: v2, headers: {stage: {regex: ^beta}, x-user: 'a|b', x-ok: [a, b]}}")
             + "  paths: [{regex: '/a.*', queryParameters: {q: {regex: b$}}}, {regex: /b}]\n";
+    let warnings: Vec<String> = service(&file).warnings().iter().map(ToString::to_string).collect();
     assert_eq!(
-        service(&file).warnings(),
+        warnings,
         [
             "routes.canary.headers.stage: the expression \"^beta\" has to match the whole value, and nothing may follow; for values that begin so write \"beta.*\"",
             "routes.canary.headers.x-user: \"a|b\" is compared as it is; for one of several values write a list, `[a, b]`",

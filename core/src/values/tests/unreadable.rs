@@ -75,6 +75,12 @@ fn bytes_that_are_not_utf8_are_pointed_at() {
         b"deployment:\n  v1: {image: \xff}\n",
         &["services/echo.yaml:2:15: the file is not UTF-8 text; save it as UTF-8"],
     );
+    for utf16 in [&b"d\0e\0:\0"[..], b"\xff\xfed\0e\0"] {
+        let at = if utf16[0] == 0xff { 1 } else { 2 };
+        let message =
+            format!("services/echo.yaml:1:{at}: the file is not UTF-8 text; save it as UTF-8");
+        says(utf16, &[&message]);
+    }
 }
 
 #[test]

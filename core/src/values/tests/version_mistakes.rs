@@ -31,8 +31,8 @@ fn names_fit_into_what_kubernetes_takes() {
         ),
         &[
             "services/echo.yaml:1:14: deployment.vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv: a version is the value of a label: up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends, found 64 characters",
-            "services/echo.yaml:1:84: deployment.v1+2: a version is the value of a label: up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends, found \"v1+2\"",
-            "services/echo.yaml:1:94: deployment.-v1: a version is the value of a label: up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends, found \"-v1\"",
+            "services/echo.yaml:1:84: deployment.v1+2: a version is the value of a label: up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends, found \"v1+2\"; for example `v1_2`",
+            "services/echo.yaml:1:94: deployment.-v1: a version is the value of a label: up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends, found \"-v1\"; for example `v1`",
         ],
     );
 }
