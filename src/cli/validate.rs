@@ -148,7 +148,7 @@ fn print_service(
             let phase = Phase::of(service);
             writeln!(out, "{GOOD}ok{GOOD:#}     {name:20} {phase:11} {}", sanitize(&service.file))?;
             for warning in service.warnings() {
-                let warning = warning.located(service, tree);
+                let warning = warning.located(&service.file, tree);
                 writeln!(out, "       {DOUBTFUL}warning:{DOUBTFUL:#} {}", sanitize(&warning))?;
             }
             Ok(())

@@ -364,7 +364,10 @@ fn desires(request: &ServiceRequest, id: &ObjectId) -> bool {
     match &request.state {
         DesiredState::Platform(platform) => platform.manifests.iter().any(|it| it.id() == id),
         DesiredState::Service(service) => {
-            id.namespace.as_deref() == Some(&service.namespace)
+            // What it becomes has its name, alone or before a `-`; to render it takes longer than to see that.
+            let rest = id.name.strip_prefix(service.name.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+                && id.namespace.as_deref() == Some(&service.namespace)
                 && request.job("").desired.manifests().any(|it| it.id() == id)
         }
         DesiredState::Removal(_) => false,

@@ -446,3 +446,78 @@ async fn replicas_that_leave_the_manifest_are_handed_over_before_it_is_applied()
     );
     assert_eq!(whole["spec"].get("replicas"), None);
 }
+
+/// A VirtualService for one domain that answers by itself.
+fn host(name: &str, owner: &str) -> Value {
+    json!({"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
+        "metadata": {"name": name, "namespace": "shop",
+            "labels": {INSTANCE: "default", SERVICE: owner}},
+        "spec": {"virtualHost": {"domains": ["shop.example"], "routes": [
+            {"matchers": [{"prefix": "/"}], "directResponseAction": {"status": 200}}]}}})
+}
+
+/// An API server that knows VirtualServices and does what it is asked for, with the changes in their order.
+fn of_hosts(writes: &Writes) -> Arc<Answer> {
+    let writes = writes.clone();
+    Arc::new(move |method, path, body| match method {
+        &Method::GET if path.ends_with("/apis/gateway.solo.io/v1") => {
+            (200, kinds("gateway.solo.io/v1", &[("VirtualService", "virtualservices", true)]))
+        }
+        _ if path.contains("dryRun") => (201, body),
+        &Method::DELETE | &Method::PATCH => {
+            let name = path.split('?').next().and_then(|path| path.rsplit('/').next());
+            let change = format!("{method} {}", name.unwrap_or_default());
+            writes.lock().expect("whole").push((change, body.clone()));
+            let mut stored = body;
+            stored["metadata"]["resourceVersion"] = "7".into();
+            (200, stored)
+        }
+        _ => away(method, path, body),
+    })
+}
+
+#[tokio::test]
+async fn a_virtual_service_of_the_platform_makes_room_for_its_new_name() {
+    let mut old = host("old", PLATFORM);
+    old["metadata"]["resourceVersion"] = "2".into();
+    let mut new = host("new", PLATFORM);
+    new["metadata"].as_object_mut().expect("an object").remove("labels");
+    let writes = Writes::default();
+    let reconciler = reconciler(&[old], of_hosts(&writes));
+    let (mut memory, settings) =
+        (Memory::new(Timestamp::UNIX_EPOCH), rollout_settings(Drift::Repair));
+    let job = platform_job(&[new]);
+    let outcome = reconciler.pass(&job, &settings, &mut memory, &|| false, &|_| ()).await;
+    let changes = writes.lock().expect("whole");
+    let changes: Vec<&str> = changes.iter().map(|(change, _)| change.as_str()).collect();
+    assert_eq!(changes, ["DELETE old", "PATCH new"], "{outcome:?}");
+}
+
+#[tokio::test]
+async fn routes_follow_as_soon_as_the_domain_of_a_service_that_goes_is_free() {
+    let mut old = host("echo", "echo");
+    old["metadata"]["resourceVersion"] = "2".into();
+    let writes = Writes::default();
+    let reconciler = reconciler(&[old.clone()], of_hosts(&writes));
+    let mut memory = Memory::new(Timestamp::UNIX_EPOCH);
+    let mut settings = rollout_settings(Drift::Repair);
+    settings.timing.deadline = Duration::from_secs(600);
+    let room = ObjectId::new("gateway.solo.io/v1", "VirtualService", Some("shop"), "echo");
+    let routes = vec![Manifest::new(host("golf", "golf")).expect("complete")];
+    let desired = Desired { routes, ..Desired::default() };
+    let departing = [room.clone()].into();
+    let golf = Job { desired, departing, ..job("golf", "[{prefix: /golf}]") };
+    let mut pass =
+        async || reconciler.pass(&golf, &settings, &mut memory, &|| false, &|_| ()).await;
+    let outcome = pass().await;
+    let ReconcileOutcome::Waiting { reason, .. } = &outcome else { panic!("{outcome:?}") };
+    assert_eq!(*reason, Reason::PredecessorGoes(room.clone()));
+    assert!(writes.lock().expect("whole").is_empty(), "it is another service's to delete");
+    let hosts =
+        WatchedKind::of_services().find(|kind| kind.kind == "VirtualService").expect("watched");
+    reconciler.cache.receive(&hosts, Event::Delete(old));
+    let outcome = pass().await;
+    let changes = writes.lock().expect("whole");
+    let changes: Vec<&str> = changes.iter().map(|(change, _)| change.as_str()).collect();
+    assert_eq!(changes, ["PATCH golf"], "{outcome:?}");
+}

@@ -498,7 +498,7 @@ fn warnings(old: Option<&Service>, new: &Service, head: &Tree) -> Vec<String> {
         }
         warnings.extend(old.and_then(|old| respelt(old, new, version)));
     }
-    warnings.iter().map(|remark| remark.located(new, head)).collect()
+    warnings.iter().map(|remark| remark.located(&new.file, head)).collect()
 }
 
 /// What is said of a version that comes while the Deployment of one that goes has its name: a Deployment's selector

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::model::Service;
 use super::yaml;
 use crate::problem::Location;
 use crate::tree::Tree;
@@ -25,16 +24,16 @@ impl Remark {
         Self { key: key.into_iter().map(|name| name.to_string()).collect(), words }
     }
 
-    /// The remark as errors are written, `file:line:column: key: what`: with the place of the key in the service's file,
-    /// or in the defaults of coalmine.yaml where the file does not have it.
-    pub fn located(&self, service: &Service, tree: &Tree) -> String {
-        let Location { file, line, column, .. } = self.place(service, tree);
+    /// The remark as errors are written, `file:line:column: key: what`: with the place of the key in the service's own
+    /// file, or in the defaults of coalmine.yaml where that does not have it.
+    pub fn located(&self, own_file: &str, tree: &Tree) -> String {
+        let Location { file, line, column, .. } = self.place(own_file, tree);
         format!("{file}:{line}:{column}: {self}")
     }
 
-    fn place(&self, service: &Service, tree: &Tree) -> Location {
+    fn place(&self, own_file: &str, tree: &Tree) -> Location {
         let own: Vec<&str> = self.key.iter().map(String::as_str).collect();
-        let (nearest, is_it) = follow(&service.file, &own, tree);
+        let (nearest, is_it) = follow(own_file, &own, tree);
         if is_it {
             return nearest;
         }
@@ -93,7 +92,7 @@ mod tests {
         let places: Vec<String> = echo
             .warnings()
             .iter()
-            .map(|remark| remark.located(echo, &tree))
+            .map(|remark| remark.located(&echo.file, &tree))
             .map(|line| line.split(": ").take(2).collect::<Vec<_>>().join(": "))
             .collect();
         assert_eq!(
@@ -105,7 +104,7 @@ mod tests {
             ]
         );
         let nowhere = Remark::new(["deployment", "1.4.3", "image"], "it leaves".to_owned());
-        let line = nowhere.located(echo, &tree);
+        let line = nowhere.located(&echo.file, &tree);
         assert_eq!(line, "services/echo.yaml:3:3: deployment.1.4.3.image: it leaves");
     }
 }
