@@ -53,8 +53,16 @@ impl Validate {
         let is_grave = |broken: &&Broken| broken.rule != Rule::Warning;
         let broken: Vec<&Broken> = judgement.platform.iter().filter(is_grave).collect();
         let mut out = anstream::stdout().lock();
+        let gateways: BTreeSet<&String> = judgement.gateways.values().flatten().collect();
         for (name, outcome) in &repository.services {
             print_service(&mut out, (name, outcome), &tree, judgement.refused.get(name.as_str()))?;
+            if let Some(own) = judgement.gateways.get(name.as_str())
+                && gateways.len() > 1
+                && !own.is_empty()
+            {
+                let own: Vec<&str> = own.iter().map(String::as_str).collect();
+                writeln!(out, "       served by Gateway {}", sanitize(&own.join(", ")))?;
+            }
             for note in judgement.notes.get(name.as_str()).into_iter().flatten() {
                 writeln!(out, "       note: {}", sanitize(note))?;
             }

@@ -196,6 +196,8 @@ pub struct Judgement {
     pub platform: Vec<Broken>,
     /// What of a service's objects could not be judged; [`PLATFORM`] for `platform/`.
     pub notes: BTreeMap<String, Vec<String>>,
+    /// The Gateways that would serve each service, `<namespace>/<name>`.
+    pub gateways: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Judgement {
@@ -225,7 +227,17 @@ impl Judgement {
             unjudged(baseline.notes(), manifests)
         };
         let notes = expected.names().map(|name| (name.to_owned(), of(name)));
-        Self { refused, platform: broken, notes: notes.collect() }
+        let notes = notes.collect();
+        let served = baseline.served_by();
+        let gateways = jobs.iter().map(|job| {
+            let own: BTreeSet<ObjectRef> =
+                job.desired.routes.iter().map(|manifest| reference(manifest.id())).collect();
+            let serving = served.iter().filter(|(object, _)| own.contains(object));
+            let names = serving.map(|(_, it)| format!("{}/{}", it.namespace, it.name));
+            (job.service.clone(), names.collect())
+        });
+        let gateways = gateways.collect();
+        Self { refused, platform: broken, notes, gateways }
     }
 }
 

@@ -630,3 +630,21 @@ fn a_secret_that_was_looked_for_is_judged_and_another_is_noted() {
     let judged = Judgement::of(&expected);
     assert!(judged.refused.is_empty() && expected.unread_secrets().is_empty(), "{judged:?}");
 }
+
+#[test]
+fn the_gateways_that_would_serve_a_service_are_named() {
+    let gateway = |name: &str, port: u16| {
+        format!(
+            "apiVersion: gateway.solo.io/v1\nkind: Gateway\nmetadata: {{name: {name}, namespace: gloo-system}}\n\
+             spec: {{bindPort: {port}, httpGateway: {{}}}}\n"
+        )
+    };
+    let tree = tree(&[
+        ("platform/public.yaml", &gateway("public", 80)),
+        ("platform/private.yaml", &gateway("private", 81)),
+        ("services/echo.yaml", &values("v1", "")),
+    ]);
+    let gateways = &Judgement::of(&Expected::of(&tree)).gateways["echo"];
+    let names: Vec<&str> = gateways.iter().map(String::as_str).collect();
+    assert_eq!(names, ["gloo-system/private", "gloo-system/public"]);
+}
