@@ -15,6 +15,8 @@ use crate::world::{World, bed};
 
 /// Kinds whose objects other programs write all the time, or that are written for each change of any route.
 const RESTLESS: [&str; 4] = ["Event", "Lease", "Node", "Proxy"];
+/// Parts of the metadata that follow each write of a status; of Gloo's kinds the generation does, too.
+const FOLLOWING: [&str; 3] = ["resourceVersion", "managedFields", "generation"];
 
 #[then("nothing of others has changed")]
 async fn nothing_has_changed(world: &mut World) -> Result<()> {
@@ -53,7 +55,7 @@ fn change(before: &Value, now: Option<&Value>) -> Option<String> {
             object.remove("status");
         }
         if let Some(metadata) = object["metadata"].as_object_mut() {
-            metadata.retain(|key, _| !["resourceVersion", "managedFields"].contains(&key.as_str()));
+            metadata.retain(|key, _| !FOLLOWING.contains(&key.as_str()));
         }
         object
     };
