@@ -57,6 +57,14 @@ impl Strict<'_> {
         Ok(())
     }
 
+    /// Repetitions within each other count as their product, in Go (`repeatIsValid`) and in RE2 alike.
+    fn nested(&self, repetition: &ast::Repetition) -> Result<(), String> {
+        if comes_to_at_most(repetition, MOST_REPETITIONS) {
+            return Ok(());
+        }
+        Err(format!("invalid repeat count: `{}`", self.text(&repetition.op.span)))
+    }
+
     fn flags(&self, flags: &ast::Flags, span: &ast::Span) -> Result<(), String> {
         let known = |item: &ast::FlagsItem| match item.kind {
             FlagsItemKind::Negation => true,
@@ -94,9 +102,39 @@ impl ast::Visitor for Strict<'_> {
         }
     }
 
+    fn visit_post(&mut self, ast: &Ast) -> Result<(), String> {
+        match ast {
+            Ast::Repetition(repetition) => self.nested(repetition),
+            _ => Ok(()),
+        }
+    }
+
     fn visit_class_set_binary_op_pre(&mut self, op: &ast::ClassSetBinaryOp) -> Result<(), String> {
         Err(format!("invalid character class range: `{}`", self.text(&op.span)))
     }
+}
+
+/// Whether repetitions with a number, within each other, come to this at most.
+fn repeats_at_most(ast: &Ast, most: u32) -> bool {
+    match ast {
+        Ast::Repetition(repetition) => comes_to_at_most(repetition, most),
+        Ast::Group(group) => repeats_at_most(&group.ast, most),
+        Ast::Concat(concat) => concat.asts.iter().all(|it| repeats_at_most(it, most)),
+        Ast::Alternation(either) => either.asts.iter().all(|it| repeats_at_most(it, most)),
+        _ => true,
+    }
+}
+
+fn comes_to_at_most(repetition: &ast::Repetition, most: u32) -> bool {
+    let count = match &repetition.op.kind {
+        RepetitionKind::Range(
+            RepetitionRange::Exactly(n)
+            | RepetitionRange::AtLeast(n)
+            | RepetitionRange::Bounded(_, n),
+        ) => *n,
+        _ => 1,
+    };
+    count == 0 || count <= most && repeats_at_most(&repetition.ast, most / count)
 }
 
 /// Whether the whole of `text` matches. An expression that does not compile matches nothing.
@@ -317,6 +355,23 @@ mod tests {
         assert!(compile("u").is_ok());
         let trailing = "error parsing regexp: trailing backslash at end of expression: ``";
         assert_eq!(says("a\\"), trailing);
+    }
+
+    #[test]
+    fn repetitions_within_each_other_count_as_their_product() {
+        for (pattern, count) in [
+            ("(a{1,100}){1,100}", "{1,100}"),
+            ("((a{10}b){11,}c|d){10}", "{10}"),
+            ("(?:(?:a{2}){501})x", "{501}"),
+        ] {
+            let fault = format!("error parsing regexp: invalid repeat count: `{count}`");
+            assert_eq!(compile(pattern).unwrap_err(), fault, "{pattern}");
+        }
+        for pattern in
+            ["(a{10}){100}", "(a{1,100}|b)*(c{1,100}){10}", "(((a{1000}){0})b){2}", "(a{2}b+){500}"]
+        {
+            assert!(compile(pattern).is_ok(), "{pattern}");
+        }
     }
 
     #[test]
