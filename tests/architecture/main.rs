@@ -1,4 +1,5 @@
-//! The structure of the code: no circle of imports between modules, and layers that import downwards only.
+//! The structure of the code: no circle of imports between modules, layers that import downwards only, and no foreign
+//! code that somebody else can exchange.
 
 mod graph;
 mod modules;
@@ -14,7 +15,7 @@ const CRATES: [&str; 4] = ["core/src", "gloo/src", "harness/src", "src"];
 
 /// What decides comes first, then what acts on it: each may import from those before it, and from no other of
 /// these.
-const LAYERS: [&str; 6] = ["cluster", "live", "reconcile", "scheduler", "daemon", "cli"];
+const LAYERS: [&str; 6] = ["cluster", "cache", "reconcile", "scheduler", "daemon", "cli"];
 
 fn folder(sources: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(sources)
@@ -85,4 +86,23 @@ fn a_circle_is_found_and_named() {
     let expected = "it: one, three, two::deep\n  one -> two::deep: Deep\n  three -> one: One, one\n  \
                     two::deep -> three: Three";
     assert_eq!(circles(), [expected]);
+}
+
+/// A tag can be moved to other code by whoever owns it; a commit cannot.
+#[test]
+fn every_action_of_a_workflow_is_pinned_to_a_commit() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder(".github/workflows")).expect("the workflows") {
+        let path = entry.expect("a workflow").path();
+        let text = std::fs::read_to_string(&path).expect("a workflow");
+        for action in text.lines().filter_map(|line| line.split_once("uses:")).map(|(_, it)| it) {
+            let commit = action.split_once('@').and_then(|(_, it)| it.split_whitespace().next());
+            let is_pinned = commit.is_some_and(|it| {
+                it.len() == 40 && it.bytes().all(|digit| digit.is_ascii_hexdigit())
+            });
+            assert!(is_pinned, "{}:{action} is not pinned to a commit", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 3, "only {seen} actions were found");
 }
