@@ -39,6 +39,7 @@ pub(super) struct Figures {
     pub(super) push: Option<Push>,
     pub(super) poll: Option<Push>,
     pub(super) drift: Option<Drift>,
+    pub(super) transitions: Option<Transitions>,
 }
 
 /// From nothing to everything.
@@ -90,6 +91,23 @@ pub(super) struct Push {
 pub(super) struct Drift {
     pub(super) repaired: Spread,
     pub(super) missed: usize,
+}
+
+/// While rollouts are always under way.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Transitions {
+    pub(super) requests: u64,
+    /// Without those that a pod which ended took along.
+    pub(super) failed: u64,
+    pub(super) failed_with_pods: u64,
+    /// The first that failed, without those of pods.
+    pub(super) failures: Vec<String>,
+    pub(super) by_kind: BTreeMap<String, u32>,
+    pub(super) pods_ended: usize,
+    pub(super) daemon_killed: usize,
+    pub(super) seconds: f64,
+    pub(super) seed: u64,
 }
 
 /// Requests of a client.
@@ -172,6 +190,7 @@ impl Figures {
             lines.push(("drift repaired", drift.repaired.seconds()));
             lines.push(("edits not repaired", drift.missed.to_string()));
         }
+        lines.extend(self.transitions.iter().flat_map(Transitions::lines));
         let services = if self.services == 1 { "service" } else { "services" };
         let mut table = format!("{}, {} {services}\n", self.tool, self.services);
         for (what, figure) in lines {
@@ -208,6 +227,24 @@ impl Push {
             ("", typical.collect::<Vec<_>>().join(", ")),
             ("pushes missed", missed.to_string()),
         ]
+    }
+}
+
+impl Transitions {
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let Self { requests, failed, failed_with_pods, pods_ended, daemon_killed, .. } = self;
+        let transitions: u32 = self.by_kind.values().sum();
+        let mut lines = vec![
+            ("requests", format!("{requests} in {:.0} s, {failed} failed", self.seconds)),
+            ("transitions", transitions.to_string()),
+            ("pods crashed", format!("{pods_ended}, {failed_with_pods} requests failed with them")),
+            ("daemon killed", format!("{daemon_killed} times")),
+        ];
+        lines.extend(
+            self.by_kind.iter().map(|(kind, count)| ("", format!("{count} times: {kind}"))),
+        );
+        lines.extend(self.failures.iter().map(|failure| ("failed", failure.clone())));
+        lines
     }
 }
 

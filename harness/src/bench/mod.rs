@@ -16,14 +16,16 @@ mod options;
 mod others;
 mod push;
 mod stage;
+mod transitions;
 mod usage;
+mod walk;
 
 use std::{env, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result};
 
 use crate::{
-    Openings,
+    Openings, Purpose,
     api_proxy::Mark,
     bed,
     cargo::{Built, RELEASE},
@@ -85,15 +87,35 @@ pub fn run(options: &Options, inside: Inside) -> Result<()> {
 
 async fn measure(options: &Options, inside: Inside, report: &mut Report) -> Result<()> {
     let limit = options.limit();
+    if options.measure.contains(&Part::Transitions) {
+        staged(inside, Purpose::Traffic, report, async |stage| {
+            let transitions = Some(transitions::measure(stage, options).await?);
+            Ok(Figures {
+                tool: "coalmine".to_owned(),
+                services: 2,
+                transitions,
+                ..Figures::default()
+            })
+        })
+        .await?;
+    }
+    if options.measure.iter().all(|part| *part == Part::Transitions) {
+        return Ok(());
+    }
     for &services in &options.services {
-        staged(inside, report, async |stage| coalmine(stage, options, services).await).await?;
+        staged(inside, Purpose::Objects, report, async |stage| {
+            coalmine(stage, options, services).await
+        })
+        .await?;
         if options.bare {
-            staged(inside, report, async |stage| bare::measure(stage, services, limit).await)
-                .await?;
+            staged(inside, Purpose::Objects, report, async |stage| {
+                bare::measure(stage, services, limit).await
+            })
+            .await?;
         }
         for command in &options.compare {
             let others = async |stage: &_| others::measure(stage, command, services, limit).await;
-            staged(inside, report, others).await?;
+            staged(inside, Purpose::Objects, report, others).await?;
         }
     }
     Ok(())
@@ -102,10 +124,11 @@ async fn measure(options: &Options, inside: Inside, report: &mut Report) -> Resu
 /// Measures on a stage of its own, and keeps the figures.
 async fn staged(
     inside: Inside,
+    purpose: Purpose,
     report: &mut Report,
     measure: impl AsyncFnOnce(&Stage) -> Result<Figures>,
 ) -> Result<()> {
-    let stage = Stage::set(inside).await?;
+    let stage = Stage::set(inside, purpose).await?;
     report.versions.clone_from(stage.bed.versions());
     let figures = measure(&stage).await;
     stage.intact()?;
@@ -156,7 +179,7 @@ async fn parts(
     }
     for part in &options.measure {
         match part {
-            Part::Cold => {}
+            Part::Cold | Part::Transitions => {}
             Part::Idle => {
                 let length = Duration::from_secs(options.idle);
                 figures.idle = Some(idle::measure(stage, usage, length).await?);

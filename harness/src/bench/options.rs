@@ -37,6 +37,19 @@ pub struct Options {
     /// Seconds to watch a daemon that has nothing to do
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub idle: u64,
+    /// Transitions of rollouts, at least, of `--measure=transitions`
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub transitions: u32,
+    /// Requests meanwhile, at least
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub requests: u64,
+    /// Requests a second meanwhile
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: u32,
+    /// What decides when pods crash and the daemon is killed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
     /// Minutes that one part may take; what was measured by then counts
     #[arg(long, value_name = "MINUTES", default_value_t = 10)]
     pub limit: u64,
@@ -67,6 +80,8 @@ pub enum Part {
     Poll,
     /// From an edit by somebody else to its repair
     Drift,
+    /// Requests that fail while rollouts are always under way, pods crash and the daemon is killed
+    Transitions,
 }
 
 impl Options {

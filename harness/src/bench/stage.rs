@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// What the webhook and the daemon both know.
-const SECRET: &str = "nobody else is in this namespace";
+pub(super) const SECRET: &str = "nobody else is in this namespace";
 /// The client asks for nothing this long: it has done what there was to do.
 pub(super) const QUIET: Duration = Duration::from_secs(2);
 
@@ -55,8 +55,8 @@ pub(super) struct Followed {
 }
 
 impl Stage {
-    pub(super) async fn set(inside: Inside) -> Result<Self> {
-        let options = BedOptions { purpose: Purpose::Objects, ..BedOptions::new(inside) };
+    pub(super) async fn set(inside: Inside, purpose: Purpose) -> Result<Self> {
+        let options = BedOptions { purpose, ..BedOptions::new(inside) };
         let bed = Bed::start(options, &Progress::quiet()).await?;
         let folder = bed.directory().join("bench");
         fs::create_dir_all(&folder)?;
@@ -84,18 +84,8 @@ impl Stage {
         content: &Path,
     ) -> Result<(Process, Followed)> {
         let repository = Repository::create(&self.folder, content).await?;
-        let secret = self.folder.join("secret");
-        fs::write(&secret, SECRET)?;
         let webhook = Webhook::new(&format!("http://{STATUS}"), SECRET)?;
-        let program = Program::new("coalmine", &self.coalmine, &self.folder)
-            .arg("run")
-            .flag("repo", repository.bare())
-            .flag("interval", &options.interval)
-            .flag("listen", STATUS.to_string())
-            .flag("state-dir", self.folder.join("state"))
-            .flag("webhook-secret-file", &secret)
-            .args(&options.with)
-            .env("KUBECONFIG", self.kubeconfig.to_string_lossy());
+        let program = self.daemon(options, &repository)?;
         let begun = Instant::now();
         let process = Process::start(&program)?;
         Ok((
@@ -109,6 +99,21 @@ impl Stage {
                 pushes: 0,
             },
         ))
+    }
+
+    /// The daemon that follows this repository and hears of pushes by webhooks with [`SECRET`].
+    pub(super) fn daemon(&self, options: &Options, repository: &Repository) -> Result<Program> {
+        let secret = self.folder.join("secret");
+        fs::write(&secret, SECRET)?;
+        Ok(Program::new("coalmine", &self.coalmine, &self.folder)
+            .arg("run")
+            .flag("repo", repository.bare())
+            .flag("interval", &options.interval)
+            .flag("listen", STATUS.to_string())
+            .flag("state-dir", self.folder.join("state"))
+            .flag("webhook-secret-file", &secret)
+            .args(&options.with)
+            .env("KUBECONFIG", self.kubeconfig.to_string_lossy()))
     }
 
     /// What the tree becomes, and as YAML.
