@@ -44,13 +44,12 @@ pub use past::Change;
 pub use policy::{CommitId, Policy, Rewind, Signatures};
 pub use poll::next_poll;
 pub use revision::Revision;
-pub use signature::TrustedKeys;
+pub use signature::{Signers, TrustedKeys};
 pub use trigger::Trigger;
 
 use coalmine_core::tree::Tree;
 
 use accepted::Accepted;
-use signature::Signers;
 
 /// One branch of one git repository.
 #[derive(Debug)]

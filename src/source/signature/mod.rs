@@ -43,7 +43,7 @@ impl FromStr for TrustedKeys {
 
 /// The keys of all files.
 #[derive(Default)]
-pub(super) struct Signers {
+pub struct Signers {
     ssh: Vec<AllowedSigners>,
     openpgp: Vec<Keyring>,
 }
@@ -53,24 +53,31 @@ impl Signers {
     ///
     /// # Errors
     /// [`SourceError::KeyFile`].
-    pub(super) fn load(files: &[TrustedKeys]) -> Result<Self, SourceError> {
+    pub fn load(files: &[TrustedKeys]) -> Result<Self, SourceError> {
         let mut signers = Self::default();
         for file in files {
             let (TrustedKeys::Ssh(path) | TrustedKeys::OpenPgp(path)) = file;
             let unusable = |detail: Advice| SourceError::KeyFile { path: path.clone(), detail };
             let content = fs::read(path).map_err(|error| unusable(error.to_string().into()))?;
-            match file {
-                TrustedKeys::Ssh(_) => {
-                    let text = String::from_utf8(content)
-                        .map_err(|_| unusable("it is not UTF-8 text".to_owned().into()))?;
-                    signers.ssh.push(AllowedSigners::parse(&text).map_err(unusable)?);
-                }
-                TrustedKeys::OpenPgp(_) => {
-                    signers.openpgp.push(Keyring::parse(&content).map_err(unusable)?);
-                }
-            }
+            signers.add(file, content).map_err(unusable)?;
         }
         Ok(signers)
+    }
+
+    /// Adds the keys of a file with this content.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn add(&mut self, file: &TrustedKeys, content: Vec<u8>) -> Result<(), Advice> {
+        match file {
+            TrustedKeys::Ssh(_) => {
+                let text =
+                    String::from_utf8(content).map_err(|_| "it is not UTF-8 text".to_owned())?;
+                self.ssh.push(AllowedSigners::parse(&text)?);
+            }
+            TrustedKeys::OpenPgp(_) => self.openpgp.push(Keyring::parse(&content)?),
+        }
+        Ok(())
     }
 
     /// Whether a commit, given as git stores it, is signed by one of these keys, which has to be valid
@@ -80,12 +87,7 @@ impl Signers {
     ///
     /// # Errors
     /// Why it is not, with the key that made the signature.
-    pub(super) fn judge(
-        &self,
-        commit: &[u8],
-        committed: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), String> {
+    pub fn judge(&self, commit: &[u8], committed: Timestamp, now: Timestamp) -> Result<(), String> {
         let Some((signature, payload)) = envelope::open(commit)? else {
             return Err("it is not signed".to_owned());
         };
