@@ -372,3 +372,94 @@ async fn a_key_file_that_cannot_be_used_stops_the_start_and_later_every_new_comm
     let error = follow(&source).await.unwrap_err();
     assert!(matches!(error, SourceError::KeyFile { .. }), "{error:?}");
 }
+
+/// The commit of `--verify-after` that was not found, and whether the clone has it.
+fn without_anchor(result: Result<Revision, SourceError>) -> (String, bool) {
+    match result.unwrap_err() {
+        SourceError::Anchor { after, known, .. } => (after, known),
+        error => panic!("{error:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_commit_to_verify_after_that_nobody_has_is_an_error_and_asks_for_no_less() {
+    let fixture = Fixture::new();
+    let ada = key(1);
+    fixture.allow(&[&ada]);
+    let first = fixture.push_signed("one", &[], Some(&ada));
+    let unsigned = fixture.push("unsigned", Some(&first));
+    let tip = fixture.push_signed("three", &[&unsigned], Some(&ada));
+    let wrong = "0123456789012345678901234567890123456789";
+    let error = follow(&fixture.verifying(Some(wrong))).await.unwrap_err();
+    assert_eq!(error.refused_revision(), Some(tip.as_str()));
+    assert!(error.line().contains(&format!("there is no commit {wrong}")), "{}", error.line());
+    // Nor once something was accepted: it is the flag that is wrong.
+    fixture.reset(&first);
+    follow(&fixture.verifying(None)).await.unwrap();
+    fixture.reset(&tip);
+    assert_eq!(
+        without_anchor(follow(&fixture.verifying(Some(wrong))).await),
+        (wrong.into(), false)
+    );
+}
+
+#[tokio::test]
+async fn a_signed_commit_from_before_the_one_to_verify_after_is_refused() {
+    let fixture = Fixture::new();
+    let ada = key(1);
+    fixture.allow(&[&ada]);
+    let first = fixture.push_signed("one", &[], Some(&ada));
+    let anchor = fixture.push_signed("two", &[&first], Some(&ada));
+    fixture.reset(&first);
+    assert_eq!(
+        without_anchor(follow(&fixture.verifying(Some(&anchor))).await),
+        (anchor.clone(), false)
+    );
+    // Also where the clone has seen it.
+    fixture.reset(&anchor);
+    fixture.verifying(Some(&anchor)).fetch().await.unwrap();
+    fixture.push_signed("other", &[&first], Some(&ada));
+    assert_eq!(without_anchor(follow(&fixture.verifying(Some(&anchor))).await), (anchor, true));
+}
+
+#[tokio::test]
+async fn what_was_accepted_and_is_lost_leaves_the_whole_history_to_be_signed() {
+    let fixture = Fixture::new();
+    let ada = key(1);
+    fixture.allow(&[&ada]);
+    let first = fixture.push_signed("one", &[], Some(&ada));
+    follow(&fixture.verifying(None)).await.unwrap();
+    std::fs::remove_dir_all(fixture.folder.path().join("state/clone.git")).unwrap();
+    let unsigned = fixture.push("unsigned", None);
+    fixture.push_signed("on top", &[&unsigned], Some(&ada));
+    let keys = vec![TrustedKeys::Ssh(fixture.folder.path().join("allowed_signers"))];
+    let signatures = Signatures { keys, after: None };
+    let policy = Policy { signatures, rewind: Rewind::Follow };
+    let source = Source::new(SourceConfig { policy, ..fixture.config() }).unwrap();
+    assert_eq!(source.accepted().unwrap().id, first);
+    assert_eq!(untrusted(follow(&source).await).0, unsigned);
+}
+
+#[tokio::test]
+async fn an_empty_state_directory_goes_by_what_was_accepted_elsewhere() {
+    let fixture = Fixture::new();
+    let ada = key(1);
+    fixture.allow(&[&ada]);
+    let first = fixture.push_signed("one", &[], Some(&ada));
+    let second = fixture.push_signed("two", &[&first], Some(&ada));
+    for last in [second.as_str(), "no commit\u{1b}[2J"] {
+        fixture.reset(&first);
+        let source = fixture.verifying(None);
+        assert!(source.needs_last_accepted());
+        source.accepted_elsewhere(last);
+        let error = follow(&source).await.unwrap_err();
+        assert!(!error.line().contains('\u{1b}'), "{error:?}");
+        assert_eq!(rewritten(Err(error)).1, first);
+    }
+    fixture.reset(&second);
+    let source = fixture.verifying(None);
+    source.accepted_elsewhere(&second);
+    follow(&source).await.unwrap();
+    assert!(!source.needs_last_accepted() && !fixture.verifying(None).needs_last_accepted());
+    assert!(!fixture.source(Rewind::Refuse).needs_last_accepted());
+}

@@ -18,6 +18,19 @@ const KNOWN_SOON: Duration = Duration::from_secs(10);
 /// How soon a revision that could not be accepted is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// Fetches. Where signatures are asked for, the first fetch of an empty state directory goes by what the
+/// Lease says was accepted last, and nothing is accepted while that is not known.
+async fn fetch(source: &Source, leadership: &Leadership) -> Result<Revision, SourceError> {
+    if source.needs_last_accepted() {
+        match tokio::time::timeout(KNOWN_SOON, leadership.last_accepted()).await {
+            Ok(Some(commit)) => source.accepted_elsewhere(&commit),
+            Ok(None) => {}
+            Err(_) => return Err(SourceError::LastUnknown),
+        }
+    }
+    source.fetch().await
+}
+
 impl Daemon {
     /// Fetches whenever it is time or the trigger is pulled, for ever, and accepts every new revision.
     /// Forwards triggers to the replica that leads.
@@ -37,7 +50,7 @@ impl Daemon {
             health.beat(SOURCE_LOOP);
             let mut pause = next_poll(interval, JITTER, &mut random);
             let begun = Instant::now();
-            let fetched = source.fetch().await;
+            let fetched = fetch(source, leadership).await;
             self.reports.metrics.fetched(begun.elapsed(), fetched.is_ok());
             match fetched {
                 Ok(revision) if accepted.as_ref().is_some_and(|old| old.id == revision.id) => {

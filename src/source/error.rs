@@ -147,6 +147,34 @@ pub enum SourceError {
         /// The full id of the branch's newest commit.
         tip: String,
     },
+    /// The branch does not descend from the commit of `--verify-after`, so nobody has looked at where its
+    /// history begins.
+    #[error(
+        "branch `{branch}` at {} ({:?} by {}) is not accepted: {}. What was accepted last stays applied",
+        tip.id, tip.subject, tip.author,
+        if *known {
+            format!("it does not descend from {after} of --verify-after")
+        } else {
+            format!("there is no commit {after}, which --verify-after names, in its history")
+        }
+    )]
+    Anchor {
+        /// The branch that is followed.
+        branch: String,
+        /// The full id of the commit that `--verify-after` names.
+        after: String,
+        /// Whether the clone has that commit.
+        known: bool,
+        /// The branch's newest commit.
+        tip: Box<Revision>,
+    },
+    /// Nothing was accepted here yet, and what the replica before accepted last is not known, so an old
+    /// signed commit could not be told from the newest.
+    #[error(
+        "nothing is accepted yet: signatures are asked for, --state-dir remembers no commit, and the Lease, \
+         which names the commit that was accepted last, cannot be read"
+    )]
+    LastUnknown,
     /// A file of trusted keys that cannot be used.
     #[error("file {} of --verify: {detail}", path.display())]
     KeyFile {
@@ -229,7 +257,7 @@ impl SourceError {
     /// The full id of the commit that was fetched and then refused, if it got that far.
     pub fn refused_revision(&self) -> Option<&str> {
         match self {
-            Self::Rewritten { tip, .. } => Some(&tip.id),
+            Self::Rewritten { tip, .. } | Self::Anchor { tip, .. } => Some(&tip.id),
             Self::Untrusted { tip, .. } => Some(tip),
             _ => None,
         }
@@ -280,6 +308,16 @@ impl Hinted for SourceError {
                  at everything up to that commit, say --verify-after={}",
                 commit.id
             ),
+            Self::Anchor { after, branch, .. } => format!(
+                "push a branch that contains that commit, or look at the branch and name the newest commit that \
+                 you have looked at with --verify-after; `git merge-base --is-ancestor {after} origin/{branch}; \
+                 echo $?` prints 0 when the branch has it"
+            ),
+            Self::LastUnknown => {
+                "the next poll tries again. Check the API server and the daemon's Role; `kubectl get lease -A` \
+                 shows the Lease"
+                    .to_owned()
+            }
             Self::PathMissing { existing, .. } => {
                 format!("beside it there is {}; push it or change --path", listed(existing))
             }

@@ -47,6 +47,7 @@ pub use revision::Revision;
 pub use signature::{Signers, TrustedKeys};
 pub use trigger::Trigger;
 
+use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::Tree;
 
 use accepted::Accepted;
@@ -60,6 +61,8 @@ pub struct Source {
     intact: AtomicBool,
     fetching: Mutex<()>,
     accepted: std::sync::Mutex<Option<Accepted>>,
+    /// What somebody else accepted last, for as long as we have accepted nothing.
+    accepted_elsewhere: std::sync::Mutex<Option<Accepted>>,
 }
 
 impl Source {
@@ -79,6 +82,7 @@ impl Source {
             intact: AtomicBool::new(false),
             fetching: Mutex::new(()),
             accepted: std::sync::Mutex::new(accepted),
+            accepted_elsewhere: std::sync::Mutex::default(),
         })
     }
 
@@ -94,6 +98,9 @@ impl Source {
         let _one_at_a_time = self.fetching.lock().await;
         let verify = !self.intact.load(Ordering::Acquire);
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let elsewhere =
+            || self.accepted_elsewhere.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let accepted = accepted.or_else(elsewhere);
         let revision = child::fetch(&self.config, verify, accepted).await?;
         self.intact.store(true, Ordering::Release);
         Ok(revision)
@@ -104,6 +111,32 @@ impl Source {
     pub fn accepted(&self) -> Option<Revision> {
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         accepted.as_ref().map(|accepted| accepted.revision.clone())
+    }
+
+    /// Whether [`Source::accepted_elsewhere`] has to be said before the first fetch: signatures are asked
+    /// for, and the state directory does not say how far the branch was.
+    pub fn needs_last_accepted(&self) -> bool {
+        !self.config.policy.signatures.keys.is_empty() && self.accepted().is_none()
+    }
+
+    /// Says which commit another replica accepted last. Until we accept one of our own the branch has to
+    /// descend from it, as if we had accepted it ourselves and asked for no signature; so an old commit,
+    /// however well signed, is not taken for the newest by whoever starts with an empty state directory.
+    pub fn accepted_elsewhere(&self, commit: &str) {
+        let revision = Revision {
+            id: sanitize(commit).into_owned(),
+            author: String::new(),
+            subject: String::new(),
+            committed: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let accepted = Accepted {
+            repository: self.config.repository.clone(),
+            branch: self.config.branch.clone(),
+            revision,
+            verified: false,
+        };
+        let mut elsewhere = self.accepted_elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        *elsewhere = Some(accepted);
     }
 
     /// Remembers that a fetched revision was accepted: from now on the branch has to descend from it.

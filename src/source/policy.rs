@@ -27,11 +27,14 @@ pub struct Policy {
 /// one accepted last does not have. A signed merge vouches for no unsigned commit, since whoever merges
 /// or rebases onto a branch seldom looks at who pushed to it meanwhile. Where nothing was accepted
 /// before, the newest commit has to be signed, and with [`Signatures::after`] everything since that.
+/// What is named and not found is no reason to ask for less: a branch that does not descend from
+/// [`Signatures::after`] is refused, and when the clone has lost the commit accepted last, the branch's
+/// whole history has to be signed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signatures {
     /// Who may sign. Nobody is asked for a signature when this is empty.
     pub keys: Vec<TrustedKeys>,
-    /// This commit and its history are accepted as they are.
+    /// This commit and its history are accepted as they are. The branch has to descend from it.
     pub after: Option<CommitId>,
 }
 
@@ -77,8 +80,8 @@ impl Policy {
     /// Whether the newest commit may be accepted.
     ///
     /// # Errors
-    /// [`SourceError::Rewritten`], [`SourceError::Untrusted`], [`SourceError::KeyFile`], and
-    /// [`SourceError::Damaged`] when the clone lacks what it should have.
+    /// [`SourceError::Rewritten`], [`SourceError::Anchor`], [`SourceError::Untrusted`],
+    /// [`SourceError::KeyFile`], and [`SourceError::Damaged`] when the clone lacks what it should have.
     pub(super) fn judge(&self, fetched: &Fetched<'_>, now: Timestamp) -> Result<(), SourceError> {
         if let Some(Accepted { revision, .. }) = fetched.accepted
             && !self.allows_move(fetched, &revision.id).map_err(|error| fetched.damaged(&error))?
@@ -91,6 +94,17 @@ impl Policy {
         }
         if self.signatures.keys.is_empty() {
             return Ok(());
+        }
+        if let Some(CommitId(after)) = &self.signatures.after {
+            let damaged = |error| fetched.damaged(&error);
+            if !fetched.comes_from(&fetched.tip.id, after).map_err(damaged)? {
+                return Err(SourceError::Anchor {
+                    branch: fetched.branch.to_owned(),
+                    after: after.clone(),
+                    known: fetched.known(after).map_err(damaged)?.is_some(),
+                    tip: Box::new(fetched.tip.clone()),
+                });
+            }
         }
         let commits = self.to_be_signed(fetched).map_err(|error| fetched.damaged(&error))?;
         if commits.is_empty() {
@@ -108,13 +122,13 @@ impl Policy {
         let accepted = fetched.accepted.filter(|accepted| accepted.verified);
         let accepted = accepted.map(|accepted| accepted.revision.id.as_str());
         let after = self.signatures.after.as_ref().map(|CommitId(id)| id.as_str());
+        let tip = Oid::from_str(&fetched.tip.id)?;
+        if accepted.is_none() && after.is_none() {
+            return Ok(vec![tip]);
+        }
         let mut known = Vec::new();
         for commit in accepted.into_iter().chain(after) {
             known.extend(fetched.known(commit)?);
-        }
-        let tip = Oid::from_str(&fetched.tip.id)?;
-        if known.is_empty() {
-            return Ok(vec![tip]);
         }
         let mut walk = fetched.repository.revwalk()?;
         walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
@@ -168,7 +182,9 @@ impl Fetched<'_> {
     }
 
     fn known(&self, commit: &str) -> Result<Option<Oid>, git2::Error> {
-        let id = Oid::from_str(commit)?;
+        // What the Lease names may be anything.
+        let Ok(CommitId(commit)) = commit.parse() else { return Ok(None) };
+        let id = Oid::from_str(&commit)?;
         match self.repository.find_commit(id) {
             Ok(_) => Ok(Some(id)),
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
