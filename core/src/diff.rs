@@ -3,12 +3,10 @@
 use std::fmt;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use similar::{ChangeTag, TextDiff};
 
-use crate::kind::Kind;
+use crate::hidden::hide;
 use crate::labels::{APPLIED, REVISION};
-use crate::object::ObjectId;
 
 /// Fields that the API server or a controller keeps, on which no decision rests.
 const BOOKKEEPING: [&str; 5] =
@@ -53,10 +51,12 @@ pub struct Difference {
 }
 
 /// The fields in which `found` differs from `wanted`, outermost first: a map or a list of the same
-/// length is looked into, anything else is one difference.
+/// length is looked into, anything else is one difference. Of [hidden](crate::hidden) values is told that
+/// they differ, and not what they are.
 pub fn differences(found: &Value, wanted: &Value) -> Vec<Difference> {
     let mut all = Vec::new();
-    compare("", Some(&comparable(found)), Some(&comparable(wanted)), &mut all);
+    let [found, wanted] = hide(Some(&comparable(found)), Some(&comparable(wanted)));
+    compare("", found.as_ref(), wanted.as_ref(), &mut all);
     all
 }
 
@@ -131,22 +131,14 @@ pub fn unified(name: &str, old: (&str, &str), new: (&str, &str)) -> Vec<Line> {
     lines
 }
 
-/// The object as YAML, as far as it is comparable; empty when there is none. The values of a Secret are
-/// not shown.
-pub fn text(id: &ObjectId, object: Option<&Value>) -> String {
-    let Some(object) = object else { return String::new() };
-    let mut object = comparable(object);
-    if id.is(Kind::Secret) {
-        for field in ["data", "stringData"] {
-            let values = object.get_mut(field).and_then(Value::as_object_mut);
-            for value in values.into_iter().flat_map(|values| values.values_mut()) {
-                let digest = Sha256::digest(value.to_string());
-                let start: String = digest.iter().take(6).map(|b| format!("{b:02x}")).collect();
-                *value = format!("(hidden, sha256 {start})").into();
-            }
-        }
-    }
-    serde_yaml::to_string(&object).unwrap_or_else(|_| format!("{object:#}"))
+/// Two states of an object as YAML, as far as they are comparable; empty for one that is none. Of
+/// [hidden](crate::hidden) values is told whether they differ.
+pub fn texts(before: Option<&Value>, after: Option<&Value>) -> [String; 2] {
+    let comparable = |object: Option<&Value>| object.map(comparable);
+    hide(comparable(before).as_ref(), comparable(after).as_ref()).map(|object| {
+        let Some(object) = object else { return String::new() };
+        serde_yaml::to_string(&object).unwrap_or_else(|_| format!("{object:#}"))
+    })
 }
 
 #[cfg(test)]
@@ -192,6 +184,23 @@ mod tests {
             ]
         );
         assert_eq!(differences(&found, &found), []);
+    }
+
+    #[test]
+    fn a_value_of_a_secret_differs_and_is_not_told() {
+        let secret = |value: &str| {
+            json!({"apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "s"}, "data": {"password": value}})
+        };
+        let (one, other) = (secret("aHVudGVy"), secret("b3RoZXI="));
+        let told = differences(&one, &other);
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].field, "/data/password");
+        let [one, other] = texts(Some(&one), Some(&other));
+        assert_ne!(one, other);
+        for text in [format!("{told:?}"), one, other] {
+            assert!(!text.contains("aHVudGVy") && !text.contains("b3RoZXI="), "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod diff;
 pub mod edit;
 pub mod health;
+pub mod hidden;
 pub mod kind;
 pub mod labels;
 pub mod managed_fields;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -128,7 +130,13 @@ impl PartialEq for Manifest {
 impl Manifest {
     /// Takes an object apart far enough to name it; `None` when `apiVersion`, `kind` or
     /// `metadata.name` is missing.
-    pub fn new(object: Value) -> Option<Self> {
+    ///
+    /// What a Secret says in `stringData` is moved to `data`, as the API server does when it stores it: that
+    /// is what is there to compare with, and what managed fields speak of.
+    pub fn new(mut object: Value) -> Option<Self> {
+        if is_secret(&object) {
+            encode_strings(&mut object);
+        }
         let text = |pointer: &str| object.pointer(pointer)?.as_str();
         let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name")?);
         let id = ObjectId::new(text("/apiVersion")?, text("/kind")?, namespace, name);
@@ -180,9 +188,68 @@ impl Manifest {
     }
 }
 
+/// Whether the object is a Secret.
+pub(crate) fn is_secret(object: &Value) -> bool {
+    object["kind"] == Kind::Secret.as_str() && object["apiVersion"] == Kind::Secret.api_version()
+}
+
+/// Moves the strings of a Secret's `stringData` to `data`. What is no string stays, for the API server to
+/// refuse.
+fn encode_strings(secret: &mut Value) {
+    let Some(strings) = secret.get_mut("stringData").and_then(Value::as_object_mut) else { return };
+    let mut encoded = Map::new();
+    strings.retain(|key, value| match value.as_str() {
+        Some(text) => {
+            encoded.insert(key.clone(), STANDARD.encode(text).into());
+            false
+        }
+        None => true,
+    });
+    if strings.is_empty()
+        && let Some(secret) = secret.as_object_mut()
+    {
+        secret.shift_remove("stringData");
+    }
+    if encoded.is_empty() {
+        return;
+    }
+    match &mut secret["data"] {
+        Value::Object(data) => data.extend(encoded),
+        data @ Value::Null => *data = encoded.into(),
+        // For the API server to refuse.
+        _ => {}
+    }
+}
+
+/// A value of a Secret's `data` as text, if it is one.
+pub(crate) fn decoded(value: &str) -> Option<String> {
+    String::from_utf8(STANDARD.decode(value).ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_strings_of_a_secret_are_written_as_they_are_stored() {
+        let manifest = |fields: Value| {
+            let mut object =
+                json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}});
+            object
+                .as_object_mut()
+                .expect("a map")
+                .extend(fields.as_object().cloned().expect("a map"));
+            Manifest::new(object).expect("named").object().clone()
+        };
+        let both = manifest(json!({"data": {"a": "MQ==", "b": "Mg=="},
+            "stringData": {"a": "hunter2", "c": ""}}));
+        assert_eq!(both["data"], json!({"a": "aHVudGVyMg==", "b": "Mg==", "c": ""}));
+        assert_eq!(both.get("stringData"), None);
+        assert_eq!(manifest(json!({"stringData": {"a": "x"}}))["data"], json!({"a": "eA=="}));
+        assert_eq!(manifest(json!({"stringData": {}})).get("data"), None);
+        let odd = manifest(json!({"stringData": {"a": 1, "b": "x"}}));
+        assert_eq!(odd["stringData"], json!({"a": 1}), "the API server says what is wrong with it");
+    }
 
     fn manifest() -> Manifest {
         Manifest::new(object(Kind::Service, "shop", "echo", json!({"ports": []}))).expect("a name")

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::hidden::holds_a_secret;
 use crate::reason::Advice;
 use crate::sanitize::{has_shape, sanitize};
 
@@ -63,13 +64,16 @@ impl Problem {
 
     /// The problem with the line of `source` it is about and a caret below it, for a terminal.
     ///
-    /// `source` is the content of the problem's file; without it, or when the line is not there,
-    /// the line is left out.
+    /// `source` is the content of the problem's file; without it, or when the line is not there, or the file
+    /// holds a Secret, the line is left out.
     pub fn annotated<'a>(&'a self, source: Option<&'a [u8]>) -> impl fmt::Display + 'a {
         Annotated { problem: self, line: source.and_then(|source| self.source_line(source)) }
     }
 
     fn source_line(&self, source: &[u8]) -> Option<String> {
+        if holds_a_secret(&String::from_utf8_lossy(source)) {
+            return None;
+        }
         let line = source.split(|byte| *byte == b'\n').nth(self.at.line.checked_sub(1)?)?;
         Some(String::from_utf8_lossy(line).trim_end().to_owned())
     }
@@ -201,6 +205,13 @@ mod tests {
           |           ^^^
           = help: write 50
         ");
+    }
+
+    #[test]
+    fn no_line_of_a_file_with_a_secret_is_shown() {
+        let file = b"kind: Secret\nstringData: {password: hunter2}\n";
+        let shown = problem(2, 24, 7).annotated(Some(file)).to_string();
+        assert!(!shown.contains("hunter2") && shown.contains("services/echo.yaml:2:24"), "{shown}");
     }
 
     #[test]

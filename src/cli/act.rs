@@ -10,8 +10,9 @@ use super::diff::print_line;
 use super::wait::{Follow, TargetCommit, seconds};
 use crate::checkout::{Checkout, Descent, FileChange, FileEdit, NewCommit, Publish, Remote};
 use crate::hint::{Advise, advised};
-use coalmine_core::diff;
+use coalmine_core::diff::{self, Line};
 use coalmine_core::edit::{Edited, Verb, edit, valid};
+use coalmine_core::hidden::holds_a_secret;
 use coalmine_core::proposal::{Proposal, text};
 use coalmine_core::reason::Hinted;
 use coalmine_core::sanitize::sanitize;
@@ -190,6 +191,11 @@ impl Prepared {
         for FileChange { file, before, after } in &self.edit.files {
             let (before, after) =
                 (before.as_deref().unwrap_or_default(), after.as_deref().unwrap_or_default());
+            if [before, after].into_iter().any(holds_a_secret) {
+                let what = "it holds a Secret, so what changes in it is not shown";
+                print_line(&Line::Heading(format!("--- {file}: {what}; `git show` does")));
+                continue;
+            }
             for line in diff::unified(file, ("a", before), ("b", after)) {
                 print_line(&line);
             }

@@ -125,8 +125,8 @@ fn print(job: &Job, review: &Review) -> usize {
     let mut count = 0;
     for (id, stored) in desired.chain(to_prune) {
         let live = review.live.get(id);
-        let texts = (diff::text(id, live), diff::text(id, stored));
-        let lines = diff::unified(&id.to_string(), ("live", &texts.0), ("desired", &texts.1));
+        let [live, stored] = diff::texts(live, stored);
+        let lines = diff::unified(&id.to_string(), ("live", &live), ("desired", &stored));
         count += 1;
         for line in lines {
             print_line(&line);

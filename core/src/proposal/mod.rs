@@ -586,9 +586,9 @@ fn objects(pair: &Pair) -> Vec<ObjectDiff> {
     let ids: BTreeSet<&ObjectId> = new.keys().chain(&pair.to_prune).collect();
     let mut diffs = Vec::new();
     for id in ids {
-        let text =
-            |of: &BTreeMap<ObjectId, Manifest>| diff::text(id, of.get(id).map(Manifest::object));
-        let lines = diff::unified(&id.to_string(), ("before", &text(&old)), ("after", &text(&new)));
+        let [old, new] = [&old, &new].map(|of| of.get(id).map(Manifest::object));
+        let [old, new] = diff::texts(old, new);
+        let lines = diff::unified(&id.to_string(), ("before", &old), ("after", &new));
         if !lines.is_empty() {
             let lines: Vec<String> = lines.iter().map(Line::to_string).collect();
             diffs.push(ObjectDiff { object: id.to_string(), diff: lines.join("\n") + "\n" });
