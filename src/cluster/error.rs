@@ -3,7 +3,8 @@
 use kube::core::Status;
 use kube::runtime::watcher;
 
-use coalmine_core::object::ObjectId;
+use coalmine_core::hidden::repeats_a_value;
+use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::reason::{ClusterError, Denial, is_too_large};
 
 /// What an error of the client means for the object.
@@ -39,6 +40,21 @@ pub(super) fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
     }
 }
 
+/// The error without words that repeat a value of the Secret that was to be written: what the API server
+/// or a webhook says of a field may quote it.
+pub(super) fn without_values(manifest: &Manifest, mut error: kube::Error) -> kube::Error {
+    if let kube::Error::Api(status) = &mut error
+        && repeats_a_value(manifest.object(), &status.message)
+    {
+        status.message = format!(
+            "what it says ({}) repeats a value of the Secret and is not shown; `kubectl apply --dry-run=server` \
+             of the manifest shows it",
+            status.reason
+        );
+    }
+    error
+}
+
 /// Whether it is a namespace that was not found.
 fn names_a_namespace(status: &Status) -> bool {
     status.details.as_ref().is_some_and(|details| details.kind == "namespaces")
@@ -72,7 +88,9 @@ fn describe(error: &dyn std::error::Error) -> String {
         }
         source = cause.source();
     }
-    words.last().cloned().unwrap_or_default()
+    // The library's word for an error that came from beneath it.
+    let said = words.pop().unwrap_or_default();
+    said.strip_prefix("ServiceError: ").map_or(said.clone(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -86,6 +104,11 @@ pub(super) mod tests {
     pub(in crate::cluster) fn failure(code: u16, reason: &str, message: &str, kind: &str) -> Value {
         json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
             "reason": reason, "message": message, "details": {"name": "echo", "kind": kind}})
+    }
+
+    /// What is told of an error of the client about some object.
+    pub(in crate::cluster) fn told(error: kube::Error) -> String {
+        translate(&table(), error).to_string()
     }
 
     /// Some object of Gloo's.
@@ -134,6 +157,24 @@ pub(super) mod tests {
         assert!(twice.contains("refused by the API server: failed to create"), "{twice}");
         let busy = told(429, "TooManyRequests", "slow down", "");
         assert!(busy.contains("slow down") && busy.contains("next attempt"), "{busy}");
+    }
+
+    #[test]
+    fn a_refusal_that_repeats_a_value_of_the_secret_is_not_shown() {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
+            "stringData": {"password": "hunter2"}});
+        let secret = Manifest::new(secret).expect("named");
+        let told = |message: &str| {
+            let status = serde_json::from_value(failure(422, "Invalid", message, "secrets"));
+            let error = kube::Error::Api(Box::new(status.expect("a status")));
+            translate(secret.id(), without_values(&secret, error)).line()
+        };
+        for message in ["data: expected map, got &{aHVudGVyMg==}", "admission denied \"hunter2\""] {
+            let line = told(message);
+            assert!(!line.contains("hunter2") && !line.contains("aHVudGVyMg"), "{line}");
+            assert!(line.contains("Secret s") && line.contains("(Invalid)"), "{line}");
+        }
+        assert!(told("metadata.name: too long").contains("too long"));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The cluster as it is: reading, server-side apply and deletion. The only file that talks to the
 //! API server about objects.
 
+mod connection;
 mod error;
 mod raw_object;
 mod watched_kind;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -15,17 +16,17 @@ use kube::api::{
     Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions,
     ValidationDirective,
 };
-use kube::client::ClientBuilder;
 use kube::core::{GroupVersionKind, Request};
 use kube::discovery::verbs::{DELETE, LIST};
 use kube::discovery::{ApiResource, Discovery, Scope, pinned_kind};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use serde_json::{Map, Value, json};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 
 pub use coalmine_core::reason::ClusterError;
-use error::{translate, watch_error};
+use connection::WATCH_SECONDS;
+use error::{translate, watch_error, without_values};
 use raw_object::RawObject;
 pub use watched_kind::WatchedKind;
 
@@ -53,7 +54,7 @@ type Kinds = BTreeMap<(String, String), (ApiResource, Scope)>;
 
 impl Cluster {
     /// Uses KUBECONFIG when it is set, the in-cluster configuration otherwise. The requests are
-    /// counted.
+    /// counted, and each has a deadline.
     ///
     /// # Errors
     /// When neither describes a cluster. The API server need not answer yet.
@@ -64,7 +65,7 @@ impl Cluster {
                 "set KUBECONFIG to a kubeconfig file, or run inside a cluster",
             )
         })?;
-        Ok(Self::behind(ClientBuilder::try_from(config)?.with_layer(requests).build()))
+        Ok(Self::behind(connection::connect(config, requests)?))
     }
 
     /// The cluster that this client reaches.
@@ -105,7 +106,8 @@ impl Cluster {
             .map_err(|error| translate(id, kube::Error::BuildRequest(error)))?;
         // The semaphore is never closed.
         let _turn = self.writes.acquire().await.ok();
-        self.client.request(request).await.map_err(|error| translate(id, error))
+        let answer = self.client.request(request).await;
+        answer.map_err(|error| translate(id, without_values(manifest, error)))
     }
 
     /// Hands fields of the object's `spec` over to [`HANDOVER_MANAGER`], with these values, which they have now. A
@@ -156,7 +158,7 @@ impl Cluster {
         match self.client.request_text(request).await {
             Ok(_) => Ok(true),
             Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(false),
-            Err(error) => Err(translate(id, error)),
+            Err(error) => Err(translate(id, without_values(manifest, error))),
         }
     }
 
@@ -243,7 +245,7 @@ impl Cluster {
         let api: Api<RawObject> = Api::all_with(self.client.clone(), &resource);
         let selector =
             if kind.only_ours { format!("{INSTANCE}={instance}") } else { String::new() };
-        let config = watcher::Config::default().labels(&selector);
+        let config = watcher::Config::default().labels(&selector).timeout(WATCH_SECONDS);
         let events = watcher::watcher(api, config).default_backoff();
         let kind = kind.clone();
         let events = events.map(move |event| {
@@ -310,12 +312,13 @@ impl Cluster {
         }
     }
 
-    /// Asks the API server once per kind how its resource is called.
+    /// Asks the API server how the resource of a kind is called, unless it is known. Whoever asks
+    /// meanwhile asks for themselves: nobody waits for the answer to somebody else.
     async fn resource(&self, id: &ObjectId) -> Result<(ApiResource, Scope), ClusterError> {
         let key = (id.api_version.clone(), id.kind.clone());
-        let mut kinds = self.kinds.lock().await;
-        if let Some(known) = kinds.get(&key) {
-            return Ok(known.clone());
+        let kinds = || self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kinds().get(&key).cloned() {
+            return Ok(known);
         }
         let (group, version) = id.api_version.split_once('/').unwrap_or(("", &id.api_version));
         let gvk = GroupVersionKind::gvk(group, version, &id.kind);
@@ -326,7 +329,7 @@ impl Cluster {
         match pinned_kind(&self.client, &gvk).await {
             Ok((resource, capabilities)) => {
                 let entry = (resource, capabilities.scope);
-                kinds.insert(key, entry.clone());
+                kinds().insert(key, entry.clone());
                 Ok(entry)
             }
             Err(kube::Error::Discovery(_)) => Err(not_served()),
@@ -373,7 +376,7 @@ mod tests {
                 "RouteTable",
             ));
             let key = ("gateway.solo.io/v1".to_owned(), "RouteTable".to_owned());
-            cluster.kinds.lock().await.insert(key, (resource, Scope::Namespaced));
+            cluster.kinds.lock().expect("whole").insert(key, (resource, Scope::Namespaced));
             cluster.could_create(&manifest).await.map_err(|error| error.to_string())
         };
         assert_eq!(answered(201, manifest.object().clone()).await, Ok(true));

@@ -68,7 +68,7 @@ async fn sees_a_leader(candidate: &Campaign) -> Result<()> {
 }
 
 /// A client that may do what the daemon's account may.
-async fn client(bed: &Bed) -> Result<Client> {
+pub(crate) async fn client(bed: &Bed) -> Result<Client> {
     let kubeconfig = Kubeconfig::read_from(bed.kubeconfig())?;
     let mut config =
         Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;

@@ -10,6 +10,7 @@ mod failover;
 mod isolation;
 mod manifests;
 mod requests;
+mod silence;
 
 use std::process::{Command, ExitCode, Stdio};
 
@@ -38,7 +39,9 @@ fn main() -> ExitCode {
 fn run(inside: Inside) -> Result<bool> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let bed = Bed::start(BedOptions::new(inside), &Progress::new()).await?;
+        // The API server turns requests away when it is asked for too much, as those of real clusters do.
+        let options = BedOptions { fairness: true, ..BedOptions::new(inside) };
+        let bed = Bed::start(options, &Progress::new()).await?;
         let mut all_passed = true;
         let mut ran = 0;
         macro_rules! test {
@@ -60,6 +63,7 @@ fn run(inside: Inside) -> Result<bool> {
             };
         }
         test!(manifests::the_api_server_takes_every_object_and_every_pod_is_a_restricted_one);
+        test!(manifests::the_daemon_has_a_priority_of_its_own);
         test!(election::another_one_leads_soon_after_a_crash_and_at_once_after_a_farewell);
         test!(failover::a_push_is_applied_although_the_daemon_that_leads_is_killed);
         test!(failover::a_push_that_is_told_to_the_standby_is_applied_by_the_one_that_leads);
@@ -67,6 +71,7 @@ fn run(inside: Inside) -> Result<bool> {
         test!(failover::a_rollout_is_one_message_also_of_the_daemon_that_leads_next);
         test!(crashes::a_daemon_that_is_killed_at_any_call_goes_on_where_it_was);
         test!(isolation::the_pushes_of_one_team_do_not_wait_for_the_troubles_of_others);
+        test!(silence::a_silent_or_busy_api_server_is_told_and_holds_up_nobody_else);
         test!(requests::commits_that_change_nothing_cost_nothing_and_others_what_they_change);
         ensure!(ran > 0, "no test was run");
         bed.stop().await?;

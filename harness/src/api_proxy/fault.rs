@@ -55,6 +55,17 @@ impl fmt::Debug for Choice {
 pub enum Fault {
     /// It is answered with this HTTP status and never reaches the API server.
     Refused(u16),
+    /// It is turned away with 429, as an API server does that has too much to do, and never reaches it; with
+    /// so many seconds to wait in `Retry-After`, if it says any.
+    TurnedAway(Option<u32>),
+    /// It is refused as when the API server cannot call this webhook, and never reaches it.
+    WebhookFailed(&'static str),
+    /// It is never answered, and the connection stays open. It never reaches the API server.
+    Silent,
+    /// It reaches the API server, and is never answered; the connection stays open.
+    AnswerWithheld,
+    /// It reaches the API server. The head of the answer comes, and of the body a byte a second.
+    SlowBody,
     /// The connection closes, and it never reaches the API server.
     Lost,
     /// It reaches the API server, and the connection closes instead of an answer.

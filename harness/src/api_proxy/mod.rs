@@ -33,6 +33,7 @@
 //! ```
 
 mod alteration;
+mod bad_answer;
 mod body;
 mod events;
 mod fault;

@@ -2,17 +2,12 @@
 
 use std::{fmt, io, sync::Arc};
 
-use http_body_util::{BodyExt as _, Full, StreamBody};
+use http_body_util::{BodyExt as _, StreamBody};
 use hyper::{
-    HeaderMap, Response,
-    body::{Bytes, Incoming},
-    header,
-    server::conn::http1,
-    service::service_fn,
+    HeaderMap, Response, body::Incoming, header, server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kube::{Client, client};
-use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -22,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Request, Verb,
     alteration::Alterations,
+    bad_answer::{refusal, slowly, turned_away, webhook_failed, whole},
     body::Body,
     events::Taps,
     fault::{Effect, Fault, Moment, Rules, lost},
@@ -115,6 +111,26 @@ impl Way {
                 self.journal.answered(number, status);
                 return Ok(refusal(status));
             }
+            Some(Effect::Fault(Fault::TurnedAway(wait))) => {
+                self.journal.answered(number, 429);
+                return Ok(turned_away(wait));
+            }
+            Some(Effect::Fault(Fault::WebhookFailed(name))) => {
+                self.journal.answered(number, 500);
+                return Ok(webhook_failed(name));
+            }
+            Some(Effect::Fault(Fault::Silent)) => std::future::pending().await,
+            Some(Effect::Fault(Fault::AnswerWithheld)) => {
+                self.forward(onward).await?;
+                std::future::pending().await
+            }
+            Some(Effect::Fault(Fault::SlowBody)) => {
+                let answer = self.forward(onward).await?;
+                self.journal.answered(number, answer.status().as_u16());
+                let (mut head, body) = answer.into_parts();
+                strip(&mut head.headers);
+                return slowly(Response::from_parts(head, body)).await;
+            }
             Some(Effect::Fault(Fault::Lost)) => return Err(lost()),
             Some(Effect::Fault(Fault::AnswerLost)) => {
                 self.forward(onward).await?;
@@ -179,22 +195,4 @@ fn strip(headers: &mut HeaderMap) {
     for name in HOP_BY_HOP {
         headers.remove(name);
     }
-}
-
-/// What an API server says with this status.
-fn refusal(code: u16) -> Response<Body> {
-    let status = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": "refused by the proxy in front of the API server", "code": code,
-    });
-    let mut answer = Response::new(whole(status.to_string().into()));
-    let code = hyper::StatusCode::from_u16(code);
-    *answer.status_mut() = code.unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
-    let json = header::HeaderValue::from_static("application/json");
-    answer.headers_mut().insert(header::CONTENT_TYPE, json);
-    answer
-}
-
-fn whole(body: Bytes) -> Body {
-    Full::from(body).map_err(|never| match never {}).boxed_unsync()
 }

@@ -26,6 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
 use crate::process::{Process, Program};
+use crate::wait::{self, Seen};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -297,4 +298,36 @@ async fn a_watch_that_lost_its_events_ends_as_one_that_is_too_old() {
     withheld.lose();
     assert_eq!(timeout(SOON, seen.recv()).await.unwrap().as_deref(), Some("410"));
     assert_eq!(timeout(SOON, seen.recv()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_server_that_is_busy_says_so_with_and_without_a_time() {
+    let scene = Scene::set().await;
+    for wait in [None, Some(7)] {
+        let _busy = scene.proxy.inject(Choice::every(Request::is_write), Fault::TurnedAway(wait));
+        let error = scene.apply("a").await.expect_err("turned away");
+        assert!(matches!(&error, kube::Error::Api(status) if status.code == 429), "{error}");
+    }
+    let _down = scene.proxy.inject(Choice::every(Request::is_write), Fault::WebhookFailed("gate"));
+    let error = scene.apply("a").await.expect_err("refused").to_string();
+    assert!(error.contains("failed calling webhook \"gate\""), "{error}");
+    assert!(scene.reached().is_empty(), "{:?}", scene.reached());
+}
+
+#[tokio::test]
+async fn what_is_never_answered_is_carried_out_or_not_as_the_fault_says() {
+    for (fault, is_reached) in
+        [(Fault::Silent, false), (Fault::AnswerWithheld, true), (Fault::SlowBody, true)]
+    {
+        let scene = Scene::set().await;
+        let silent = scene.proxy.inject(Choice::every(Request::is_write), fault);
+        let answer = timeout(Duration::from_secs(2), scene.apply("a")).await;
+        assert!(answer.is_err(), "{fault:?}: {answer:?}");
+        let reached = wait::until("the request to arrive", SOON, async || {
+            Seen::when(silent.times() == 1 && scene.reached().len() == usize::from(is_reached), "")
+        });
+        reached.await.unwrap_or_else(|error| panic!("{fault:?}: {error:#}"));
+        drop(silent);
+        scene.apply("b").await.unwrap();
+    }
 }

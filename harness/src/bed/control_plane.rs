@@ -60,6 +60,7 @@ pub(super) fn api_server(
     artifacts: &Artifacts,
     credentials: &Credentials,
     directory: &Path,
+    fairness: bool,
     logs: &Path,
 ) -> Result<Process> {
     let program = program("kube-apiserver", artifacts, logs)
@@ -77,7 +78,7 @@ pub(super) fn api_server(
         .flag("service-account-key-file", credentials.file("service-accounts.pub"))
         .flag("service-account-signing-key-file", credentials.file("service-accounts.key"))
         .flag("service-cluster-ip-range", "10.78.0.0/16")
-        .flag("enable-priority-and-fairness", "false");
+        .flag("enable-priority-and-fairness", fairness.to_string());
     Process::start(&program)
 }
 

@@ -16,7 +16,7 @@ use super::{
     control_plane,
     credentials::Credentials,
     envoy, gloo_system,
-    options::Purpose,
+    options::{BedOptions, Purpose},
     ready,
     real_gloo::RealGloo,
 };
@@ -24,7 +24,7 @@ use crate::{
     build::{self, Artifacts, VERSIONS},
     envoy_admin::Admin,
     gateway::{self, Gateway},
-    namespace::{API, Inside, PROXY, STATUS},
+    namespace::{API, PROXY, STATUS},
     node::{BackOff, Images, Node, NodeOptions},
     process::Process,
     programs,
@@ -68,10 +68,10 @@ impl Local {
 /// Starts everything and waits until pods can be made and routed to.
 pub(super) async fn start(
     directory: &Path,
-    inside: &Inside,
-    purpose: Purpose,
+    options: &BedOptions,
     progress: &Progress,
 ) -> Result<(Access, Local)> {
+    let inside = &options.inside;
     let http_echo = programs::find("http-echo")?;
     let gloo = RealGloo::from_environment()?;
     let screen = progress.clone();
@@ -86,7 +86,7 @@ pub(super) async fn start(
     let client = access::client(&places.kubeconfig).await?;
 
     let envoy = async {
-        match purpose {
+        match options.purpose {
             Purpose::Traffic => {
                 start_envoy(&artifacts, gloo.as_ref(), directory, &places.logs).await.map(Some)
             }
@@ -94,7 +94,7 @@ pub(super) async fn start(
         }
     };
     let (control_plane, envoy) = tokio::try_join!(
-        start_control_plane(&artifacts, &credentials, &places, purpose, &client),
+        start_control_plane(&artifacts, &credentials, &places, options, &client),
         envoy,
     )?;
     let admin = envoy.as_ref().map(|_| Admin::local());
@@ -171,15 +171,21 @@ async fn start_control_plane(
     artifacts: &Artifacts,
     credentials: &Credentials,
     places: &Places,
-    purpose: Purpose,
+    options: &BedOptions,
     client: &Client,
 ) -> Result<Vec<Process>> {
     let Places { kubeconfig, logs, data, .. } = places;
     let etcd = control_plane::etcd(artifacts, data, logs).await?;
-    let api_server = control_plane::api_server(artifacts, credentials, data, logs)?;
+    let fairness = options.fairness;
+    let api_server = control_plane::api_server(artifacts, credentials, data, fairness, logs)?;
     control_plane::api_server_ready(&api_server, client).await?;
-    let controllers =
-        control_plane::controller_manager(artifacts, credentials, kubeconfig, purpose, logs)?;
+    let controllers = control_plane::controller_manager(
+        artifacts,
+        credentials,
+        kubeconfig,
+        options.purpose,
+        logs,
+    )?;
     let scheduler = control_plane::scheduler(artifacts, kubeconfig, logs)?;
     Ok(vec![etcd, api_server, controllers, scheduler])
 }

@@ -242,10 +242,10 @@ async fn run(
     options: &BedOptions,
     progress: &Progress,
 ) -> Result<(Access, Running)> {
-    let BedOptions { inside, purpose, .. } = options;
+    let inside = &options.inside;
     Ok(match kind {
         Kind::Local => {
-            let (access, local) = local::start(directory, inside, *purpose, progress).await?;
+            let (access, local) = local::start(directory, options, progress).await?;
             (access, Running::Local(local))
         }
         #[cfg(feature = "containers")]

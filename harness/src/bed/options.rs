@@ -14,6 +14,9 @@ pub struct BedOptions {
     pub directory: Option<PathBuf>,
     /// What a local bed is for.
     pub purpose: Purpose,
+    /// Whether the API server of a local bed shares itself out among its clients (API priority and fairness),
+    /// as those of real clusters do; without it nobody is ever turned away.
+    pub fairness: bool,
 }
 
 /// What a local bed is for.
@@ -31,6 +34,6 @@ pub enum Purpose {
 impl BedOptions {
     /// A bed for traffic, in a folder of its own.
     pub fn new(inside: Inside) -> Self {
-        Self { inside, directory: None, purpose: Purpose::default() }
+        Self { inside, directory: None, purpose: Purpose::default(), fairness: false }
     }
 }
