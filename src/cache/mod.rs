@@ -2,7 +2,8 @@
 //!
 //! What we write ourselves is entered at once from the API server's answer, so that no decision rests
 //! on a state from before our own last write; a watch event that is older than what is known is
-//! passed over.
+//! passed over. What a complete list says is taken as it is, unless we were answered since it began: after
+//! the API server's store was restored from a backup everything is older than what was known.
 
 mod state;
 mod watch;
@@ -20,7 +21,7 @@ use crate::cluster::{Cluster, WatchedKind};
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::{Addresses, Facts, PodFacts};
 use coalmine_core::reason::Reason;
-use state::State;
+use state::{Origin, State};
 pub(crate) use watch::longest_silence;
 
 /// Something in the cluster is no longer as it was.
@@ -168,10 +169,8 @@ impl Cache {
         }
         match event {
             Event::Init => self.state().begin_list(kind),
-            Event::InitApply(object) | Event::Apply(object) => {
-                let touched = self.state().upsert(&kind.api_version, &kind.kind, &object);
-                self.notify(touched);
-            }
+            Event::InitApply(object) => self.enter(kind, &object, Origin::List),
+            Event::Apply(object) => self.enter(kind, &object, Origin::Event),
             Event::InitDone => {
                 let touched = self.state().end_list(kind);
                 touched.into_iter().for_each(|touched| self.notify(Some(touched)));
@@ -185,11 +184,16 @@ impl Cache {
         }
     }
 
+    fn enter(&self, kind: &WatchedKind, object: &Value, origin: Origin) {
+        let touched = self.state().upsert(&kind.api_version, &kind.kind, object, origin);
+        self.notify(touched);
+    }
+
     /// Enters an object as the API server answered.
     pub fn record(&self, object: &Value) {
         let kind = object["kind"].as_str().unwrap_or_default();
         let api_version = object["apiVersion"].as_str().unwrap_or_default();
-        let touched = self.state().upsert(api_version, kind, object);
+        let touched = self.state().upsert(api_version, kind, object, Origin::Answer);
         self.notify(touched);
     }
 

@@ -51,6 +51,20 @@ struct Following {
     logged: Option<String>,
     /// While a list comes in: what it held so far, and what was entered meanwhile.
     seen: Option<BTreeSet<ObjectId>>,
+    /// What the API server answered to requests of ours since the list began, which may be newer than it.
+    answered: BTreeSet<ObjectId>,
+}
+
+/// Where an object's state comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A change that a watch shows. It may come late.
+    Event,
+    /// A complete list, which says how things are: also when they are older than what was known, as after
+    /// the API server's store was restored from a backup.
+    List,
+    /// The answer to a request of ours.
+    Answer,
 }
 
 impl State {
@@ -211,32 +225,44 @@ impl State {
         true
     }
 
-    /// Accepts an object unless it is older than what is known.
+    /// Accepts an object unless it is older than what is known. What a list holds is accepted in any case,
+    /// unless we were answered about this object since the list began.
     pub(super) fn upsert(
         &mut self,
         api_version: &str,
         kind: &str,
         object: &Value,
+        origin: Origin,
     ) -> Option<Touched> {
         let id = identify(object, api_version, kind);
+        let mut is_answered = false;
         for (followed, following) in &mut self.kinds {
             if followed.kind == kind
                 && let Some(seen) = &mut following.seen
             {
                 seen.insert(id.clone());
+                if origin == Origin::Answer {
+                    following.answered.insert(id.clone());
+                }
+                is_answered |= following.answered.contains(&id);
             }
         }
         match id.known_kind() {
             Some(Kind::Pod) => self.enter_pod(&id, object),
             Some(Kind::Endpoints) => self.enter_endpoints(&id, object),
-            _ => self.enter_object(id, object),
+            _ => self.enter_object(id, object, origin == Origin::List && !is_answered),
         }
     }
 
-    fn enter_object(&mut self, id: ObjectId, object: &Value) -> Option<Touched> {
+    fn enter_object(
+        &mut self,
+        id: ObjectId,
+        object: &Value,
+        whatever_is_known: bool,
+    ) -> Option<Touched> {
         let known = self.objects.get(&id);
         // What we wrote comes again by the watch.
-        if known.is_some_and(|known| known.version >= version(object)) {
+        if !whatever_is_known && known.is_some_and(|known| known.version >= version(object)) {
             return None;
         }
         let facts = Facts::of(object, &self.instance, &self.gloo_namespace);
@@ -334,13 +360,20 @@ impl State {
 
     /// Our own deletion was accepted; the watch will say when the object is gone.
     pub(super) fn mark_terminating(&mut self, id: &ObjectId) {
+        for (followed, following) in &mut self.kinds {
+            if followed.kind == id.kind && following.seen.is_some() {
+                following.answered.insert(id.clone());
+            }
+        }
         if let Some(facts) = self.objects.get_mut(id) {
             facts.terminating = true;
         }
     }
 
     pub(super) fn begin_list(&mut self, kind: &WatchedKind) {
-        self.kinds.entry(kind.clone()).or_default().seen = Some(BTreeSet::new());
+        let following = self.kinds.entry(kind.clone()).or_default();
+        following.seen = Some(BTreeSet::new());
+        following.answered.clear();
     }
 
     /// The list is complete: what it did not hold is gone.
@@ -353,6 +386,7 @@ impl State {
             self.gloo_version += 1;
         }
         let following = self.kinds.entry(kind.clone()).or_default();
+        following.answered.clear();
         let seen = following.seen.take().unwrap_or_default();
         let is_gone = |id: &ObjectId| {
             id.api_version == kind.api_version && id.kind == kind.kind && !seen.contains(id)
@@ -429,7 +463,7 @@ mod tests {
     }
 
     fn upsert(state: &mut State, object: &Value) -> Option<Touched> {
-        state.upsert("gateway.solo.io/v1", "RouteTable", object)
+        state.upsert("gateway.solo.io/v1", "RouteTable", object, Origin::Event)
     }
 
     fn echo() -> Option<Touched> {
@@ -473,6 +507,50 @@ mod tests {
         let objects = state.of_service("echo");
         let names: Vec<_> = objects.keys().map(|id| id.name.as_str()).collect();
         assert_eq!(names, ["other"]);
+    }
+
+    #[test]
+    fn a_list_is_believed_although_more_was_known_as_after_the_store_was_restored() {
+        let mut state = State::new("default");
+        state.begin_kind(&kind());
+        let id = identify(&table(9, true), "gateway.solo.io/v1", "RouteTable");
+        let version = |state: &State| state.object(&id).map(|facts| facts.version);
+        let listed = |state: &mut State, object: &Value| {
+            state.upsert("gateway.solo.io/v1", "RouteTable", object, Origin::List)
+        };
+        let mut green = table(9, true);
+        green["spec"]["routes"] = json!([{"matchers": [{"prefix": "/green"}]}]);
+        upsert(&mut state, &green);
+        for blue in [table(5, true), table(9, true)] {
+            state.begin_list(&kind());
+            assert_eq!(listed(&mut state, &blue), echo(), "another state, whatever its version");
+            state.end_list(&kind());
+            // Its changes are newer than it, though not newer than what was known before.
+            let mut edited = table(state.object(&id).map_or(0, |facts| facts.version) + 1, true);
+            edited["spec"]["routes"] = json!([]);
+            assert_eq!(upsert(&mut state, &edited), echo());
+            upsert(&mut state, &{
+                let mut green = green.clone();
+                green["metadata"]["resourceVersion"] = "11".into();
+                green
+            });
+        }
+        // A list is older than what we were answered since it began.
+        state.begin_list(&kind());
+        state.upsert("gateway.solo.io/v1", "RouteTable", &table(12, true), Origin::Answer);
+        assert_eq!(listed(&mut state, &table(4, true)), None);
+        state.end_list(&kind());
+        assert_eq!(version(&state), Some(12));
+        state.begin_list(&kind());
+        assert_eq!(listed(&mut state, &table(4, true)), None, "it says the same");
+        state.end_list(&kind());
+        assert_eq!(version(&state), Some(4), "what was answered before counts no more");
+        // Also than a deletion of ours.
+        state.begin_list(&kind());
+        state.mark_terminating(&id);
+        listed(&mut state, &table(4, true));
+        state.end_list(&kind());
+        assert_eq!(state.object(&id).map(|facts| facts.terminating), Some(true));
     }
 
     #[test]
@@ -542,8 +620,8 @@ mod tests {
                 "subsets": [{"addresses": addresses.collect::<Vec<_>>()}]})
         };
         let (first, second) = ("2026-01-01T00:00:01Z", "2026-01-01T00:00:09Z");
-        state.upsert("v1", "Endpoints", &endpoints(&["a"], first));
-        state.upsert("v1", "Endpoints", &endpoints(&["a", "b"], second));
+        state.upsert("v1", "Endpoints", &endpoints(&["a"], first), Origin::Event);
+        state.upsert("v1", "Endpoints", &endpoints(&["a", "b"], second), Origin::Event);
         let since = |time: &str| time.parse().ok();
         let expected = [("a".into(), since(first)), ("b".into(), since(second))];
         assert_eq!(state.ready_addresses("echo", "echo"), expected.into());
@@ -557,9 +635,9 @@ mod tests {
         let endpoints = json!({"metadata": {"name": "echo", "namespace": "echo", "labels": labels},
             "subsets": [{"addresses": [{"targetRef": {"name": "a"}}],
                 "notReadyAddresses": [{"targetRef": {"name": "b"}}]}]});
-        assert_eq!(state.upsert("v1", "Pod", &pod), echo());
-        assert_eq!(state.upsert("v1", "Pod", &pod), None);
-        assert_eq!(state.upsert("v1", "Endpoints", &endpoints), echo());
+        assert_eq!(state.upsert("v1", "Pod", &pod, Origin::Event), echo());
+        assert_eq!(state.upsert("v1", "Pod", &pod, Origin::Event), None);
+        assert_eq!(state.upsert("v1", "Endpoints", &endpoints, Origin::Event), echo());
         assert_eq!(state.pods("echo").len(), 1);
         assert_eq!(state.ready_addresses("echo", "echo"), [("a".into(), None)].into());
         assert_eq!(state.remove("v1", "Pod", &pod), echo());
