@@ -218,7 +218,7 @@ async fn a_wait_for_a_commit_ends_with_one_that_somebody_else_pushed_after_it() 
     assert_eq!(code, Some(1));
     assert!(words.contains("--revision nobody"), "{words}");
     stop.cancel();
-    serving.await.unwrap().unwrap();
+    serving.await.unwrap();
 }
 
 #[test]

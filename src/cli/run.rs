@@ -12,7 +12,7 @@ use super::notify::Notify;
 use crate::daemon::{self, DaemonOptions, Options};
 use crate::election::LeaseName;
 use crate::hint::Advise;
-use crate::report::Access;
+use crate::report::{Access, Hosts, TlsFiles};
 use crate::secret::SecretFile;
 use crate::shard::Shard;
 use crate::source::SourceConfig;
@@ -65,6 +65,16 @@ pub(super) struct Run {
     /// Where the status is served; `none` to serve none
     #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDRESS")]
     listen: Listen,
+    /// A further name by which the status may be asked for, such as that of a gateway in front: addresses,
+    /// `localhost` and Services in the cluster always may. May be repeated
+    #[arg(long, value_name = "NAME")]
+    listen_host: Vec<String>,
+    /// Serve the status by https: PEM file with the certificate, read anew when it changes
+    #[arg(long, value_name = "FILE", requires = "listen_tls_key_file")]
+    listen_tls_cert_file: Option<PathBuf>,
+    /// PEM file with the certificate's key
+    #[arg(long, value_name = "FILE", requires = "listen_tls_cert_file")]
+    listen_tls_key_file: Option<PathBuf>,
     /// Label value that tells this daemon's objects from those of another one in the same cluster
     #[arg(long, default_value = DEFAULT_INSTANCE, value_parser = super::label_value)]
     instance: String,
@@ -125,6 +135,8 @@ impl Run {
                 schedule: self.schedule,
                 listen: self.listen.0,
                 access: self.access()?,
+                hosts: Hosts::named(self.listen_host.iter().cloned()),
+                tls: self.tls()?,
                 instance: self.instance.clone(),
                 daemon,
                 lease,
@@ -143,6 +155,12 @@ impl Run {
     fn access(&self) -> anyhow::Result<Access> {
         let Some(path) = &self.status_token_file else { return Ok(Access::Open) };
         Ok(Access::Token(self.secret("status token", "--status-token-file", path)?))
+    }
+
+    /// The certificate of the endpoint, which can be used now.
+    fn tls(&self) -> anyhow::Result<Option<TlsFiles>> {
+        let files = self.listen_tls_cert_file.as_deref().zip(self.listen_tls_key_file.as_deref());
+        files.map(|(certificate, key)| TlsFiles::read(certificate, key)).transpose()
     }
 
     /// A secret of the endpoint, which can be read now.

@@ -28,7 +28,7 @@ use crate::cluster::{Cluster, WatchedKind};
 use crate::election::{self, Leadership, LeaseName};
 use crate::notify::Receivers;
 use crate::reconcile::{PreflightService, Reconciler};
-use crate::report::{Access, Events, Reports};
+use crate::report::{Access, Events, Hosts, Reports, TlsFiles};
 use crate::secret::SecretFile;
 use crate::shard::Shard;
 use crate::source::SourceConfig;
@@ -50,6 +50,10 @@ pub struct Options {
     pub listen: Option<std::net::SocketAddr>,
     /// Who may see the status there.
     pub access: Access,
+    /// By which names it may be asked for there.
+    pub hosts: Hosts,
+    /// The certificate shown there; without one there is no TLS.
+    pub tls: Option<TlsFiles>,
     /// What authenticates webhooks; without it there are none.
     pub webhook: Option<SecretFile>,
     /// Who is told about rollouts.

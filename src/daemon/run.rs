@@ -23,7 +23,7 @@ const ACCEPTING: Duration = Duration::from_secs(600);
 /// How long passes get to finish a write in flight when the daemon stops.
 const SHUTDOWN: Duration = Duration::from_secs(10);
 
-type Serving = JoinHandle<std::io::Result<()>>;
+type Serving = JoinHandle<()>;
 
 /// Runs until `stop` resolves.
 ///
@@ -44,7 +44,8 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
     let reports = Reports::default();
     let token = CancellationToken::new();
     let pages = page::routes(reports.status_store.clone());
-    let endpoint = Endpoint { reports: reports.clone(), access: options.access, pages, hooks };
+    let (access, hosts, tls) = (options.access, options.hosts, options.tls);
+    let endpoint = Endpoint { reports: reports.clone(), access, pages, hooks, hosts, tls };
     let endpoint = serve(options.listen, endpoint, token.clone()).await?;
     reports.health.expect(SOURCE_LOOP, round + ACCEPTING);
     let cluster = Cluster::connect(&reports.metrics.requests()).await?;
@@ -137,7 +138,7 @@ async fn leave(
         campaign.resign().await;
     }
     if let Some(endpoint) = endpoint {
-        endpoint.await??;
+        endpoint.await?;
     }
     Ok(())
 }

@@ -13,8 +13,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::changes::Listeners;
+use super::listen::{self, Limits};
 use super::metrics::CONTENT_TYPE;
-use super::{Access, Health, Metrics, StatusStore, Summary};
+use super::{Access, Health, Hosts, Metrics, StatusStore, Summary, TlsFiles};
 
 /// What the endpoint shows.
 #[derive(Clone)]
@@ -49,20 +50,18 @@ pub struct Endpoint {
     pub pages: Router,
     /// What knows its own senders.
     pub hooks: Router,
+    /// By which names it may be asked for the status, the pages and the metrics.
+    pub hosts: Hosts,
+    /// With which certificate it speaks TLS; without one it does not.
+    pub tls: Option<TlsFiles>,
 }
 
 /// Serves `/api/services`, `/api/services/{name}` (JSON), `/api/events` (server-sent events),
 /// `/metrics` (OpenMetrics), `/healthz`, `/readyz`, the pages and the hooks until `stop` is cancelled.
-///
-/// # Errors
-/// When the listener breaks.
-pub async fn serve(
-    listener: TcpListener,
-    endpoint: Endpoint,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, mut endpoint: Endpoint, stop: CancellationToken) {
+    let tls = endpoint.tls.take();
     let routes = endpoint.routes(stop.clone());
-    axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
+    listen::serve(listener, routes, tls, Limits::default(), stop).await;
 }
 
 /// No response is anything but what it says, tells other sites of itself, or is shown in a frame or by
@@ -91,7 +90,7 @@ fn precautions() -> [(HeaderName, HeaderValue); 5] {
 
 impl Endpoint {
     fn routes(self, stop: CancellationToken) -> Router {
-        let Self { reports, access, pages, hooks } = self;
+        let Self { reports, access, pages, hooks, hosts, .. } = self;
         let listeners = Listeners::new(reports.status_store.clone(), stop);
         let closed = Router::new()
             .route("/api/services", get(summary))
@@ -100,12 +99,13 @@ impl Endpoint {
             .route("/api/events", get(async move || listeners.listen()))
             .merge(pages)
             .layer(map_response(fresh));
-        let open = Router::new()
-            .route("/metrics", get(metrics))
+        let metrics = Router::new().route("/metrics", get(metrics)).with_state(reports.clone());
+        let probes = Router::new()
             .route("/healthz", get(liveness))
             .route("/readyz", get(readiness))
             .with_state(reports);
-        access.guard(closed).merge(open).merge(hooks).layer(map_response(careful))
+        let told = hosts.guard(access.guard(closed).merge(metrics));
+        told.merge(probes).merge(hooks).layer(map_response(careful))
     }
 }
 
@@ -253,6 +253,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_name_that_anybody_can_own_is_told_nothing_and_can_still_probe_and_announce() {
+        let status = async |path: &str, host: &str| {
+            let pages = Router::new().route("/", axum::routing::get("page"));
+            let hooks = Router::new().route("/hooks/git", axum::routing::get("hook"));
+            let hosts = Hosts::named(["status.example.com".to_owned()]);
+            let endpoint = Endpoint { pages, hooks, hosts, ..Endpoint::default() };
+            let routes = endpoint.routes(CancellationToken::new());
+            let request = Request::get(path).header(header::HOST, host).body(Body::empty());
+            routes.oneshot(request.expect("a request")).await.expect("an answer").status()
+        };
+        for path in ["/", "/api/services", "/api/services/echo", "/api/events", "/metrics"] {
+            let refused = StatusCode::MISDIRECTED_REQUEST;
+            assert_eq!(status(path, "rebound.example.com:8081").await, refused, "{path}");
+        }
+        for (path, host) in [
+            ("/healthz", "rebound.example.com"),
+            ("/hooks/git", "rebound.example.com"),
+            ("/", "status.example.com"),
+            ("/metrics", "10.0.0.7:8081"),
+        ] {
+            assert_eq!(status(path, host).await, StatusCode::OK, "{path} by {host}");
+        }
+    }
+
+    #[tokio::test]
     async fn who_listens_does_not_hold_up_the_end() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -268,6 +293,6 @@ mod tests {
         }
         stop.cancel();
         let ended = tokio::time::timeout(Duration::from_secs(60), serving).await;
-        ended.expect("in time").expect("no panic").expect("no error");
+        ended.expect("in time").expect("no panic");
     }
 }

@@ -6,7 +6,9 @@ mod condition;
 mod events;
 mod health;
 mod history;
+mod host;
 mod http;
+mod listen;
 mod metrics;
 mod per_version;
 mod routes;
@@ -14,6 +16,7 @@ mod service;
 mod status_store;
 mod survey;
 mod tally;
+mod tls;
 mod transition_times;
 
 pub use access::Access;
@@ -21,6 +24,7 @@ pub use condition::{Condition, Kind as ConditionKind, Status as ConditionStatus}
 pub use events::{EventReason, Events};
 pub use health::{Activity, Health};
 pub use history::{ChangeKind, Drifts, History, Requested, Step};
+pub use host::Hosts;
 pub use http::{Endpoint, Reports, serve};
 pub use metrics::{Counted, Loss, Metrics, Requests};
 pub use per_version::PerVersion;
@@ -28,6 +32,7 @@ pub use routes::Route;
 pub use service::{Drift, ServiceReport, State};
 pub use status_store::{Detail, SourceReport, StatusStore, Summary};
 pub use survey::{Survey, Surveyed};
+pub use tls::TlsFiles;
 
 #[cfg(test)]
 mod tests;
