@@ -49,7 +49,7 @@ impl Fixture {
         let author = Signature::new("Ada", "ada@example.com", &time).unwrap();
         let parent = parent.map(|id| self.origin.find_commit(Oid::from_str(id).unwrap()).unwrap());
         let parents: Vec<_> = parent.iter().collect();
-        let message = format!("say {content}\n\nbecause");
+        let message = format!("say {}\n\nbecause", content.get(..80).unwrap_or(content));
         let id = self.origin.commit(None, &author, &author, &message, &tree, &parents).unwrap();
         self.origin.reference(&format!("refs/heads/{branch}"), id, true, "test").unwrap();
         id.to_string()
@@ -62,6 +62,7 @@ impl Fixture {
             path: ".".to_owned(),
             directory: self.state(),
             deadline: AMPLE,
+            memory: 1 << 30,
             credentials: Credentials::default(),
             policy: Policy::default(),
             program: PathBuf::from(PROGRAM),
@@ -441,6 +442,90 @@ async fn a_server_that_hangs_ends_the_child_at_the_deadline() {
     wait_for_end(connection);
 }
 
+/// A git server that serves a repository to everybody.
+fn git_server(repository: PathBuf) -> String {
+    let (listener, address) = silent_server();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut length = [0; 4];
+            connection.read_exact(&mut length).unwrap();
+            let length = u64::from_str_radix(std::str::from_utf8(&length).unwrap(), 16).unwrap();
+            std::io::copy(&mut (&mut connection).take(length - 4), &mut std::io::sink()).unwrap();
+            let end = || std::os::fd::OwnedFd::from(connection.try_clone().unwrap());
+            let mut git = Command::new("git");
+            git.arg("upload-pack").arg(&repository).stdin(end()).stdout(end());
+            git.status().unwrap();
+        }
+    });
+    address
+}
+
+/// How many commits of the branch a clone has.
+fn commits(clone: &Path) -> usize {
+    let clone = Repository::open(clone).unwrap();
+    let mut commit = clone.find_reference("refs/heads/main").unwrap().peel_to_commit().unwrap();
+    for count in 1.. {
+        match commit.parent(0) {
+            Ok(parent) => commit = parent,
+            Err(_) => return count,
+        }
+    }
+    unreachable!("it has a beginning")
+}
+
+#[tokio::test]
+async fn only_the_newest_commits_come_where_no_history_is_needed_and_the_next_ones_go_on_from_there()
+ {
+    let fixture = Fixture::new();
+    let mut tip = fixture.commit("main", "0", None);
+    for number in 1..60 {
+        tip = fixture.commit("main", &number.to_string(), Some(&tip));
+    }
+    let server = git_server(fixture.origin.path().to_path_buf());
+    let source = fixture.source_at(&server);
+    let revision = source.fetch().await.unwrap();
+    assert_eq!(revision.id, tip);
+    assert_eq!(content(&source, &revision), "59");
+    assert_eq!(commits(&fixture.clone_directory()), 50);
+    source.accept(&revision).unwrap();
+    // What it brings back was in no commit that the clone has.
+    let back = fixture.commit("main", "0", Some(&tip));
+    let revision = source.fetch().await.unwrap();
+    assert_eq!((revision.id.as_str(), content(&source, &revision).as_str()), (&*back, "0"));
+    assert_eq!(commits(&fixture.clone_directory()), 51);
+    source.accept(&revision).unwrap();
+    fixture.commit("main", "other", Some(&tip));
+    let error = source.fetch().await.unwrap_err();
+    assert!(matches!(error, SourceError::Rewritten { .. }), "{error:?}");
+    // What was accepted has to be found in it.
+    let newest = fixture.commit("main", "newest", Some(&back));
+    assert_eq!(source.fetch().await.unwrap().id, newest);
+    fs::remove_dir_all(fixture.clone_directory()).unwrap();
+    assert_eq!(fixture.source_at(&server).fetch().await.unwrap().id, newest);
+    assert_eq!(commits(&fixture.clone_directory()), 62);
+}
+
+/// The two are some hundred kilobytes to download, the one a change of the other.
+#[tokio::test]
+async fn what_is_too_large_in_the_past_is_no_obstacle_to_a_first_fetch() {
+    let fixture = Fixture::new();
+    let mut tip = None;
+    let mut zeros = "0".repeat(160 << 20);
+    for _ in 0..2 {
+        tip = Some(fixture.commit("main", &zeros, tip.as_deref()));
+        zeros.push('1');
+    }
+    drop(zeros);
+    let small = fixture.commit("main", "small", tip.as_deref());
+    let repository = git_server(fixture.origin.path().to_path_buf());
+    let config = SourceConfig { repository, memory: 128 << 20, ..fixture.config() };
+    let source = Source::new(config).unwrap();
+    let revision = source.fetch().await.unwrap();
+    assert_eq!(revision.id, small);
+    assert_eq!(content(&source, &revision), "small");
+}
+
 /// A git server that sends a repository, in pieces with pauses between them.
 fn slow_server(repository: PathBuf, piece: u64, pause: Duration) -> String {
     let (listener, address) = silent_server();
@@ -507,7 +592,7 @@ fn the_child_ends_with_the_daemon_that_started_it() {
         .unwrap();
     let request = serde_json::json!({
         "repository": repository, "branch": "main", "path": "", "directory": fixture.state(),
-        "credentials": {}, "verify": false, "policy": {"rewind": "refuse", "signatures": {"keys": []}},
+        "credentials": {}, "memory": 1 << 30, "verify": false, "policy": {"rewind": "refuse", "signatures": {"keys": []}},
     });
     let mut stdin = child.stdin.take().unwrap();
     writeln!(stdin, "{request}").unwrap();
@@ -567,6 +652,27 @@ async fn a_web_server_without_the_repository_says_that_it_is_missing() {
     assert!(error.line().contains("404"), "{error}");
 }
 
+/// A web server that leads every request to this address.
+fn leading_to(target: &str) -> String {
+    let answer =
+        format!("HTTP/1.1 302 Found\r\nLocation: {target}/info/refs?service=git-upload-pack");
+    web_server(Box::leak(answer.into_boxed_str()))
+}
+
+#[tokio::test]
+async fn a_server_that_leads_to_another_is_not_followed_with_or_without_a_token() {
+    let fixture = Fixture::new();
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let port = elsewhere.local_addr().unwrap().port();
+    let server = leading_to(&format!("http://localhost:{port}/rollouts.git"));
+    let error = fixture.source_at(&server).fetch().await.unwrap_err();
+    assert!(matches!(error, SourceError::Redirected { .. }), "{error:?}");
+    assert!(error.line().contains("from '127.0.0.1' to 'localhost'"), "{error}");
+    assert!(error.line().contains("give --repo the new address"), "{error}");
+    assert!(elsewhere.accept().is_err(), "nobody connected");
+}
+
 #[tokio::test]
 async fn a_server_that_is_down_or_breaks_is_unreachable() {
     let fixture = Fixture::new();
@@ -592,9 +698,19 @@ async fn a_child_that_cannot_do_its_part_is_reported_with_its_last_words() {
     assert!(error.contains("/no/such/program cannot be started"), "{error}");
 
     let script = fixture.folder.path().join("broken");
-    fs::write(&script, "#!/bin/sh\nread request\necho noise\necho out of memory >&2\nexit 3\n")
+    fs::write(&script, "#!/bin/sh\nread request\necho noise\necho out of order >&2\nexit 3\n")
         .unwrap();
     fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let error = program(script.to_str().unwrap()).fetch().await.unwrap_err().line();
-    assert!(error.ends_with("the child ended with exit status: 3: out of memory"), "{error}");
+    assert!(error.ends_with("the child ended with exit status: 3: out of order"), "{error}");
+
+    for (end, words) in [
+        ("echo memory allocation of 9 bytes failed >&2\nkill -ABRT $$", "memory allocation of"),
+        ("kill -KILL $$", "signal: 9"),
+    ] {
+        fs::write(&script, format!("#!/bin/sh\nread request\n{end}\n")).unwrap();
+        let error = program(script.to_str().unwrap()).fetch().await.unwrap_err();
+        assert!(matches!(error, SourceError::Memory { .. }), "{error:?}");
+        assert!(error.line().contains(words) && error.line().contains("--fetch-memory"), "{error}");
+    }
 }

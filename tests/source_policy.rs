@@ -81,6 +81,7 @@ impl Fixture {
             path: ".".to_owned(),
             directory: self.folder.path().join("state"),
             deadline: Duration::from_secs(30),
+            memory: 1 << 30,
             credentials: Credentials::default(),
             policy: Policy::default(),
             program: PathBuf::from(env!("CARGO_BIN_EXE_coalmine")),

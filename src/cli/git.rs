@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use crate::source::{
     CommitId, Credentials, Policy, Rewind, Signatures, SourceConfig, TrustedKeys, branch_name,
+    default_fetch_memory,
 };
 
 /// How the repository is reached, and which of its commits count.
@@ -21,6 +22,10 @@ pub(super) struct Git {
     /// How long a fetch may get nothing from the server; all of it may take 60 times as long
     #[arg(long, default_value = "1m", value_parser = super::duration)]
     fetch_deadline: Duration,
+    /// How much memory a fetch may take, such as 128Mi [default: half of the memory limit of the container, and
+    /// 1Gi where there is none]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    fetch_memory: Option<u64>,
     /// User name for https, and for ssh when the address has none
     #[arg(long, value_name = "NAME")]
     git_username: Option<String>,
@@ -59,6 +64,7 @@ impl Git {
             path: self.path.clone(),
             directory,
             deadline: self.fetch_deadline,
+            memory: self.fetch_memory.unwrap_or_else(default_fetch_memory),
             credentials: Credentials {
                 username: self.git_username.clone(),
                 token_file: self.git_token_file.clone(),
@@ -78,5 +84,29 @@ impl Git {
             },
             program: std::env::current_exe().context("cannot find the own program")?,
         })
+    }
+}
+
+/// A number of bytes as Kubernetes writes it, in MiB or GiB.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("Mi", 20), ("Gi", 30)];
+    let bytes = units.iter().find_map(|(unit, shift)| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(1 << shift)
+    });
+    let expected = "expected a number with Mi or Gi, of at least 32Mi, such as 128Mi";
+    bytes.filter(|bytes| *bytes >= 32 << 20).ok_or_else(|| expected.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_written_as_in_kubernetes() {
+        assert_eq!((size("128Mi"), size("1Gi")), (Ok(128 << 20), Ok(1 << 30)));
+        for wrong in ["128", "1.5Gi", "-1Mi", "1Mi", "Mi", "999999999999999999Gi"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
     }
 }

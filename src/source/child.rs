@@ -7,6 +7,7 @@
 //! and goes too.
 
 use std::io::{BufRead as _, Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitCode, Stdio};
 
 use serde::{Deserialize, Serialize};
@@ -17,10 +18,13 @@ use tokio::sync::Notify;
 use super::accepted::Accepted;
 use super::config::SourceConfig;
 use super::error::SourceError;
+use super::memory::{is_lack_of_memory, limit};
 use super::patience::{Exhausted, exhausted};
 use super::request::Request;
 use super::revision::Revision;
 
+/// The signal by which the kernel ends a process when memory has run out.
+const SIGKILL: i32 = 9;
 /// The most that is read of a child's stdout and of its stderr, in bytes.
 const LONGEST_OUTPUT: u64 = 1 << 20;
 
@@ -42,6 +46,7 @@ pub(super) async fn fetch(
         branch: config.branch.clone(),
         path: config.path.clone(),
         directory: config.directory.clone(),
+        memory: config.memory,
         credentials: config.credentials.clone(),
         verify,
         policy: config.policy.clone(),
@@ -85,7 +90,13 @@ pub(super) async fn fetch(
             Err(_) => {
                 let complaint = String::from_utf8_lossy(&complaint);
                 let last = complaint.trim().lines().last().unwrap_or("it said nothing");
-                Err(broken(format!("the child ended with {status}: {last}")))
+                let detail = format!("the child ended with {status}: {last}");
+                // Nobody else ends it by this signal than the kernel, when the pod has no memory left.
+                if status.signal() == Some(SIGKILL) || is_lack_of_memory(last) {
+                    let (repository, limit) = (config.repository.clone(), config.memory);
+                    return Err(SourceError::Memory { repository, limit, detail });
+                }
+                Err(broken(detail))
             }
         },
         Ok(Err(error)) => Err(broken(format!("talking to the child failed: {error}"))),
@@ -134,6 +145,10 @@ pub fn serve() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Err(error) = limit(request.memory) {
+        eprintln!("the memory of this process cannot be limited: {error}");
+        return ExitCode::FAILURE;
+    }
     std::thread::spawn(|| {
         // Nobody is left to report to once stdin ends, whether that is read as an end or an error.
         let _ = std::io::stdin().lock().read_to_end(&mut Vec::new());

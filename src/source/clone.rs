@@ -6,10 +6,13 @@ use std::path::Path;
 use git2::Repository;
 use jiff::Timestamp;
 
+use super::ancestry::open;
 use super::blobs;
 use super::config::CLONE;
-use super::contact::Contact;
+use super::contact::{Contact, DEPTHS};
 use super::error::SourceError;
+use super::location::is_local;
+use super::memory::is_lack_of_disk;
 use super::policy::Fetched;
 use super::request::{Failure, Request};
 use super::revision::Revision;
@@ -26,10 +29,7 @@ const ACCEPTED: &str = "refs/coalmine/accepted";
 /// Fetches the branch and returns its newest commit if the policy allows it.
 pub(super) fn fetch(request: &Request) -> Result<Revision, SourceError> {
     let directory = &request.directory;
-    let disk = |error: std::io::Error| SourceError::Disk {
-        path: directory.clone(),
-        detail: error.to_string().into(),
-    };
+    let disk = |error: std::io::Error| disk(directory, &error);
     fs::create_dir_all(directory).map_err(disk)?;
     let lock = File::create(directory.join("lock")).map_err(disk)?;
     match lock.try_lock() {
@@ -39,9 +39,13 @@ pub(super) fn fetch(request: &Request) -> Result<Revision, SourceError> {
         }
         Err(TryLockError::Error(error)) => return Err(disk(error)),
     }
-    let revision = up_to_date(request)?;
+    let revision = up_to_date(request).inspect_err(|_| {
+        // What was not finished takes the room that the next try needs.
+        let _ = remove(&directory.join(GROWING));
+        let _ = packs(&directory.join(CLONE));
+    })?;
     let clone = directory.join(CLONE);
-    let repository = Repository::open_bare(&clone).map_err(|error| damaged(&clone, &error))?;
+    let repository = open(&clone).map_err(|error| damaged(&clone, &error))?;
     let fetched = Fetched {
         repository: &repository,
         branch: &request.branch,
@@ -56,34 +60,22 @@ pub(super) fn fetch(request: &Request) -> Result<Revision, SourceError> {
 /// complete the old one stays.
 fn up_to_date(request: &Request) -> Result<Revision, SourceError> {
     let directory = &request.directory;
-    let disk = |error: std::io::Error| SourceError::Disk {
-        path: directory.clone(),
-        detail: error.to_string().into(),
-    };
+    let disk = |error: std::io::Error| disk(directory, &error);
     let clone = directory.join(CLONE);
     match packs(&clone) {
-        Some(count) if count < MOST_PACKS => match update(request, &clone) {
+        Some(count) if count < MOST_PACKS => match update(request, &clone, None) {
             Ok(revision) => return Ok(revision),
             Err(Failure::Final(error)) => return Err(error),
-            Err(Failure::Clone(_)) => {}
+            Err(Failure::Clone(detail)) => {
+                if let Some(lack) = request.lack(&detail) {
+                    return Err(lack);
+                }
+            }
         },
         _ => {}
     }
     let growing = directory.join(GROWING);
-    remove(&growing).map_err(disk)?;
-    Repository::init_bare(&growing).map_err(|error| SourceError::Disk {
-        path: growing.clone(),
-        detail: error.message().to_owned().into(),
-    })?;
-    let revision =
-        update(&Request { verify: true, ..request.clone() }, &growing).map_err(|failure| {
-            match failure {
-                Failure::Final(error) => error,
-                Failure::Clone(detail) => {
-                    SourceError::Git { repository: request.repository.clone(), detail }
-                }
-            }
-        })?;
+    let revision = make(request, &growing)?;
     if let Some(accepted) = &request.accepted {
         // A damaged clone may have lost it. Then it is known by its name alone, which is enough to
         // tell a history that has it from one that has not.
@@ -92,6 +84,65 @@ fn up_to_date(request: &Request) -> Result<Revision, SourceError> {
     remove(&clone).map_err(disk)?;
     fs::rename(&growing, &clone).map_err(disk)?;
     Ok(revision)
+}
+
+/// Makes a clone: of no more history than is needed, where the server can do that, and of less still when
+/// that needs more memory than there is.
+fn make(request: &Request, growing: &Path) -> Result<Revision, SourceError> {
+    let shallow = if is_local(&request.repository) { [].iter() } else { DEPTHS.iter() };
+    let shallow = shallow.copied().map(Some);
+    let depths: Vec<Option<i32>> = match request.needs_history() {
+        // What was accepted last may be found among the newest, too.
+        true => [None].into_iter().chain(shallow).collect(),
+        false => shallow.chain([None]).collect(),
+    };
+    let mut lack = None;
+    for depth in depths {
+        // What does not fit shallow does not fit as a whole.
+        if lack.is_some() && depth.is_none() {
+            break;
+        }
+        remove(growing).map_err(|error| disk(&request.directory, &error))?;
+        match make_once(request, growing, depth) {
+            Ok(revision) => return Ok(revision),
+            Err(Failure::Final(error @ SourceError::Memory { .. })) => lack = Some(error),
+            Err(Failure::Clone(_)) if depth.is_some() && lack.is_none() => {}
+            Err(Failure::Final(error)) => return Err(lack.unwrap_or(error)),
+            Err(Failure::Clone(detail)) => {
+                let repository = request.repository.clone();
+                return Err(lack.unwrap_or(SourceError::Git { repository, detail }));
+            }
+        }
+    }
+    Err(lack.unwrap_or(SourceError::Git {
+        repository: request.repository.clone(),
+        detail: "no clone could be made".to_owned(),
+    }))
+}
+
+fn make_once(request: &Request, growing: &Path, depth: Option<i32>) -> Result<Revision, Failure> {
+    Repository::init_bare(growing).map_err(|error| {
+        Failure::Final(request.lack(error.message()).unwrap_or_else(|| SourceError::Disk {
+            path: growing.to_owned(),
+            detail: error.message().to_owned().into(),
+        }))
+    })?;
+    let request = Request { verify: true, ..request.clone() };
+    update(&request, growing, depth).map_err(|failure| match failure {
+        Failure::Clone(detail) => match request.lack(&detail) {
+            Some(lack) => Failure::Final(lack),
+            None => Failure::Clone(detail),
+        },
+        failure => failure,
+    })
+}
+
+fn disk(directory: &Path, error: &std::io::Error) -> SourceError {
+    let words = error.to_string();
+    match is_lack_of_disk(&words) {
+        true => SourceError::full_disk(directory, &words),
+        false => SourceError::Disk { path: directory.to_owned(), detail: words.into() },
+    }
 }
 
 /// Gives the new clone a commit that the branch may have dropped: it is what is applied.
@@ -132,11 +183,11 @@ fn remove(folder: &Path) -> std::io::Result<()> {
     }
 }
 
-fn update(request: &Request, clone: &Path) -> Result<Revision, Failure> {
+fn update(request: &Request, clone: &Path, depth: Option<i32>) -> Result<Revision, Failure> {
     let damaged = |error: git2::Error| Failure::Clone(error.message().to_owned());
     let repository = Repository::open_bare(clone).map_err(damaged)?;
     let name = format!("refs/heads/{}", request.branch);
-    let advertised = Contact::new(request)?.fetch(&repository, &name)?;
+    let advertised = Contact::new(request)?.fetch(&repository, &name, depth)?;
     if !advertised.contains(&name) {
         return Err(Failure::Final(without_branch(request, advertised)));
     }

@@ -27,6 +27,8 @@ pub struct SourceConfig {
     /// How long nothing may come from the server before a fetch is killed. The whole of one may take
     /// 60 times as long.
     pub deadline: Duration,
+    /// How much memory a fetch may take, in bytes; see [`super::default_fetch_memory`].
+    pub memory: u64,
     /// Who we are to the server.
     pub credentials: Credentials,
     /// Which commits may be accepted.
@@ -117,6 +119,7 @@ mod tests {
             path: ".".to_owned(),
             directory: PathBuf::from("state"),
             deadline: Duration::from_secs(1),
+            memory: 1 << 30,
             credentials: Credentials::default(),
             policy: Policy::default(),
             program: PathBuf::from("coalmine"),

@@ -19,6 +19,10 @@ use super::request::{Failure, Request};
 const ABSENT: [&str; 5] =
     ["404", "not found", "not exported", "does not exist", "not appear to be a git"];
 
+/// How many commits of a branch's history come where none is needed: the first is as many as the status shows
+/// of the past, and the next ones are tried when that is too much for the memory.
+pub(super) const DEPTHS: [i32; 2] = [50, 1];
+
 /// One conversation with the server.
 pub(super) struct Contact<'a> {
     request: &'a Request,
@@ -42,11 +46,13 @@ impl<'a> Contact<'a> {
     }
 
     /// Fetches one branch, overwriting whatever the clone had, and returns the names that the server
-    /// has. A branch that it does not have is no error to libgit2.
+    /// has. A branch that it does not have is no error to libgit2. With a depth no more than so many commits
+    /// of its history come.
     pub(super) fn fetch(
         mut self,
         repository: &Repository,
         name: &str,
+        depth: Option<i32>,
     ) -> Result<Vec<String>, Failure> {
         let mut remote = repository
             .remote_anonymous(&self.request.repository)
@@ -68,10 +74,10 @@ impl<'a> Contact<'a> {
         let mut options = FetchOptions::new();
         options.remote_callbacks(callbacks).proxy_options(proxy);
         options.download_tags(AutotagOption::None).update_fetchhead(false);
-        // A redirect must not lead a token to another server.
-        if self.request.credentials.token_file.is_some() {
-            options.follow_redirects(RemoteRedirect::None);
-        }
+        // To another path of the same host alone, or to its https: somebody named this server and trusts it,
+        // and what is fetched is applied.
+        options.follow_redirects(RemoteRedirect::None);
+        options.depth(depth.unwrap_or(0));
         let fetched = remote.fetch(&[format!("+{name}:{name}")], Some(&mut options), None);
         drop(options);
         fetched.map_err(|error| self.failure(&error))?;
@@ -87,6 +93,9 @@ impl<'a> Contact<'a> {
         let local = self.transport == Transport::Local;
         if has_other_object_ids(&text) {
             return Failure::Final(SourceError::ObjectFormat { repository });
+        }
+        if let Some(error) = self.request.lack(&detail) {
+            return Failure::Final(error);
         }
         // libgit2 has several errors for a folder that is no repository, down to "unsupported protocol".
         if local && let Err(error) = Repository::open(local_path(&repository)) {
@@ -107,6 +116,7 @@ impl<'a> Contact<'a> {
                 SourceError::Authentication { repository, detail }
             }
             (ErrorClass::Ssh, ErrorCode::Certificate) => self.host_key(),
+            _ if text.contains("cannot redirect") => SourceError::Redirected { repository, detail },
             (ErrorClass::Ssl, _) | (_, ErrorCode::Certificate) => {
                 SourceError::Certificate { repository, detail }
             }
@@ -162,6 +172,7 @@ mod tests {
             branch: "main".to_owned(),
             path: String::new(),
             directory: folder.path().to_path_buf(),
+            memory: 1 << 30,
             credentials: Credentials { known_hosts_file: Some(file), ..Credentials::default() },
             verify: false,
             policy: Policy::default(),
@@ -207,6 +218,7 @@ mod tests {
             (ErrorClass::Net, generic, "ERROR: Repository not found.", "does not exist, or these"),
             (ErrorClass::Http, generic, "unexpected http status code: 404", "does not exist"),
             (ErrorClass::Http, generic, "unexpected http status code: 502", "cannot be reached"),
+            (ErrorClass::Net, generic, "cannot redirect from 'a' to 'b'", "give --repo the new"),
             (ErrorClass::Net, ErrorCode::Eof, "early EOF", "cannot be reached (early EOF)"),
             (ErrorClass::Odb, ErrorCode::NotFound, "no object", "clone: no object"),
             (ErrorClass::Reference, ErrorCode::Locked, "locked", "clone: locked"),

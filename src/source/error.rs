@@ -1,6 +1,6 @@
 //! What can go wrong on the way from a repository to its files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -116,6 +116,16 @@ pub enum SourceError {
         /// What the connection ended with.
         detail: String,
     },
+    /// The server leads on to another host, or from https to http.
+    #[error(
+        "git repository {repository} leads to another server, which is not followed ({detail})"
+    )]
+    Redirected {
+        /// Its address.
+        repository: String,
+        /// From where to where.
+        detail: String,
+    },
     /// The branch's newest commit does not descend from the one accepted last: somebody pushed by
     /// force.
     #[error(
@@ -223,6 +233,19 @@ pub enum SourceError {
         /// What the operating system said.
         detail: Advice,
     },
+    /// The fetch needs more memory than it may take.
+    #[error(
+        "git repository {repository} needs more memory than the {} MiB that a fetch may take ({detail})",
+        limit >> 20
+    )]
+    Memory {
+        /// The repository's address.
+        repository: String,
+        /// What it may take, in bytes.
+        limit: u64,
+        /// What said so.
+        detail: String,
+    },
     /// The fetching child did not do its part.
     #[error("the fetch of git repository {repository} broke off: {detail}")]
     Child {
@@ -254,6 +277,18 @@ pub(crate) fn has_other_object_ids(words: &str) -> bool {
 }
 
 impl SourceError {
+    /// The disk under the state directory has no room, in these words.
+    pub(super) fn full_disk(directory: &Path, words: &str) -> Self {
+        Self::Disk {
+            path: directory.to_owned(),
+            detail: Advice::new(
+                format_args!("the disk is full ({words})"),
+                "make the volume of --state-dir larger, or the repository smaller; a clone that is made anew \
+                 needs twice its size for a moment",
+            ),
+        }
+    }
+
     /// The full id of the commit that was fetched and then refused, if it got that far.
     pub fn refused_revision(&self) -> Option<&str> {
         match self {
@@ -297,6 +332,15 @@ impl Hinted for SourceError {
             ),
             Self::Unreachable { .. } => {
                 "the next poll tries again. Check the host's name, the network and the server".to_owned()
+            }
+            Self::Memory { .. } => {
+                "take the large files out of the branch's history and let the git server refuse such pushes; or \
+                 allow more with --fetch-memory, within the memory limit of the pod"
+                    .to_owned()
+            }
+            Self::Redirected { .. } => {
+                "when the repository has moved, and you trust where it leads, give --repo the new address"
+                    .to_owned()
             }
             Self::Rewritten { tip, .. } => format!(
                 "push a branch that contains that commit; or, if the rewriting is wanted, confirm it with \

@@ -15,6 +15,11 @@ pub(super) enum Transport {
     Local,
 }
 
+/// Whether it is the address of a folder, whose transport of libgit2 knows no part of a history.
+pub(super) fn is_local(repository: &str) -> bool {
+    matches!(transport(repository), Ok(Transport::Local))
+}
+
 /// The transport of an address.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 //! clone into memory.
 
 mod accepted;
+mod ancestry;
 mod blobs;
 mod child;
 mod clone;
@@ -17,6 +18,7 @@ mod error;
 mod host_key;
 mod limits;
 mod location;
+mod memory;
 mod past;
 mod patience;
 mod policy;
@@ -40,6 +42,7 @@ pub(crate) use credentials::token;
 pub use directory::read_directory;
 pub(crate) use error::has_other_object_ids;
 pub use error::{Refusal, SourceError};
+pub use memory::default_fetch_memory;
 pub use past::Change;
 pub use policy::{CommitId, Policy, Rewind, Signatures};
 pub use poll::next_poll;

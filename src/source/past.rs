@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use git2::{Commit, DiffOptions, Oid, Repository};
 
+use super::ancestry::open;
 use super::blobs::{SYMLINK, blob_id};
 use super::limits::LIMITS;
 use super::{Revision, Source};
@@ -37,14 +38,14 @@ impl Source {
     /// # Errors
     /// When the clone cannot be read.
     pub fn past(&self, revision: &Revision, most: usize) -> Result<Vec<Change>, git2::Error> {
-        let repository = Repository::open_bare(self.config.clone_directory())?;
-        let mut walk = repository.revwalk()?;
-        walk.push(Oid::from_str(&revision.id)?)?;
-        walk.simplify_first_parent()?;
+        let repository = open(&self.config.clone_directory())?;
+        // A clone need not have all of the history; its first commit then has no parent, as that of all has.
+        let mut next = Some(repository.find_commit(Oid::from_str(&revision.id)?)?);
         let (mut changes, mut room) = (Vec::new(), MOST_BYTES);
-        for id in walk.take(most) {
-            let commit = repository.find_commit(id?)?;
+        for _ in 0..most {
+            let Some(commit) = next else { break };
             changes.extend(change(&repository, &commit, &self.config.path, &mut room)?);
+            next = commit.parent(0).ok();
             if room == 0 {
                 break;
             }

@@ -3,11 +3,12 @@
 //! Runs in the fetching child, on the objects that were just fetched. What it refuses stays in the
 //! clone and is judged again by the next fetch, so the branch going back mends everything by itself.
 
-use git2::{ErrorCode, Oid, Repository, Sort};
+use git2::{ErrorCode, Oid, Repository};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::accepted::Accepted;
+use super::ancestry::{descends, new_since};
 use super::error::SourceError;
 use super::revision::Revision;
 use super::signature::{Signers, TrustedKeys};
@@ -130,13 +131,7 @@ impl Policy {
         for commit in accepted.into_iter().chain(after) {
             known.extend(fetched.known(commit)?);
         }
-        let mut walk = fetched.repository.revwalk()?;
-        walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
-        walk.push(tip)?;
-        for commit in known {
-            walk.hide(commit)?;
-        }
-        walk.collect()
+        new_since(fetched.repository, tip, &known)
     }
 
     fn allows_move(&self, fetched: &Fetched<'_>, accepted: &str) -> Result<bool, git2::Error> {
@@ -154,8 +149,9 @@ impl Policy {
 }
 
 impl Fetched<'_> {
-    /// Whether a commit is this ancestor or descends from it. A commit that the clone does not have is
-    /// in nobody's history: clones are complete.
+    /// Whether a commit is this ancestor or descends from it, as far as the clone has the history. What it
+    /// does not have is in nobody's history: where something has to be found in it, clones are complete, unless
+    /// that needs too much memory.
     fn comes_from(&self, commit: &str, ancestor: &str) -> Result<bool, git2::Error> {
         if commit == ancestor {
             return Ok(true);
@@ -163,7 +159,7 @@ impl Fetched<'_> {
         let (Some(commit), Some(ancestor)) = (self.known(commit)?, self.known(ancestor)?) else {
             return Ok(false);
         };
-        self.repository.graph_descendant_of(commit, ancestor)
+        descends(self.repository, commit, ancestor)
     }
 
     /// Whether a commit is signed by somebody who may.

@@ -12,9 +12,12 @@ use git2::{ObjectType, Oid, Signature};
 
 use super::{AMPLE, assert_harmless, corpus};
 
+/// What a fetch may take in the pod of `deploy/base`, which may take 256 MiB.
+const SHIPPED: u64 = 128 << 20;
+
 /// A repository to fetch from and a state directory, both gone at the end of the test.
 struct Fixture {
-    _folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     origin: git2::Repository,
     source: Source,
 }
@@ -29,11 +32,12 @@ impl Fixture {
             path: ".".to_owned(),
             directory: folder.path().join("state"),
             deadline: AMPLE,
+            memory: SHIPPED,
             credentials: Credentials::default(),
             policy: Policy::default(),
             program: PathBuf::from(env!("CARGO_BIN_EXE_coalmine")),
         });
-        Self { _folder: folder, origin, source: source.unwrap() }
+        Self { directory: folder, origin, source: source.unwrap() }
     }
 
     fn blob(&self, content: &[u8]) -> Oid {
@@ -159,4 +163,29 @@ async fn what_is_no_file_is_refused_by_its_name() {
         assert!(refused.contains(message), "{message}: {refused}");
         assert_harmless(message, &refused);
     }
+}
+
+/// Compressed these are some hundred kilobytes, which no server refuses for their size.
+#[tokio::test]
+async fn a_file_of_zeros_that_is_larger_than_memory_is_told_as_that_and_ends_with_its_commits() {
+    let fixture = Fixture::new();
+    let values = b"deployment: {v1: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";
+    fixture.push(fixture.folder(&[("services/echo.yaml", values)]));
+    let good = fixture.origin.refname_to_id("refs/heads/main").unwrap();
+    fixture.read(&Tree::default()).await.unwrap();
+    let mut zeros = vec![0; usize::try_from(SHIPPED).unwrap() + (32 << 20)];
+    for _ in 0..2 {
+        fixture.push(fixture.folder(&[("big", &zeros), ("services/echo.yaml", values)]));
+        zeros.push(0);
+    }
+    drop(zeros);
+    for _ in 0..2 {
+        let refused = fixture.read(&Tree::default()).await.unwrap_err();
+        assert!(refused.contains("more memory than the 128 MiB"), "{refused}");
+        assert!(refused.contains("--fetch-memory"), "{refused}");
+    }
+    let state = fixture.directory.path().join("state");
+    assert!(!state.join("clone.new").exists(), "nothing unfinished takes the disk");
+    fixture.origin.reference("refs/heads/main", good, true, "mended").unwrap();
+    fixture.read(&Tree::default()).await.expect("what is there fits");
 }
