@@ -136,7 +136,9 @@ impl Client {
             token.with_context(|| format!("cannot read {}", file.display()))
         };
         let token = token_file.map(token).transpose()?.map(|token| token.trim().to_owned());
-        let http = reqwest::Client::builder().timeout(DEADLINE).build()?;
+        // A daemon redirects nobody, and a token is for the one that was named.
+        let redirect = reqwest::redirect::Policy::none();
+        let http = reqwest::Client::builder().timeout(DEADLINE).redirect(redirect).build()?;
         Ok(Self { http, services, token })
     }
 

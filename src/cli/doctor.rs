@@ -203,3 +203,35 @@ fn review(group: &str, resource: &str, verb: &str) -> SelfSubjectAccessReview {
     };
     SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    const DOCKERFILE: &str = include_str!("../../deploy/Dockerfile");
+    const DEPLOYMENT: &str = include_str!("../../deploy/base/deployment.yaml");
+
+    /// The image has nothing but the program, and its container can write nowhere but to the volume.
+    #[test]
+    fn the_command_of_the_help_is_found_in_the_image_and_has_a_place_to_clone_to() {
+        let last = |word: &str| {
+            let line = DOCKERFILE.lines().rev().find_map(|line| line.strip_prefix(word));
+            line.unwrap_or_else(|| panic!("{word} is missing")).to_owned()
+        };
+        let copied = DOCKERFILE.lines().find(|line| line.contains("/release/coalmine "));
+        let program = copied.and_then(|line| line.split(' ').next_back()).expect("a place");
+        assert_eq!(last("ENTRYPOINT "), format!("[\"{program}\"]"));
+        let folder = Path::new(program).parent().expect("a folder");
+        assert!(last("ENV PATH=").split(':').any(|path| Path::new(path) == folder), "{program}");
+
+        let deployment: Value = serde_yaml::from_str(DEPLOYMENT).expect("YAML");
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        let environment = container["env"].as_array().into_iter().flatten();
+        let temporary = environment.into_iter().find(|it| it["name"] == "TMPDIR");
+        let temporary = temporary.and_then(|it| it["value"].as_str()).expect("a folder");
+        let mut mounts = container["volumeMounts"].as_array().into_iter().flatten();
+        assert!(mounts.any(|mount| mount["mountPath"] == temporary), "{temporary}");
+    }
+}

@@ -43,8 +43,15 @@ const PODS: &[&str] = &[
 ];
 
 /// The command that brings a service forward, or brings it out of trouble; `None` when nothing is to be done.
+///
+/// What cannot be the name of a service is part of no command: somebody will paste it into a shell.
 pub(super) fn next(service: &ServiceStatus) -> Option<String> {
     let name = &service.service;
+    let is_plain =
+        |character: char| character.is_ascii_alphanumeric() || "-_./".contains(character);
+    if !name.chars().all(is_plain) || name.starts_with('-') {
+        return None;
+    }
     let verb = match (service.state.as_str(), service.phase.as_str()) {
         ("Invalid", _) => "undo",
         ("Stalled", _) => return Some(out_of_trouble(service)),
@@ -146,6 +153,15 @@ mod tests {
         v2: (u8, u32),
     ) -> Option<String> {
         next(&service(("Stalled", phase), reason, v1, v2))
+    }
+
+    #[test]
+    fn what_is_no_name_of_a_service_is_part_of_no_command() {
+        for name in ["echo; reboot", "$(reboot)", "a\nb", "--help", "`a`", "a b"] {
+            let mut service = service(("Invalid", "Stable"), ("", None), (100, 1), (0, 0));
+            service.service = name.into();
+            assert_eq!(next(&service), None, "{name}");
+        }
     }
 
     #[test]

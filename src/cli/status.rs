@@ -65,7 +65,7 @@ impl Status {
                         self.show(&now)?;
                     }
                     Ok(_) => {}
-                    Err(error) => anstream::eprintln!("{error:#}"),
+                    Err(error) => anstream::eprintln!("{}", sanitize(&format!("{error:#}"))),
                 }
             }
         })
@@ -125,12 +125,12 @@ impl Status {
             let cells: Vec<String> = row.iter().enumerate().map(|(at, it)| pad(at, it)).collect();
             let [name, phase, doing, shares, pods, since] = &cells[..] else { continue };
             let revision = service.last_applied_revision.as_deref().unwrap_or("none");
-            let revision = short(revision);
+            let revision = sanitize(short(revision));
             writeln!(
                 out,
                 "{BOLD}{name}{BOLD:#}  {phase}  {state}{doing}{state:#}  {shares}  {pods}  {since}  \
                  {revision:8}  {}",
-                next(service).unwrap_or_default()
+                sanitize(&next(service).unwrap_or_default())
             )?;
             for wrong in wrong(service) {
                 writeln!(out, "  {}", sanitize(&wrong))?;
@@ -170,6 +170,7 @@ fn style(service: &ServiceStatus) -> Style {
     }
 }
 
+/// What stands in the table. It comes from whoever answers at the address, and so is shown with a shape.
 fn cells(service: &ServiceStatus, now: Timestamp) -> [String; 6] {
     let pods: Vec<String> =
         service.ready_pods.iter().map(|(version, count)| format!("{version}:{count}")).collect();
@@ -181,6 +182,7 @@ fn cells(service: &ServiceStatus, now: Timestamp) -> [String; 6] {
         pods.join(" "),
         age(service.since, now),
     ]
+    .map(|cell| sanitize(&cell).into_owned())
 }
 
 /// The shares that the routes in the cluster say, and where others are desired those, too. Routes that are not
@@ -224,4 +226,31 @@ fn age(since: Timestamp, now: Timestamp) -> String {
 /// Everything but the times that pass.
 fn fingerprint(told: &Told) -> String {
     serde_json::to_string(told).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wait::line;
+    use super::*;
+
+    #[test]
+    fn whatever_a_server_says_is_shown_with_a_shape() {
+        let hostile = "\u{1b}]0;x\u{7}\u{202e}";
+        let text = || hostile.to_owned();
+        let service = ServiceStatus {
+            service: text(),
+            phase: text(),
+            state: text(),
+            reason: text(),
+            last_attempted_revision: text(),
+            weights: [(text(), 100)].into(),
+            observed_weights: [(text(), 50)].into(),
+            ready_pods: [(text(), 1)].into(),
+            ..ServiceStatus::default()
+        };
+        let shown = cells(&service, Timestamp::UNIX_EPOCH).concat() + &line(&service);
+        let has_no_shape = |it: &char| hostile.contains(*it) && (it.is_control() || *it > '\u{7f}');
+        assert_eq!(shown.chars().find(has_no_shape), None, "{shown:?}");
+        assert!(shown.contains("\\u{202e}"), "{shown:?}");
+    }
 }

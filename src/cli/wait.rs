@@ -137,7 +137,7 @@ impl Follow<'_> {
                     }
                 }
                 Err(error) if told.is_empty() => return Err(error),
-                Err(error) => anstream::eprintln!("{error:#}"),
+                Err(error) => anstream::eprintln!("{}", sanitize(&format!("{error:#}"))),
             }
             if Instant::now() >= end {
                 if !known {
@@ -174,13 +174,15 @@ impl Follow<'_> {
     }
 }
 
-fn line(service: &ServiceStatus) -> String {
+/// How a service does, in one line that is shown with a shape.
+pub(super) fn line(service: &ServiceStatus) -> String {
     let ServiceStatus { phase, state, reason, last_attempted_revision: revision, .. } = service;
     let revision = short(revision);
-    let reason = if reason.is_empty() { String::new() } else { format!(": {}", sanitize(reason)) };
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     // The platform has no phase.
     let phase = if phase.is_empty() { String::new() } else { format!("{phase} ") };
-    format!("{} {phase}{state} at {revision}{reason}", service.service)
+    let line = format!("{} {phase}{state} at {revision}{reason}", service.service);
+    sanitize(&line).into_owned()
 }
 
 /// A duration as people say it.

@@ -25,15 +25,12 @@ struct Inbox {
     /// What a message is about that is always refused.
     dislikes: Option<&'static str>,
     /// What the next message is answered with, headers and all, instead of being taken.
-    answer: Mutex<Option<Answer>>,
+    answer: Mutex<Option<Response>>,
     /// What becomes of messages that are never answered.
     silence: Mutex<Option<Silence>>,
     /// Notified of each of those.
     unanswered: Notify,
 }
-
-/// A refusal.
-type Answer = (StatusCode, [(&'static str, &'static str); 1], &'static str);
 
 /// What becomes of a message whose sender gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +61,7 @@ async fn receive(
     let answer = inbox.answer.lock().expect("nobody panicked").take();
     if let Some(answer) = answer {
         inbox.got.lock().expect("nobody panicked").push(("refused".to_owned(), body));
-        return answer.into_response();
+        return answer;
     }
     if inbox.refuses(&path) {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({}))).into_response();
@@ -192,6 +189,36 @@ async fn whoever_could_not_be_told_is_told_later_and_signed_messages_can_be_chec
     assert_eq!(got[0].1["id"], "echo/a");
     let signature = got[0].1["signature"].as_str().expect("a signature");
     assert!(signature.starts_with("sha256=") && signature.len() == 71, "{signature}");
+}
+
+#[tokio::test]
+async fn a_receiver_that_leads_on_is_followed_on_the_same_server_only() {
+    let (elsewhere, address) = listen().await;
+    let (inbox, here) = listen().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut notifier = notifier(to_webhook(&here), folder.path()).await;
+    let answer = |status: u16, to: &str| {
+        let answer = Response::builder().status(status).header("location", to);
+        *inbox.answer.lock().expect("nobody panicked") =
+            Some(answer.body(axum::body::Body::empty()).expect("an answer"));
+    };
+    let now = summary("Shifting", State::Ready, "a");
+    for (status, to) in [
+        (307, address.as_str()),
+        (308, address.as_str()),
+        (302, address.as_str()),
+        // To the same server, as a request without the message.
+        (302, "/other"),
+    ] {
+        answer(status, to);
+        assert!(notifier.accept(&now).await, "{status} to {to} is no success");
+        assert!(elsewhere.take().is_empty(), "{status} to {to}");
+    }
+    inbox.take();
+    answer(307, "/other");
+    assert!(!notifier.accept(&now).await);
+    let got: Vec<String> = inbox.take().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(got, ["refused", "other"]);
 }
 
 fn to_webhook(address: &str) -> Receivers {

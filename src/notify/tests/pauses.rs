@@ -44,7 +44,7 @@ async fn a_receiver_that_asks_for_a_pause_gets_it_and_the_others_do_not_wait() {
         summary
     };
     let limited = (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "900")], "ratelimited");
-    *slack.answer.lock().expect("nobody panicked") = Some(limited);
+    *slack.answer.lock().expect("nobody panicked") = Some(limited.into_response());
     assert!(notifier.accept(&two_services("CanaryTest")).await);
     assert_eq!(slack.take().len(), 1, "the limit holds for the other service too");
     assert_eq!(webhook.take().len(), 2);
@@ -74,7 +74,7 @@ async fn gitlab_is_not_told_twice_that_a_commit_runs() {
     let refusal =
         r#"{"message": "Cannot transition status via :run from :running (Reason(s): ...)"}"#;
     let answer = (StatusCode::BAD_REQUEST, [("content-type", "application/json")], refusal);
-    *inbox.answer.lock().expect("nobody panicked") = Some(answer);
+    *inbox.answer.lock().expect("nobody panicked") = Some(answer.into_response());
     assert!(!second.accept(&one).await, "it was told before a new start");
     assert!(!second.accept(&summary("Stable", State::Ready, "a")).await);
     let got = inbox.take();
@@ -94,7 +94,7 @@ async fn github_s_limit_is_waited_for() {
     let receivers = Receivers { commit_status: status.ok(), ..Receivers::default() };
     let mut notifier = notifier(receivers, folder.path()).await;
     let limited = (StatusCode::FORBIDDEN, [("retry-after", "7200")], "secondary rate limit");
-    *inbox.answer.lock().expect("nobody panicked") = Some(limited);
+    *inbox.answer.lock().expect("nobody panicked") = Some(limited.into_response());
     let now = summary("Stable", State::Ready, "a");
     assert!(notifier.accept(&now).await);
     assert!(notifier.accept_after(7199, &now).await);
