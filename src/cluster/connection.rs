@@ -16,6 +16,7 @@ use http::{Request, Response, StatusCode};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use jiff::Timestamp;
 use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::{Client, Config};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -124,18 +125,18 @@ async fn ask(
         if !is_turned_away(answer.status()) {
             return Ok(answer);
         }
-        let wanted = retry_after(&answer);
+        let wanted = retry_after(&answer, Timestamp::now());
         if let Some(wanted) = wanted {
-            *gate.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + wanted);
+            let mut opens = gate.lock().unwrap_or_else(PoisonError::into_inner);
+            *opens = (*opens).max(Instant::now().checked_add(wanted));
         }
-        let wait = wanted.unwrap_or(pause);
+        // A server that asks for no time at all is not asked again at once.
+        let wait = wanted.unwrap_or_default().max(pause.mul_f64(0.5 + fastrand::f64() / 2.0));
+        pause = (pause * 2).min(PAUSE.1);
         if next.is_none() || Instant::now() + wait >= until {
             return Ok(answer);
         }
-        if wanted.is_none() {
-            pause = (pause * 2).min(PAUSE.1);
-            sleep(wait.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-        }
+        sleep(wait).await;
     }
     // Not reached: a request that cannot be sent again has been answered above.
     Err(NoAnswer::Silence.into())
@@ -160,10 +161,15 @@ fn is_turned_away(status: StatusCode) -> bool {
     matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// How long the server wants to be left alone; Kubernetes says it in seconds.
-fn retry_after(answer: &Response<Body>) -> Option<Duration> {
-    let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+/// How long the server wants to be left alone (RFC 9110, section 10.2.3). Kubernetes says it in seconds, what
+/// stands in front of it may name a time.
+fn retry_after(answer: &Response<Body>, now: Timestamp) -> Option<Duration> {
+    let asked = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(asked).ok()?;
+    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
 }
 
 fn is_watch(request: &Request<Body>) -> bool {
@@ -294,6 +300,27 @@ mod tests {
         sleep(Duration::from_secs(3600)).await;
         let _refused = ask(&client, "/api/v1/pods").await;
         assert_eq!(asked.load(Ordering::SeqCst), 3, "it is asked again once that time is over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_asks_for_no_time_is_not_asked_again_at_once() {
+        let (client, asked) = client(|_, _| std::future::ready(turned_away(429, Some("0"))));
+        assert!(ask(&client, "/api/v1/pods").await.0.is_err());
+        let asked = asked.load(Ordering::SeqCst);
+        assert!((8..25).contains(&asked), "{asked} times");
+    }
+
+    #[test]
+    fn the_time_to_wait_is_a_number_or_a_date() {
+        let now = "2026-01-01T00:00:00Z".parse().expect("a time");
+        let asked = |after: &str| {
+            let answer = Response::builder().header(RETRY_AFTER, after).body(Body::empty());
+            retry_after(&answer.expect("an answer"), now).map(|it| it.as_secs())
+        };
+        assert_eq!(asked(" 7 "), Some(7));
+        assert_eq!(asked("Thu, 01 Jan 2026 00:01:00 GMT"), Some(60));
+        assert_eq!(asked("Wed, 31 Dec 2025 00:00:00 GMT"), Some(0));
+        assert_eq!(asked("soon"), None);
     }
 
     #[tokio::test(start_paused = true)]

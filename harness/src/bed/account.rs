@@ -110,6 +110,7 @@ async fn counts(client: &Client, role: &Value) -> Result<()> {
         group: first("apiGroups"),
         resource: first("resources"),
         verb: first("verbs"),
+        name: first("resourceNames"),
         namespace: role["metadata"]["namespace"].as_str().map(str::to_owned),
         ..Default::default()
     };

@@ -242,7 +242,6 @@ async fn run(
     options: &BedOptions,
     progress: &Progress,
 ) -> Result<(Access, Running)> {
-    let inside = &options.inside;
     Ok(match kind {
         Kind::Local => {
             let (access, local) = local::start(directory, options, progress).await?;
@@ -255,7 +254,8 @@ async fn run(
         }
         #[cfg(feature = "containers")]
         Kind::K3sOffline => {
-            let (access, cluster) = k3s::offline::start(directory, inside, progress).await?;
+            let (access, cluster) =
+                k3s::offline::start(directory, &options.inside, progress).await?;
             (access, Running::K3s(Box::new(cluster)))
         }
         #[cfg(not(feature = "containers"))]
