@@ -194,6 +194,7 @@ async fn whoever_could_not_be_told_is_told_later_and_signed_messages_can_be_chec
 #[tokio::test]
 async fn a_receiver_that_leads_on_is_followed_on_the_same_server_only() {
     let (elsewhere, address) = listen().await;
+    let address = address + "hook";
     let (inbox, here) = listen().await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut notifier = notifier(to_webhook(&here), folder.path()).await;
