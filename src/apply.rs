@@ -9,7 +9,7 @@ use crate::cache::Cache;
 use crate::cluster::{Cluster, ClusterError};
 use crate::telemetry;
 use coalmine_core::health::{self, Verdict};
-use coalmine_core::labels::APPLIED;
+use coalmine_core::labels::{self, APPLIED};
 use coalmine_core::managed_fields::{counts_given_up, gives_up_counts, owned};
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::plan::PreviousRoutes;
@@ -57,7 +57,7 @@ impl Executor<'_> {
             return Ok(());
         }
         tracing::info!(object = %id, fields = %serde_json::Value::Object(given_up.clone()), "handed over");
-        self.cluster.hand_over(id, given_up).await
+        self.cluster.hand_over(manifest, given_up).await
     }
 
     /// Deletes the objects, each only if it is still the one that was seen.
@@ -70,8 +70,12 @@ impl Executor<'_> {
     ) -> Result<(), ClusterError> {
         for id in ids {
             tracing::info!(object = %id, "delete");
-            let uid = self.cache.object(id).map(|facts| facts.uid.to_string());
-            self.cluster.delete(id, uid).await?;
+            let facts = self.cache.object(id);
+            let uid = facts.as_ref().map(|facts| facts.uid.to_string());
+            let account = facts.and_then(|facts| facts.account);
+            let user = id.namespace.as_deref().zip(account);
+            let user = user.map(|(namespace, account)| labels::user(namespace, &account));
+            self.cluster.delete(id, uid, user.as_deref()).await?;
             self.cache.record_deletion(id);
         }
         Ok(())

@@ -28,6 +28,10 @@ pub const ADOPT: &str = "coalmine.dev/adopt";
 /// value `false` an object of `platform/` is deleted whose kind is kept otherwise.
 pub const KEEP: &str = "coalmine.dev/keep";
 
+/// Annotation with the service account, in the object's namespace, as which the object is written and deleted. Without
+/// it the daemon's own account does.
+pub const ACCOUNT: &str = "coalmine.dev/service-account";
+
 /// Annotation on routes that name Upstreams of single versions: which version each of them holds, where its
 /// name does not say so. The value is a JSON mapping, for example `{"echo-1-4-2":"1.4.2"}`.
 pub const VERSIONS: &str = "coalmine.dev/versions";
@@ -40,6 +44,18 @@ pub fn labels<'a>(instance: &'a str, service: &'a str) -> BTreeMap<&'static str,
 /// What the object says about whether it stays when nothing desires it any more; `None` when it says nothing.
 pub fn keep(object: &Value) -> Option<bool> {
     object["metadata"]["annotations"][KEEP].as_str()?.parse().ok()
+}
+
+/// The user as whom the object is written, by its service account; `None` for the daemon itself. An object without a
+/// namespace is always written by the daemon.
+pub fn writer(object: &Value) -> Option<String> {
+    let metadata = &object["metadata"];
+    Some(user(metadata["namespace"].as_str()?, metadata["annotations"][ACCOUNT].as_str()?))
+}
+
+/// The name that a service account has as a user. Of a name that no account has it is a user who has no rights.
+pub fn user(namespace: &str, account: &str) -> String {
+    format!("system:serviceaccount:{namespace}:{account}")
 }
 
 /// When the object was last changed, its status included, by its managed fields, to the second.
@@ -62,6 +78,22 @@ mod tests {
             [Some(true), Some(false), None, None]
         );
         assert_eq!(keep(&json!({})), None);
+    }
+
+    #[test]
+    fn an_object_is_written_as_the_account_of_its_namespace() {
+        let written = |namespace: Value, account: Value| {
+            writer(
+                &json!({"metadata": {"namespace": namespace, "annotations": {ACCOUNT: account}}}),
+            )
+        };
+        let user = written("shop".into(), "team.a-1".into());
+        assert_eq!(user.as_deref(), Some("system:serviceaccount:shop:team.a-1"));
+        for account in [json!(null), json!(""), json!("a:b"), json!("a\r\nX: y"), json!(1)] {
+            assert_eq!(written("shop".into(), account.clone()), None, "{account}");
+        }
+        assert_eq!(written(Value::Null, "a".into()), None);
+        assert_eq!(writer(&json!({})), None);
     }
 
     #[test]

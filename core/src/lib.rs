@@ -22,6 +22,7 @@ pub mod reason;
 pub mod render;
 pub mod sanitize;
 mod scope;
+mod tenancy;
 pub mod traffic;
 pub mod tree;
 pub mod values;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::health::{self, Health, Trouble, Verdict};
 use crate::kind::Kind;
-use crate::labels::{APPLIED, INSTANCE, SERVICE, keep, last_changed};
+use crate::labels::{ACCOUNT, APPLIED, INSTANCE, SERVICE, keep, last_changed};
 use crate::managed_fields::{self, Digest};
 use crate::object::ObjectId;
 use crate::traffic::Shares;
@@ -62,6 +62,8 @@ pub struct Facts {
     pub counts: Vec<&'static str>,
     /// The digest in its annotation `coalmine.dev/applied`.
     pub applied: Option<Arc<str>>,
+    /// The service account as which it is written and deleted; the daemon's own when absent.
+    pub account: Option<Arc<str>>,
     /// For a Deployment or Upstream of ours when it or its status was last changed, to the second.
     pub changed_at: Option<Timestamp>,
     /// What it says about whether it stays when nothing desires it any more.
@@ -150,6 +152,7 @@ impl Facts {
             owned: if is_ours { Digest::of_live(object) } else { Digest::of(&Value::Null) },
             counts: if is_ours { managed_fields::owned_counts(object) } else { Vec::new() },
             applied: metadata["annotations"][APPLIED].as_str().map(Into::into),
+            account: metadata["annotations"][ACCOUNT].as_str().map(Into::into),
             changed_at: (is_ours && matches!(kind, Some(Kind::Deployment | Kind::Upstream)))
                 .then(|| last_changed(object))
                 .flatten(),

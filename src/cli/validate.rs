@@ -43,7 +43,8 @@ pub(super) struct Validate {
 impl Validate {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let tree = read_directory(&self.path)?;
-        let expected = Expected::of(&tree);
+        let bases = self.bases()?;
+        let expected = Expected::after(&bases, &tree);
         let secrets = self.cluster.secrets(&expected)?;
         let expected = expected.beside(secrets);
         let repository = &expected.repository;
@@ -75,7 +76,7 @@ impl Validate {
                 if is_grave(&broken) { (BAD, "error") } else { (DOUBTFUL, "warning") };
             writeln!(out, "{style}{word}{style:#}  platform/: {}", sanitize(&broken.to_string()))?;
         }
-        let notes = self.notes(&expected)?;
+        let notes = self.notes(&bases, &expected)?;
         for note in &notes {
             writeln!(out, "{DOUBTFUL}note{DOUBTFUL:#}   {}", sanitize(note))?;
         }
@@ -85,15 +86,19 @@ impl Validate {
     }
 
     /// What is no mistake and worth knowing beforehand.
-    fn notes(&self, expected: &Expected) -> anyhow::Result<BTreeSet<String>> {
+    fn notes(&self, bases: &[Tree], expected: &Expected) -> anyhow::Result<BTreeSet<String>> {
         let mut notes: BTreeSet<String> = contested(expected).into_values().flatten().collect();
-        if let Some(checkout) = self.checkout() {
-            for base in bases(&checkout) {
-                notes.extend(released(&Expected::of(&checkout.tree(&base)?), expected));
-            }
+        for base in bases {
+            notes.extend(released(&Expected::of(base), expected));
         }
         notes.extend(self.cluster.notes(expected)?);
         Ok(notes)
+    }
+
+    /// The trees that the folder adds to: who has a name, a path or a domain there keeps it.
+    fn bases(&self) -> anyhow::Result<Vec<Tree>> {
+        let Some(checkout) = self.checkout() else { return Ok(Vec::new()) };
+        bases(&checkout).iter().map(|base| Ok(checkout.tree(base)?)).collect()
     }
 
     /// The checkout that the folder is part of, as the folder with the rollouts.
@@ -104,14 +109,20 @@ impl Validate {
     }
 }
 
-/// The commits that a checkout adds to: what its branch follows, where it left the remote's main branch, and what is
-/// checked out.
-fn bases(checkout: &Checkout) -> BTreeSet<String> {
+/// The commits that a checkout adds to, the nearest last: where it left the remote's main branch, what its branch
+/// follows, and what is checked out.
+fn bases(checkout: &Checkout) -> Vec<String> {
     let commit = |name: &str| checkout.commit_id(name).ok();
     let head = commit("HEAD");
     let branched = commit("origin/HEAD").zip(head.clone());
     let branched = branched.and_then(|(one, other)| checkout.merge_base(&one, &other).ok());
-    [commit("@{upstream}"), branched, head].into_iter().flatten().collect()
+    let mut bases: Vec<String> = Vec::new();
+    for base in [branched, commit("@{upstream}"), head].into_iter().flatten() {
+        if !bases.contains(&base) {
+            bases.push(base);
+        }
+    }
+    bases
 }
 
 /// What the autoscalers of `platform/` do to the services.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use http::HeaderValue;
 use kube::Client;
 use kube::api::{
     Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions,
@@ -33,7 +34,7 @@ pub use watched_kind::WatchedKind;
 use crate::hint::advised;
 use crate::report::Requests;
 use coalmine_core::kind::Kind;
-use coalmine_core::labels::{FIELD_MANAGER, HANDOVER_MANAGER, INSTANCE, SERVICE};
+use coalmine_core::labels::{FIELD_MANAGER, HANDOVER_MANAGER, INSTANCE, SERVICE, writer};
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::identify;
 
@@ -86,7 +87,8 @@ impl Cluster {
         Ok(found.map(RawObject::into_value))
     }
 
-    /// Server-side apply with force; returns the object as stored.
+    /// Server-side apply with force; returns the object as stored. It is written as the service account that the
+    /// manifest names, if it names one.
     ///
     /// A dry run changes nothing and returns what would be stored. It is as well the place of strict field
     /// validation: what is written was tried, or was there before, and reading it strictly once more would
@@ -104,6 +106,7 @@ impl Cluster {
         let request = Request::new(api.resource_url())
             .patch(&id.name, &parameters, &Patch::Apply(manifest.object()))
             .map_err(|error| translate(id, kube::Error::BuildRequest(error)))?;
+        let request = impersonated(request, writer(manifest.object()).as_deref());
         // The semaphore is never closed.
         let _turn = self.writes.acquire().await.ok();
         let answer = self.client.request(request).await;
@@ -117,9 +120,10 @@ impl Cluster {
     /// When the API server does not do what we ask.
     pub async fn hand_over(
         &self,
-        id: &ObjectId,
+        manifest: &Manifest,
         spec: Map<String, Value>,
     ) -> Result<(), ClusterError> {
+        let id = manifest.id();
         let parameters = PatchParams::apply(HANDOVER_MANAGER);
         let mut metadata = json!({"name": id.name});
         if let Some(namespace) = &id.namespace {
@@ -128,9 +132,13 @@ impl Cluster {
         let part = json!({"apiVersion": id.api_version, "kind": id.kind, "metadata": metadata,
             "spec": spec});
         let api = self.api(id).await?;
+        let request = Request::new(api.resource_url())
+            .patch(&id.name, &parameters, &Patch::Apply(part))
+            .map_err(|error| translate(id, kube::Error::BuildRequest(error)))?;
+        let request = impersonated(request, writer(manifest.object()).as_deref());
         // The semaphore is never closed.
         let _turn = self.writes.acquire().await.ok();
-        match api.patch(&id.name, &parameters, &Patch::Apply(part)).await {
+        match self.client.request_text(request).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),
             Err(error) => Err(translate(id, error)),
@@ -153,6 +161,7 @@ impl Cluster {
             request.map_err(|error| translate(id, kube::Error::BuildRequest(error)))?;
         let target = format!("{}&fieldValidation=Strict", request.uri());
         *request.uri_mut() = target.parse().expect("a target and a parameter more");
+        let request = impersonated(request, writer(manifest.object()).as_deref());
         // The semaphore is never closed.
         let _turn = self.writes.acquire().await.ok();
         match self.client.request_text(request).await {
@@ -162,12 +171,21 @@ impl Cluster {
         }
     }
 
-    /// Deletes the object this uid names, in the background; already gone is fine.
-    pub async fn delete(&self, id: &ObjectId, uid: Option<String>) -> Result<(), ClusterError> {
+    /// Deletes the object this uid names, in the background, as this user or as the daemon itself; already gone is
+    /// fine.
+    pub async fn delete(
+        &self,
+        id: &ObjectId,
+        uid: Option<String>,
+        user: Option<&str>,
+    ) -> Result<(), ClusterError> {
         let api = self.api(id).await?;
         let preconditions = uid.map(|uid| Preconditions { uid: Some(uid), resource_version: None });
         let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
-        match api.delete(&id.name, &parameters).await {
+        let request = Request::new(api.resource_url())
+            .delete(&id.name, &parameters)
+            .map_err(|error| translate(id, kube::Error::BuildRequest(error)))?;
+        match self.client.request_text(impersonated(request, user)).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
                 Ok(())
@@ -339,6 +357,18 @@ impl Cluster {
     }
 }
 
+/// The request as this user, whose rights are the only ones that count for it then; as the daemon without one.
+/// Kubernetes adds the groups of a service account by itself.
+fn impersonated<B>(mut request: http::Request<B>, user: Option<&str>) -> http::Request<B> {
+    if let Some(user) = user {
+        // What cannot be written into a header is nobody: it must not become the daemon.
+        let nobody = HeaderValue::from_static("coalmine.dev:no-such-account");
+        let user = HeaderValue::from_str(user).unwrap_or(nobody);
+        request.headers_mut().insert("impersonate-user", user);
+    }
+    request
+}
+
 /// Stands for the API server as a whole.
 fn nothing() -> ObjectId {
     ObjectId::new("v1", "APIGroup", None, "*")
@@ -385,6 +415,48 @@ mod tests {
         let unknown = failure(400, "BadRequest", "unknown field \"spec.x\"", "");
         let refused = answered(400, unknown).await.expect_err("refused");
         assert!(refused.contains("unknown field"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn every_write_is_made_as_the_account_of_its_object() {
+        let object = |account: Option<&str>| {
+            let annotations =
+                account.map(|account| json!({"coalmine.dev/service-account": account}));
+            let object = json!({"apiVersion": "v1", "kind": "Service",
+                "metadata": {"name": "echo", "namespace": "shop", "annotations": annotations}});
+            Manifest::new(object).expect("complete")
+        };
+        let seen: Arc<std::sync::Mutex<Vec<(String, Option<String>)>>> = Arc::default();
+        let record = seen.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let user = request.headers().get("impersonate-user");
+            let user = user.map(|user| user.to_str().expect("text").to_owned());
+            let dry = request.uri().query().is_some_and(|query| query.contains("dryRun"));
+            let what = format!("{}{}", request.method(), if dry { " dry" } else { "" });
+            record.lock().expect("the record").push((what, user));
+            let answer = Response::builder().status(200).body(Body::from(b"{}".to_vec()));
+            std::future::ready(answer)
+        });
+        let cluster = Cluster::behind(Client::new(service, "default"));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Service"));
+        let key = ("v1".to_owned(), "Service".to_owned());
+        cluster.kinds.lock().await.insert(key, (resource, Scope::Namespaced));
+        for account in [Some("deployer"), None] {
+            let manifest = object(account);
+            let user = account.map(|account| coalmine_core::labels::user("shop", account));
+            cluster.apply(&manifest, false).await.expect("applied");
+            cluster.apply(&manifest, true).await.expect("tried");
+            cluster.could_create(&manifest).await.expect("tried");
+            cluster.hand_over(&manifest, Map::new()).await.expect("handed over");
+            cluster.delete(manifest.id(), None, user.as_deref()).await.expect("deleted");
+            let seen = std::mem::take(&mut *seen.lock().expect("the record"));
+            let whats: Vec<_> = seen.iter().map(|(what, _)| what.as_str()).collect();
+            assert_eq!(whats, ["PATCH", "PATCH dry", "POST dry", "PATCH", "DELETE"]);
+            assert!(seen.iter().all(|(_, by)| *by == user), "{seen:?}");
+        }
+        // What is read is read by the daemon.
+        cluster.get(object(Some("deployer")).id()).await.expect("read");
+        assert_eq!(*seen.lock().expect("the record"), [("GET".to_owned(), None)]);
     }
 
     #[tokio::test]

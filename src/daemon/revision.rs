@@ -17,7 +17,7 @@ use crate::source::{Revision, Source};
 use coalmine_core::object::Manifest;
 use coalmine_core::phase::Phase;
 use coalmine_core::problem::Problem;
-use coalmine_core::values::Service;
+use coalmine_core::values::{Applied, Service};
 
 /// How long a revision waits for the watches before it is put off.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,6 +39,9 @@ impl Daemon {
         source: &Source,
         revision: &Revision,
     ) -> anyhow::Result<Duration> {
+        if self.reader.files_parsed() == 0 {
+            self.remember_applied().await?;
+        }
         let repository = self.reader.read(&source.tree(revision)?);
         let work = Work::of(&repository, self.options, &revision.id)?;
         self.cache.set_gloo_namespace(&work.rollout_settings.gloo_namespace);
@@ -67,6 +70,26 @@ impl Daemon {
         Ok(patience)
     }
 
+    /// Takes what services have in the cluster for theirs, before anything is read: names, paths and domains stay with
+    /// who has them, whatever has come into the repository meanwhile.
+    async fn remember_applied(&mut self) -> anyhow::Result<()> {
+        self.sync().await?;
+        let (snapshot, _) = self.cache.gloo();
+        let inventory = self.cache.inventory();
+        let objects = inventory.iter().map(|(id, service, _)| (id, &**service));
+        self.reader.remember(Applied::of(&snapshot, objects));
+        Ok(())
+    }
+
+    /// Waits until all that services rest on is known.
+    async fn sync(&self) -> anyhow::Result<()> {
+        if tokio::time::timeout(PATIENCE, self.cache.synced()).await.is_err() {
+            let troubles = self.cache.troubles();
+            bail!("the cluster's objects are not known yet: {}", troubles.join("; "));
+        }
+        Ok(())
+    }
+
     /// Watches what the revision's platform consists of, and once what an earlier one's may have, and
     /// waits until all that services rest on is known.
     async fn watch_kinds(&mut self, work: &Work) -> anyhow::Result<()> {
@@ -82,11 +105,7 @@ impl Daemon {
         for kind in kinds {
             self.watch(kind);
         }
-        if tokio::time::timeout(PATIENCE, self.cache.synced()).await.is_err() {
-            let troubles = self.cache.troubles();
-            bail!("the cluster's objects are not known yet: {}", troubles.join("; "));
-        }
-        Ok(())
+        self.sync().await
     }
 
     fn hand_over(

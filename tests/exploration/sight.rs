@@ -208,6 +208,7 @@ fn facts(detail: Detail) -> Facts {
         claim: Claim::Ours("echo".into()),
         owned: Digest::of(&json!(null)),
         applied: None,
+        account: None,
         changed_at: None,
         counts: Vec::new(),
         keep: None,

@@ -20,7 +20,7 @@ const FIRST: [&str; 2] = ["Namespace", "ServiceAccount"];
 pub(crate) async fn the_api_server_takes_every_object_and_every_pod_is_a_restricted_one(
     bed: &Bed,
 ) -> Result<()> {
-    for folder in ["base", "overlays/example"] {
+    for folder in ["base", "overlays/example", "overlays/lockdown"] {
         let all = kustomize(bed, folder)?;
         let documents: Vec<Value> = all
             .split("\n---\n")

@@ -64,6 +64,7 @@ fn facts(detail: Detail) -> Facts {
         owned: Digest::of(&json!(null)),
         counts: Vec::new(),
         applied: None,
+        account: None,
         changed_at: Some(at(0)),
         keep: None,
         terminating: false,

@@ -33,7 +33,13 @@ pub struct Secrets {
 impl Expected {
     /// Reads a tree. It never fails: what is wrong is in the repository.
     pub fn of(tree: &Tree) -> Self {
-        let repository = Repository::parse(tree);
+        Self::after([], tree)
+    }
+
+    /// Reads a tree that comes after others, of which the last is what is accepted already: a name, a path or a domain
+    /// stays with the service that had it there. It never fails: what is wrong is in the repository.
+    pub fn after<'a>(earlier: impl IntoIterator<Item = &'a Tree>, tree: &Tree) -> Self {
+        let repository = Repository::parse_after(earlier, tree);
         let owner = Owner { instance: DEFAULT_INSTANCE.into(), revision: tree.revision.clone() };
         let mut jobs = BTreeMap::new();
         if repository.problems.is_empty() {

@@ -157,7 +157,7 @@ impl From<Transition> for Verdict {
 impl Proposal {
     /// Compares two trees. It never fails: what is wrong is in the result.
     pub fn of(base: &Tree, head: &Tree) -> Self {
-        Self::between(&Expected::of(base), &Expected::of(head), base, head)
+        Self::between(&Expected::of(base), &Expected::after([base], head), base, head)
     }
 
     /// Compares what two trees mean. It never fails: what is wrong is in the result.

@@ -96,6 +96,9 @@ fn render_pod(service: &Service, version: &Version, deployment: &Deployment) -> 
     if let Some(resources) = &deployment.resources {
         container["resources"] = resources.clone().into();
     }
+    if let Some(context) = &deployment.security_context {
+        container["securityContext"] = context.clone().into();
+    }
     let probes = &deployment.probes;
     // Without a readiness probe a pod would count as ready before it listens.
     let connects = json!({"tcpSocket": {"port": port}, "periodSeconds": 1});
@@ -121,6 +124,9 @@ fn render_pod(service: &Service, version: &Version, deployment: &Deployment) -> 
     let mut pod = json!({"containers": [container]});
     // It is counted from the decision; what comes after the drain stays Kubernetes' default.
     pod["terminationGracePeriodSeconds"] = (drain + GRACE).into();
+    if let Some(context) = &deployment.pod_security_context {
+        pod["securityContext"] = context.clone().into();
+    }
     if let Some(account) = &deployment.service_account_name {
         pod["serviceAccountName"] = account.as_str().into();
     }

@@ -7,7 +7,7 @@ mod upstream;
 use serde_json::{Value, json};
 
 use crate::kind::Kind;
-use crate::labels::VERSIONS;
+use crate::labels::{ACCOUNT, VERSIONS};
 use crate::object::{Manifest, object};
 use crate::traffic::Traffic;
 use crate::values::{Service, TargetPort, Workload};
@@ -54,6 +54,9 @@ pub fn render(service: &Service, traffic: &Traffic, owner: &Owner) -> Rendered {
         manifest.mark(&owner.instance, service.name.as_str(), &owner.revision);
         if service.keep {
             manifest.keep();
+        }
+        if let Some(account) = &service.grants.service_account {
+            manifest.annotate(ACCOUNT, account);
         }
         manifest
     };

@@ -1,10 +1,12 @@
 //! What two services must not both have.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::carve_out::{Carve, CarveOuts, lowered};
 use super::file;
+use super::held::{Held, Thing};
 use super::model::{Binding, Path, PathMatch, Service, Split, ValueMatch, Workload};
 use super::names::{ServiceName, Weight};
 use super::node::{Data, Node};
@@ -13,33 +15,68 @@ use crate::kind::Kind;
 use crate::problem::{Location, Problem, few};
 use crate::tree::Tree;
 
-/// Finds what more than one service claims, and makes it an error of each of them. The places come
-/// from the services' files in `tree`: only those of services with such an error are parsed again.
-pub(super) fn refuse(services: &mut BTreeMap<ServiceName, Outcome>, tree: &Tree) {
-    let good = services.values().filter_map(|outcome| outcome.as_deref().ok());
-    let claims: Vec<(&Service, Vec<Claim<'_>>)> =
-        good.map(|service| (service, claims(service))).collect();
+/// Finds what more than one service claims. Who had it first keeps it, and only the newcomer is in error; where
+/// nobody had it first it is an error of each of them. The places come from the services' files in `tree`: only those
+/// of services with such an error are parsed again.
+pub(super) fn refuse(services: &mut BTreeMap<ServiceName, Outcome>, tree: &Tree, held: &Held) {
+    let good: Vec<Arc<Service>> =
+        services.values().filter_map(|outcome| outcome.as_ref().ok()).cloned().collect();
+    let files: HashSet<&str> = good.iter().map(|service| service.file.as_str()).collect();
+    let kept = held.within(tree).filter(|service| !files.contains(service.file.as_str()));
     let mut index = Index::default();
-    for (service, claims) in &claims {
-        claims.iter().for_each(|claim| index.insert(service, claim));
+    let mut carve_outs = CarveOuts::default();
+    let claims: Vec<(&Service, Vec<Claim<'_>>)> =
+        good.iter().map(|service| (&**service, claims(service))).collect();
+    let earlier: Vec<HashSet<Key<'_>>> = good.iter().map(|it| earlier(held, it, tree)).collect();
+    for ((service, claims), earlier) in claims.iter().zip(&earlier) {
+        carve_outs.add(service);
+        for claim in claims {
+            let has_it =
+                claim.is_among(earlier) || claim.applied_by(held) == Some(service.name.as_str());
+            index.insert(service, claim, has_it);
+        }
     }
-    if !index.disputed {
-        return;
+    for service in kept {
+        carve_outs.add(service);
+        self::claims(service).iter().for_each(|claim| index.insert(service, claim, true));
     }
     let mut found = Vec::new();
-    for (service, claims) in &claims {
-        let disputed = |claim| Some((claim, index.rival(service, claim)?));
-        let rivals: Vec<_> = claims.iter().filter_map(disputed).collect();
-        if rivals.is_empty() {
-            continue;
+    for ((service, claims), earlier) in claims.iter().zip(&earlier) {
+        let name = service.name.as_str();
+        let new = claims.iter().filter(|claim| !claim.is_among(earlier));
+        let mut problems = Vec::new();
+        // Parsed once, and only where something is wrong.
+        let mut root = None;
+        for claim in new {
+            let rival = match claim.applied_by(held) {
+                Some(owner) if owner == name => continue,
+                Some(owner) => {
+                    Some(Rival { owner: format!("the service {owner}").into(), holds: true })
+                }
+                None => index.disputed.then(|| index.rival(service, claim)).flatten(),
+            };
+            let owner =
+                rival.is_none().then(|| carve_outs.owner(service, claim.carves())).flatten();
+            if rival.is_none() && owner.is_none() {
+                continue;
+            }
+            let root = root.get_or_insert_with(|| self::root(service, tree));
+            problems.extend(rival.map(|rival| claim.problem(root, rival)));
+            problems.extend(owner.map(|owner| claim.carved(root, owner)));
         }
-        let root = root(service, tree);
-        let problem = |(claim, rival): (&Claim<'_>, &Service)| claim.problem(&root, &rival.file);
-        found.push((service.name.clone(), few(rivals.into_iter().map(problem).collect())));
+        if !problems.is_empty() {
+            found.push((service.name.clone(), few(problems)));
+        }
     }
     for (name, problems) in found {
         services.insert(name, Err(problems));
     }
+}
+
+/// What the service claimed before.
+fn earlier<'a>(held: &'a Held, service: &Service, tree: &Tree) -> HashSet<Key<'a>> {
+    let claims = held.before(service, tree).map(|before| claims(before)).unwrap_or_default();
+    claims.iter().flat_map(Claim::keys).collect()
 }
 
 /// The YAML of a service that was read from this tree.
@@ -65,9 +102,24 @@ enum Claim<'a> {
 /// Who claims what. For every key the first two services are enough to name a rival of any.
 #[derive(Default)]
 struct Index<'a> {
-    claimants: HashMap<Key<'a>, (&'a Service, Option<&'a Service>)>,
+    claimants: HashMap<Key<'a>, Claimants<'a>>,
     /// Whether some key has two.
     disputed: bool,
+}
+
+struct Claimants<'a> {
+    first: &'a Service,
+    second: Option<&'a Service>,
+    /// Who had it before.
+    holder: Option<&'a Service>,
+}
+
+/// A claim's rival.
+struct Rival<'a> {
+    /// Its file, or its name where the cluster alone knows it.
+    owner: Cow<'a, str>,
+    /// Whether it had the thing before.
+    holds: bool,
 }
 
 /// What claims are compared by: two claims meet exactly when one is found under the other's
@@ -91,23 +143,35 @@ enum Methods<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn insert(&mut self, service: &'a Service, claim: &Claim<'a>) {
+    fn insert(&mut self, service: &'a Service, claim: &Claim<'a>, held: bool) {
         for key in claim.keys() {
-            let (first, second) = self.claimants.entry(key).or_insert((service, None));
-            if second.is_none() && first.name != service.name {
-                *second = Some(service);
+            let claimants = self.claimants.entry(key).or_insert(Claimants {
+                first: service,
+                second: None,
+                holder: None,
+            });
+            if held && claimants.holder.is_none() {
+                claimants.holder = Some(service);
+            }
+            if claimants.second.is_none() && claimants.first.name != service.name {
+                claimants.second = Some(service);
                 // Two claims of a path with different methods share a key, and yet do not meet.
                 self.disputed = true;
             }
         }
     }
 
-    /// Another service with a claim that meets this one.
-    fn rival(&self, service: &Service, claim: &Claim<'a>) -> Option<&'a Service> {
-        claim.rivals().into_iter().find_map(|key| {
-            let (first, second) = self.claimants.get(&key)?;
-            if first.name == service.name { *second } else { Some(first) }
-        })
+    /// Another service with a claim that meets this one; who had it before comes first.
+    fn rival(&self, service: &Service, claim: &Claim<'a>) -> Option<Rival<'a>> {
+        let found = claim.rivals().into_iter().filter_map(|key| {
+            let Claimants { first, second, holder } = self.claimants.get(&key)?;
+            if let Some(holder) = holder.filter(|holder| holder.name != service.name) {
+                return Some(Rival { owner: holder.file.as_str().into(), holds: true });
+            }
+            let other = if first.name == service.name { *second } else { Some(*first) };
+            other.map(|service| Rival { owner: service.file.as_str().into(), holds: false })
+        });
+        found.max_by_key(|rival| rival.holds)
     }
 }
 
@@ -125,6 +189,22 @@ impl<'a> Claim<'a> {
         }
     }
 
+    /// Whether all of the claim was claimed before.
+    fn is_among(&self, earlier: &HashSet<Key<'_>>) -> bool {
+        !earlier.is_empty() && self.keys().iter().all(|key| earlier.contains(key))
+    }
+
+    /// Who has it in the cluster, as far as the cluster alone knows that.
+    fn applied_by<'h>(&self, held: &'h Held) -> Option<&'h str> {
+        held.applied.owner(&match self {
+            Self::Object { kind, namespace, name } => {
+                Thing::Object(*kind, (*namespace).to_owned(), name.to_string())
+            }
+            Self::Domain(domain) => Thing::Domain(domain.to_string()),
+            Self::Path { group, path } => Thing::path(group, path),
+        })
+    }
+
     /// What the claims that meet this one are found under.
     fn rivals(&self) -> Vec<Key<'a>> {
         match self {
@@ -140,6 +220,15 @@ impl<'a> Claim<'a> {
                 let methods = [Methods::Every].into_iter().chain(named);
                 methods.map(|methods| path_key(group, path, methods)).collect()
             }
+        }
+    }
+
+    /// What of it may lie within another service's.
+    fn carves(&self) -> Carve<'_> {
+        match self {
+            Self::Object { .. } => Carve::Nothing,
+            Self::Domain(domain) => Carve::Domain(domain),
+            Self::Path { group, path } => Carve::Path { group, path },
         }
     }
 
@@ -164,9 +253,30 @@ impl<'a> Claim<'a> {
         }
     }
 
-    fn problem(&self, root: &Arc<Node>, other: &str) -> Problem {
+    fn problem(&self, root: &Arc<Node>, rival: Rival<'_>) -> Problem {
         let (what, key, help) = self.described();
-        Problem::new(&self.place(root, key), key, format!("{other} claims {what} too")).help(help)
+        let other = rival.owner;
+        let message = match rival.holds {
+            true => format!("{other} has {what} already"),
+            false => format!("{other} claims {what} too"),
+        };
+        Problem::new(&self.place(root, key), key, message).help(help)
+    }
+
+    /// The problem that it lies within what a service of another folder has.
+    fn carved(&self, root: &Arc<Node>, owner: &Service) -> Problem {
+        let (what, key, _) = self.described();
+        let message =
+            format!("{what} would take requests of {}, which is in another folder", owner.file);
+        let word = match self {
+            Self::Domain(_) => "domains",
+            Self::Object { .. } | Self::Path { .. } => "paths",
+        };
+        Problem::new(&self.place(root, key), key, message).help(format!(
+            "choose another one, or ask for `routes.allowCarveOut: true` in {} or for `{word}` of the folder in \
+             coalmine.yaml",
+            owner.file
+        ))
     }
 
     /// The nearest place in the file: the path itself, or the last of the keys that is there.
@@ -199,14 +309,11 @@ fn path_key<'a>(group: &'a str, path: &'a PathMatch, methods: Methods<'a>) -> Ke
 fn claims(service: &Service) -> Vec<Claim<'_>> {
     let mut claims = objects(service);
     match &service.routes.binding {
-        Binding::Domains(domains) => claims.extend(domains.iter().map(|domain| {
-            // Two VirtualServices with one domain freeze the whole listener (gloo-conformance case
-            // 12-domains-duplicate).
-            Claim::Domain(match domain.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                true => domain.to_ascii_lowercase().into(),
-                false => domain.into(),
-            })
-        })),
+        // Two VirtualServices with one domain freeze the whole listener (gloo-conformance case
+        // 12-domains-duplicate).
+        Binding::Domains(domains) => {
+            claims.extend(domains.iter().map(|domain| Claim::Domain(lowered(domain))));
+        }
         Binding::ApiGroup(group) => {
             claims.extend(service.routes.paths.iter().map(|path| Claim::Path { group, path }));
         }

@@ -92,6 +92,12 @@ fn read_deployment(mut fields: Fields<schema::Version>, problems: &mut Problems)
         labels: read_own_map(fields.take(schema::Version::labels()), problems),
         annotations: read_own_map(fields.take(schema::Version::annotations()), problems),
         service_account_name,
+        security_context: fields
+            .take(schema::Version::security_context())
+            .and_then(|entry| entry.object(Passed::Workload, problems)),
+        pod_security_context: fields
+            .take(schema::Version::pod_security_context())
+            .and_then(|entry| entry.object(Passed::Workload, problems)),
         drain: fields.take(schema::Version::drain()).and_then(|entry| read_drain(&entry, problems)),
         patch: fields
             .take(schema::Version::patch())

@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
-use super::defaults::{Defaults, extent as extent_of};
+use super::defaults::{Defaults, extent as extent_of, with_defaults};
 use super::layout::Entry;
 use super::model::Service;
 use super::names::ServiceName;
 use super::node::{Extent, Node};
+use super::places::Places;
 use super::{service, yaml};
 use crate::problem::{Location, Problem};
 
-/// Reads a service's file over the defaults, and says how much it holds with them.
+/// Reads a service's file over the defaults, and says how much it holds with them and where its values stand.
 pub(super) fn read(
     stem: &str,
     file: &Arc<str>,
     content: &[u8],
     defaults: Option<&Defaults>,
     extent: &mut Extent,
-) -> Result<Service, Vec<Problem>> {
+) -> Result<(Service, Places), Vec<Problem>> {
     let (root, mut problems) = document(file, content)?;
     *extent = extent_of(&root, defaults);
     let name = ServiceName::new(stem).map_err(|message| {
@@ -25,7 +26,10 @@ pub(super) fn read(
         vec![problem.help("rename the file: its name is the service's")]
     })?;
     match service::read(&name, &root, defaults) {
-        Ok(service) if problems.is_empty() => Ok(service),
+        Ok(service) if problems.is_empty() => {
+            let merged = with_defaults(&root, defaults.map(|defaults| &defaults.node));
+            Ok((service, Places::new(merged)))
+        }
         Ok(_) => Err(problems),
         Err(more) => {
             problems.extend(more);
@@ -54,16 +58,25 @@ pub(super) fn document(
 /// A name leads to one service, and in the cluster `coalmine.dev/service` is all that tells
 /// services apart.
 pub(super) fn shared_name(stem: &str, entries: &[Entry<'_>]) -> Vec<Problem> {
+    entries.iter().map(|entry| shares_name(stem, entry, entries)).collect()
+}
+
+/// The problem that other files lead to the same name.
+fn shares_name(stem: &str, entry: &Entry<'_>, entries: &[Entry<'_>]) -> Problem {
     const MOST: usize = 10;
-    let problem = |entry: &Entry<'_>| {
-        let others = entries.iter().map(|other| other.path).filter(|other| *other != entry.path);
-        let mut listed = others.take(MOST).collect::<Vec<_>>().join(", ");
-        if entries.len() > MOST + 1 {
-            listed += &format!(" and {} more", entries.len() - MOST - 1);
-        }
-        let message = format!("the service {stem} is described in {listed} too");
-        Problem::new(&Location::start_of(&entry.name()), "", message)
-            .help("rename or remove one of the files: a file's name is its service's")
-    };
-    entries.iter().map(problem).collect()
+    let others = entries.iter().map(|other| other.path).filter(|other| *other != entry.path);
+    let mut listed = others.take(MOST).collect::<Vec<_>>().join(", ");
+    if entries.len() > MOST + 1 {
+        listed += &format!(" and {} more", entries.len() - MOST - 1);
+    }
+    let message = format!("the service {stem} is described in {listed} too");
+    Problem::new(&Location::start_of(&entry.name()), "", message)
+        .help("rename or remove one of the files: a file's name is its service's")
+}
+
+/// The problem of a file with the name of a service that another file had first.
+pub(super) fn takes_name(stem: &str, entry: &Entry<'_>, holder: &str) -> Problem {
+    let message = format!("{holder} is the service {stem} already");
+    Problem::new(&Location::start_of(&entry.name()), "", message)
+        .help("rename this file: a file's name is its service's, and a name is used once")
 }

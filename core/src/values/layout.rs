@@ -148,6 +148,12 @@ fn stem(name: &str) -> Option<&str> {
     (is_yaml && !name.starts_with('.')).then_some(stem)
 }
 
+/// The folder right below `services/` that a service's file is in; nothing for a file that is in no folder.
+pub(crate) fn folder_of(file: &str) -> Option<&str> {
+    let below = file.strip_prefix("services/")?;
+    below.split_once('/').map(|(folder, _)| folder)
+}
+
 /// What a path of a revision is to its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {

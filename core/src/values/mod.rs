@@ -4,12 +4,15 @@
 //! problem in a service's file is that service's alone.
 
 mod binding;
+mod carve_out;
 mod conflicts;
 mod defaults;
 mod deployment;
 mod drift;
 mod entry;
 mod file;
+mod folders;
+mod held;
 mod kind_name;
 mod layout;
 mod matching;
@@ -18,6 +21,7 @@ mod names;
 mod node;
 mod passed;
 mod patch;
+mod places;
 mod platform;
 mod precedence;
 mod reader;
@@ -33,14 +37,18 @@ pub(crate) mod tests;
 mod whole_match;
 mod yaml;
 
+pub(crate) use folders::FOLDER;
+pub use held::Applied;
 pub use kind_name::KindName;
+pub(crate) use layout::folder_of;
 pub use layout::{Place, service_file};
 pub use model::{
-    Binding, Canary, DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Drift, Fallback, HeaderMatch,
-    PORT_NAME, Path, PathMatch, Policy, Probe, Probes, Routes, Service, Settings, Split,
-    TargetPort, Timing, UpstreamRef, ValueMatch, Workload,
+    Binding, Canary, DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Drift, Fallback, FolderPolicy,
+    Grants, HeaderMatch, Listed, PORT_NAME, Path, PathMatch, PodSecurity, Policy, Probe, Probes,
+    Routes, Service, Settings, Split, TargetPort, Timing, UpstreamRef, ValueMatch, Workload,
 };
 pub use names::{PLATFORM, ServiceName, Version, Weight, check_label_value, object_name};
+pub use places::Places;
 pub use platform::Platform;
 pub use reader::Reader;
 pub use remark::Remark;

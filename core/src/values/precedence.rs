@@ -19,7 +19,8 @@ impl PathMatch {
             && self.shares_methods(other)
     }
 
-    fn shares_methods(&self, other: &Self) -> bool {
+    /// Whether some method is taken by both.
+    pub(super) fn shares_methods(&self, other: &Self) -> bool {
         self.methods.is_empty()
             || other.methods.is_empty()
             || !self.methods.is_disjoint(&other.methods)
@@ -28,7 +29,7 @@ impl PathMatch {
     /// Gloo's order: more methods come first, then exact paths, expressions and prefixes, then the text
     /// that is greater letter by letter, which of two prefixes of one path is the longer. Of what is
     /// left, and stays as it is written, the one with more conditions comes first.
-    fn precedence(&self) -> impl Ord + use<> {
+    pub(super) fn precedence(&self) -> impl Ord + use<> {
         let kind = match self.path {
             Path::Exact(_) => 0,
             Path::Regex(_) => 1,
@@ -40,7 +41,7 @@ impl PathMatch {
     }
 
     /// A text that all its paths begin with.
-    fn beginning(&self) -> String {
+    pub(super) fn beginning(&self) -> String {
         match &self.path {
             Path::Exact(text) | Path::Prefix(text) => text.clone(),
             Path::Regex(text) => config::PathMatch::Regex(text.clone()).beginning(),

@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 
-use super::layout::{Entry, Layout};
+use super::held::{Applied, Held};
+use super::layout::{Entry, Layout, folder_of};
+use super::model::{Service, Settings};
 use super::names::ServiceName;
 use super::node::Extent;
+use super::places::Places;
 use super::repository::{Outcome, Repository};
 use super::settings::{self, SettingsFile};
 use super::{Platform, conflicts, file};
-use crate::problem::{Problem, few};
+use crate::problem::{Location, Problem, few};
 use crate::tree::{Identity, Tree};
 
 /// Reads the revisions of a repository and keeps what it has read: the next revision costs as much
@@ -21,8 +24,13 @@ pub struct Reader {
     platform: PlatformRead,
     /// By path.
     services: BTreeMap<String, ServiceRead>,
+    /// What services had in the last revision.
+    held: Held,
     files_parsed: u64,
 }
+
+/// Judges a service by what the settings allow, and enters what they give it. The problems make it an error.
+pub(super) type Judge = fn(&Settings, &mut Service, &Places) -> Vec<Problem>;
 
 /// `coalmine.yaml` as it was read; its identity is absent when the file is.
 #[derive(Debug)]
@@ -70,20 +78,53 @@ impl Default for SettingsRead {
     }
 }
 
-impl Repository {
-    /// Reads the files of one revision. It never fails: what is wrong is in the result. Who reads
-    /// several revisions uses a [`Reader`].
-    pub fn parse(tree: &Tree) -> Self {
-        Reader::default().read(tree)
+/// What the files of one folder below `services/` hold at most, aliases and defaults in place. Files beyond it are
+/// errors, and stop no other folder. The files that are in no folder count for the repository.
+const MAX_FOLDER: Extent = Extent { nodes: 250_000, text: 16 << 20 };
+/// How many services one folder has at most.
+const MAX_FOLDER_SERVICES: usize = 1000;
+/// How many paths the services of one folder have at most. Each is compared with those of others.
+const MAX_FOLDER_PATHS: usize = 5000;
+
+/// What is held of a folder.
+#[derive(Default)]
+struct Usage {
+    extent: Extent,
+    services: usize,
+    paths: usize,
+    /// What is too much, once something is.
+    excess: Option<String>,
+}
+
+impl Usage {
+    /// Adds a file, if there is room for it.
+    fn add(&mut self, read: &ServiceRead) -> Result<(), String> {
+        let Extent { nodes, text } = MAX_FOLDER;
+        let mut extent = self.extent;
+        extent += read.extent;
+        let paths = read.outcome.as_ref().map_or(0, |service| service.routes.paths.len());
+        if extent.exceeds(MAX_FOLDER) {
+            return Err(format!(
+                "more than {nodes} values or {text} bytes of text, aliases and defaults in place"
+            ));
+        }
+        if self.services == MAX_FOLDER_SERVICES {
+            return Err(format!("more than {MAX_FOLDER_SERVICES} services"));
+        }
+        if self.paths + paths > MAX_FOLDER_PATHS {
+            return Err(format!("more than {MAX_FOLDER_PATHS} paths"));
+        }
+        (self.extent, self.services, self.paths) = (extent, self.services + 1, self.paths + paths);
+        Ok(())
     }
 }
 
 impl Reader {
-    /// What a revision asks for. It never fails: what is wrong is in the result.
+    /// What a revision asks for, each service judged. It never fails: what is wrong is in the result.
     ///
     /// A service that is equal to what it was in the last revision is the very same [`Arc`], and so
     /// is the platform.
-    pub fn read(&mut self, tree: &Tree) -> Repository {
+    pub(crate) fn read_judged(&mut self, tree: &Tree, judge: Judge) -> Repository {
         let layout = Layout::of(tree);
         self.read_settings(layout.settings);
         self.read_platform(&layout.platform);
@@ -116,13 +157,26 @@ impl Reader {
         };
         // Services are not read over unknown defaults: what is missing in them may stand there.
         if self.settings.file.is_some() {
-            repository.services = self.read_services(&layout.services);
-            conflicts::refuse(&mut repository.services, tree);
+            repository.services = self.read_services(&layout.services, judge);
+            // What is gone from the repository is nobody's.
+            self.held.applied.retain(|name| repository.services.contains_key(name));
+            conflicts::refuse(&mut repository.services, tree, &self.held);
         }
         if self.total().exceeds(MAX_TOTAL) {
             repository.problems.push(too_much());
         }
+        if repository.problems.is_empty() {
+            let good = repository.services.values().filter_map(|outcome| outcome.as_ref().ok());
+            let named = |name: &str| repository.services.contains_key(name);
+            self.held.take(good, named, tree);
+        }
         repository
+    }
+
+    /// Takes what services have in the cluster for theirs, as if it had been read: for a reader that has read no
+    /// revision yet.
+    pub fn remember(&mut self, applied: Applied) {
+        self.held.applied = applied;
     }
 
     /// How many files were parsed since the reader was made: what did not change is not parsed.
@@ -133,7 +187,8 @@ impl Reader {
     /// What is held of the last revision, aliases and defaults in place.
     fn total(&self) -> Extent {
         let mut total = self.platform.extent;
-        self.services.values().for_each(|service| total += service.extent);
+        let services = self.services.iter().filter(|(path, _)| folder_of(path).is_none());
+        services.for_each(|(_, service)| total += service.extent);
         total
     }
 
@@ -190,29 +245,92 @@ impl Reader {
     fn read_services(
         &mut self,
         entries: &BTreeMap<&str, Vec<Entry<'_>>>,
+        judge: Judge,
     ) -> BTreeMap<ServiceName, Outcome> {
         let mut before = mem::take(&mut self.services);
         let mut services = BTreeMap::new();
         let mut total = self.platform.extent;
+        let mut folders: BTreeMap<&str, Usage> = BTreeMap::new();
+        let mut named = Vec::new();
         for (stem, entries) in entries {
             // A name that no service can have must not be taken for somebody else's.
             let name =
                 ServiceName::new(stem).unwrap_or_else(|_| ServiceName::unchecked(entries[0].path));
-            let outcome = match entries.as_slice() {
-                // The revision is not accepted then: see `too_much`.
-                [_] if total.exceeds(MAX_TOTAL) => Err(Vec::new()),
-                [entry] => {
-                    let before = before.remove(entry.path);
-                    let outcome = self.read_service(stem, entry, before);
-                    total +=
-                        self.services.get(entry.path).map_or(Extent::default(), |it| it.extent);
-                    outcome
+            let holder = entries.iter().find(|entry| self.held.of(entry.path).is_some());
+            let holder = holder.or_else(|| self.applied_file(stem, entries, judge));
+            match (entries.as_slice(), holder) {
+                ([entry], _) => named.push((name, *stem, *entry)),
+                (entries, Some(holder)) => {
+                    for entry in entries.iter().filter(|entry| entry.path != holder.path) {
+                        let problem = file::takes_name(stem, entry, holder.path);
+                        services.insert(ServiceName::unchecked(entry.path), Err(vec![problem]));
+                    }
+                    named.push((name, *stem, *holder));
                 }
-                entries => Err(few(file::shared_name(stem, entries))),
+                (entries, None) => {
+                    services.insert(name, Err(few(file::shared_name(stem, entries))));
+                }
+            }
+        }
+        // What stayed as it was comes before what is new: it keeps its room in the folder.
+        let is_new = |(_, _, entry): &(ServiceName, &str, Entry<'_>)| {
+            let (file, read) = (entry.file, before.get(entry.path));
+            !file
+                .zip(read)
+                .is_some_and(|(file, read)| read.content == file.identity() && read.outcome.is_ok())
+        };
+        named.sort_by_cached_key(is_new);
+        for (name, stem, entry) in named {
+            // The revision is not accepted then: see `too_much`.
+            if total.exceeds(MAX_TOTAL) {
+                services.insert(name, Err(Vec::new()));
+                continue;
+            }
+            let Some(folder) = folder_of(entry.path) else {
+                let outcome = self.read_service(stem, &entry, before.remove(entry.path), judge);
+                total += self.services.get(entry.path).map_or(Extent::default(), |it| it.extent);
+                services.insert(name, outcome);
+                continue;
             };
+            let usage = folders.entry(folder).or_default();
+            let mut outcome = match &usage.excess {
+                Some(excess) => Err(vec![folder_is_full(&entry, excess)]),
+                None => self.read_service(stem, &entry, before.remove(entry.path), judge),
+            };
+            if let Some(read) = self.services.get(entry.path)
+                && let Err(excess) = usage.add(read)
+            {
+                outcome = Err(vec![folder_is_full(&entry, &excess)]);
+                // Whatever comes after it is not even parsed.
+                usage.excess = Some(excess);
+                self.services.remove(entry.path);
+            }
             services.insert(name, outcome);
         }
         services
+    }
+
+    /// The one of several files of a name that means the service in the cluster, by its namespace.
+    fn applied_file<'a, 'b>(
+        &mut self,
+        stem: &str,
+        entries: &'b [Entry<'a>],
+        judge: Judge,
+    ) -> Option<&'b Entry<'a>> {
+        if entries.len() == 1 {
+            return None;
+        }
+        let mut fitting = Vec::new();
+        for entry in entries {
+            // Nothing in the cluster tells anything about the name.
+            self.held.applied.is_in(stem, "")?;
+            if let Ok(service) = self.read_service(stem, entry, None, judge)
+                && self.held.applied.is_in(stem, &service.namespace) == Some(true)
+            {
+                fitting.push(entry);
+            }
+        }
+        if let [only] = fitting.as_slice() { Some(only) } else { None }
     }
 
     fn read_service(
@@ -220,6 +338,7 @@ impl Reader {
         stem: &str,
         entry: &Entry<'_>,
         before: Option<ServiceRead>,
+        judge: Judge,
     ) -> Outcome {
         let Some(file) = entry.file else { return Err(vec![entry.is_a_folder()]) };
         if let Some(flaw) = file.flaw() {
@@ -233,6 +352,14 @@ impl Reader {
                 let defaults = self.settings.file.as_ref().and_then(|file| file.defaults.as_ref());
                 let mut extent = Extent::default();
                 let read = file::read(stem, &entry.name(), file.content(), defaults, &mut extent);
+                let read = read.and_then(|(mut service, places)| {
+                    let settings = self.settings.file.as_ref().map(|file| &file.settings);
+                    let problems = settings.map(|settings| judge(settings, &mut service, &places));
+                    match problems.unwrap_or_default() {
+                        problems if problems.is_empty() => Ok(service),
+                        problems => Err(problems),
+                    }
+                });
                 // What is wrong with the defaults themselves is reported once, for the repository.
                 let known = &self.settings.known;
                 let is_new = |problem: &Problem| {
@@ -250,6 +377,14 @@ impl Reader {
         self.services.insert(entry.path.to_owned(), read);
         outcome
     }
+}
+
+/// The problem of a file for which its folder has no room.
+fn folder_is_full(entry: &Entry<'_>, excess: &str) -> Problem {
+    let folder = folder_of(entry.path).unwrap_or_default();
+    let message = format!("the services of the folder {folder} hold {excess}");
+    Problem::new(&Location::start_of(&entry.name()), "", message)
+        .help("files of the folder that did not change stay valid: make this one shorter, or remove others")
 }
 
 fn place(problem: &Problem) -> (usize, usize) {

@@ -36,6 +36,10 @@ pub(super) fn read(
     let canary =
         canary_entry.as_ref().map(|entry| read_canary(entry, primary.as_ref(), versions, problems));
     let (split, fallback) = read_split(&mut fields, versions, problems);
+    let allow_carve_out = fields
+        .take(schema::Routes::allow_carve_out())
+        .and_then(|entry| entry.boolean(problems))
+        .unwrap_or_default();
     fields.finish(problems);
 
     let routes = Routes {
@@ -45,6 +49,7 @@ pub(super) fn read(
         primary: primary?,
         canary: canary.map_or(Some(None), |canary| canary.map(Some))?,
         split,
+        allow_carve_out,
         fallback,
     };
     if let Some(entry) = canary_entry {

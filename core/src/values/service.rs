@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::defaults::{Defaults, extent, with_defaults};
 use super::entry::{Entry, Fields, Problems};
-use super::model::{DEFAULT_PORT, PORT_NAME, Service, TargetPort, Workload};
+use super::model::{DEFAULT_PORT, Grants, PORT_NAME, Service, TargetPort, Workload};
 use super::names::{ServiceName, Version, object_name};
 use super::node::{Data, Extent, Node, Scalar};
 use super::passed::Passed;
@@ -84,6 +84,7 @@ pub(super) fn read(
             adopt: adopt.unwrap_or(false),
             keep: keep.unwrap_or(false),
             drift,
+            grants: Grants::default(),
         }),
         _ => Err(problems),
     }

@@ -7,6 +7,7 @@ use gloo::Edition;
 
 use super::defaults::Defaults;
 use super::entry::{Entry, Fields, Problems};
+use super::folders;
 use super::kind_name::KindName;
 use super::model::{Policy, Settings};
 use super::names::{ServiceName, Weight};
@@ -112,6 +113,16 @@ fn read_settings(fields: &mut Fields<schema::SettingsFile>, problems: &mut Probl
             .map(|entry| read_kinds(&entry, problems))
             .unwrap_or_default();
     });
+    section(fields, schema::SettingsFile::daemon(), problems, |fields, problems| {
+        if let Some(entry) = fields.take(schema::Daemon::namespace())
+            && let Some(namespace) = read_label(&entry, "a namespace", problems)
+        {
+            settings.daemon_namespace = namespace;
+        }
+    });
+    if let Some(entry) = fields.take(schema::SettingsFile::folders()) {
+        settings.folders = folders::read(&entry, problems);
+    }
     settings
 }
 

@@ -2,6 +2,7 @@
 
 mod binding;
 mod drift;
+mod folders;
 mod matching;
 mod routes;
 mod service;
@@ -11,8 +12,9 @@ mod workload;
 pub use binding::Binding;
 pub use drift::Drift;
 pub(super) use drift::EXPECTED;
+pub use folders::{FolderPolicy, Listed, PodSecurity};
 pub use matching::{HeaderMatch, Path, PathMatch, ValueMatch};
 pub use routes::{Canary, Fallback, Routes, Split};
-pub use service::{PORT_NAME, Service, TargetPort};
+pub use service::{Grants, PORT_NAME, Service, TargetPort};
 pub use settings::{Policy, Settings, Timing};
 pub use workload::{DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Probe, Probes, UpstreamRef, Workload};

@@ -23,6 +23,8 @@ pub struct Routes {
     pub canary: Option<Canary>,
     /// How a route tells the versions apart.
     pub split: Split,
+    /// Whether services of other folders may take requests by paths or domains within these.
+    pub allow_carve_out: bool,
     /// What happens to a version's share while it has no ready pod. It matters to
     /// [`Split::Subset`] only: an Upstream of its own without pods answers 503.
     pub fallback: Fallback,

@@ -36,6 +36,17 @@ pub struct Service {
     pub keep: bool,
     /// What is done when somebody else changes its objects; what the daemon does when absent.
     pub drift: Option<Drift>,
+    /// What its folder's policy gives it.
+    pub grants: Grants,
+}
+
+/// What the policy of a folder gives to its services.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// The service account, in the namespace of the objects, as which they are written; the daemon's own when absent.
+    pub service_account: Option<String>,
+    /// Whether its paths and domains are listed, so that they may lie within those of other folders.
+    pub carve_outs: bool,
 }
 
 /// Where a Service sends to: a port of the pods.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gloo::Edition;
 
+use super::folders::FolderPolicy;
 use crate::values::kind_name::KindName;
 use crate::values::names::Weight;
 
@@ -23,6 +24,10 @@ pub struct Settings {
     pub prune_limit: Option<u32>,
     /// `prune.kinds`: the kinds of which objects are deleted that would stay otherwise; none.
     pub prune_kinds: BTreeSet<KindName>,
+    /// `daemon.namespace`: where the daemon runs; `coalmine`.
+    pub daemon_namespace: String,
+    /// `folders`: what the services of a folder may do; everything when there is no entry.
+    pub folders: Vec<FolderPolicy>,
 }
 
 /// How long things may take.
@@ -52,6 +57,8 @@ impl Default for Settings {
             policy: Policy::default(),
             prune_limit: None,
             prune_kinds: BTreeSet::new(),
+            daemon_namespace: "coalmine".into(),
+            folders: Vec::new(),
         }
     }
 }

@@ -58,6 +58,10 @@ pub struct Deployment {
     pub annotations: BTreeMap<String, String>,
     /// The pods' service account; the namespace's default one.
     pub service_account_name: Option<String>,
+    /// Kubernetes' security context of the container.
+    pub security_context: Option<Map<String, Value>>,
+    /// Kubernetes' security context of the pods.
+    pub pod_security_context: Option<Map<String, Value>>,
     /// How long a pod goes on answering before it is asked to end, in whole seconds;
     /// [`DEFAULT_DRAIN`].
     pub drain: Option<Duration>,

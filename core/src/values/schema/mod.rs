@@ -3,6 +3,7 @@
 //! What a schema cannot say (that the canary is a version of the service, that no two services claim a path)
 //! `coalmine validate` says. Whatever is valid there fits the schema; the tests name every difference.
 
+mod folders;
 mod mapping;
 mod routes;
 mod rules;
@@ -14,10 +15,11 @@ mod version;
 use schemars::schema_for;
 use serde_json::Value;
 
+pub(super) use folders::{Folder, MAX_PATTERN};
 pub(super) use mapping::{Key, Mapping};
 pub(super) use routes::{Canary, MAX_PATHS, Match, Path, Primary, Routes};
 pub(super) use service::{ENDPOINT_SOURCES, Service, ServiceFile};
-pub(super) use settings::{Defaults, Gloo, Policy, Prune, SettingsFile, Timing};
+pub(super) use settings::{Daemon, Defaults, Gloo, Policy, Prune, SettingsFile, Timing};
 pub(super) use version::{
     ExternalUpstream, Probes, RESERVED_KEYS, RESERVED_PREFIX, UpstreamReference, Version,
 };

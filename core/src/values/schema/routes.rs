@@ -37,6 +37,8 @@ mapping! {
         split: Option<Split>,
         /// What happens to the share of a version that has no ready pod.
         fallback: Option<Fallback>,
+        /// Whether services of other folders may have paths or domains within these; false by default.
+        allow_carve_out as "allowCarveOut": Option<bool>,
     }
 }
 

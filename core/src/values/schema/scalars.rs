@@ -1,8 +1,5 @@
 //! Single values: text, numbers, durations.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};
 
 /// Whatever Kubernetes or Gloo takes here.
@@ -22,17 +19,19 @@ macro_rules! scalar {
         $(#[$about])*
         pub(super) struct $name;
 
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
                 stringify!($name).into()
             }
 
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
             }
         }
     )*};
 }
+
+pub(super) use scalar;
 
 scalar! {
     /// Text.

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 
+use super::folders::Folders;
 use super::mapping::mapping;
 use super::routes::Routes;
 use super::scalars::{Count, Duration, Kind, Label, Step};
@@ -22,6 +23,18 @@ mapping! {
         policy: Option<Policy>,
         /// What may be removed.
         prune: Option<Prune>,
+        /// The daemon.
+        daemon: Option<Daemon>,
+        /// What the services of each folder may do. With one entry, folders without one may do nothing.
+        folders: Option<Folders>,
+    }
+}
+
+mapping! {
+    /// The daemon.
+    Daemon {
+        /// Where it runs; coalmine by default.
+        namespace: Option<Label>,
     }
 }
 

@@ -39,6 +39,10 @@ mapping! {
         annotations: Option<OwnMap>,
         /// The pods' service account.
         service_account_name as "serviceAccountName": Option<Text>,
+        /// The container's security context.
+        security_context as "securityContext": Option<Open>,
+        /// The pods' security context.
+        pod_security_context as "podSecurityContext": Option<Open>,
         /// How long a pod that goes still answers before it is asked to end; 7s by default.
         drain: Option<Duration>,
         /// A JSON merge patch (RFC 7386) on the rendered Deployment.

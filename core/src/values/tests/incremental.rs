@@ -89,10 +89,17 @@ fn a_conflict_comes_and_goes_with_the_neighbour() {
     let rival = VALUES.replace("apiGroup: a", "apiGroup: a, paths: [{prefix: /echo}]");
     let both = tree(&[("services/echo.yaml", VALUES), ("services/foxtrot.yaml", &rival)]);
     let conflict = reader.read(&both);
-    assert_eq!(conflict, Repository::parse(&both));
-    let problems = conflict.services["echo"].as_ref().expect_err("a conflict");
+    // Who had it first keeps it.
+    assert!(Arc::ptr_eq(of(&first, "echo"), of(&conflict, "echo")));
+    let problems = conflict.services["foxtrot"].as_ref().expect_err("a conflict");
     assert!(
-        listed(problems)[0].starts_with("services/echo.yaml:2:1: routes.paths: "),
+        listed(problems)[0].starts_with("services/foxtrot.yaml:2:40: routes.paths: "),
+        "{problems:?}"
+    );
+    // Nobody had it first.
+    let problems = Repository::parse(&both).services["echo"].clone().expect_err("a conflict");
+    assert!(
+        listed(&problems)[0].starts_with("services/echo.yaml:2:1: routes.paths: "),
         "{problems:?}"
     );
     assert!(Arc::ptr_eq(of(&first, "echo"), of(&reader.read(&apart), "echo")));

@@ -105,7 +105,7 @@ fn an_unknown_key_comes_with_the_one_that_was_meant() {
     says(
         version("{colour: red}"),
         &[
-            "services/echo.yaml:2:8: deployment.v1.colour: unknown key; known here: annotations, args, drain, env, external, image, imagePullPolicy, labels, patch, port, probes, replicas, resources, serviceAccountName",
+            "services/echo.yaml:2:8: deployment.v1.colour: unknown key; known here: annotations, args, drain, env, external, image, imagePullPolicy, labels, patch, podSecurityContext, port, probes, replicas, resources, securityContext, serviceAccountName",
         ],
     );
 }

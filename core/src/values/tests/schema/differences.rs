@@ -100,7 +100,7 @@ const OF_A_SERVICE: [Difference; 20] = [
     Difference {
         rule: "a number that stands for a name is a name",
         reason: NUMBERS,
-        key: r"namespace|gloo\.namespace|deployment(\..+)?\.external\.upstream\.namespace",
+        key: r"namespace|(gloo|daemon)\.namespace|deployment(\..+)?\.external\.upstream\.namespace",
         message: r#"^a namespace is lower-case letters, digits and `-` between them, found "-?[0-9.]+"$"#,
         example: "namespace: 1.5\ndeployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}}",
     },

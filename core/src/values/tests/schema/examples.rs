@@ -54,7 +54,27 @@ pub(super) fn settings() -> Vec<Value> {
         "timing": {"deadline": "90s", "settle": "500ms"},
         "policy": {"maxStep": 20, "requireHeaderPhase": true},
         "prune": {"limit": 10, "kinds": ["Secret", "Certificate.cert-manager.io"]},
+        "daemon": {"namespace": "rollouts"},
     }));
+    settings.push(json!({"folders": {
+        "team-a": {
+            "namespaces": ["{folder}", "{folder}-*"],
+            "apiGroups": ["{folder}"],
+            "domains": ["{folder}.example.com", "*.{folder}.example.com"],
+            "paths": ["/{folder}", "/shared/{folder}/"],
+            "upstreams": ["gloo-system/{folder}-*"],
+            "options": ["timeout"],
+            "upstreamOptions": ["outlierDetection", "*"],
+            "adopt": false,
+            "serviceAccountName": "{folder}-deployer",
+            "podServiceAccounts": ["{folder}-*"],
+            "patch": ["/spec/template/spec/tolerations", "/metadata/annotations/a~1b"],
+            "podSecurity": "restricted",
+        },
+        "team-a/web": null,
+        "*": {"podSecurity": "baseline"},
+        ".": {"podSecurity": "privileged"},
+    }}));
     settings.push(json!({"defaults": {
         "deployment": {"external": {"upstream": {"name": "vm", "namespace": "edge"}}},
         "service": {"port": 80, "targetPort": 8080},
@@ -107,6 +127,10 @@ fn versions() -> Vec<Value> {
             "serviceAccountName": "echo",
             "drain": "1m 30s",
         }),
+        json!({
+            "securityContext": {"allowPrivilegeEscalation": false},
+            "podSecurityContext": {"runAsNonRoot": true},
+        }),
         json!({"env": {"MODE": "x", "SECRET": {"valueFrom": secret}}}),
         json!({"env": [{"name": "MODE", "value": "x"}, {"name": "SECRET", "valueFrom": secret}]}),
         json!({
@@ -155,6 +179,7 @@ fn route_sections() -> Vec<Value> {
             },
             "split": "subset",
             "fallback": "any",
+            "allowCarveOut": true,
         }),
     ]
 }

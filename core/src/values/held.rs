@@ -1,0 +1,151 @@
+//! What services have already: a name, a path or a domain stays with who had it first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use gloo::api::Matcher;
+use gloo::{ResourceRef, Snapshot};
+
+use super::model::{Path, PathMatch, Service};
+use crate::kind::Kind;
+use crate::object::ObjectId;
+use crate::tree::Tree;
+
+/// The newest valid values of each file of a service. What they claim stays theirs while the file is there, also while
+/// it has mistakes, because it is what the cluster has.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// By the paths of the files.
+    services: BTreeMap<String, Arc<Service>>,
+    /// What the cluster had when nothing was read yet, of the services whose values were not valid since.
+    pub(super) applied: Applied,
+}
+
+impl Held {
+    /// What the file had before.
+    pub(super) fn of(&self, file: &str) -> Option<&Arc<Service>> {
+        self.services.get(file)
+    }
+
+    /// What the service had before: by its file, or by its name where the file was moved.
+    pub(super) fn before(&self, service: &Service, tree: &Tree) -> Option<&Arc<Service>> {
+        let moved =
+            |it: &&Arc<Service>| it.name == service.name && !tree.files.contains_key(&it.file);
+        self.of(&service.file).or_else(|| self.services.values().find(moved))
+    }
+
+    /// What files have that are still there.
+    pub(super) fn within<'a>(&'a self, tree: &'a Tree) -> impl Iterator<Item = &'a Arc<Service>> {
+        let files = self.services.iter().filter(|(file, _)| tree.files.contains_key(*file));
+        files.map(|(_, service)| service)
+    }
+
+    /// Takes over what a revision asks for, now that nobody disputes it. `named` are its services, right or wrong.
+    pub(super) fn take<'a>(
+        &mut self,
+        services: impl Iterator<Item = &'a Arc<Service>>,
+        named: impl Fn(&str) -> bool,
+        tree: &Tree,
+    ) {
+        self.services.retain(|file, _| tree.files.contains_key(file));
+        let mut taken = BTreeSet::new();
+        for service in services {
+            taken.insert(service.name.as_str());
+            self.services.insert(service.file.clone(), service.clone());
+        }
+        self.applied.retain(|service| named(service) && !taken.contains(service));
+    }
+}
+
+/// What services have in the cluster, by their objects: for a reader that has read nothing yet.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    owners: BTreeMap<Thing, String>,
+    /// By the services' names.
+    namespaces: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Something in the cluster that belongs to one service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Thing {
+    /// An object, by namespace and name.
+    Object(Kind, String, String),
+    /// A domain, in lower case.
+    Domain(String),
+    /// A path of an apiGroup, with its methods and the names of its query parameters.
+    Path { group: String, path: Path, methods: BTreeSet<String>, parameters: BTreeSet<String> },
+}
+
+impl Applied {
+    /// What the objects have, each with its service. The contents of the routes come from the snapshot.
+    pub fn of<'a>(
+        snapshot: &Snapshot,
+        objects: impl IntoIterator<Item = (&'a ObjectId, &'a str)>,
+    ) -> Self {
+        let mut applied = Self::default();
+        for (id, service) in objects {
+            let (Some(kind), Some(namespace)) = (id.known_kind(), &id.namespace) else { continue };
+            let mut add = |thing| drop(applied.owners.insert(thing, service.to_owned()));
+            let reference = ResourceRef::new(namespace, &id.name);
+            add(Thing::Object(kind, namespace.clone(), id.name.clone()));
+            if kind == Kind::RouteTable
+                && let Some((labels, table)) = snapshot.route_table(&reference)
+                && let Some(group) = labels.get("apiGroup")
+            {
+                let matchers = table.routes.iter().flat_map(|route| &route.matchers);
+                matchers.filter_map(|matcher| path_of(group, matcher)).for_each(&mut add);
+            }
+            if kind == Kind::VirtualService
+                && let Some(host) = snapshot.virtual_service(&reference)
+            {
+                let domains = host.virtual_host.iter().flat_map(|host| &host.domains);
+                domains.for_each(|domain| add(Thing::Domain(domain.to_ascii_lowercase())));
+            }
+            let namespaces = applied.namespaces.entry(service.to_owned()).or_default();
+            namespaces.insert(namespace.clone());
+        }
+        applied
+    }
+
+    /// Whose the thing is.
+    pub(super) fn owner(&self, thing: &Thing) -> Option<&str> {
+        self.owners.get(thing).map(String::as_str)
+    }
+
+    /// Whether the service has objects in the namespace; `None` when it has none at all.
+    pub(super) fn is_in(&self, service: &str, namespace: &str) -> Option<bool> {
+        Some(self.namespaces.get(service)?.contains(namespace))
+    }
+
+    pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.owners.retain(|_, service| keep(service));
+        self.namespaces.retain(|service, _| keep(service));
+    }
+}
+
+impl Thing {
+    pub(super) fn path(group: &str, path: &PathMatch) -> Self {
+        Self::Path {
+            group: group.to_owned(),
+            path: path.path.clone(),
+            methods: path.methods.clone(),
+            parameters: path.query_parameters.keys().cloned().collect(),
+        }
+    }
+}
+
+fn path_of(group: &str, matcher: &Matcher) -> Option<Thing> {
+    let path = match (&matcher.prefix, &matcher.exact, &matcher.regex) {
+        (Some(prefix), None, None) => Path::Prefix(prefix.clone()),
+        (None, Some(exact), None) => Path::Exact(exact.clone()),
+        (None, None, Some(regex)) => Path::Regex(regex.clone()),
+        _ => return None,
+    };
+    let parameters = matcher.query_parameters.iter();
+    Some(Thing::Path {
+        group: group.to_owned(),
+        path,
+        methods: matcher.methods.iter().cloned().collect(),
+        parameters: parameters.map(|parameter| parameter.name.clone()).collect(),
+    })
+}

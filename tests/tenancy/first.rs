@@ -1,0 +1,205 @@
+//! Who was there first keeps it: names, paths, domains, and what lies within them.
+
+use coalmine_core::values::{Reader, Repository};
+
+use super::{PLAIN, errors, tree, with_path};
+
+/// What is said about the services of a revision that comes after another.
+fn after(
+    before: &[(&str, &str)],
+    after: &[(&str, &str)],
+) -> std::collections::BTreeMap<String, String> {
+    let before = tree(before);
+    assert!(errors(&Repository::parse(&before)).is_empty());
+    errors(&Repository::parse_after([&before], &tree(after)))
+}
+
+#[test]
+fn a_name_stays_with_its_service() {
+    let owner = ("services/foxtrot.yaml", PLAIN);
+    let newcomer = ("services/team-a/foxtrot.yaml", PLAIN);
+    let found = after(&[owner], &[owner, newcomer]);
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        [(
+            "services/team-a/foxtrot.yaml".to_owned(),
+            "services/team-a/foxtrot.yaml:1:1: services/foxtrot.yaml is the service foxtrot already; rename this \
+             file: a file's name is its service's, and a name is used once"
+                .to_owned()
+        )]
+    );
+    // The order of the paths means nothing.
+    let newcomer = ("services/a/foxtrot.yaml", PLAIN);
+    assert_eq!(after(&[owner], &[newcomer, owner]).len(), 1);
+    // A file that moves is the same service.
+    assert!(after(&[owner], &[newcomer]).is_empty());
+    // Its owner's mistake gives it to nobody.
+    let broken = ("services/foxtrot.yaml", "deployment: [");
+    let found = after(&[owner], &[broken, newcomer]);
+    assert_eq!(
+        found.keys().map(String::as_str).collect::<Vec<_>>(),
+        ["foxtrot", "services/a/foxtrot.yaml"]
+    );
+    assert!(found["foxtrot"].starts_with("services/foxtrot.yaml:1:"), "{found:?}");
+}
+
+#[test]
+fn a_path_stays_with_its_service() {
+    let owner = ("services/payments.yaml", PLAIN);
+    for path in ["{prefix: /payments}", "{prefix: /payments, methods: [GET]}"] {
+        let file = with_path(path);
+        let found = after(&[owner], &[owner, ("services/team-a/it.yaml", &file)]);
+        assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["it"], "{path}");
+        assert!(
+            found["it"].contains("services/payments.yaml has the prefix path \"/payments\" in apiGroup example already"),
+            "{found:?}"
+        );
+    }
+    // Its owner's mistake gives it to nobody, and neither does what the newcomer does meanwhile.
+    let file = with_path("{prefix: /payments}");
+    let newcomer = ("services/team-a/it.yaml", &*file);
+    let mut reader = Reader::default();
+    reader.read(&tree(&[owner]));
+    let broken = ("services/payments.yaml", "deployment: [");
+    for _ in 0..3 {
+        let found = errors(&reader.read(&tree(&[broken, newcomer])));
+        assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["it", "payments"]);
+    }
+    let found = errors(&reader.read(&tree(&[owner, newcomer])));
+    assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["it"]);
+    // Its owner moves the file.
+    let moved = ("services/team-b/payments.yaml", PLAIN);
+    let found = errors(&reader.read(&tree(&[moved, newcomer])));
+    assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["it"]);
+    errors(&reader.read(&tree(&[owner, newcomer])));
+    // Once its owner gives it up, it is free.
+    let elsewhere = with_path("{prefix: /pay}");
+    let moved = ("services/payments.yaml", &*elsewhere);
+    assert!(
+        errors(&reader.read(&tree(&[moved, newcomer]))).contains_key("it"),
+        "a carve-out of /pay"
+    );
+    assert!(errors(&reader.read(&tree(&[newcomer]))).is_empty());
+    let found = errors(&reader.read(&tree(&[owner, newcomer])));
+    assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["payments"]);
+}
+
+#[test]
+fn a_domain_stays_with_its_service() {
+    let file = |domain: &str| {
+        format!(
+            "deployment: {{v1: {{}}}}\nroutes: {{domains: ['{domain}'], primary: {{version: v1}}}}\n"
+        )
+    };
+    let (owner, newcomer) = (file("a.example"), file("A.Example"));
+    let owner = ("services/owner.yaml", &*owner);
+    let found = after(&[owner], &[owner, ("services/a.yaml", &newcomer)]);
+    assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["a"]);
+    // What is within a domain of another folder is a carve-out.
+    let (owner, newcomer) = (file("*.a.example"), file("login.a.example"));
+    let owner = ("services/owner.yaml", &*owner);
+    let found = after(&[owner], &[owner, ("services/team-a/a.yaml", &newcomer)]);
+    assert!(found["a"].contains("would take requests of services/owner.yaml"), "{found:?}");
+    assert!(after(&[owner], &[owner, ("services/a.yaml", &newcomer)]).is_empty(), "one folder");
+    let policy = "folders: {team-a: {namespaces: [a], domains: [login.a.example]}}\n";
+    let files = [("coalmine.yaml", policy), owner, ("services/team-a/a.yaml", &newcomer)];
+    assert!(after(&[owner], &files).is_empty(), "the platform team's word");
+}
+
+#[test]
+fn the_object_of_a_service_stays_with_it() {
+    let owner = "namespace: shop\ndeployment: {v2-v1: {}}\nroutes: {apiGroup: example, primary: {version: v2-v1}}\n";
+    let newcomer = "namespace: shop\ndeployment: {v1: {}}\nroutes: {apiGroup: example, primary: {version: v1}}\n";
+    let owner = ("services/echo.yaml", owner);
+    let found = after(&[owner], &[owner, ("services/team-a/echo-v2.yaml", newcomer)]);
+    assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["echo-v2"]);
+}
+
+#[test]
+fn nobody_of_another_folder_carves_requests_out_of_a_path() {
+    let owner = with_path(
+        "{prefix: /echo}, {exact: /exact}, {regex: '/re/[a-z]+'}, {prefix: /post, methods: [POST]}",
+    );
+    let owner = ("services/echo.yaml", &*owner);
+    let found = |path: &str, folder: &str| {
+        let file = with_path(path);
+        let name = format!("services/{folder}it.yaml");
+        after(&[owner], &[owner, (&name, &file)])
+    };
+    for path in [
+        "{prefix: /echo/login}",
+        "{prefix: /echoes}",
+        "{exact: /echo}",
+        "{exact: /echo/login}",
+        "{regex: '/echo/.*'}",
+        "{regex: '/e.*'}",
+        "{regex: '.*'}",
+        "{prefix: /, methods: [GET]}",
+        "{prefix: /, methods: [GET, POST]}",
+        "{prefix: /echo, queryParameters: {a: b}}",
+        "{exact: /re/abc}",
+        "{regex: '/re/abc.*'}",
+        "{prefix: /post/login, methods: [POST, PUT]}",
+    ] {
+        let errors = found(path, "team-a/");
+        assert_eq!(errors.keys().map(String::as_str).collect::<Vec<_>>(), ["it"], "{path}");
+        assert!(
+            errors["it"].contains("would take requests of services/echo.yaml"),
+            "{path}: {errors:?}"
+        );
+        assert!(
+            errors["it"].contains("`routes.allowCarveOut: true` in services/echo.yaml"),
+            "{errors:?}"
+        );
+    }
+    for path in [
+        // What Gloo puts behind the owner's.
+        "{prefix: /}",
+        "{prefix: /ech}",
+        "{prefix: /other}",
+        "{prefix: /exact/b}",
+        "{prefix: /post/login, methods: [GET, PUT]}",
+    ] {
+        assert!(found(path, "team-a/").is_empty(), "{path}: {:?}", found(path, "team-a/"));
+    }
+    // Within a folder it is the owners' own affair.
+    assert!(found("{prefix: /echo/login}", "").is_empty());
+}
+
+#[test]
+fn a_carve_out_needs_the_word_of_the_owner_or_the_platform() {
+    let carve = with_path("{prefix: /echo/login}");
+    let newcomer = ("services/team-a/it.yaml", &*carve);
+    let owner = ("services/echo.yaml", PLAIN);
+    let allows = PLAIN.replace("primary:", "allowCarveOut: true, primary:");
+    let allows = ("services/echo.yaml", &*allows);
+    assert!(after(&[owner], &[owner, newcomer]).contains_key("it"));
+    assert!(after(&[owner], &[allows, newcomer]).is_empty());
+    let policy =
+        "folders: {team-a: {namespaces: [it], apiGroups: [example], paths: [/echo/login]}}\n";
+    assert!(after(&[owner], &[("coalmine.yaml", policy), owner, newcomer]).is_empty());
+    // What was there first is no carve-out of what came later.
+    let wide = with_path("{prefix: /echo}");
+    let wide = ("services/team-b/wide.yaml", &*wide);
+    assert!(after(&[newcomer], &[newcomer, wide]).is_empty());
+    let regex = with_path("{regex: '/echo/.*'}");
+    let found = after(&[newcomer], &[newcomer, ("services/team-b/wide.yaml", &regex)]);
+    assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["wide"]);
+}
+
+#[test]
+fn long_paths_and_domains_cost_no_more_than_their_length() {
+    let deep = format!("/echo{}", "/a".repeat(100_000));
+    let file = with_path(&format!("{{exact: {deep}}}"));
+    let found = after(
+        &[("services/echo.yaml", PLAIN)],
+        &[("services/echo.yaml", PLAIN), ("services/team-a/it.yaml", &file)],
+    );
+    assert!(found["it"].contains("would take requests"), "{:.200}", found["it"]);
+    let domain = format!("{}.example", "a".repeat(100_000));
+    let file = format!(
+        "deployment: {{v1: {{}}}}\nroutes: {{domains: [{domain}], primary: {{version: v1}}}}\n"
+    );
+    let files = [("services/team-a/it.yaml", &*file)];
+    assert!(after(&files, &files).is_empty());
+}

@@ -1,0 +1,79 @@
+//! One folder beyond its limits stops no other one.
+
+use coalmine_core::tree::Tree;
+use coalmine_core::values::{Reader, Repository};
+
+use super::{PLAIN, errors, tree};
+
+/// A file whose aliases stand for about this many values.
+fn bomb(values: usize) -> String {
+    let items = vec!["a"; values / 10].join(",");
+    let again = vec!["*x"; 9].join(",");
+    format!(
+        "deployment: {{v1: {{patch: {{spec: {{x: [&x [{items}], {again}]}}}}}}}}\n\
+         routes: {{apiGroup: example, primary: {{version: v1}}}}\n"
+    )
+}
+
+fn with(tree: &Tree, files: impl IntoIterator<Item = (String, String)>) -> Tree {
+    let mut tree = tree.clone();
+    let files = files.into_iter();
+    tree.files.extend(files.map(|(path, content)| (path, content.into_bytes().into())));
+    tree
+}
+
+#[test]
+fn aliases_of_one_folder_stop_no_other() {
+    let others = [("services/team-b/echo.yaml", PLAIN), ("services/foxtrot.yaml", PLAIN)];
+    let before = tree(&others);
+    let bombs = (0..15).map(|n| (format!("services/team-a/bomb-{n}.yaml"), bomb(90_000)));
+    let after = with(&before, bombs);
+    let mut reader = Reader::default();
+    reader.read(&before);
+    for _ in 0..2 {
+        let found = errors(&reader.read(&after));
+        assert!(found.keys().all(|name| name.starts_with("bomb-")), "{:?}", found.keys());
+        assert_eq!(found.len(), 13, "two fit");
+        let said = &found["bomb-9"];
+        let expected = "services/team-a/bomb-9.yaml:1:1: the services of the folder team-a hold more than 250000 \
+                        values";
+        assert!(said.starts_with(expected), "{said}");
+    }
+    // The others' next change is read.
+    let urgent = PLAIN.replace("{v1: {}}", "{v1: {replicas: 3}}");
+    let urgent = with(&after, [("services/team-b/echo.yaml".into(), urgent)]);
+    let read = reader.read(&urgent);
+    assert!(read.problems.is_empty() && read.services["echo"].is_ok());
+}
+
+#[test]
+fn what_a_folder_has_keeps_its_room_and_what_is_removed_makes_room() {
+    let own = |n: usize| (format!("services/team-a/z-{n}.yaml"), bomb(90_000));
+    let before = with(&tree(&[]), (0..2).map(own));
+    let mut reader = Reader::default();
+    assert!(errors(&reader.read(&before)).is_empty());
+    // A name that comes before theirs.
+    let more = with(&before, [("services/team-a/a.yaml".to_owned(), bomb(90_000))]);
+    assert_eq!(errors(&reader.read(&more)).into_keys().collect::<Vec<_>>(), ["a"]);
+    let mut less = more.clone();
+    less.files.remove("services/team-a/z-1.yaml");
+    assert!(errors(&reader.read(&less)).is_empty());
+}
+
+#[test]
+fn services_and_paths_are_counted_by_folder() {
+    let many = (0..1001).map(|n| (format!("services/team-a/many-{n:04}.yaml"), PLAIN.to_owned()));
+    let files = with(&tree(&[("services/team-b/echo.yaml", PLAIN)]), many);
+    let found = errors(&Repository::parse(&files));
+    assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["many-1000"]);
+    assert!(found["many-1000"].contains("more than 1000 services"), "{found:?}");
+
+    let wide = |n: usize| {
+        let paths: Vec<_> = (0..500).map(|path| format!("{{prefix: /{n}/{path}}}")).collect();
+        (format!("services/team-a/wide-{n:02}.yaml"), super::with_path(&paths.join(", ")))
+    };
+    let files = with(&tree(&[("services/team-b/echo.yaml", PLAIN)]), (0..48).map(wide));
+    let found = errors(&Repository::parse(&files));
+    assert_eq!(found.len(), 38);
+    assert!(found["wide-47"].contains("more than 5000 paths"), "{found:?}");
+}
