@@ -50,6 +50,16 @@ pub enum Flaw {
         /// The most one file may have.
         limit: u64,
     },
+    /// A folder below `services/` has more than it may have: what comes after that is not read.
+    #[error(
+        "has more than {entries} files and folders or {bytes} bytes, and the rest of it is not read"
+    )]
+    FolderTooLarge {
+        /// The most files and folders that it may have.
+        entries: usize,
+        /// The most that its files may have together, in bytes.
+        bytes: u64,
+    },
     /// A file of a folder whose name is misspelt: that it is there is all that matters.
     #[error("is in a folder that is not read")]
     Misplaced,
@@ -63,6 +73,9 @@ impl Hinted for Flaw {
             Self::Special => "remove it",
             Self::Name => "rename it",
             Self::TooLarge { .. } => "values are short: is this the right file?",
+            Self::FolderTooLarge { .. } => {
+                "remove what is no service; what the cluster has of its services stays"
+            }
             Self::Misplaced => "rename the folder",
         };
         Some(hint.to_owned())

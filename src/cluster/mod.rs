@@ -426,7 +426,9 @@ mod tests {
                 "metadata": {"name": "echo", "namespace": "shop", "annotations": annotations}});
             Manifest::new(object).expect("complete")
         };
-        let seen: Arc<std::sync::Mutex<Vec<(String, Option<String>)>>> = Arc::default();
+        /// A request's method, and whom it is made as.
+        type Asked = (String, Option<String>);
+        let seen: Arc<std::sync::Mutex<Vec<Asked>>> = Arc::default();
         let record = seen.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
             let user = request.headers().get("impersonate-user");
@@ -440,7 +442,7 @@ mod tests {
         let cluster = Cluster::behind(Client::new(service, "default"));
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Service"));
         let key = ("v1".to_owned(), "Service".to_owned());
-        cluster.kinds.lock().await.insert(key, (resource, Scope::Namespaced));
+        cluster.kinds.lock().expect("whole").insert(key, (resource, Scope::Namespaced));
         for account in [Some("deployer"), None] {
             let manifest = object(account);
             let user = account.map(|account| coalmine_core::labels::user("shop", account));

@@ -10,20 +10,23 @@ use coalmine_core::values::{PLATFORM, Repository};
 #[derive(Clone, Debug)]
 pub struct KnownServices {
     names: BTreeSet<String>,
+    /// Whether there may be others, because not all of the repository was read.
+    incomplete: bool,
     shard: Shard,
 }
 
 impl KnownServices {
     /// The services of this name, as far as they belong to the shard.
     pub fn new(names: impl IntoIterator<Item = String>, shard: Shard) -> Self {
-        Self { names: names.into_iter().collect(), shard }
+        Self { names: names.into_iter().collect(), incomplete: false, shard }
     }
 
     /// The services that have a file in the repository, also one that cannot be read or whose name is
     /// misspelt.
     pub fn of(repository: &Repository, shard: Shard) -> Self {
         let services = repository.services.keys().map(ToString::to_string);
-        Self::new(services.chain(repository.resembled.iter().cloned()), shard)
+        let known = Self::new(services.chain(repository.resembled.iter().cloned()), shard);
+        Self { incomplete: repository.incomplete, ..known }
     }
 
     /// The services of this daemon that the revision keeps.
@@ -33,6 +36,10 @@ impl KnownServices {
 
     /// Whether the service's objects are not orphans.
     pub fn has(&self, name: &str) -> bool {
-        name.is_empty() || name == PLATFORM || self.names.contains(name) || !self.shard.owns(name)
+        name.is_empty()
+            || name == PLATFORM
+            || self.incomplete
+            || self.names.contains(name)
+            || !self.shard.owns(name)
     }
 }

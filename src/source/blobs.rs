@@ -492,6 +492,31 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_with_too_much_is_cut_and_leaves_room_for_others() {
+        let fixture = Fixture::new();
+        let empty = fixture.blob("");
+        let names: Vec<_> = (0..2600).map(|number| format!("{number:04}.yaml")).collect();
+        let many: Vec<_> =
+            names.iter().map(|name| (name.as_bytes(), empty, FileMode::Blob)).collect();
+        let large: Vec<_> = (b'a'..=b'z')
+            .map(|name| ([name, b'.', b'y', b'm', b'l'], fixture.blob(&" ".repeat(1 << 20))))
+            .collect();
+        let large: Vec<_> =
+            large.iter().map(|(name, blob)| (name.as_slice(), *blob, FileMode::Blob)).collect();
+        let own = fixture.tree(&[(b"echo.yaml", empty, FileMode::Blob)]);
+        let flaw = Flaw::FolderTooLarge { entries: 2500, bytes: 16 << 20 };
+        for content in [many, large] {
+            let folder = fixture.tree(&content);
+            let revision = fixture
+                .services(&[(b"team-a", folder, FileMode::Tree), (b"team-b", own, FileMode::Tree)]);
+            let tree = fixture.read(&revision, "", LIMITS).unwrap();
+            assert_eq!(fixture.flaws(&revision, LIMITS), [("services/team-a".to_owned(), flaw)]);
+            assert!(tree.files.contains_key("services/team-b/echo.yaml"));
+            assert!(tree.files.len() <= 2502, "{}", tree.files.len());
+        }
+    }
+
+    #[test]
     fn a_tree_that_multiplies_itself_ends_at_the_limit() {
         let fixture = Fixture::new();
         let mut tree = fixture.tree(&[]);

@@ -1,7 +1,7 @@
 //! What is read of a tree, and how much before it is refused.
 
-use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{Refusal, SourceError};
 use coalmine_core::sanitize::sanitize;
@@ -26,6 +26,16 @@ pub(super) struct Limits {
 /// 1 MiB a file, 10,000 files and folders, 64 MiB in total.
 pub(super) const LIMITS: Limits = Limits { file: 1 << 20, entries: 10_000, total: 64 << 20 };
 
+impl Limits {
+    /// A folder below `services/` has at most this part of all: 2,500 files and folders, and 16 MiB. So one team's
+    /// files leave room for those of others.
+    const FOLDER: u64 = 4;
+
+    fn of_a_folder(self) -> (usize, u64) {
+        (self.entries.div_ceil(Self::FOLDER as usize), self.total.div_ceil(Self::FOLDER))
+    }
+}
+
 /// Files on their way into memory, counted against the limits. What no reader of the tree looks at is
 /// neither read nor counted, whatever it is.
 pub(super) struct Collected {
@@ -35,6 +45,9 @@ pub(super) struct Collected {
     /// Folders with a misspelt name in which a file was found already, and how much was looked at in
     /// such folders.
     misspelt: (BTreeSet<String>, usize),
+    /// How many files and folders, and how many bytes, each folder below `services/` has; nothing for one that has
+    /// too many.
+    folders: BTreeMap<String, Option<(usize, u64)>>,
     tree: Tree,
 }
 
@@ -69,7 +82,8 @@ pub(super) enum Next {
 impl Collected {
     pub(super) fn new(revision: String, limits: Limits) -> Self {
         let tree = Tree { revision, ..Tree::default() };
-        Self { limits, entries: 0, total: 0, misspelt: Default::default(), tree }
+        let folders = BTreeMap::new();
+        Self { limits, entries: 0, total: 0, misspelt: Default::default(), folders, tree }
     }
 
     /// What becomes of something at this path, below the configured folder. `shown` is its path in
@@ -111,6 +125,9 @@ impl Collected {
             Kind::Submodule => Some(Flaw::Submodule),
             Kind::Special => Some(Flaw::Special),
         };
+        if !self.has_room(path, kind) {
+            return Ok(Next::PassOver);
+        }
         self.entries += 1;
         let Limits { file: limit, entries, total } = self.limits;
         if self.entries > entries {
@@ -130,6 +147,30 @@ impl Collected {
             }
             (None, _) => Next::Descend,
         })
+    }
+
+    /// Whether the folder below `services/` that the path is in has room for it. The first one that has none is kept as
+    /// a flaw of the folder.
+    fn has_room(&mut self, path: &str, kind: Kind) -> bool {
+        let folder = path.strip_prefix("services/").and_then(|below| below.split_once('/'));
+        let Some((folder, _)) = folder else { return true };
+        let (entries, bytes) = self.limits.of_a_folder();
+        let usage = self.folders.entry(folder.to_owned()).or_insert(Some((0, 0)));
+        let Some((count, total)) = usage else { return false };
+        *count += 1;
+        if let Kind::File { size } = kind
+            && size <= self.limits.file
+        {
+            *total = total.saturating_add(size);
+        }
+        if *count <= entries && *total <= bytes {
+            return true;
+        }
+        *usage = None;
+        let path = format!("services/{folder}");
+        let file = File::flawed(Flaw::FolderTooLarge { entries, bytes }, path.as_bytes());
+        self.tree.files.insert(path, file);
+        false
     }
 
     /// Of a folder whose name is misspelt only matters whether it has one file that would be read.

@@ -8,6 +8,7 @@ mod crashes;
 mod election;
 mod failover;
 mod isolation;
+mod lockdown;
 mod manifests;
 mod requests;
 mod silence;
@@ -72,6 +73,7 @@ fn run(inside: Inside) -> Result<bool> {
         test!(crashes::a_daemon_that_is_killed_at_any_call_goes_on_where_it_was);
         test!(isolation::the_pushes_of_one_team_do_not_wait_for_the_troubles_of_others);
         test!(silence::a_silent_or_busy_api_server_is_told_and_holds_up_nobody_else);
+        test!(lockdown::the_objects_of_a_team_are_written_as_its_account_and_nothing_as_the_daemon);
         test!(requests::commits_that_change_nothing_cost_nothing_and_others_what_they_change);
         ensure!(ran > 0, "no test was run");
         bed.stop().await?;

@@ -1,6 +1,7 @@
 //! Who was there first keeps it: names, paths, domains, and what lies within them.
 
-use coalmine_core::values::{Reader, Repository};
+use coalmine_core::proposal::Expected;
+use coalmine_core::values::{Applied, Reader, Repository};
 
 use super::{PLAIN, errors, tree, with_path};
 
@@ -202,4 +203,65 @@ fn long_paths_and_domains_cost_no_more_than_their_length() {
     );
     let files = [("services/team-a/it.yaml", &*file)];
     assert!(after(&files, &files).is_empty());
+}
+
+/// What the cluster has once these files are applied.
+fn applied(files: &[(&str, &str)]) -> Applied {
+    let expected = Expected::of(&tree(files));
+    let jobs: Vec<_> = expected.names().filter_map(|name| expected.job(name)).collect();
+    let objects = jobs.iter().flat_map(|job| {
+        job.desired.manifests().map(|manifest| (manifest.id(), job.service.as_str()))
+    });
+    Applied::of(&expected.cluster(), objects)
+}
+
+#[test]
+fn what_the_cluster_has_stays_with_its_service_when_a_daemon_starts() {
+    let domains = |domain: &str| {
+        format!(
+            "deployment: {{v1: {{}}}}\nroutes: {{domains: [{domain}], primary: {{version: v1}}}}\n"
+        )
+    };
+    let (own, theirs) = (domains("a.example"), domains("A.example"));
+    let owners = [
+        ("services/payments.yaml", PLAIN),
+        ("services/shop.yaml", &*own),
+        ("services/zulu.yaml", PLAIN),
+    ];
+    let path = with_path("{prefix: /payments}");
+    let carve = with_path("{prefix: /zulu/login}");
+    let elsewhere = format!("namespace: elsewhere\n{PLAIN}");
+    let newcomers = [
+        ("services/a/path.yaml", &*path),
+        ("services/a/domain.yaml", &*theirs),
+        ("services/a/carve.yaml", &*carve),
+        ("services/a/zulu.yaml", &*elsewhere),
+    ];
+    let both: Vec<_> = owners.iter().chain(&newcomers).copied().collect();
+    let mut reader = Reader::default();
+    reader.remember(applied(&owners));
+    for _ in 0..2 {
+        let found = errors(&reader.read(&tree(&both)));
+        let names: Vec<_> = found.keys().map(String::as_str).collect();
+        assert_eq!(names, ["carve", "domain", "path", "services/a/zulu.yaml"], "{found:?}");
+    }
+    // A carve-out that the cluster has is no newcomer.
+    let mut reader = Reader::default();
+    reader.remember(applied(&[
+        owners[2],
+        newcomers[2],
+        ("services/zulu.yaml", &PLAIN.replace("primary:", "allowCarveOut: true, primary:")),
+    ]));
+    assert!(errors(&reader.read(&tree(&[owners[2], newcomers[2]]))).is_empty());
+    // Its owner's mistake gives it to nobody.
+    let mut reader = Reader::default();
+    reader.remember(applied(&owners));
+    let broken = ("services/payments.yaml", "deployment: [");
+    for _ in 0..2 {
+        let found = errors(&reader.read(&tree(&[broken, owners[1], owners[2], newcomers[0]])));
+        assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["path", "payments"]);
+        assert!(found["path"].contains("the service payments has the prefix path"), "{found:?}");
+    }
+    // What it gave up is free, also for a service that the cluster did not know.
+    assert!(errors(&reader.read(&tree(&[newcomers[0]]))).is_empty());
 }

@@ -1,6 +1,6 @@
 //! One folder beyond its limits stops no other one.
 
-use coalmine_core::tree::Tree;
+use coalmine_core::tree::{File, Flaw, Tree};
 use coalmine_core::values::{Reader, Repository};
 
 use super::{PLAIN, errors, tree};
@@ -8,7 +8,7 @@ use super::{PLAIN, errors, tree};
 /// A file whose aliases stand for about this many values.
 fn bomb(values: usize) -> String {
     let items = vec!["a"; values / 10].join(",");
-    let again = vec!["*x"; 9].join(",");
+    let again = ["*x"; 9].join(",");
     format!(
         "deployment: {{v1: {{patch: {{spec: {{x: [&x [{items}], {again}]}}}}}}}}\n\
          routes: {{apiGroup: example, primary: {{version: v1}}}}\n"
@@ -76,4 +76,41 @@ fn services_and_paths_are_counted_by_folder() {
     let found = errors(&Repository::parse(&files));
     assert_eq!(found.len(), 38);
     assert!(found["wide-47"].contains("more than 5000 paths"), "{found:?}");
+}
+
+#[test]
+fn what_is_not_read_of_a_folder_is_not_gone() {
+    let whole = tree(&[
+        ("services/team-a/golf.yaml", PLAIN),
+        ("services/team-a/hotel.yaml", "deployment: ["),
+        ("services/team-b/echo.yaml", PLAIN),
+        ("services/team-b/foxtrot.yaml", PLAIN),
+    ]);
+    let mut cut = tree(&[("services/team-b/echo.yaml", PLAIN)]);
+    let flaw = Flaw::FolderTooLarge { entries: 2500, bytes: 16 << 20 };
+    cut.files.insert("services/team-a".into(), File::flawed(flaw, b""));
+    let mut reader = Reader::default();
+    reader.read(&whole);
+    // Also for as long as it lasts.
+    for _ in 0..2 {
+        let read = reader.read(&cut);
+        let found = errors(&read);
+        assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["services/team-a"]);
+        assert!(
+            found["services/team-a"].contains("has more than 2500 files and folders"),
+            "{found:?}"
+        );
+        let kept = ["golf", "hotel", "echo", "foxtrot"].map(|name| read.keeps(name));
+        assert_eq!(kept, [true, true, true, false], "others may remove their services");
+    }
+    // A reader that never saw the folder as a whole knows of nothing that it is gone.
+    let mut reader = Reader::default();
+    for _ in 0..2 {
+        assert!(reader.read(&cut).keeps("foxtrot"));
+    }
+    let mut whole = whole;
+    whole.files.remove("services/team-b/foxtrot.yaml");
+    assert!(!reader.read(&whole).keeps("foxtrot"));
+    let read = reader.read(&cut);
+    assert!(read.keeps("golf") && !read.keeps("foxtrot"));
 }

@@ -20,6 +20,8 @@ pub(super) struct Layout<'a> {
     pub(super) platform: Vec<Entry<'a>>,
     /// What stands below `services/`, by the names that the paths stand for.
     pub(super) services: BTreeMap<&'a str, Vec<Entry<'a>>>,
+    /// Folders below `services/` of which not everything was read.
+    pub(super) cut: Vec<Entry<'a>>,
     /// What stands where it cannot be meant to.
     pub(super) problems: Vec<Problem>,
 }
@@ -43,7 +45,7 @@ pub fn service_file<'a>(tree: &'a Tree, service: &str) -> Option<&'a str> {
 impl<'a> Layout<'a> {
     pub(super) fn of(tree: &'a Tree) -> Self {
         let (mut platform, mut services) = (Vec::new(), BTreeMap::<_, Vec<Entry>>::new());
-        let mut problems = Vec::new();
+        let (mut problems, mut cut) = (Vec::new(), Vec::new());
         let mut misspelt = BTreeSet::new();
         for (path, file) in &tree.files {
             let Some((folder, below)) = path.split_once('/') else {
@@ -64,6 +66,7 @@ impl<'a> Layout<'a> {
                 let (path, file) = (path.as_str(), Some(file));
                 match file.and_then(File::flaw) {
                     Some(_) if folder == "platform" => platform.push(Entry { path, file }),
+                    Some(Flaw::FolderTooLarge { .. }) => cut.push(Entry { path, file }),
                     Some(flaw) => problems.push(Entry { path, file }.is_flawed(flaw)),
                     None => {}
                 }
@@ -79,7 +82,7 @@ impl<'a> Layout<'a> {
                 entries.push(entry);
             }
         }
-        Self { settings: settings(tree), platform, services, problems }
+        Self { settings: settings(tree), platform, services, cut, problems }
     }
 
     /// A problem of the tree as a whole.

@@ -14,7 +14,7 @@ use super::repository::{Outcome, Repository};
 use super::settings::{self, SettingsFile};
 use super::{Platform, conflicts, file};
 use crate::problem::{Location, Problem, few};
-use crate::tree::{Identity, Tree};
+use crate::tree::{File, Identity, Tree};
 
 /// Reads the revisions of a repository and keeps what it has read: the next revision costs as much
 /// as it changes, and shares with the last what stayed the same.
@@ -26,6 +26,10 @@ pub struct Reader {
     services: BTreeMap<String, ServiceRead>,
     /// What services had in the last revision.
     held: Held,
+    /// The names of services by the files of the last revision; `None` before the first.
+    files: Option<BTreeMap<String, String>>,
+    /// Whether not all of them are known, because a folder was never read as a whole.
+    incomplete: bool,
     files_parsed: u64,
 }
 
@@ -125,11 +129,11 @@ impl Reader {
     /// A service that is equal to what it was in the last revision is the very same [`Arc`], and so
     /// is the platform.
     pub(crate) fn read_judged(&mut self, tree: &Tree, judge: Judge) -> Repository {
-        let layout = Layout::of(tree);
+        let mut layout = Layout::of(tree);
         self.read_settings(layout.settings);
         self.read_platform(&layout.platform);
         let mut problems = self.settings.problems.clone();
-        problems.extend(layout.problems);
+        problems.append(&mut layout.problems);
         let settings = self.settings.file.as_ref();
         let settings = settings.map(|file| file.settings.clone()).unwrap_or_default();
         if self.platform.platform.prune_kinds != settings.prune_kinds {
@@ -153,13 +157,21 @@ impl Reader {
                 .keys()
                 .filter_map(|stem| ServiceName::resembled(stem))
                 .collect(),
+            incomplete: false,
             problems: few(problems),
         };
+        self.count_files(&layout, &mut repository);
         // Services are not read over unknown defaults: what is missing in them may stand there.
         if self.settings.file.is_some() {
             repository.services = self.read_services(&layout.services, judge);
+            for entry in &layout.cut {
+                if let Some(flaw) = entry.file.and_then(File::flaw) {
+                    let name = ServiceName::unchecked(entry.path);
+                    repository.services.insert(name, Err(vec![entry.is_flawed(flaw)]));
+                }
+            }
             // What is gone from the repository is nobody's.
-            self.held.applied.retain(|name| repository.services.contains_key(name));
+            self.held.applied.retain(|name| repository.keeps(name));
             conflicts::refuse(&mut repository.services, tree, &self.held);
         }
         if self.total().exceeds(MAX_TOTAL) {
@@ -167,7 +179,7 @@ impl Reader {
         }
         if repository.problems.is_empty() {
             let good = repository.services.values().filter_map(|outcome| outcome.as_ref().ok());
-            let named = |name: &str| repository.services.contains_key(name);
+            let named = |name: &str| repository.keeps(name);
             self.held.take(good, named, tree);
         }
         repository
@@ -182,6 +194,25 @@ impl Reader {
     /// How many files were parsed since the reader was made: what did not change is not parsed.
     pub fn files_parsed(&self) -> u64 {
         self.files_parsed
+    }
+
+    /// Keeps what stood in folders of which not everything is read any more: it is not to be taken for gone.
+    fn count_files(&mut self, layout: &Layout<'_>, repository: &mut Repository) {
+        let entries = layout.services.iter();
+        let entries = entries.flat_map(|(stem, entries)| entries.iter().map(move |it| (it, *stem)));
+        let mut files: BTreeMap<String, String> =
+            entries.map(|(entry, stem)| (entry.path.to_owned(), stem.to_owned())).collect();
+        let cut: BTreeSet<&str> =
+            layout.cut.iter().filter_map(|entry| entry.path.strip_prefix("services/")).collect();
+        self.incomplete = !cut.is_empty() && (self.incomplete || self.files.is_none());
+        repository.incomplete = self.incomplete;
+        for (path, stem) in self.files.take().into_iter().flatten() {
+            if folder_of(&path).is_some_and(|folder| cut.contains(folder)) {
+                repository.resembled.insert(stem.clone());
+                files.insert(path, stem);
+            }
+        }
+        self.files = Some(files);
     }
 
     /// What is held of the last revision, aliases and defaults in place.

@@ -24,6 +24,9 @@ pub struct Repository {
     /// The names of services that files with impossible names most likely mean: `echo` for
     /// `Echo.yaml`. What the cluster has of them is not to be taken for gone.
     pub resembled: BTreeSet<String>,
+    /// Whether a folder was never read as a whole, so that what is in no file may be in one of it: nothing that the
+    /// cluster has is to be taken for gone.
+    pub incomplete: bool,
     /// Problems of the repository as a whole: while there is one, nothing of the revision is to
     /// be applied, because what the services would become is not known. Then a service's own list
     /// of problems can be empty, where all of them are in `coalmine.yaml`.
@@ -34,6 +37,6 @@ impl Repository {
     /// Whether some file is this service's, right or wrong, or most likely means to be: then what
     /// the cluster has of it is not to be taken for gone.
     pub fn keeps(&self, service: &str) -> bool {
-        self.services.contains_key(service) || self.resembled.contains(service)
+        self.incomplete || self.services.contains_key(service) || self.resembled.contains(service)
     }
 }
