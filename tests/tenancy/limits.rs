@@ -114,3 +114,39 @@ fn what_is_not_read_of_a_folder_is_not_gone() {
     let read = reader.read(&cut);
     assert!(read.keeps("golf") && !read.keeps("foxtrot"));
 }
+
+#[test]
+fn a_link_or_a_submodule_in_a_folder_stops_no_other() {
+    let before = [
+        ("services/team-a/deep/golf.yaml", PLAIN),
+        ("services/team-b/echo.yaml", PLAIN),
+        ("services/team-b/foxtrot.yaml", PLAIN),
+    ];
+    for flaw in [Flaw::Symlink, Flaw::Submodule, Flaw::Name, Flaw::Special] {
+        let mut after = tree(&before[1..2]);
+        after.files.insert("services/team-a/deep".into(), File::flawed(flaw, b""));
+        let mut reader = Reader::default();
+        reader.read(&tree(&before));
+        let read = reader.read(&after);
+        let found = errors(&read);
+        assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["services/team-a/deep"]);
+        let kept = ["golf", "echo", "foxtrot"].map(|name| read.keeps(name));
+        assert_eq!(kept, [true, true, false], "{flaw:?}");
+    }
+}
+
+#[test]
+fn a_name_that_looks_like_anothers_holds_up_no_removal() {
+    let owner = ("services/team-b/echo.yaml", PLAIN);
+    let others = ("services/team-b/foxtrot.yaml", PLAIN);
+    for (path, is_kept) in
+        [("services/team-a/Echo.yaml", false), ("services/team-b/Echo.yaml", true)]
+    {
+        let mut reader = Reader::default();
+        reader.read(&tree(&[owner, others]));
+        for _ in 0..2 {
+            let read = reader.read(&tree(&[(path, PLAIN), others]));
+            assert_eq!(read.keeps("echo"), is_kept, "{path}");
+        }
+    }
+}

@@ -76,7 +76,7 @@ impl<'a> CarveOuts<'a> {
         let loses = |owned: &&Owned<'a>| {
             is_elsewhere(owned.service, service)
                 && path.shares_methods(owned.path)
-                && path.precedence() < owned.path.precedence()
+                && path.may_come_before(owned.path)
         };
         let has_all_below = |owned: &&Owned<'a>| !matches!(owned.path.path, Path::Exact(_));
         let above = Above { paths, text: Some(&beginning) }.flatten();

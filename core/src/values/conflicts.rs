@@ -23,60 +23,111 @@ pub(super) fn refuse(services: &mut BTreeMap<ServiceName, Outcome>, tree: &Tree,
         services.values().filter_map(|outcome| outcome.as_ref().ok()).cloned().collect();
     let files: HashSet<&str> = good.iter().map(|service| service.file.as_str()).collect();
     let kept = held.within(tree).filter(|service| !files.contains(service.file.as_str()));
+    let moved = held.moved(tree);
+    let claimants: Vec<Claimant<'_>> = good
+        .iter()
+        .map(|service| {
+            let is_same = |before: &&Arc<Service>| Arc::ptr_eq(before, service);
+            let claims = claims(service);
+            let before = match held.of(&service.file) {
+                same if same.is_some_and(|before| is_same(&before)) => Before::Everything,
+                Some(before) => Before::These(keys(before)),
+                None => match moved.get(service.name.as_str()) {
+                    Some(before) => Before::These(keys(before)),
+                    None => Before::Nothing,
+                },
+            };
+            Claimant { service, claims, before }
+        })
+        .collect();
     let mut index = Index::default();
-    let mut carve_outs = CarveOuts::default();
-    let claims: Vec<(&Service, Vec<Claim<'_>>)> =
-        good.iter().map(|service| (&**service, claims(service))).collect();
-    let earlier: Vec<HashSet<Key<'_>>> = good.iter().map(|it| earlier(held, it, tree)).collect();
-    for ((service, claims), earlier) in claims.iter().zip(&earlier) {
-        carve_outs.add(service);
-        for claim in claims {
-            let has_it =
-                claim.is_among(earlier) || claim.applied_by(held) == Some(service.name.as_str());
-            index.insert(service, claim, has_it);
+    for claimant in &claimants {
+        for claim in &claimant.claims {
+            index.insert(claimant.service, claim, claimant.had(claim, held));
         }
+    }
+    let mut carve_outs = CarveOuts::default();
+    let is_any_new = claimants.iter().any(|it| !matches!(it.before, Before::Everything));
+    if is_any_new {
+        claimants.iter().for_each(|claimant| carve_outs.add(claimant.service));
     }
     for service in kept {
+        claims(service).iter().for_each(|claim| index.insert(service, claim, true));
         carve_outs.add(service);
-        self::claims(service).iter().for_each(|claim| index.insert(service, claim, true));
     }
-    let mut found = Vec::new();
-    for ((service, claims), earlier) in claims.iter().zip(&earlier) {
-        let name = service.name.as_str();
-        let new = claims.iter().filter(|claim| !claim.is_among(earlier));
-        let mut problems = Vec::new();
-        // Parsed once, and only where something is wrong.
-        let mut root = None;
-        for claim in new {
-            let rival = match claim.applied_by(held) {
-                Some(owner) if owner == name => continue,
-                Some(owner) => {
-                    Some(Rival { owner: format!("the service {owner}").into(), holds: true })
-                }
-                None => index.disputed.then(|| index.rival(service, claim)).flatten(),
-            };
-            let owner =
-                rival.is_none().then(|| carve_outs.owner(service, claim.carves())).flatten();
-            if rival.is_none() && owner.is_none() {
-                continue;
-            }
-            let root = root.get_or_insert_with(|| self::root(service, tree));
-            problems.extend(rival.map(|rival| claim.problem(root, rival)));
-            problems.extend(owner.map(|owner| claim.carved(root, owner)));
-        }
-        if !problems.is_empty() {
-            found.push((service.name.clone(), few(problems)));
-        }
-    }
+    let found: Vec<_> = claimants
+        .iter()
+        .filter_map(|claimant| {
+            let problems = claimant.problems(&index, &carve_outs, tree, held);
+            (!problems.is_empty()).then(|| (claimant.service.name.clone(), few(problems)))
+        })
+        .collect();
     for (name, problems) in found {
         services.insert(name, Err(problems));
     }
 }
 
-/// What the service claimed before.
-fn earlier<'a>(held: &'a Held, service: &Service, tree: &Tree) -> HashSet<Key<'a>> {
-    let claims = held.before(service, tree).map(|before| claims(before)).unwrap_or_default();
-    claims.iter().flat_map(Claim::keys).collect()
+/// A service and what it claims.
+struct Claimant<'a> {
+    service: &'a Service,
+    claims: Vec<Claim<'a>>,
+    before: Before<'a>,
+}
+
+/// What a service claimed before, and nobody disputed.
+enum Before<'a> {
+    Nothing,
+    These(HashSet<Key<'a>>),
+    Everything,
+}
+
+/// What the claims of a service are found under.
+fn keys(service: &Service) -> HashSet<Key<'_>> {
+    claims(service).iter().flat_map(Claim::keys).collect()
+}
+
+impl Claimant<'_> {
+    /// Whether it had all of the claim before.
+    fn had(&self, claim: &Claim<'_>, held: &Held) -> bool {
+        let had_it = match &self.before {
+            Before::Nothing => false,
+            Before::These(earlier) => claim.keys().iter().all(|key| earlier.contains(key)),
+            Before::Everything => true,
+        };
+        had_it || claim.applied_by(held) == Some(self.service.name.as_str())
+    }
+
+    /// What of its new claims others have or claim too.
+    fn problems(
+        &self,
+        index: &Index<'_>,
+        carve_outs: &CarveOuts<'_>,
+        tree: &Tree,
+        held: &Held,
+    ) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        // Parsed once, and only where something is wrong.
+        let mut root = None;
+        for claim in self.claims.iter().filter(|claim| !self.had(claim, held)) {
+            let rival = match claim.applied_by(held) {
+                Some(owner) => {
+                    Some(Rival { owner: format!("the service {owner}").into(), holds: true })
+                }
+                None => index.disputed.then(|| index.rival(self.service, claim)).flatten(),
+            };
+            let owner = match &rival {
+                Some(_) => None,
+                None => carve_outs.owner(self.service, claim.carves()),
+            };
+            if rival.is_none() && owner.is_none() {
+                continue;
+            }
+            let root = root.get_or_insert_with(|| self::root(self.service, tree));
+            problems.extend(rival.map(|rival| claim.problem(root, rival)));
+            problems.extend(owner.map(|owner| claim.carved(root, owner)));
+        }
+        problems
+    }
 }
 
 /// The YAML of a service that was read from this tree.
@@ -189,13 +240,11 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// Whether all of the claim was claimed before.
-    fn is_among(&self, earlier: &HashSet<Key<'_>>) -> bool {
-        !earlier.is_empty() && self.keys().iter().all(|key| earlier.contains(key))
-    }
-
     /// Who has it in the cluster, as far as the cluster alone knows that.
     fn applied_by<'h>(&self, held: &'h Held) -> Option<&'h str> {
+        if held.applied.is_empty() {
+            return None;
+        }
         held.applied.owner(&match self {
             Self::Object { kind, namespace, name } => {
                 Thing::Object(*kind, (*namespace).to_owned(), name.to_string())

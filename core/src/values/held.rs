@@ -1,6 +1,6 @@
 //! What services have already: a name, a path or a domain stays with who had it first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use gloo::api::Matcher;
@@ -27,11 +27,10 @@ impl Held {
         self.services.get(file)
     }
 
-    /// What the service had before: by its file, or by its name where the file was moved.
-    pub(super) fn before(&self, service: &Service, tree: &Tree) -> Option<&Arc<Service>> {
-        let moved =
-            |it: &&Arc<Service>| it.name == service.name && !tree.files.contains_key(&it.file);
-        self.of(&service.file).or_else(|| self.services.values().find(moved))
+    /// What services had whose files were moved or are gone, by their names.
+    pub(super) fn moved(&self, tree: &Tree) -> HashMap<&str, &Arc<Service>> {
+        let gone = self.services.iter().filter(|(file, _)| !tree.files.contains_key(*file));
+        gone.map(|(_, service)| (service.name.as_str(), service)).collect()
     }
 
     /// What files have that are still there.
@@ -105,6 +104,11 @@ impl Applied {
             namespaces.insert(namespace.clone());
         }
         applied
+    }
+
+    /// Whether nothing is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.owners.is_empty()
     }
 
     /// Whose the thing is.

@@ -26,18 +26,27 @@ impl PathMatch {
             || !self.methods.is_disjoint(&other.methods)
     }
 
-    /// Gloo's order: more methods come first, then exact paths, expressions and prefixes, then the text
-    /// that is greater letter by letter, which of two prefixes of one path is the longer. Of what is
-    /// left, and stays as it is written, the one with more conditions comes first.
-    pub(super) fn precedence(&self) -> impl Ord + use<> {
+    /// Whether Gloo puts it before the other one, or may: of two that differ in the values of methods or parameters
+    /// alone, it is not known which one takes what both match.
+    pub(super) fn may_come_before(&self, other: &Self) -> bool {
+        self.rank() <= other.rank()
+    }
+
+    fn rank(&self) -> impl Ord + '_ {
         let kind = match self.path {
             Path::Exact(_) => 0,
             Path::Regex(_) => 1,
             Path::Prefix(_) => 2,
         };
-        let gloo = (Reverse(self.methods.len()), kind, Reverse(self.path.text().to_owned()));
-        let conditions = Reverse(self.query_parameters.len());
-        (gloo, conditions, self.methods.clone(), self.query_parameters.clone())
+        let parameters = Reverse(self.query_parameters.len());
+        (Reverse(self.methods.len()), kind, Reverse(self.path.text()), parameters)
+    }
+
+    /// Gloo's order: more methods come first, then exact paths, expressions and prefixes, then the text
+    /// that is greater letter by letter, which of two prefixes of one path is the longer. Of what is
+    /// left, and stays as it is written, the one with more conditions comes first.
+    fn precedence(&self) -> impl Ord + '_ {
+        (self.rank(), &self.methods, &self.query_parameters)
     }
 
     /// A text that all its paths begin with.
@@ -82,7 +91,7 @@ impl Claim<'_> {
 /// Puts the paths in the order of their routes. A path is refused that would lose requests to a wider one
 /// which Gloo puts first, because it names more methods, and which has them answered in another way.
 pub(super) fn sort(paths: &mut Vec<(PathMatch, &Entry)>, problems: &mut Problems) {
-    paths.sort_by_cached_key(|(path, _)| path.precedence());
+    paths.sort_by(|(one, _), (other, _)| one.precedence().cmp(&other.precedence()));
     let claims = paths.iter().map(|(claim, at)| Claim { claim, at, beginning: claim.beginning() });
     let claims: Vec<Claim<'_>> = claims.collect();
     for (index, late) in claims.iter().enumerate() {

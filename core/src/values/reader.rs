@@ -152,11 +152,7 @@ impl Reader {
             settings,
             platform,
             services: BTreeMap::new(),
-            resembled: layout
-                .services
-                .keys()
-                .filter_map(|stem| ServiceName::resembled(stem))
-                .collect(),
+            resembled: self.resembled(&layout),
             incomplete: false,
             problems: few(problems),
         };
@@ -196,14 +192,40 @@ impl Reader {
         self.files_parsed
     }
 
+    /// The services that files with impossible names most likely mean. A file of one folder means none that another
+    /// folder had: its removal is that folder's own affair.
+    fn resembled(&self, layout: &Layout<'_>) -> BTreeSet<String> {
+        let mut resembled = BTreeSet::new();
+        for (stem, entries) in &layout.services {
+            let Some(meant) = ServiceName::resembled(stem) else { continue };
+            let before = self.files.iter().flatten().filter(|(_, stem)| **stem == meant);
+            let before: BTreeSet<Option<&str>> = before.map(|(path, _)| folder_of(path)).collect();
+            let is_near = |entry: &Entry<'_>| before.contains(&folder_of(entry.path));
+            let is_free = |entry: &Entry<'_>| before.is_empty() && folder_of(entry.path).is_none();
+            let nothing_is_known = self.files.is_none();
+            if nothing_is_known || entries.iter().any(|entry| is_near(entry) || is_free(entry)) {
+                resembled.insert(meant);
+            }
+        }
+        resembled
+    }
+
     /// Keeps what stood in folders of which not everything is read any more: it is not to be taken for gone.
     fn count_files(&mut self, layout: &Layout<'_>, repository: &mut Repository) {
         let entries = layout.services.iter();
         let entries = entries.flat_map(|(stem, entries)| entries.iter().map(move |it| (it, *stem)));
+        let meant = |stem: &str| {
+            let meant = ServiceName::resembled(stem);
+            let meant = meant.filter(|meant| repository.resembled.contains(meant));
+            meant.unwrap_or_else(|| stem.to_owned())
+        };
         let mut files: BTreeMap<String, String> =
-            entries.map(|(entry, stem)| (entry.path.to_owned(), stem.to_owned())).collect();
-        let cut: BTreeSet<&str> =
-            layout.cut.iter().filter_map(|entry| entry.path.strip_prefix("services/")).collect();
+            entries.map(|(entry, stem)| (entry.path.to_owned(), meant(stem))).collect();
+        let folder = |entry: &Entry<'_>| {
+            let (_, name) = entry.path.split_once('/').unwrap_or_default();
+            folder_of(entry.path).unwrap_or(name).to_owned()
+        };
+        let cut: BTreeSet<String> = layout.cut.iter().map(folder).collect();
         self.incomplete = !cut.is_empty() && (self.incomplete || self.files.is_none());
         repository.incomplete = self.incomplete;
         for (path, stem) in self.files.take().into_iter().flatten() {
