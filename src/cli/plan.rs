@@ -62,7 +62,7 @@ impl Plan {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let checkout = Checkout::discover(&self.directory, self.path.as_deref())?;
         let (base, head) = self.trees(&checkout)?;
-        let (before, after) = (Expected::of(&base), Expected::of(&head));
+        let (before, after) = (Expected::of(&base), Expected::after([&base], &head));
         let secrets = self.cluster.secrets(&after)?;
         let (before, after) = (before.beside(secrets.clone()), after.beside(secrets));
         let mut proposal = Proposal::between(&before, &after, &base, &head);
