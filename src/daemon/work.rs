@@ -12,9 +12,9 @@ use crate::reconcile::RolloutSettings;
 use crate::scheduler::KnownServices;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::plan::{Job, gone};
-use coalmine_core::problem::Problem;
+use coalmine_core::problem::{Location, Problem};
 use coalmine_core::render::Owner;
-use coalmine_core::values::{PLATFORM, Repository, Settings};
+use coalmine_core::values::{PLATFORM, Repository, Service, Settings, folder_of};
 
 /// What one revision means for the cluster.
 pub(super) struct Work {
@@ -77,19 +77,23 @@ impl Work {
         ServiceRequest { state: DesiredState::Removal(name.clone()), rollout_settings, revision }
     }
 
-    /// The services that have objects and no file any more.
+    /// The services that have objects and no file any more. `values` are those of earlier revisions.
+    ///
+    /// With `folders`, services of a folder of which more than `prune.limit` objects would go become invalid: they
+    /// keep what they have, and no other folder waits for them.
     ///
     /// # Errors
-    /// When the revision would take away everything, or more than `prune.limit` objects.
+    /// When the revision would take away everything, or without `folders` more than `prune.limit` objects.
     pub(super) fn orphans(
-        &self,
+        &mut self,
         repository: &Repository,
         inventory: &[(ObjectId, Arc<str>, Option<bool>)],
+        values: &BTreeMap<String, Arc<Service>>,
         options: DaemonOptions,
     ) -> anyhow::Result<BTreeSet<String>> {
         let owners = inventory.iter().map(|(id, owner, keep)| (id, &**owner, *keep));
         let known = KnownServices::of(repository, options.shard);
-        let gone = gone(owners, |name| known.has(name));
+        let mut gone = gone(owners, |name| known.has(name));
         if options.prune_all || inventory.is_empty() {
             return Ok(gone);
         }
@@ -105,8 +109,12 @@ impl Work {
             ));
         }
         let Some(limit) = repository.settings.prune_limit else { return Ok(gone) };
-        let to_prune = self.count_to_prune(inventory, &gone);
-        if to_prune > usize::try_from(limit)? {
+        let limit = usize::try_from(limit)?;
+        let by_service = self.to_prune(inventory, &gone);
+        let to_prune: usize = by_service.values().sum();
+        if to_prune > limit && !repository.settings.folders.is_empty() {
+            self.hold_back(repository, &by_service, values, limit, &mut gone);
+        } else if to_prune > limit {
             return Err(advised(
                 format_args!(
                     "revision {revision} would delete {to_prune} objects, more than the {limit} of \
@@ -118,12 +126,12 @@ impl Work {
         Ok(gone)
     }
 
-    /// How many objects would go.
-    fn count_to_prune(
+    /// How many objects would go, by service.
+    fn to_prune(
         &self,
         inventory: &[(ObjectId, Arc<str>, Option<bool>)],
         gone: &BTreeSet<String>,
-    ) -> usize {
+    ) -> BTreeMap<Arc<str>, usize> {
         let owner = Owner { instance: String::new(), revision: String::new() };
         let jobs: Vec<_> = self.requests.iter().map(|request| request.state.job(&owner)).collect();
         let desired: BTreeSet<&ObjectId> =
@@ -135,7 +143,57 @@ impl Work {
             let job = removal.as_ref().or_else(|| valid.get(&**owner).copied());
             !desired.contains(id) && job.is_some_and(|job| job.retains(id, *keep).is_none())
         };
-        inventory.iter().filter(goes).count()
+        let mut by_service = BTreeMap::new();
+        for (_, owner, _) in inventory.iter().filter(goes) {
+            *by_service.entry(owner.clone()).or_default() += 1;
+        }
+        by_service
+    }
+
+    /// Lets the services of a folder of which too much would go keep what they have.
+    fn hold_back(
+        &mut self,
+        repository: &Repository,
+        by_service: &BTreeMap<Arc<str>, usize>,
+        values: &BTreeMap<String, Arc<Service>>,
+        limit: usize,
+        gone: &mut BTreeSet<String>,
+    ) {
+        let folder = |name: &str| -> Option<String> {
+            if name == PLATFORM {
+                return Some(PLATFORM.to_owned());
+            }
+            let now = repository.services.iter().find(|(known, _)| known.as_str() == name);
+            let now = now.and_then(|(_, outcome)| outcome.as_ref().ok());
+            let file = &now.or_else(|| values.get(name))?.file;
+            Some(folder_of(file).unwrap_or(".").to_owned())
+        };
+        let mut by_folder: BTreeMap<Option<String>, usize> = BTreeMap::new();
+        for (name, count) in by_service {
+            *by_folder.entry(folder(name)).or_default() += count;
+        }
+        for name in by_service.keys() {
+            let folder = folder(name);
+            let count = by_folder.get(&folder).copied().unwrap_or_default();
+            if count <= limit {
+                continue;
+            }
+            let whose = match folder {
+                Some(folder) => format!("the folder {folder}"),
+                None => "services whose folder is not known any more".to_owned(),
+            };
+            let words = format!(
+                "{count} objects of {whose} would be deleted at once, more than the {limit} that are allowed; \
+                 nothing of them is changed"
+            );
+            let at = repository.settings.prune_limit_at.clone();
+            let at = at.unwrap_or_else(|| Location::start_of(&"coalmine.yaml".into()));
+            let help = "delete in smaller parts, raise the limit, or say --allow-prune-all";
+            gone.remove(&**name);
+            self.requests.retain(|request| request.state.name() != *name);
+            let problem = Problem::new(&at, "prune.limit", words).help(help);
+            self.invalid.push((name.to_string(), vec![problem]));
+        }
     }
 }
 
@@ -192,8 +250,8 @@ mod tests {
         inventory: &[(ObjectId, Arc<str>, Option<bool>)],
     ) -> anyhow::Result<Vec<String>> {
         let repository = repository(files);
-        let work = Work::of(&repository, options, "r")?;
-        Ok(work.orphans(&repository, inventory, options)?.into_iter().collect())
+        let mut work = Work::of(&repository, options, "r")?;
+        Ok(work.orphans(&repository, inventory, &BTreeMap::new(), options)?.into_iter().collect())
     }
 
     #[test]
@@ -243,5 +301,50 @@ mod tests {
         let files = [("coalmine.yaml", "timing: 3\n"), ("services/echo.yaml", VALUES)];
         let error = orphans(&files, &[]).expect_err("refused").to_string();
         assert!(error.contains("coalmine.yaml:1"), "{error}");
+    }
+
+    #[test]
+    fn one_folder_beyond_the_limit_holds_up_no_other() {
+        let settings = "prune: {limit: 2}\nfolders: {\"*\": {namespaces: [\"*\"], apiGroups: [a], paths: [/]}}\n";
+        let of_revision =
+            |files: &[(&str, &str)]| repository(&[&[("coalmine.yaml", settings)], files].concat());
+        let before = of_revision(&[
+            ("services/web/echo.yaml", VALUES),
+            ("services/web/golf.yaml", VALUES),
+            ("services/pay/foxtrot.yaml", VALUES),
+            ("services/pay/hotel.yaml", VALUES),
+        ]);
+        let values = before
+            .services
+            .iter()
+            .map(|(name, service)| (name.to_string(), service.as_ref().expect("valid").clone()));
+        let values: BTreeMap<String, Arc<Service>> = values.collect();
+        let inventory = [
+            owned("Upstream", "echo", false),
+            owned("RouteTable", "echo", false),
+            owned("Upstream", "golf", false),
+            owned("Upstream", "foxtrot", false),
+            owned("Upstream", "old", false),
+        ];
+        let after = of_revision(&[("services/pay/hotel.yaml", VALUES)]);
+        let orphans = |values| {
+            let mut work = Work::of(&after, OPTIONS, "r").expect("accepted");
+            let gone = work.orphans(&after, &inventory, values, OPTIONS).expect("accepted");
+            let invalid = work.invalid.iter().map(|(name, why)| (name.clone(), joined(why)));
+            (gone, invalid.collect::<BTreeMap<String, String>>())
+        };
+        let (gone, held) = orphans(&values);
+        assert_eq!(gone.into_iter().collect::<Vec<_>>(), ["foxtrot", "old"]);
+        assert_eq!(held.keys().collect::<Vec<_>>(), ["echo", "golf"]);
+        assert_eq!(
+            held["echo"],
+            "coalmine.yaml:1:16: prune.limit: 3 objects of the folder web would be deleted at once, more than the 2 \
+             that are allowed; nothing of them is changed; delete in smaller parts, raise the limit, or say \
+             --allow-prune-all"
+        );
+        // After a restart nobody knows where they were: they count together.
+        let (gone, held) = orphans(&BTreeMap::new());
+        assert!(gone.is_empty(), "{gone:?}");
+        assert!(held["old"].contains("services whose folder is not known any more"), "{held:?}");
     }
 }

@@ -154,7 +154,7 @@ fn stem(name: &str) -> Option<&str> {
 }
 
 /// The folder right below `services/` that a service's file is in; nothing for a file that is in no folder.
-pub(crate) fn folder_of(file: &str) -> Option<&str> {
+pub fn folder_of(file: &str) -> Option<&str> {
     let below = file.strip_prefix("services/")?;
     below.split_once('/').map(|(folder, _)| folder)
 }

@@ -40,8 +40,7 @@ mod yaml;
 pub(crate) use folders::FOLDER;
 pub use held::Applied;
 pub use kind_name::KindName;
-pub(crate) use layout::folder_of;
-pub use layout::{Place, service_file};
+pub use layout::{Place, folder_of, service_file};
 pub use model::{
     Binding, Canary, DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Drift, Fallback, FolderPolicy,
     Grants, HeaderMatch, Listed, PORT_NAME, Path, PathMatch, PodSecurity, Policy, Probe, Probes,

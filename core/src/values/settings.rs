@@ -105,9 +105,9 @@ fn read_settings(fields: &mut Fields<schema::SettingsFile>, problems: &mut Probl
     });
     section(fields, schema::SettingsFile::prune(), problems, |fields, problems| {
         let help = "how many objects one revision may remove";
-        settings.prune_limit = fields
-            .take(schema::Prune::limit())
-            .and_then(|entry| entry.whole(0..=u32::MAX, help, problems));
+        let limit = fields.take(schema::Prune::limit());
+        settings.prune_limit_at = limit.as_ref().map(|entry| entry.at.clone());
+        settings.prune_limit = limit.and_then(|entry| entry.whole(0..=u32::MAX, help, problems));
         settings.prune_kinds = fields
             .take(schema::Prune::kinds())
             .map(|entry| read_kinds(&entry, problems))

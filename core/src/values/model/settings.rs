@@ -6,6 +6,7 @@ use std::time::Duration;
 use gloo::Edition;
 
 use super::folders::FolderPolicy;
+use crate::problem::Location;
 use crate::values::kind_name::KindName;
 use crate::values::names::Weight;
 
@@ -20,8 +21,10 @@ pub struct Settings {
     pub timing: Timing,
     /// What one commit may do.
     pub policy: Policy,
-    /// `prune.limit`: the most objects that one revision may remove; no limit when absent.
+    /// `prune.limit`: the most objects that one revision may remove; with `folders`, of one folder. No limit when absent.
     pub prune_limit: Option<u32>,
+    /// Where `prune.limit` stands.
+    pub prune_limit_at: Option<Location>,
     /// `prune.kinds`: the kinds of which objects are deleted that would stay otherwise; none.
     pub prune_kinds: BTreeSet<KindName>,
     /// `daemon.namespace`: where the daemon runs; `coalmine`.
@@ -56,6 +59,7 @@ impl Default for Settings {
             timing: Timing { deadline: Duration::from_secs(300), settle: Duration::from_secs(3) },
             policy: Policy::default(),
             prune_limit: None,
+            prune_limit_at: None,
             prune_kinds: BTreeSet::new(),
             daemon_namespace: "coalmine".into(),
             folders: Vec::new(),
