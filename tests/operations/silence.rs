@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::Bed;
-use harness::api_proxy::{ApiProxy, Choice, Fault, Request, Verb};
+use harness::api_proxy::{ApiProxy, Choice, Fault, Injected, Request, Verb};
 use harness::namespace::STATUS;
 use harness::process::{Process, Program};
 use harness::repository::Repository;
@@ -56,29 +56,23 @@ impl Stage {
         let first = self.repository.head().await?;
         self.applied("echo", &first).await?;
         self.applied("foxtrot", &first).await?;
-        let words = "no answer from the API server for 30 s";
-        for (fault, words) in [
-            (Fault::Silent, words),
-            (Fault::AnswerWithheld, words),
-            (Fault::SlowBody, words),
-            (Fault::TurnedAway(Some(3600)), "too many requests"),
-        ] {
-            let chosen = Choice::every(|request: &Request| {
-                let resource = request.resource.as_ref();
-                let name = resource.and_then(|it| it.name.as_deref()).unwrap_or_default();
-                request.is_write() && request.is_about("deployments") && name.starts_with("echo")
-            });
-            let injected = self.proxy.inject(chosen, fault);
-            self.push("echo").await?;
-            self.says("echo", words).await.with_context(|| format!("{fault:?}"))?;
-            if fault != Fault::TurnedAway(Some(3600)) {
-                let newest = self.push("foxtrot").await?;
-                self.applied("foxtrot", &newest).await.with_context(|| format!("{fault:?}"))?;
-                ensure!(injected.times() > 0, "{fault:?} befell nobody");
-                drop(injected);
-                self.applied("echo", &newest).await.with_context(|| format!("after {fault:?}"))?;
-            }
+        // What was never carried out is told. Of what was, the daemon finds out by itself.
+        let silent = self.inject(Fault::Silent);
+        self.push("echo").await?;
+        self.says("echo", "no answer from the API server for 30 s").await?;
+        let newest = self.push("foxtrot").await?;
+        self.applied("foxtrot", &newest).await.context("while echo waits")?;
+        drop(silent);
+        self.applied("echo", &newest).await.context("after the silence")?;
+        for fault in [Fault::AnswerWithheld, Fault::SlowBody] {
+            let injected = self.inject(fault);
+            let revision = self.push("echo").await?;
+            self.applied("echo", &revision).await.with_context(|| format!("{fault:?}"))?;
+            ensure!(injected.times() > 0, "{fault:?} befell nobody");
         }
+        let _busy = self.inject(Fault::TurnedAway(Some(3600)));
+        self.push("echo").await?;
+        self.says("echo", "too many requests").await?;
         // The server wanted an hour, and gets it.
         let mark = self.proxy.mark();
         self.push("foxtrot").await?;
@@ -89,6 +83,16 @@ impl Stage {
         let asked: Vec<_> = asked.filter(is_asked).collect();
         ensure!(asked.is_empty(), "{asked:?}");
         Ok(())
+    }
+
+    /// Befalls every write of echo's Deployment.
+    fn inject(&self, fault: Fault) -> Injected {
+        let chosen = Choice::every(|request: &Request| {
+            let resource = request.resource.as_ref();
+            let name = resource.and_then(|it| it.name.as_deref()).unwrap_or_default();
+            request.is_write() && request.is_about("deployments") && name.starts_with("echo")
+        });
+        self.proxy.inject(chosen, fault)
     }
 
     /// Changes a service's Deployment.
