@@ -27,6 +27,8 @@ const KINDS: [&str; 7] =
 struct Before {
     shares: Shares,
     claims_common: bool,
+    /// When new routes took their place.
+    since: i64,
 }
 
 /// The routes before those that are there, where these were accepted.
@@ -36,12 +38,13 @@ pub(crate) struct WaysBack(BTreeMap<ObjectId, Before>);
 impl WaysBack {
     /// New routes are about to take the place of these. What Gloo has not accepted is no place to go
     /// back to; then it is the one before.
-    pub(crate) fn note(&mut self, id: &ObjectId, live: Option<&Value>, new: &Shares) {
+    pub(crate) fn note(&mut self, id: &ObjectId, live: Option<&Value>, new: &Shares, now: i64) {
         let service = id.namespace.as_deref().unwrap_or_default();
         match live.filter(|live| is_ours(live)) {
             Some(live) if live["status"]["statuses"][GLOO_NAMESPACE]["state"] == "Accepted" => {
                 let shares = Shares::read(service, live);
-                self.0.insert(id.clone(), Before { shares, claims_common: claims_common(live) });
+                let claims_common = claims_common(live);
+                self.0.insert(id.clone(), Before { shares, claims_common, since: now });
             }
             Some(_) => {}
             None => drop(self.0.remove(id)),
@@ -69,10 +72,12 @@ impl World {
         }
     }
 
-    /// Routes that Gloo has disliked since then are not there any more, if they could be rolled back.
+    /// Routes that Gloo has disliked since then are not there any more, if they could be rolled back. Those that a
+    /// process wrote again after they were rolled back have their own time.
     pub(crate) fn judge_rollback(&mut self, id: &ObjectId, since: i64) {
         let is_disliked = self.disliked().any(|(disliked, from)| disliked == id && from == since);
-        if is_disliked && self.is_quiet_since(since) && self.has_rollback(id) {
+        let is_there_since = self.rules.ways_back.0.get(id).is_some_and(|it| it.since <= since);
+        if is_disliked && is_there_since && self.is_quiet_since(since) && self.has_rollback(id) {
             self.broken("routes that Gloo dislikes stay", id.to_string());
         }
     }

@@ -231,7 +231,7 @@ impl World {
         self.rules.tally.route_writes += 1;
         let old = live.map(|live| Shares::read(service, live)).unwrap_or_default();
         let new = Shares::read(service, new);
-        self.rules.ways_back.note(id, live, &new);
+        self.rules.ways_back.note(id, live, &new, self.now);
         // Of routes that Gloo has not judged the proxy knows nothing.
         let sent = self.sent(id).map(|sent| Shares::read(service, &sent)).unwrap_or_default();
         let has_routes = old.iter().next().is_some();
