@@ -238,9 +238,11 @@ impl Cache {
         self.state().record_unserved(kind, why);
     }
 
+    /// Says how many kinds are without their first list. While it says so nobody else counts: two lists that end at the
+    /// same time must not say it in the wrong order.
     fn count_unsynced(&self) {
-        let count = self.state().unsynced();
-        self.shared.unsynced.send_replace(count);
+        let state = self.state();
+        self.shared.unsynced.send_replace(state.unsynced());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -270,5 +272,30 @@ mod tests {
         }
         let expected = ["Pod", "Pod"].map(|kind| (kind.to_owned(), true));
         assert_eq!(*told.lock().unwrap(), expected);
+    }
+
+    /// Whoever waited for it would wait until everything is listed anew.
+    #[test]
+    fn all_is_known_when_the_last_list_ends_whichever_ends_at_the_same_time() {
+        let kinds: Vec<WatchedKind> = WatchedKind::of_services().collect();
+        for _ in 0..2_000 {
+            let (cache, _) = Cache::new("default", Arc::new(|_, _| ()));
+            for kind in &kinds {
+                assert!(cache.state().begin_kind(kind));
+            }
+            cache.count_unsynced();
+            assert_eq!(*cache.shared.unsynced.borrow(), kinds.len());
+            let start = std::sync::Barrier::new(kinds.len());
+            std::thread::scope(|scope| {
+                for kind in &kinds {
+                    let (cache, start) = (&cache, &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        cache.receive(kind, Event::InitDone);
+                    });
+                }
+            });
+            assert_eq!(*cache.shared.unsynced.borrow(), 0);
+        }
     }
 }
