@@ -72,8 +72,12 @@ impl Scene {
                 waiting.map_or(Ok(()), |service| anyhow::bail!("{}", service.summary()))
             }))
         });
-        daemon.alive(ready).await?;
-        Ok(Self { stand, folder, repository, daemon, log: program.log })
+        let ready = daemon.alive(ready).await;
+        let scene = Self { stand, folder, repository, daemon, log: program.log };
+        match ready {
+            Ok(()) => Ok(scene),
+            Err(error) => scene.strike(Err(error)).await.and_then(|()| anyhow::bail!("no scene")),
+        }
     }
 
     /// The reader's shell: commands are found, nobody's settings are.
