@@ -94,21 +94,26 @@ pub(super) fn weight(n: usize) -> u8 {
 
 /// The namespaces and the VirtualService that selects every RouteTable.
 pub(super) fn platform(services: u16) -> String {
-    let mut text = "apiVersion: gateway.solo.io/v1
+    way_in("fleet", (0..NAMESPACES.min(services)).map(|team| format!("fleet-{team}")))
+}
+
+/// A VirtualService that selects every RouteTable of an apiGroup, and namespaces.
+pub(super) fn way_in(group: &str, namespaces: impl IntoIterator<Item = String>) -> String {
+    let mut text = format!(
+        "apiVersion: gateway.solo.io/v1
 kind: VirtualService
-metadata: {name: app, namespace: gloo-system}
+metadata: {{name: app, namespace: gloo-system}}
 spec:
   virtualHost:
     domains: ['*']
     routes:
-      - matchers: [{prefix: /}]
+      - matchers: [{{prefix: /}}]
         delegateAction:
-          selector: {labels: {apiGroup: fleet}, namespaces: ['*']}
+          selector: {{labels: {{apiGroup: {group}}}, namespaces: ['*']}}
 "
-    .to_owned();
-    for team in 0..NAMESPACES.min(services) {
-        text +=
-            &format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: fleet-{team}}}\n");
+    );
+    for namespace in namespaces {
+        text += &format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n");
     }
     text
 }

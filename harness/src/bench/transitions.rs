@@ -17,9 +17,10 @@ use jiff::Timestamp;
 
 use super::{
     figures::Transitions,
+    fleet,
     options::Options,
     stage::{SECRET, Stage},
-    walk::{self, HEADER, Walk},
+    walk::{HEADER, Walk},
 };
 use crate::{
     load::Load,
@@ -50,6 +51,7 @@ struct Walking<'a> {
     options: &'a Options,
     repository: Repository,
     status: StatusClient,
+    webhook: Webhook,
     daemon: Process,
 }
 
@@ -77,14 +79,16 @@ impl Crash {
 pub(super) async fn measure(stage: &Stage, options: &Options) -> Result<Transitions> {
     let content = stage.folder.join("content");
     let mut walks = Walk::all();
-    write(&content.join("platform/way-in.yaml"), &walk::platform())?;
+    let namespaces = walks.iter().map(|walk| walk.service.to_owned());
+    write(&content.join("platform/way-in.yaml"), &fleet::way_in("walks", namespaces))?;
     for walk in &walks {
         write(&content.join(walk.file()), &walk.values())?;
     }
     let repository = Repository::create(&stage.folder, &content).await?;
     let daemon = Process::start(&stage.daemon(options, &repository)?)?;
     let status = StatusClient::new(&format!("http://{STATUS}"))?;
-    let mut walking = Walking { stage, options, repository, status, daemon };
+    let webhook = Webhook::new(status.base(), SECRET)?;
+    let mut walking = Walking { stage, options, repository, status, webhook, daemon };
     let first = walking.repository.head().await?;
     walking.applied(&first).await?;
     for aim in walks.iter().flat_map(|walk| walking.aims(walk)) {
@@ -174,10 +178,9 @@ impl Walking<'_> {
     /// Waits until every service has carried out the revision. The daemon is told of it again and again: one that was
     /// killed has forgotten.
     async fn applied(&self, revision: &str) -> Result<()> {
-        let webhook = Webhook::new(self.status.base(), SECRET)?;
         let what = format!("every service ready at {revision}");
         let waiting = wait::until(&what, PATIENCE, || async {
-            let _not_up_yet = webhook.announce(BRANCH).await;
+            let _not_up_yet = self.webhook.announce(BRANCH).await;
             Seen::from_result(self.status.get().await.and_then(|status| {
                 let late = status.services.iter().filter(|service| !service.has_applied(revision));
                 let late: Vec<String> = late.map(|service| service.summary()).collect();

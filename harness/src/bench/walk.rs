@@ -92,27 +92,6 @@ impl Walk {
     }
 }
 
-/// The namespaces of the walking services, and the VirtualService that selects their routes.
-pub(super) fn platform() -> String {
-    let namespaces = Walk::all().map(|walk| {
-        format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {}}}\n", walk.service)
-    });
-    format!(
-        "apiVersion: gateway.solo.io/v1
-kind: VirtualService
-metadata: {{name: app, namespace: gloo-system}}
-spec:
-  virtualHost:
-    domains: ['*']
-    routes:
-      - matchers: [{{prefix: /}}]
-        delegateAction:
-          selector: {{labels: {{apiGroup: walks}}, namespaces: ['*']}}
-{}",
-        namespaces.concat()
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
