@@ -20,10 +20,9 @@ const PORT: u16 = 8443;
 
 #[given(regex = r#"^an ssl Gateway with a certificate for "([^"]+)" in the namespace (\S+)$"#)]
 async fn ssl_gateway(world: &mut World, domain: String, namespace: String) -> Result<()> {
-    let certificate = rcgen::generate_simple_self_signed([domain.clone()])?;
-    world.certificate = Some(certificate.cert.pem());
-    let data = json!({"tls.crt": certificate.cert.pem(),
-        "tls.key": certificate.signing_key.serialize_pem()});
+    let certificate = harness::certificate::Certificate::for_names([domain.as_str()])?;
+    world.certificate = Some(certificate.pem());
+    let data = json!({"tls.crt": certificate.pem(), "tls.key": certificate.key_pem()});
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
         "metadata": {"name": domain, "namespace": namespace}, "stringData": data});
     apply(&secret).await?;
