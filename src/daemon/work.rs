@@ -108,12 +108,19 @@ impl Work {
                 "nothing is deleted, check --path and --branch, or say --allow-prune-all",
             ));
         }
-        let Some(limit) = repository.settings.prune_limit else { return Ok(gone) };
+        let settings = &repository.settings;
+        let (Some(limit), Some(at)) = (settings.prune_limit, &settings.prune_limit_at) else {
+            return Ok(gone);
+        };
         let limit = usize::try_from(limit)?;
         let by_service = self.to_prune(inventory, &gone);
         let to_prune: usize = by_service.values().sum();
-        if to_prune > limit && !repository.settings.folders.is_empty() {
-            self.hold_back(repository, &by_service, values, limit, &mut gone);
+        if to_prune > limit && !settings.folders.is_empty() {
+            for (name, problem) in beyond(limit, at, &by_service, repository, values) {
+                gone.remove(&name);
+                self.requests.retain(|request| *request.state.name() != *name);
+                self.invalid.push((name, vec![problem]));
+            }
         } else if to_prune > limit {
             return Err(advised(
                 format_args!(
@@ -149,52 +156,46 @@ impl Work {
         }
         by_service
     }
+}
 
-    /// Lets the services of a folder of which too much would go keep what they have.
-    fn hold_back(
-        &mut self,
-        repository: &Repository,
-        by_service: &BTreeMap<Arc<str>, usize>,
-        values: &BTreeMap<String, Arc<Service>>,
-        limit: usize,
-        gone: &mut BTreeSet<String>,
-    ) {
-        let folder = |name: &str| -> Option<String> {
-            if name == PLATFORM {
-                return Some(PLATFORM.to_owned());
-            }
-            let now = repository.services.iter().find(|(known, _)| known.as_str() == name);
-            let now = now.and_then(|(_, outcome)| outcome.as_ref().ok());
-            let file = &now.or_else(|| values.get(name))?.file;
-            Some(folder_of(file).unwrap_or(".").to_owned())
-        };
-        let mut by_folder: BTreeMap<Option<String>, usize> = BTreeMap::new();
-        for (name, count) in by_service {
-            *by_folder.entry(folder(name)).or_default() += count;
+/// The services of folders of which more than the limit would go, each with the problem.
+fn beyond(
+    limit: usize,
+    at: &Location,
+    by_service: &BTreeMap<Arc<str>, usize>,
+    repository: &Repository,
+    values: &BTreeMap<String, Arc<Service>>,
+) -> Vec<(String, Problem)> {
+    let folder = |name: &str| -> Option<&str> {
+        if name == PLATFORM {
+            return Some(PLATFORM);
         }
-        for name in by_service.keys() {
-            let folder = folder(name);
-            let count = by_folder.get(&folder).copied().unwrap_or_default();
-            if count <= limit {
-                continue;
-            }
-            let whose = match folder {
-                Some(folder) => format!("the folder {folder}"),
-                None => "services whose folder is not known any more".to_owned(),
-            };
-            let words = format!(
-                "{count} objects of {whose} would be deleted at once, more than the {limit} that are allowed; \
-                 nothing of them is changed"
-            );
-            let at = repository.settings.prune_limit_at.clone();
-            let at = at.unwrap_or_else(|| Location::start_of(&"coalmine.yaml".into()));
-            let help = "delete in smaller parts, raise the limit, or say --allow-prune-all";
-            gone.remove(&**name);
-            self.requests.retain(|request| request.state.name() != *name);
-            let problem = Problem::new(&at, "prune.limit", words).help(help);
-            self.invalid.push((name.to_string(), vec![problem]));
-        }
+        let now = repository.services.get(name).and_then(|outcome| outcome.as_ref().ok());
+        Some(folder_of(&now.or_else(|| values.get(name))?.file).unwrap_or("."))
+    };
+    let mut by_folder: BTreeMap<Option<&str>, Vec<(&str, usize)>> = BTreeMap::new();
+    for (name, count) in by_service {
+        by_folder.entry(folder(name)).or_default().push((name, *count));
     }
+    let mut beyond = Vec::new();
+    for (folder, services) in by_folder {
+        let count: usize = services.iter().map(|(_, count)| count).sum();
+        if count <= limit {
+            continue;
+        }
+        let whose = match folder {
+            Some(folder) => format!("the folder {folder}"),
+            None => "services whose folder is not known any more".to_owned(),
+        };
+        let words = format!(
+            "{count} objects of {whose} would be deleted at once, more than the {limit} that are allowed; \
+             nothing of them is changed"
+        );
+        let help = "delete in smaller parts, raise the limit, or say --allow-prune-all";
+        let problem = Problem::new(at, "prune.limit", words).help(help);
+        beyond.extend(services.into_iter().map(|(name, _)| (name.to_owned(), problem.clone())));
+    }
+    beyond
 }
 
 fn rollout_settings(settings: &Settings, options: DaemonOptions) -> RolloutSettings {
