@@ -22,20 +22,20 @@ pub(super) fn survey(
     for (object, gateway) in baseline.served_by() {
         let Some(service) = owners.get(object) else { continue };
         let known = &mut survey.entry((*service).to_owned()).or_default().gateways;
-        let name = format!("{}/{}", gateway.namespace, gateway.name);
-        if let Err(place) = known.binary_search(&name) {
-            known.insert(place, name);
-        }
+        insert(known, format!("{}/{}", gateway.namespace, gateway.name));
     }
     for note in baseline.notes() {
         let Some(service) = owners.get(&*note.object) else { continue };
-        let known = &mut survey.entry((*service).to_owned()).or_default().notes;
-        let line = format!("{}: {}", note.object, note.words);
-        if let Err(place) = known.binary_search(&line) {
-            known.insert(place, line);
-        }
+        insert(&mut survey.entry((*service).to_owned()).or_default().notes, note.to_string());
     }
     survey
+}
+
+/// Keeps the texts sorted, each once.
+fn insert(known: &mut Vec<String>, text: String) {
+    if let Err(place) = known.binary_search(&text) {
+        known.insert(place, text);
+    }
 }
 
 #[cfg(test)]

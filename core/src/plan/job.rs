@@ -44,6 +44,22 @@ pub struct Job {
 }
 
 impl Job {
+    /// The work of making a service what it should be, in which nothing is special.
+    fn of(service: &str, desired: Desired) -> Self {
+        Self {
+            service: service.into(),
+            desired,
+            adopt: false,
+            farewell: false,
+            drift: None,
+            prune_kinds: BTreeSet::new(),
+            departing: BTreeSet::new(),
+            handed_over: BTreeSet::new(),
+            inherited: BTreeSet::new(),
+            is_part: false,
+        }
+    }
+
     /// The work that a service's values mean.
     pub fn for_service(service: &Service, owner: &Owner) -> Self {
         let traffic = Traffic::of(service);
@@ -54,26 +70,17 @@ impl Job {
         let others = service.versions.iter().filter(|(version, _)| !names.contains(version));
         let unrouted = others.filter(|(_, workload)| matches!(workload, Workload::Deployed(_)));
         let unrouted = unrouted.map(|(version, workload)| pods(service, version, workload));
-        Self {
-            service: service.name.to_string(),
-            desired: Desired {
-                routed,
-                unrouted: unrouted.collect(),
-                workloads: deployments.into_iter().chain(kubernetes_service).collect(),
-                upstreams,
-                routes,
-                shares: traffic.shares().clone(),
-                tolerates_warnings: false,
-            },
-            adopt: service.adopt,
-            farewell: false,
-            drift: service.drift,
-            prune_kinds: BTreeSet::new(),
-            departing: BTreeSet::new(),
-            handed_over: BTreeSet::new(),
-            inherited: BTreeSet::new(),
-            is_part: false,
-        }
+        let desired = Desired {
+            routed,
+            unrouted: unrouted.collect(),
+            workloads: deployments.into_iter().chain(kubernetes_service).collect(),
+            upstreams,
+            routes,
+            shares: traffic.shares().clone(),
+            tolerates_warnings: false,
+        };
+        let (adopt, drift) = (service.adopt, service.drift);
+        Self { adopt, drift, ..Self::of(service.name.as_str(), desired) }
     }
 
     /// The work that the objects in `platform/` mean. Namespaces and CustomResourceDefinitions come first. What makes
@@ -95,18 +102,7 @@ impl Job {
             _ if redirects_requests(manifest.id()) => 3,
             _ => 2,
         });
-        Self {
-            service: PLATFORM.into(),
-            desired,
-            adopt: false,
-            farewell: false,
-            drift: None,
-            prune_kinds: platform.prune_kinds.clone(),
-            departing: BTreeSet::new(),
-            handed_over: BTreeSet::new(),
-            inherited: BTreeSet::new(),
-            is_part: false,
-        }
+        Self { prune_kinds: platform.prune_kinds.clone(), ..Self::of(PLATFORM, desired) }
     }
 
     /// The namespaces among its objects.
@@ -150,18 +146,7 @@ impl Job {
 
     /// The work of taking a service away.
     pub fn farewell(service: &str) -> Self {
-        Self {
-            service: service.into(),
-            desired: Desired::default(),
-            adopt: false,
-            farewell: true,
-            drift: None,
-            prune_kinds: BTreeSet::new(),
-            departing: BTreeSet::new(),
-            handed_over: BTreeSet::new(),
-            inherited: BTreeSet::new(),
-            is_part: false,
-        }
+        Self { farewell: true, ..Self::of(service, Desired::default()) }
     }
 
     /// The work of going back to the routes before, and the objects that go by it.
@@ -171,18 +156,12 @@ impl Job {
         let tolerates_warnings = self.desired.tolerates_warnings;
         let desired = Desired { routes, tolerates_warnings, ..Desired::default() };
         let new = previous.before.iter().filter(|(_, before)| before.is_none());
-        let service = self.service.clone();
         let job = Self {
-            service,
-            desired,
-            adopt: false,
-            farewell: false,
-            drift: None,
             prune_kinds: self.prune_kinds.clone(),
             departing: self.departing.clone(),
             handed_over: self.handed_over.clone(),
             inherited: self.inherited.clone(),
-            is_part: false,
+            ..Self::of(&self.service, desired)
         };
         (job, new.map(|(id, _)| id.clone()).collect())
     }

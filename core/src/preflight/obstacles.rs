@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use gloo::config::{Action, Route, Target, VirtualHost};
+use gloo::config::{Action, VirtualHost};
 use gloo::{Finding, ObjectRef, Severity};
 
 use super::broken::{gateway_of, rejected, rejected_by_gloo};
 use super::change::{Change, is_route, reference};
 use super::regressions::on_one_line;
+use super::sharing::destinations;
 use super::translated_cluster::TranslatedCluster;
 use crate::kind::Kind;
 use crate::reason::Blocker;
@@ -124,7 +125,10 @@ impl<'a> Reach<'a> {
             reach.holders.insert(&host.holder);
             for route in &host.routes {
                 reach.holders.insert(&route.holder);
-                reach.clusters.extend(destinations(route));
+                reach.clusters.extend(destinations(route).into_iter().map(|(cluster, _)| cluster));
+                if let Action::Forward(forward) = &route.action {
+                    reach.clusters.extend(forward.mirrors.iter().map(|it| it.cluster.as_str()));
+                }
             }
         }
         reach
@@ -136,16 +140,4 @@ impl<'a> Reach<'a> {
         change.own().any(|object| self.holders.contains(object))
             || going.any(|id| self.clusters.contains(&*reference(id).resource().cluster()))
     }
-}
-
-/// The clusters that a route sends requests or copies to.
-fn destinations(route: &Route) -> impl Iterator<Item = &str> {
-    let Action::Forward(forward) = &route.action else { return Vec::new().into_iter() };
-    let mut clusters: Vec<&str> = match &forward.target {
-        Target::Cluster { name, .. } => vec![name],
-        Target::Weighted { clusters, .. } => clusters.iter().map(|it| it.name.as_str()).collect(),
-        Target::Missing | Target::Unknown | Target::Dynamic { .. } | Target::Header(_) => vec![],
-    };
-    clusters.extend(forward.mirrors.iter().map(|mirror| mirror.cluster.as_str()));
-    clusters.into_iter()
 }

@@ -167,7 +167,7 @@ fn change_of_service(before: &ServiceSpec, after: &ServiceSpec, port: u32) -> Op
 }
 
 /// The clusters that a route sends requests to, each with the labels that narrow it down.
-fn destinations(route: &Route) -> Vec<(&str, &BTreeMap<String, String>)> {
+pub(super) fn destinations(route: &Route) -> Vec<(&str, &BTreeMap<String, String>)> {
     let Action::Forward(forward) = &route.action else { return Vec::new() };
     match &forward.target {
         Target::Cluster { name, subset } => vec![(name, subset)],

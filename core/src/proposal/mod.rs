@@ -245,7 +245,7 @@ impl Judgement {
 fn unjudged<'a>(notes: &[Note], manifests: impl Iterator<Item = &'a Manifest>) -> Vec<String> {
     let own: BTreeSet<ObjectRef> = manifests.map(|manifest| reference(manifest.id())).collect();
     let of_own = notes.iter().filter(|note| own.contains(&*note.object));
-    let lines = of_own.map(|note| format!("{}: {}", note.object, note.words));
+    let lines = of_own.map(ToString::to_string);
     lines.collect::<BTreeSet<String>>().into_iter().collect()
 }
 

@@ -8,7 +8,7 @@ use crate::reason::Hinted;
 use crate::tree::{File, Flaw, Tree};
 
 /// The file with the repository's settings.
-const SETTINGS_FILE: &str = "coalmine.yaml";
+pub(super) const SETTINGS_FILE: &str = "coalmine.yaml";
 /// The folders that are read.
 const FOLDERS: [&str; 2] = ["platform", "services"];
 

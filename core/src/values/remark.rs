@@ -3,12 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::layout::SETTINGS_FILE;
 use super::yaml;
 use crate::problem::Location;
 use crate::tree::Tree;
-
-/// The file with the defaults.
-const SETTINGS_FILE: &str = "coalmine.yaml";
 
 /// Something that is legal in a service's values and probably not meant. `Display` is `key: what`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 
 use super::mistake::Mistake;
@@ -57,6 +58,13 @@ pub struct Note {
     pub gateway: Option<Arc<ObjectRef>>,
     /// The object that it names and that is not in the snapshot: who reads that knows more.
     pub unread: Option<Arc<ObjectRef>>,
+}
+
+impl fmt::Display for Note {
+    /// One line: the object, and what is not modelled.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.object, self.words)
+    }
 }
 
 /// What is said of something that could not be judged, wherever it stands.

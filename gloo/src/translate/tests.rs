@@ -38,7 +38,7 @@ fn direct() -> Value {
 
 /// What could not be judged.
 fn notes(translation: &Translation) -> Vec<String> {
-    translation.notes.iter().map(|note| format!("{}: {}", note.object, note.words)).collect()
+    translation.notes.iter().map(ToString::to_string).collect()
 }
 
 #[test]
