@@ -59,18 +59,36 @@ pub(crate) struct Known {
     kinds: BTreeSet<String>,
     /// Somebody has looked for these in vain.
     missing: BTreeSet<ObjectRef>,
+    /// The kinds and namespaces of which all objects are in the snapshot; `None` where no namespace is left out.
+    seen: Option<BTreeSet<(String, String)>>,
 }
 
 impl Known {
     /// Whether such an object that is not in the snapshot is not in the cluster either.
     pub(crate) fn tells(&self, kind: &str, reference: &ResourceRef) -> bool {
         let ResourceRef { namespace, name } = reference;
-        self.is_complete(kind) || self.missing.contains(&ObjectRef::new(kind, namespace, name))
+        let is_read = match &self.seen {
+            Some(_) => self.sees(kind, namespace),
+            None => self.kinds.contains(kind),
+        };
+        is_read || self.missing.contains(&ObjectRef::new(kind, namespace, name))
     }
 
     /// Whether every object of the kind is in the snapshot.
     pub(crate) fn is_complete(&self, kind: &str) -> bool {
-        self.kinds.contains(kind)
+        self.seen.is_none() && self.kinds.contains(kind)
+    }
+
+    /// Whether the objects of the kind in the namespace were read. For kinds of [`Snapshot::ROUTING`], which are
+    /// read everywhere unless namespaces are left out.
+    pub(crate) fn sees(&self, kind: &str, namespace: &str) -> bool {
+        let pair = || (kind.to_owned(), namespace.to_owned());
+        self.seen.as_ref().is_none_or(|seen| seen.contains(&pair()))
+    }
+
+    /// Whether no namespace is left out.
+    pub(crate) fn sees_everything(&self) -> bool {
+        self.seen.is_none()
     }
 }
 
@@ -162,6 +180,20 @@ impl Snapshot {
     /// there. For other kinds than those of [`Snapshot::FURTHER`] and Secret that is so anyway.
     pub fn know(&mut self, kind: &str) {
         self.known.kinds.insert(kind.to_owned());
+    }
+
+    /// Leaves out every namespace: from now on nothing is concluded from an object that is not in the snapshot,
+    /// but where its kind and namespace [are read](Self::read).
+    #[must_use]
+    pub fn of_namespaces(mut self) -> Self {
+        self.known.seen.get_or_insert_default();
+        self
+    }
+
+    /// Of this kind every object of the namespace is in the snapshot.
+    pub fn read(&mut self, kind: &str, namespace: &str) {
+        let seen = self.known.seen.get_or_insert_default();
+        seen.insert((kind.to_owned(), namespace.to_owned()));
     }
 
     /// Somebody has looked for this object, and it is not there.

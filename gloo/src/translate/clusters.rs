@@ -156,10 +156,12 @@ fn cluster(
     if let Some(kube) = &spec.kube {
         let service = ResourceRef::new(&kube.service_namespace, &kube.service_name);
         cluster.endpoints = endpoints::of_service(kube, snapshot);
-        if snapshot.services.contains_key(&service) || !cluster.endpoints.is_empty() {
+        let is_read = snapshot.known.sees("Service", &service.namespace);
+        let is_missing = is_read && !snapshot.services.contains_key(&service);
+        if !is_missing || !cluster.endpoints.is_empty() {
             cluster.discovery = Discovery::Eds;
         }
-        if !snapshot.services.contains_key(&service) {
+        if is_missing {
             let words = format!(
                 "Upstream name:{:?} namespace:{:?} references the service '{}' which does not \
                  exist in namespace '{}'",

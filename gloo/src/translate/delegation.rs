@@ -14,6 +14,7 @@ use crate::api::{
     Action, DelegateAction, Matcher, ObjectRef, ResourceRef, Route, RouteAction, RouteOptions,
 };
 use crate::code::Code;
+use crate::snapshot::Known;
 
 /// Resolves one VirtualService.
 pub(super) struct Resolver<'a> {
@@ -135,7 +136,10 @@ impl Resolver<'_> {
         let tables = match selector::select(action, &holder.namespace, &self.view.route_tables) {
             Ok(tables) => tables,
             Err(mistake) => {
-                self.warning(holder, mistake);
+                match unread(action, &holder.namespace, &mistake, &self.view.known) {
+                    Some(remark) => self.reports.note(holder, remark),
+                    None => self.warning(holder, mistake),
+                }
                 return Vec::new();
             }
         };
@@ -212,6 +216,35 @@ impl Resolver<'_> {
             let words = format!("{}{}", on_table(holder), finding.words);
             self.reports.relay(&self.root, finding, words);
         }
+    }
+}
+
+/// What is said of a delegation that leads nowhere as far as RouteTables were read; `None` where all that it may mean
+/// were.
+fn unread(
+    action: &DelegateAction,
+    owner: &str,
+    mistake: &Mistake,
+    known: &Known,
+) -> Option<Remark> {
+    match mistake.code {
+        Code::MissingRouteTable => {
+            let table = selector::reference(action)?;
+            let is_read = known.sees("RouteTable", &table.namespace);
+            (!is_read).then(|| Remark::not_read("RouteTable", &table))
+        }
+        Code::NoRouteTableSelected => {
+            let selector = action.selector.as_ref()?;
+            let is_read = match selector.namespaces.as_slice() {
+                [] => known.sees("RouteTable", owner),
+                names if names.iter().any(|name| name == "*") => known.sees_everything(),
+                names => names.iter().all(|name| known.sees("RouteTable", name)),
+            };
+            let words = "the RouteTables that a selector may select were not read in every namespace: what comes \
+                         of it is not judged";
+            (!is_read).then(|| words.into())
+        }
+        _ => None,
     }
 }
 

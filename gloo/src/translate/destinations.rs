@@ -30,6 +30,9 @@ pub(super) fn translate(
     if let Err(mistake) = exists(target, view) {
         findings.warning(mistake);
     }
+    for reference in unread(target, view) {
+        findings.note(Remark::not_read("Upstream", &reference));
+    }
     let (target, fault) = match target {
         Some(Wanted::Single(destination)) => single(destination, view),
         Some(Wanted::Multi(multi)) => weighted(&multi.destinations, route, view, findings),
@@ -109,10 +112,33 @@ fn exists(target: Option<Wanted<'_>>, view: &View) -> Result<(), Mistake> {
 fn upstream_exists(destination: &Destination, view: &View) -> Result<(), Mistake> {
     let reference = upstream_of(destination)?;
     let elsewhere = destination.kube.is_some() || destination.consul.is_some();
-    if view.upstreams.contains_key(&reference) || elsewhere && !view.only_upstreams {
+    if !view.lacks_upstream(&reference) || elsewhere && !view.only_upstreams {
         return Ok(());
     }
     Err(not_found(&reference))
+}
+
+/// The Upstreams that a route leads to and that nobody has looked for.
+fn unread(target: Option<Wanted<'_>>, view: &View) -> Vec<ResourceRef> {
+    let of = |destinations: &[WeightedDestination]| -> Vec<ResourceRef> {
+        let destinations = destinations.iter().filter_map(|it| it.destination.as_ref());
+        destinations.filter_map(|destination| unread_upstream(destination, view)).collect()
+    };
+    match target {
+        Some(Wanted::Single(destination)) => {
+            unread_upstream(destination, view).into_iter().collect()
+        }
+        Some(Wanted::Multi(multi)) => of(&multi.destinations),
+        Some(Wanted::Group(reference)) => of(&group(reference, view).unwrap_or_default()),
+        Some(Wanted::ClusterHeader(_) | Wanted::DynamicForwardProxy) | None => Vec::new(),
+    }
+}
+
+/// The Upstream of the destination, if nobody has looked for it.
+pub(super) fn unread_upstream(destination: &Destination, view: &View) -> Option<ResourceRef> {
+    let reference = destination.upstream.as_ref()?;
+    let is_read = view.known.sees("Upstream", &reference.namespace);
+    (!is_read && !view.upstreams.contains_key(reference)).then(|| reference.clone())
 }
 
 /// The Upstream of a destination. A Service or Consul service without one has a made-up name.
@@ -230,6 +256,9 @@ fn check_subset(destination: &Destination, view: &View) -> Result<(), Fault> {
     let wanted = destination.subset.as_ref().map(|subset| &subset.values);
     let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else { return Ok(()) };
     let reference = upstream_of(destination).map_err(Fault::Error)?;
+    if unread_upstream(destination, view).is_some() {
+        return Ok(());
+    }
     let upstream =
         view.upstreams.get(&reference).ok_or_else(|| Fault::Warning(not_found(&reference)))?;
     let spec = upstream.spec.subset_spec().ok_or_else(|| {

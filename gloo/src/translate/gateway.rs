@@ -6,6 +6,7 @@ mod last_good;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::findings::Remark;
 use super::mistake::Mistake;
 use super::proxy::{Content, Http, Part, Proxy, ProxyListener, ProxyVirtualHost};
 use super::reports::Reports;
@@ -105,6 +106,10 @@ impl Reader<'_> {
             let named = gateways.flat_map(|http| &http.virtual_services);
             for wanted in named.filter(|it| !self.view.virtual_services.contains_key(*it)) {
                 let ResourceRef { namespace, name } = wanted;
+                if !self.view.known.sees("VirtualService", namespace) {
+                    self.reports.note(&gateway, Remark::not_read("VirtualService", wanted));
+                    continue;
+                }
                 let words =
                     format!("invalid virtual service ref name:{name:?} namespace:{namespace:?}");
                 self.reports.error(&gateway, Mistake::new(Code::MissingVirtualService, words));

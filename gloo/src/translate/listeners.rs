@@ -109,7 +109,7 @@ fn chains(
     let errors = judgement.errors.into_iter().map(|mistake| mistake.within(reason));
     judgement.errors = errors.collect();
     for reference in listener.parts.iter().flat_map(upstreams) {
-        if !view.upstreams.contains_key(reference) {
+        if view.lacks_upstream(reference) {
             let words = format!(
                 "HttpListener Warning: InvalidDestinationWarning. Reason: *v1.Upstream {{ {} }} not \
                  found",

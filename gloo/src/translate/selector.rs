@@ -19,15 +19,7 @@ pub(super) fn select(
     owner: &str,
     tables: &Seen<RouteTableSpec>,
 ) -> Result<Vec<Arc<ResourceRef>>, Mistake> {
-    let old_form = !action.name.is_empty() || !action.namespace.is_empty();
-    // The deprecated form wins over both others, and the selector over `ref`: it is declared after it
-    // (gloo-conformance case 02-delegate-ref).
-    let reference = if old_form {
-        Some(ResourceRef::new(&action.namespace, &action.name))
-    } else {
-        action.reference.clone().filter(|_| action.selector.is_none())
-    };
-    if let Some(reference) = reference {
+    if let Some(reference) = reference(action) {
         let missing = || {
             let words = format!("route table {} missing", reference.key());
             Mistake::new(Code::MissingRouteTable, words)
@@ -46,6 +38,16 @@ pub(super) fn select(
         return Err(Mistake::new(Code::NoRouteTableSelected, words));
     }
     Ok(selected)
+}
+
+/// The table that `action` names. The deprecated form wins over both others, and the selector over `ref`: it is
+/// declared after it (gloo-conformance case 02-delegate-ref).
+pub(super) fn reference(action: &DelegateAction) -> Option<ResourceRef> {
+    let old_form = !action.name.is_empty() || !action.namespace.is_empty();
+    if old_form {
+        return Some(ResourceRef::new(&action.namespace, &action.name));
+    }
+    action.reference.clone().filter(|_| action.selector.is_none())
 }
 
 fn by_selector(

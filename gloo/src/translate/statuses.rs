@@ -70,7 +70,7 @@ pub(super) fn check_groups(view: &View, reports: &mut Reports) {
                 Err(mistake) => {
                     reports.error(&object, mistake);
                 }
-                Ok(upstream) if !view.upstreams.contains_key(&upstream) => {
+                Ok(upstream) if view.lacks_upstream(&upstream) => {
                     let name = upstream.key();
                     let words = format!(
                         "destination # {number}: upstream not found: list did not find upstream {name}"

@@ -93,7 +93,7 @@ fn clusters(
 ) -> Result<Vec<(String, u32)>, Mistake> {
     let one = |destination: &Destination| {
         let reference = upstream_of(destination)?;
-        if !view.upstreams.contains_key(&reference) {
+        if view.lacks_upstream(&reference) {
             let words = format!("*v1.Upstream {{ {} }} not found", reference.key());
             return Err(Mistake::new(Code::MissingUpstream, words));
         }

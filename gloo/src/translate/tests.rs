@@ -1,6 +1,7 @@
 mod details;
 mod gateways;
 mod protection;
+mod unread;
 
 use serde_json::{Value, json};
 

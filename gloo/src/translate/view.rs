@@ -105,6 +105,11 @@ impl View {
         !self.gateways.is_empty() || !self.virtual_services.is_empty()
     }
 
+    /// Whether it is known that there is no such Upstream.
+    pub(super) fn lacks_upstream(&self, reference: &ResourceRef) -> bool {
+        !self.upstreams.contains_key(reference) && self.known.sees("Upstream", &reference.namespace)
+    }
+
     /// The Secret, if it is there.
     pub(super) fn secret(&self, reference: &ResourceRef) -> Presence<'_, Secret> {
         match self.secrets.get(reference) {
