@@ -5,10 +5,11 @@
 //! passed over. What a complete list says is taken as it is, unless we were answered since it began: after
 //! the API server's store was restored from a backup everything is older than what was known.
 
+mod following;
 mod state;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,10 +18,11 @@ use kube::runtime::watcher::Event;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch as channel};
 
-use crate::cluster::{Cluster, WatchedKind};
+use crate::cluster::{Cluster, Namespaces, WatchedKind};
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::{Addresses, Facts, PodFacts};
 use coalmine_core::reason::Reason;
+use following::Trouble;
 use state::{Origin, State};
 pub(crate) use watch::longest_silence;
 
@@ -68,9 +70,19 @@ struct Shared {
 impl Cache {
     /// An empty state, and where it says what changes. `notice` is told how the watches go.
     pub fn new(instance: &str, notice: Notice) -> (Self, mpsc::UnboundedReceiver<Touched>) {
+        Self::within(instance, Namespaces::default(), notice)
+    }
+
+    /// The same for a cluster of which only these namespaces are watched, each for itself. What is entered of others is
+    /// looked at, and never ours.
+    pub fn within(
+        instance: &str,
+        namespaces: Namespaces,
+        notice: Notice,
+    ) -> (Self, mpsc::UnboundedReceiver<Touched>) {
         let (touched, receiver) = mpsc::unbounded_channel();
         let shared = Shared {
-            state: Mutex::new(State::new(instance)),
+            state: Mutex::new(State::new(instance, namespaces)),
             touched,
             notice,
             unsynced: channel::Sender::new(0),
@@ -96,7 +108,8 @@ impl Cache {
         Some(watch::follow(self.clone(), cluster.clone(), kind, resync))
     }
 
-    /// Returns once every kind that services rest on has been listed.
+    /// Returns once every kind that services rest on has been listed. Where each namespace is watched for itself, one
+    /// that may not be listed is left out: who has objects there [waits](Self::unknown), and nobody else.
     pub async fn synced(&self) {
         let mut unsynced = self.shared.unsynced.subscribe();
         // The sender lives as long as `self`.
@@ -111,6 +124,23 @@ impl Cache {
         ids.find_map(|id| state.unlisted(id))
     }
 
+    /// Waits no longer for namespaces whose lists do not come, if at least one is known. False when none is.
+    pub fn leave_out(&self) -> bool {
+        let others_go_on = self.state().leave_out();
+        self.count_unsynced();
+        others_go_on
+    }
+
+    /// What keeps one of these namespaces from being known, where each is watched for itself.
+    pub fn unknown(&self, namespaces: &BTreeSet<&str>) -> Option<Reason> {
+        self.state().unknown(namespaces)
+    }
+
+    /// What is not read where not all namespaces are, for people; `None` where all are.
+    pub fn blind_spot(&self) -> Option<String> {
+        self.state().blind_spot()
+    }
+
     /// Whether the object's kind is being listed for the first time, and nothing went wrong with that.
     pub fn is_being_listed(&self, id: &ObjectId) -> bool {
         self.state().is_being_listed(id)
@@ -119,6 +149,12 @@ impl Cache {
     /// Why kinds cannot be watched now, one sentence each.
     pub fn troubles(&self) -> Vec<String> {
         self.state().troubles()
+    }
+
+    /// The kinds that may not be listed in the whole cluster, and the API server's words about the first. `None` where
+    /// there are none.
+    pub fn forbidden(&self) -> Option<(Vec<String>, String)> {
+        self.state().forbidden()
     }
 
     /// Everything that carries our label, with the service it belongs to and what it says about whether it stays.
@@ -225,8 +261,10 @@ impl Cache {
         (self.shared.notice)(kind, Watching::Alive);
     }
 
-    fn record_trouble(&self, kind: &WatchedKind, trouble: String, lasts: bool) {
-        if self.state().record_trouble(kind, trouble, lasts) {
+    fn record_trouble(&self, kind: &WatchedKind, trouble: Trouble) {
+        let is_first = self.state().record_trouble(kind, trouble);
+        self.count_unsynced();
+        if is_first {
             // Whoever waits for the list is to say why it does not come.
             self.notify(Some(Touched::Foreign));
         }
@@ -265,7 +303,7 @@ mod tests {
             })
         };
         let (cache, _) = Cache::new("default", notice);
-        let pod = WatchedKind { api_version: "v1".into(), kind: "Pod".into(), only_ours: true };
+        let pod = WatchedKind::ours("v1", "Pod");
         for _ in 0..2 {
             cache.receive(&pod, Event::Init);
             cache.receive(&pod, Event::InitDone);

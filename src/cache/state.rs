@@ -7,7 +7,8 @@ use gloo::Snapshot;
 use serde_json::Value;
 
 use super::Touched;
-use crate::cluster::WatchedKind;
+use super::following::{Following, Trouble};
+use crate::cluster::{Namespaces, WatchedKind};
 use coalmine_core::kind::Kind;
 use coalmine_core::labels::{SERVICE, last_changed};
 use coalmine_core::object::ObjectId;
@@ -19,6 +20,8 @@ use coalmine_core::reason::Reason;
 /// The state behind [`super::Cache`].
 pub(super) struct State {
     instance: Arc<str>,
+    /// Where objects may be ours. Elsewhere they are looked at and are nobody's of ours.
+    namespaces: Namespaces,
     gloo_namespace: String,
     objects: BTreeMap<ObjectId, Facts>,
     /// Which objects each service has; those without our label are not in it.
@@ -42,19 +45,6 @@ struct Endpoints {
     ready: Addresses,
 }
 
-/// How far the watch of a kind is.
-#[derive(Default)]
-struct Following {
-    listed: bool,
-    trouble: Option<String>,
-    /// The trouble that the log has said last, while no change was shown after it.
-    logged: Option<String>,
-    /// While a list comes in: what it held so far, and what was entered meanwhile.
-    seen: Option<BTreeSet<ObjectId>>,
-    /// What the API server answered to requests of ours since the list began, which may be newer than it.
-    answered: BTreeSet<ObjectId>,
-}
-
 /// Where an object's state comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -68,11 +58,16 @@ pub(super) enum Origin {
 }
 
 impl State {
-    pub(super) fn new(instance: &str) -> Self {
+    pub(super) fn new(instance: &str, namespaces: Namespaces) -> Self {
         let gloo_namespace = "gloo-system".to_owned();
+        let mut gloo = Snapshot::default();
+        if namespaces.names().is_some() {
+            gloo = gloo.of_namespaces();
+        }
         Self {
             instance: instance.into(),
-            gloo: Snapshot::default(),
+            namespaces,
+            gloo,
             gloo_namespace,
             objects: BTreeMap::new(),
             services: BTreeMap::new(),
@@ -88,10 +83,10 @@ impl State {
         self.instance.clone()
     }
 
-    /// False when the kind is watched already.
+    /// False when the kind is watched there already.
     pub(super) fn begin_kind(&mut self, kind: &WatchedKind) -> bool {
         let is_watched =
-            |known: &WatchedKind| known.api_version == kind.api_version && known.kind == kind.kind;
+            |known: &WatchedKind| known.is_kind(kind) && known.namespace == kind.namespace;
         if self.kinds.keys().any(is_watched) {
             return false;
         }
@@ -99,19 +94,79 @@ impl State {
         true
     }
 
-    /// How many of the kinds that every service rests on were not listed yet.
+    /// How many of the lists that every service rests on have not come yet. Those of a namespace that is left out do not
+    /// count.
     pub(super) fn unsynced(&self) -> usize {
-        let is_needed =
-            |kind: &WatchedKind| WatchedKind::of_services().any(|needed| needed == *kind);
-        self.kinds.iter().filter(|(kind, known)| !known.listed && is_needed(kind)).count()
+        let is_awaited = |(kind, known): &(&WatchedKind, &Following)| {
+            !known.listed && !known.left_out && kind.is_of_services()
+        };
+        self.kinds.iter().filter(is_awaited).count()
+    }
+
+    /// Waits no longer for namespaces whose lists do not come, if another one is known. False when none is.
+    pub(super) fn leave_out(&mut self) -> bool {
+        let late =
+            |(kind, known): &(&WatchedKind, &Following)| kind.is_of_services() && !known.listed;
+        let late: BTreeSet<Option<Arc<str>>> =
+            self.kinds.iter().filter(late).map(|(kind, _)| kind.namespace.clone()).collect();
+        let is_known = |kind: &WatchedKind| {
+            let is_watched = self.namespaces.has(kind.namespace.as_deref());
+            is_watched && kind.is_of_services() && !late.contains(&kind.namespace)
+        };
+        if late.contains(&None) || !self.kinds.keys().any(is_known) {
+            return false;
+        }
+        for (kind, following) in &mut self.kinds {
+            following.left_out |= late.contains(&kind.namespace) && !following.listed;
+        }
+        true
     }
 
     pub(super) fn unlisted(&self, id: &ObjectId) -> Option<Reason> {
         let following = self.following(id)?;
-        (!following.listed).then(|| match &following.trouble {
-            Some(trouble) => Reason::NotListed(format!("{id} cannot be looked at: {trouble}")),
-            None => Reason::BeingListed(id.clone()),
-        })
+        (!following.listed).then(|| unlisted(id, following))
+    }
+
+    /// Why one of these namespaces is not known, where each is watched for itself: a list of what services rest on is
+    /// missing, or the right to it has gone.
+    pub(super) fn unknown(&self, namespaces: &BTreeSet<&str>) -> Option<Reason> {
+        let is_missing = |(kind, known): &(&WatchedKind, &Following)| {
+            let is_there = kind.namespace.as_deref().is_some_and(|it| namespaces.contains(it));
+            is_there && (!known.listed || known.forbidden.is_some()) && kind.is_of_services()
+        };
+        let mut missing: Vec<_> = self.kinds.iter().filter(is_missing).collect();
+        // One that has failed says more.
+        missing.sort_by_key(|(_, known)| known.trouble.is_none());
+        let (kind, following) = missing.first()?;
+        let namespace = kind.namespace.as_deref();
+        let id = ObjectId::new(&kind.api_version, &kind.kind, namespace, "*");
+        Some(unlisted(&id, following))
+    }
+
+    /// What is not read where not all namespaces are, for people; `None` where all are.
+    pub(super) fn blind_spot(&self) -> Option<String> {
+        let names = self.namespaces.names()?;
+        let unread = self.kinds.iter().filter(|(kind, known)| {
+            // A further kind that is not served is none that is not read.
+            let is_late = !known.listed && known.trouble.is_some() && kind.is_of_services();
+            let is_routing = kind.is_of_services() || kind.is_further();
+            !kind.only_ours && (is_late || is_routing && known.forbidden.is_some())
+        });
+        let unread = unread.filter_map(|(kind, _)| kind.namespace.as_deref());
+        let unread: BTreeSet<&str> = unread.collect();
+        let gloo = Some(self.gloo_namespace.as_str()).filter(|it| !names.contains(*it));
+        let read = names.iter().map(String::as_str).chain(gloo);
+        let read: Vec<&str> = read.filter(|name| !unread.contains(name)).collect();
+        let mut words = match read.is_empty() {
+            true => "no namespace is read now".to_owned(),
+            false => format!("only objects in the namespaces {} are read", read.join(", ")),
+        };
+        words += ": whether RouteTables, VirtualServices, Gateways and Upstreams elsewhere take requests of this \
+                  service, or lose some to it, is not judged";
+        for namespace in unread {
+            words += &format!("; {namespace} cannot be read now");
+        }
+        Some(words)
     }
 
     pub(super) fn is_being_listed(&self, id: &ObjectId) -> bool {
@@ -120,9 +175,7 @@ impl State {
     }
 
     fn following(&self, id: &ObjectId) -> Option<&Following> {
-        let mut kinds = self.kinds.iter();
-        let (_, following) =
-            kinds.find(|(kind, _)| kind.api_version == id.api_version && kind.kind == id.kind)?;
+        let (_, following) = self.kinds.iter().find(|(kind, _)| kind.covers(id))?;
         Some(following)
     }
 
@@ -131,20 +184,25 @@ impl State {
     ///
     /// The log says it once. What `lasts`, such as a missing permission, can come again after every list that
     /// is allowed, and is not said again until the watch has shown a change.
-    pub(super) fn record_trouble(
-        &mut self,
-        kind: &WatchedKind,
-        trouble: String,
-        lasts: bool,
-    ) -> bool {
+    pub(super) fn record_trouble(&mut self, kind: &WatchedKind, trouble: Trouble) -> bool {
+        let Trouble { line: trouble, lasts, forbidden } = trouble;
         let following = self.kinds.entry(kind.clone()).or_default();
         let is_known = following.trouble.as_ref() == Some(&trouble)
             || lasts && following.logged.as_ref() == Some(&trouble);
         if !is_known {
-            tracing::warn!(kind = kind.kind, "watch interrupted: {trouble}");
+            let namespace = kind.namespace.as_deref();
+            tracing::warn!(kind = kind.kind, namespace, "watch interrupted: {trouble}");
             following.logged = Some(trouble.clone());
         }
-        following.trouble.replace(trouble).is_none() && !following.listed
+        following.forbidden = forbidden;
+        // What one namespace does not allow is no reason for the others to wait.
+        following.left_out |= lasts && kind.namespace.is_some();
+        let is_first = following.trouble.replace(trouble).is_none();
+        if is_first && kind.namespace.is_some() {
+            // What is said of what is not read has changed.
+            self.gloo_version += 1;
+        }
+        is_first && !following.listed
     }
 
     /// Records that the cluster does not serve a kind that it need not serve. Whoever has an object of the
@@ -158,6 +216,16 @@ impl State {
         if let Some(following) = self.kinds.get_mut(kind) {
             following.logged = None;
         }
+    }
+
+    /// The kinds that may not be listed in the whole cluster, and why.
+    pub(super) fn forbidden(&self) -> Option<(Vec<String>, String)> {
+        let forbidden = self.kinds.iter().filter_map(|(kind, known)| {
+            let is_needed = kind.namespace.is_none() && kind.is_of_services() && !known.listed;
+            Some((kind.kind.clone(), known.forbidden.clone().filter(|_| is_needed)?))
+        });
+        let (kinds, mut words): (Vec<String>, Vec<String>) = forbidden.unzip();
+        (!words.is_empty()).then(|| (kinds, words.swap_remove(0)))
     }
 
     pub(super) fn troubles(&self) -> Vec<String> {
@@ -238,6 +306,7 @@ impl State {
         let mut is_answered = false;
         for (followed, following) in &mut self.kinds {
             if followed.kind == kind
+                && followed.covers_namespace(id.namespace.as_deref())
                 && let Some(seen) = &mut following.seen
             {
                 seen.insert(id.clone());
@@ -265,7 +334,11 @@ impl State {
         if !whatever_is_known && known.is_some_and(|known| known.version >= version(object)) {
             return None;
         }
-        let facts = Facts::of(object, &self.instance, &self.gloo_namespace);
+        let mut facts = Facts::of(object, &self.instance, &self.gloo_namespace);
+        if !self.namespaces.has(id.namespace.as_deref()) {
+            // Nothing can be done about it, whoever made it.
+            facts.claim = Claim::Nobody;
+        }
         let is_new = known.is_none_or(|known| !known.says_the_same(&facts));
         let before = known.map(|known| known.claim.clone());
         let gloo_changed = facts.routing != known.and_then(|known| known.routing);
@@ -361,7 +434,8 @@ impl State {
     /// Our own deletion was accepted; the watch will say when the object is gone.
     pub(super) fn mark_terminating(&mut self, id: &ObjectId) {
         for (followed, following) in &mut self.kinds {
-            if followed.kind == id.kind && following.seen.is_some() {
+            let is_there = followed.covers_namespace(id.namespace.as_deref());
+            if followed.kind == id.kind && is_there && following.seen.is_some() {
                 following.answered.insert(id.clone());
             }
         }
@@ -379,18 +453,25 @@ impl State {
     /// The list is complete: what it did not hold is gone.
     pub(super) fn end_list(&mut self, kind: &WatchedKind) -> Vec<Touched> {
         let following = self.kinds.entry(kind.clone()).or_default();
-        let is_first = !std::mem::replace(&mut following.listed, true);
-        following.trouble = None;
-        if is_first && kind.is_further() {
-            self.gloo.know(&kind.kind);
-            self.gloo_version += 1;
+        let was_forbidden = kind.namespace.is_some() && following.forbidden.is_some();
+        let is_first = !std::mem::replace(&mut following.listed, true) || was_forbidden;
+        (following.trouble, following.forbidden) = (None, None);
+        following.left_out = false;
+        match &kind.namespace {
+            Some(namespace) if is_first => {
+                self.gloo.read(&kind.kind, namespace);
+                self.gloo_version += 1;
+            }
+            None if is_first && kind.is_further() => {
+                self.gloo.know(&kind.kind);
+                self.gloo_version += 1;
+            }
+            _ => {}
         }
         let following = self.kinds.entry(kind.clone()).or_default();
         following.answered.clear();
         let seen = following.seen.take().unwrap_or_default();
-        let is_gone = |id: &ObjectId| {
-            id.api_version == kind.api_version && id.kind == kind.kind && !seen.contains(id)
-        };
+        let is_gone = |id: &ObjectId| kind.covers(id) && !seen.contains(id);
         let gone: Vec<ObjectId> = match Kind::of(&kind.api_version, &kind.kind) {
             Some(Kind::Pod) => {
                 let pods = self.pods.values().flat_map(BTreeMap::keys);
@@ -432,9 +513,20 @@ fn service_of(claim: &Claim) -> Option<Arc<str>> {
     }
 }
 
+/// Why a list has not come.
+fn unlisted(id: &ObjectId, following: &Following) -> Reason {
+    match &following.trouble {
+        Some(trouble) => Reason::NotListed(format!("{id} cannot be looked at: {trouble}")),
+        None => Reason::BeingListed(id.clone()),
+    }
+}
+
 fn named(kind: &WatchedKind, (namespace, name): &(String, String)) -> ObjectId {
     ObjectId::new(&kind.api_version, &kind.kind, Some(namespace), name)
 }
+
+#[cfg(test)]
+mod namespaced;
 
 #[cfg(test)]
 mod tests {
@@ -455,11 +547,7 @@ mod tests {
     }
 
     fn kind() -> WatchedKind {
-        WatchedKind {
-            api_version: "gateway.solo.io/v1".into(),
-            kind: "RouteTable".into(),
-            only_ours: false,
-        }
+        WatchedKind { only_ours: false, ..WatchedKind::ours("gateway.solo.io/v1", "RouteTable") }
     }
 
     fn upsert(state: &mut State, object: &Value) -> Option<Touched> {
@@ -472,7 +560,7 @@ mod tests {
 
     #[test]
     fn an_older_state_of_an_object_is_passed_over_and_a_newer_one_told_if_it_says_anything() {
-        let mut state = State::new("default");
+        let mut state = State::new("default", Namespaces::default());
         assert_eq!(upsert(&mut state, &table(5, true)), echo());
         assert_eq!(upsert(&mut state, &table(4, false)), None);
         assert_eq!(upsert(&mut state, &table(6, true)), None);
@@ -484,7 +572,7 @@ mod tests {
 
     #[test]
     fn an_object_that_lost_our_label_is_told_to_its_service_and_known_as_lapsed() {
-        let mut state = State::new("default");
+        let mut state = State::new("default", Namespaces::default());
         upsert(&mut state, &table(5, true));
         assert_eq!(upsert(&mut state, &table(6, false)), echo());
         assert!(state.of_service("echo").is_empty());
@@ -494,7 +582,7 @@ mod tests {
 
     #[test]
     fn a_list_strikes_what_it_does_not_hold_but_not_what_was_written_meanwhile() {
-        let mut state = State::new("default");
+        let mut state = State::new("default", Namespaces::default());
         state.begin_kind(&kind());
         upsert(&mut state, &table(5, true));
         state.begin_list(&kind());
@@ -511,7 +599,7 @@ mod tests {
 
     #[test]
     fn a_list_is_believed_although_more_was_known_as_after_the_store_was_restored() {
-        let mut state = State::new("default");
+        let mut state = State::new("default", Namespaces::default());
         state.begin_kind(&kind());
         let id = identify(&table(9, true), "gateway.solo.io/v1", "RouteTable");
         let version = |state: &State| state.object(&id).map(|facts| facts.version);
@@ -553,16 +641,20 @@ mod tests {
         assert_eq!(state.object(&id).map(|facts| facts.terminating), Some(true));
     }
 
+    fn forbidden() -> Trouble {
+        Trouble { line: "forbidden".into(), lasts: true, forbidden: Some("no".into()) }
+    }
+
     #[test]
     fn a_kind_is_being_listed_until_its_first_list_is_complete_or_fails() {
-        let mut state = State::new("default");
+        let mut state = State::new("default", Namespaces::default());
         let id = identify(&table(5, true), "gateway.solo.io/v1", "RouteTable");
         assert!(!state.is_being_listed(&id));
         state.begin_kind(&kind());
         assert!(state.is_being_listed(&id));
         assert!(matches!(state.unlisted(&id), Some(Reason::BeingListed(_))));
-        assert!(state.record_trouble(&kind(), "forbidden".into(), true), "somebody may wait");
-        assert!(!state.record_trouble(&kind(), "forbidden".into(), true));
+        assert!(state.record_trouble(&kind(), forbidden()), "somebody may wait");
+        assert!(!state.record_trouble(&kind(), forbidden()));
         assert!(!state.is_being_listed(&id) && state.unlisted(&id).is_some());
         state.begin_list(&kind());
         state.end_list(&kind());
@@ -571,7 +663,7 @@ mod tests {
 
     #[test]
     fn a_kind_that_the_cluster_need_not_serve_is_known_once_it_is_listed() {
-        let mut state = State::new("default");
+        let mut state = State::new("default", Namespaces::default());
         let kind = WatchedKind::further().next().expect("a kind");
         state.begin_kind(&kind);
         assert_eq!(state.unsynced(), 0, "nobody waits for it");
@@ -591,7 +683,7 @@ mod tests {
 
     #[test]
     fn a_late_word_of_a_deletion_does_not_strike_a_newer_object() {
-        let mut state = State::new("default");
+        let mut state = State::new("default", Namespaces::default());
         upsert(&mut state, &table(9, true));
         let deleted = table(7, true);
         assert_eq!(state.remove("gateway.solo.io/v1", "RouteTable", &deleted), None);
@@ -602,7 +694,7 @@ mod tests {
 
     #[test]
     fn what_a_service_changes_itself_is_not_a_change_around_it() {
-        let mut state = State::new("default");
+        let mut state = State::new("default", Namespaces::default());
         let before = (state.gloo_without("echo"), state.gloo_without("foxtrot"));
         upsert(&mut state, &table(5, true));
         upsert(&mut state, &table(6, true));
@@ -612,7 +704,7 @@ mod tests {
 
     #[test]
     fn an_address_is_as_old_as_the_change_that_brought_it() {
-        let mut state = State::new("default");
+        let mut state = State::new("default", Namespaces::default());
         let endpoints = |names: &[&str], time: &str| {
             let addresses = names.iter().map(|name| json!({"targetRef": {"name": name}}));
             json!({"metadata": {"name": "echo", "namespace": "echo", "labels": {SERVICE: "echo"},
@@ -629,7 +721,7 @@ mod tests {
 
     #[test]
     fn pods_and_addresses_are_known_by_their_service() {
-        let mut state = State::new("default");
+        let mut state = State::new("default", Namespaces::default());
         let labels = json!({INSTANCE: "default", SERVICE: "echo", "version": "v1"});
         let pod = json!({"metadata": {"name": "a", "namespace": "echo", "labels": labels}});
         let endpoints = json!({"metadata": {"name": "echo", "namespace": "echo", "labels": labels},

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::cluster::Cluster;
+use super::watch_namespaces::WatchNamespaces;
+use crate::cluster::{Cluster, WatchedKind};
 use crate::report::Requests;
 use coalmine_core::kind::Kind;
 use coalmine_core::labels::{SERVICE, keep};
@@ -12,7 +13,7 @@ use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::Claim;
 use coalmine_core::plan::Job;
 use coalmine_core::proposal::{Expected, Secrets, contested, homes, notes};
-use coalmine_core::reason::ClusterError;
+use coalmine_core::reason::{ClusterError, Hinted};
 use coalmine_core::render::DEFAULT_INSTANCE;
 use coalmine_core::values::PLATFORM;
 
@@ -26,6 +27,8 @@ pub(super) struct AskCluster {
     /// The instance label of the daemon that owns the objects, with --cluster
     #[arg(long, default_value = DEFAULT_INSTANCE, value_parser = super::label_value)]
     instance: String,
+    #[command(flatten)]
+    namespaces: WatchNamespaces,
 }
 
 /// The kinds that scale others, as far as clusters serve them.
@@ -42,12 +45,12 @@ impl AskCluster {
             return Ok(Vec::new());
         }
         super::runtime()?.block_on(async {
-            let cluster = Cluster::connect(&Requests::default()).await?;
-            let mut found = Vec::new();
+            let cluster = self.connect().await?;
+            let mut found = self.out_of_sight(expected);
             if let Some(job) = expected.job(PLATFORM)
                 && expected.repository.platform.problems.is_empty()
             {
-                found = leaving(&self.of_platform(&cluster).await?, job, expected);
+                found.extend(leaving(&self.of_platform(&cluster).await?, job, expected));
             }
             let autoscalers = autoscalers(&cluster, &mut found).await?;
             let objects = autoscalers.iter().map(|(id, object)| (id, object));
@@ -69,7 +72,7 @@ impl AskCluster {
             return Ok(secrets);
         }
         super::runtime()?.block_on(async {
-            let cluster = Cluster::connect(&Requests::default()).await?;
+            let cluster = self.connect().await?;
             for secret in unread {
                 let api_version = Kind::Secret.api_version();
                 let (namespace, name) = (Some(secret.namespace.as_str()), secret.name.as_str());
@@ -79,12 +82,35 @@ impl AskCluster {
                     Ok(None) => {
                         secrets.missing.insert(secret);
                     }
-                    Err(ClusterError::Denied { .. }) => {}
+                    Err(ClusterError::Denied { .. } | ClusterError::NotWatched { .. }) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
             Ok(secrets)
         })
+    }
+
+    async fn connect(&self) -> anyhow::Result<Cluster> {
+        let cluster = Cluster::connect(&Requests::default()).await?;
+        Ok(cluster.within(self.namespaces.namespaces()))
+    }
+
+    /// What the daemon would not bring out, because it is in no namespace that it watches, and what is not looked at.
+    fn out_of_sight(&self, expected: &Expected) -> Vec<String> {
+        let namespaces = self.namespaces.namespaces();
+        let Some(names) = namespaces.names() else { return Vec::new() };
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut found = vec![format!(
+            "only the namespaces {} were looked at: what objects of Gloo elsewhere mean for the change is not known",
+            names.join(", ")
+        )];
+        for (name, job) in expected.names().filter_map(|name| Some((name, expected.job(name)?))) {
+            let ids = job.desired.manifests().map(Manifest::id);
+            if let Err(error) = namespaces.check(ids) {
+                found.push(format!("{name}: {}", error.line()));
+            }
+        }
+        found
     }
 
     /// The objects that the platform has in the cluster.
@@ -95,8 +121,11 @@ impl AskCluster {
         let selector =
             format!("{}={},{SERVICE}={PLATFORM}", coalmine_core::labels::INSTANCE, self.instance);
         let mut objects = BTreeMap::new();
-        for kind in cluster.labelled_kinds(&self.instance).await? {
-            objects.extend(cluster.list(&kind.api_version, &kind.kind, None, &selector).await?);
+        for namespace in cluster.namespaces().each() {
+            for kind in cluster.labelled_kinds(&self.instance, namespace).await? {
+                let WatchedKind { api_version, kind, .. } = kind;
+                objects.extend(cluster.list(&api_version, &kind, namespace, &selector).await?);
+            }
         }
         objects.retain(|_, object| matches!(Claim::on(object, &self.instance), Claim::Ours(_)));
         Ok(objects)

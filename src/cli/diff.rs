@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::watch_namespaces::WatchNamespaces;
 use crate::cluster::Cluster;
 use crate::reconcile::Review;
 use crate::report::Requests;
@@ -38,6 +39,8 @@ pub(super) struct Diff {
     /// The instance label of the daemon that owns the objects
     #[arg(long, default_value = DEFAULT_INSTANCE, value_parser = super::label_value)]
     instance: String,
+    #[command(flatten)]
+    namespaces: WatchNamespaces,
 }
 
 impl Diff {
@@ -49,6 +52,7 @@ impl Diff {
         let tree = read_directory(&self.path)?;
         let repository = Repository::parse(&tree);
         let cluster = Cluster::connect(&Requests::default()).await?;
+        let cluster = cluster.within(self.namespaces.namespaces());
         let mut errors = 0;
         let mut differences = 0;
         let mut coming = BTreeSet::new();

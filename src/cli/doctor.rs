@@ -10,19 +10,25 @@ use kube::api::{Api, PostParams};
 use serde::Deserialize;
 
 use super::git::Git;
-use crate::cluster::Cluster;
+use super::watch_namespaces::WatchNamespaces;
+use crate::cluster::{Cluster, ClusterError};
 use crate::hint::{self, advised};
 use crate::report::Requests;
 use crate::source::Source;
 use coalmine_core::kind::Kind;
+use coalmine_core::reason::{grant, grant_reading};
 use coalmine_core::sanitize::sanitize;
 use coalmine_core::values::Repository;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
+const NOTE: Style = AnsiColor::Yellow.on_default().bold();
 
 /// The rights that the daemon needs: those that it is given.
 const RIGHTS: &str = include_str!("../../deploy/base/rbac.yaml");
+/// Those that it needs in each namespace where it watches single ones.
+const RIGHTS_IN_NAMESPACE: &str =
+    include_str!("../../deploy/overlays/namespaced/watched/rbac.yaml");
 
 /// Look whether everything is there that the daemon needs
 ///
@@ -33,7 +39,8 @@ const RIGHTS: &str = include_str!("../../deploy/base/rbac.yaml");
 Examples:
   coalmine doctor                                          the cluster of KUBECONFIG
   coalmine doctor --repo https://git.example.com/r.git --git-token-file token
-  kubectl exec -n coalmine deploy/coalmine -- coalmine doctor   with the daemon's own rights")]
+  kubectl exec -n coalmine deploy/coalmine -- coalmine doctor   with the daemon's own rights
+  coalmine doctor --watch-namespaces echo,payments         of a daemon with Roles in these")]
 pub(super) struct Doctor {
     /// The repository, as `run` is told it; without it git is not looked at
     #[arg(long, value_name = "URL")]
@@ -43,6 +50,8 @@ pub(super) struct Doctor {
     /// The namespace that Gloo runs in
     #[arg(long, value_name = "NAME", default_value = "gloo-system")]
     gloo_namespace: String,
+    #[command(flatten)]
+    namespaces: WatchNamespaces,
 }
 
 impl Doctor {
@@ -54,8 +63,8 @@ impl Doctor {
             }
             match self.cluster(&mut findings).await {
                 Ok(cluster) => {
-                    findings.add("Gloo", self.gloo(&cluster).await);
-                    findings.add("rights", rights(&cluster).await);
+                    self.look_at_gloo(&cluster, &mut findings).await;
+                    self.look_at_rights(&cluster, &mut findings).await;
                 }
                 Err(error) => findings.add("API server", Err(error)),
             }
@@ -86,6 +95,7 @@ impl Doctor {
 
     async fn cluster(&self, findings: &mut Findings) -> anyhow::Result<Cluster> {
         let cluster = Cluster::connect(&Requests::default()).await?;
+        let cluster = cluster.within(self.namespaces.namespaces());
         let version = cluster.client().apiserver_version().await.map_err(|error| {
             advised(
                 format_args!("it does not answer: {error}"),
@@ -94,6 +104,38 @@ impl Doctor {
         })?;
         findings.add("API server", Ok(format!("Kubernetes {}", version.git_version)));
         Ok(cluster)
+    }
+
+    /// Where single namespaces are watched the daemon goes on without the rights to read Gloo's.
+    async fn look_at_gloo(&self, cluster: &Cluster, findings: &mut Findings) {
+        let finding = self.gloo(cluster).await;
+        let error = finding.as_ref().err().and_then(|error| error.downcast_ref::<ClusterError>());
+        match error {
+            Some(error @ ClusterError::Denied { .. }) if cluster.namespaces().names().is_some() => {
+                let grant = grant_reading(&self.gloo_namespace);
+                findings.note(
+                    "Gloo",
+                    &format!("the preflight does not know it: {error}; `{grant}` lets it read"),
+                );
+            }
+            _ => findings.add("Gloo", finding),
+        }
+    }
+
+    async fn look_at_rights(&self, cluster: &Cluster, findings: &mut Findings) {
+        let Some(names) = cluster.namespaces().names() else {
+            let grant = "`kubectl apply -k deploy/base` gives the account of the daemon all of them; where it is to \
+                         have Roles in single namespaces, name those in --watch-namespaces";
+            return findings.add("rights", rights(cluster, RIGHTS, None, grant).await);
+        };
+        for name in names {
+            let grant = format!(
+                "`{}` gives the account of the daemon all of them, if there is a namespace {name}",
+                grant(name)
+            );
+            let finding = rights(cluster, RIGHTS_IN_NAMESPACE, Some(name), &grant).await;
+            findings.add(&format!("rights in {name}"), finding);
+        }
     }
 
     async fn gloo(&self, cluster: &Cluster) -> anyhow::Result<String> {
@@ -125,6 +167,11 @@ struct Findings {
 }
 
 impl Findings {
+    /// Something that is worth knowing, and nothing that is missing.
+    fn note(&self, what: &str, words: &str) {
+        anstream::println!("{NOTE}note{NOTE:#}   {what}: {}", sanitize(words));
+    }
+
     fn add(&mut self, what: &str, finding: anyhow::Result<String>) {
         match finding {
             Ok(words) => anstream::println!("{GOOD}ok{GOOD:#}     {what}: {}", sanitize(&words)),
@@ -151,16 +198,22 @@ struct Rule {
     verbs: Vec<String>,
 }
 
-/// Asks the API server about each right of the daemon's ClusterRole.
-async fn rights(cluster: &Cluster) -> anyhow::Result<String> {
-    let roles: Vec<Role> = serde_yaml::from_multiple(RIGHTS)?;
+/// Asks the API server about each right of the daemon's role, in one namespace or in the whole cluster. `grant` says how it
+/// gets those that are missing.
+async fn rights(
+    cluster: &Cluster,
+    role: &str,
+    namespace: Option<&str>,
+    grant: &str,
+) -> anyhow::Result<String> {
+    let roles: Vec<Role> = serde_yaml::from_multiple(role)?;
     let reviews: Api<SelfSubjectAccessReview> = Api::all(cluster.client());
     let (mut count, mut missing) = (0, Vec::new());
     for rule in roles.iter().flat_map(|role| &role.rules) {
         for (group, resource) in product(&rule.api_groups, &rule.resources) {
             let mut denied = Vec::new();
             for verb in &rule.verbs {
-                let review = review(group, resource, verb);
+                let review = review(namespace, group, resource, verb);
                 let answer = reviews.create(&PostParams::default(), &review).await?;
                 count += 1;
                 if !answer.status.is_some_and(|status| status.allowed) {
@@ -174,10 +227,7 @@ async fn rights(cluster: &Cluster) -> anyhow::Result<String> {
         }
     }
     if !missing.is_empty() {
-        return Err(advised(
-            format_args!("not allowed: {}", missing.join("; ")),
-            "`kubectl apply -k deploy/base` gives the account of the daemon all of them",
-        ));
+        return Err(advised(format_args!("not allowed: {}", missing.join("; ")), grant));
     }
     Ok(format!("all {count} that the daemon needs"))
 }
@@ -190,8 +240,14 @@ fn product<'a>(
     groups.iter().flat_map(of_group)
 }
 
-fn review(group: &str, resource: &str, verb: &str) -> SelfSubjectAccessReview {
+fn review(
+    namespace: Option<&str>,
+    group: &str,
+    resource: &str,
+    verb: &str,
+) -> SelfSubjectAccessReview {
     let attributes = ResourceAttributes {
+        namespace: namespace.map(str::to_owned),
         group: Some(group.to_owned()),
         resource: Some(resource.to_owned()),
         verb: Some(verb.to_owned()),
@@ -206,12 +262,51 @@ fn review(group: &str, resource: &str, verb: &str) -> SelfSubjectAccessReview {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::path::Path;
 
     use serde_json::Value;
 
+    use super::*;
+
     const DOCKERFILE: &str = include_str!("../../deploy/Dockerfile");
     const DEPLOYMENT: &str = include_str!("../../deploy/base/deployment.yaml");
+
+    /// Every right of a role, each as group, resource and verb.
+    fn all_of(role: &str) -> BTreeSet<(String, String, String)> {
+        let roles: Vec<Role> = serde_yaml::from_multiple(role).expect("roles");
+        let mut rights = BTreeSet::new();
+        for rule in roles.iter().flat_map(|role| &role.rules) {
+            for (group, resource) in product(&rule.api_groups, &rule.resources) {
+                let verbs = rule.verbs.iter();
+                rights.extend(verbs.map(|it| (group.into(), resource.into(), it.clone())));
+            }
+        }
+        rights
+    }
+
+    #[test]
+    fn a_role_in_one_namespace_has_all_rights_of_the_whole_cluster_that_a_namespace_can_have() {
+        let mut whole = all_of(RIGHTS);
+        whole.retain(|(_, resource, _)| resource != "namespaces");
+        assert_eq!(all_of(RIGHTS_IN_NAMESPACE), whole);
+        let reads = |(_, _, verb): &(String, String, String)| {
+            matches!(verb.as_str(), "get" | "list" | "watch")
+        };
+        let gloo = all_of(include_str!("../../deploy/overlays/namespaced/gloo/rbac.yaml"));
+        assert!(gloo.iter().all(reads) && gloo.is_subset(&whole), "{gloo:?}");
+        for kind in crate::cluster::WatchedKind::of_gloo() {
+            let group = kind.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+            let resource = match kind.kind.as_str() {
+                "Gateway" => "gateways".to_owned(),
+                "MatchableHttpGateway" => "httpgateways".to_owned(),
+                "Settings" => "settings".to_owned(),
+                kind => format!("{}s", kind.to_lowercase()),
+            };
+            let needed = (group.to_owned(), resource, "watch".to_owned());
+            assert!(gloo.contains(&needed), "{needed:?}");
+        }
+    }
 
     /// The image has nothing but the program, and its container can write nowhere but to the volume.
     #[test]

@@ -13,7 +13,8 @@ use gloo::{
     answer, translate,
 };
 
-use crate::cluster::{Cluster, ClusterError};
+use super::watch_namespaces::WatchNamespaces;
+use crate::cluster::{Cluster, ClusterError, Namespaces};
 use crate::hint::advised;
 use crate::report::Requests;
 use crate::source::read_directory;
@@ -55,12 +56,15 @@ pub(super) struct Explain {
     /// Ask the cluster of KUBECONFIG, not the folder
     #[arg(long, conflicts_with = "folder")]
     cluster: bool,
+    #[command(flatten)]
+    namespaces: WatchNamespaces,
 }
 
 impl Explain {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let seen = match self.cluster {
-            true => super::runtime()?.block_on(of_cluster(&self.service))?,
+            true => super::runtime()?
+                .block_on(of_cluster(&self.service, self.namespaces.namespaces()))?,
             false => self.of_folder()?,
         };
         let translation = translate(&seen.snapshot, &Memory::default());
@@ -195,35 +199,45 @@ struct Seen {
 /// Which version of which service a pod is.
 type Versions = BTreeMap<ResourceRef, String>;
 
-async fn of_cluster(service: &str) -> anyhow::Result<Seen> {
-    let cluster = Cluster::connect(&Requests::default()).await?;
+/// Of a cluster of which single namespaces are watched, these and what may be read in Gloo's.
+async fn of_cluster(service: &str, namespaces: Namespaces) -> anyhow::Result<Seen> {
+    let cluster = Cluster::connect(&Requests::default()).await?.within(namespaces);
     let (mut snapshot, mut versions) = (Snapshot::default(), Versions::new());
     let mut routes = BTreeSet::new();
-    for kind in Snapshot::ROUTING.iter().chain(Snapshot::ENDPOINTS) {
-        for (id, object) in cluster.list(kind.api_version, kind.kind, None, "").await? {
-            snapshot.upsert(&object);
-            let label = |name: &str| object["metadata"]["labels"][name].as_str();
-            if id.is_route() && label(SERVICE) == Some(service) {
-                routes.insert(reference(&id));
-            }
-            if let (true, Some(app), Some(version)) =
-                (id.is(Kind::Pod), label("app"), label("version"))
-            {
-                let pod = ResourceRef::new(id.namespace.as_deref().unwrap_or_default(), &id.name);
-                versions.insert(pod, format!("{app} {version}"));
-            }
-        }
+    let gloo = snapshot.gloo_namespace().to_owned();
+    let beside = Some(gloo.as_str()).filter(|gloo| !cluster.namespaces().has(Some(gloo)));
+    if cluster.namespaces().names().is_some() {
+        snapshot = snapshot.of_namespaces();
     }
-    for kind in Snapshot::FURTHER {
-        match cluster.list(kind.api_version, kind.kind, None, "").await {
-            Ok(objects) => {
-                for (_, object) in &objects {
-                    snapshot.upsert(object);
+    for namespace in cluster.namespaces().each().chain(beside.map(Some)) {
+        let is_beside = beside.is_some() && namespace == beside;
+        let needed = Snapshot::ROUTING.iter().chain(Snapshot::ENDPOINTS).map(|kind| (kind, true));
+        let further = Snapshot::FURTHER.iter().map(|kind| (kind, false));
+        for (kind, is_needed) in needed.chain(further) {
+            let objects = match cluster.list(kind.api_version, kind.kind, namespace, "").await {
+                Ok(objects) => objects,
+                Err(ClusterError::KindNotServed { .. }) if !is_needed => continue,
+                Err(ClusterError::Denied { .. }) if !is_needed || is_beside => continue,
+                Err(error) => return Err(error.into()),
+            };
+            for (id, object) in objects {
+                snapshot.upsert(&object);
+                let label = |name: &str| object["metadata"]["labels"][name].as_str();
+                if id.is_route() && label(SERVICE) == Some(service) {
+                    routes.insert(reference(&id));
                 }
-                snapshot.know(kind.kind);
+                if let (true, Some(app), Some(version)) =
+                    (id.is(Kind::Pod), label("app"), label("version"))
+                {
+                    let place = id.namespace.as_deref().unwrap_or_default();
+                    let pod = ResourceRef::new(place, &id.name);
+                    versions.insert(pod, format!("{app} {version}"));
+                }
             }
-            Err(ClusterError::KindNotServed { .. } | ClusterError::Denied { .. }) => {}
-            Err(error) => return Err(error.into()),
+            match namespace {
+                Some(namespace) => snapshot.read(kind.kind, namespace),
+                None => snapshot.know(kind.kind),
+            }
         }
     }
     if routes.is_empty() {

@@ -27,6 +27,7 @@ mod status;
 mod undo;
 mod validate;
 mod wait;
+mod watch_namespaces;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

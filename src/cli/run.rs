@@ -9,6 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::git::Git;
 use super::notify::Notify;
+use super::watch_namespaces::WatchNamespaces;
+use crate::cluster::Namespaces;
 use crate::daemon::{self, DaemonOptions, Options};
 use crate::election::LeaseName;
 use crate::hint::Advise;
@@ -78,6 +80,8 @@ pub(super) struct Run {
     /// Label value that tells this daemon's objects from those of another one in the same cluster
     #[arg(long, default_value = DEFAULT_INSTANCE, value_parser = super::label_value)]
     instance: String,
+    #[command(flatten)]
+    namespaces: WatchNamespaces,
     /// Where the clone is kept [default: $XDG_STATE_HOME/coalmine or ~/.local/state/coalmine]
     #[arg(long, value_name = "DIRECTORY")]
     state_dir: Option<PathBuf>,
@@ -125,7 +129,8 @@ impl Run {
             };
             let lease = self.lease();
             if self.once {
-                return once(source, &self.instance, daemon).await;
+                let namespaces = self.namespaces.namespaces();
+                return once(source, &self.instance, namespaces, daemon).await;
             }
             let options = Options {
                 source,
@@ -138,6 +143,7 @@ impl Run {
                 hosts: Hosts::named(self.listen_host.iter().cloned()),
                 tls: self.tls()?,
                 instance: self.instance.clone(),
+                namespaces: self.namespaces.namespaces(),
                 daemon,
                 lease,
             };
@@ -193,9 +199,10 @@ impl Run {
 async fn once(
     source: SourceConfig,
     instance: &str,
+    namespaces: Namespaces,
     daemon: DaemonOptions,
 ) -> anyhow::Result<ExitCode> {
-    let outcomes = daemon::once(source, instance, daemon).await?;
+    let outcomes = daemon::once(source, instance, namespaces, daemon).await?;
     let mut all_is_well = true;
     for outcome in &outcomes {
         match &outcome.trouble {

@@ -3,6 +3,7 @@
 
 mod connection;
 mod error;
+mod namespaces;
 mod raw_object;
 mod watched_kind;
 
@@ -28,6 +29,7 @@ use tokio::sync::Semaphore;
 pub use coalmine_core::reason::ClusterError;
 use connection::WATCH_SECONDS;
 use error::{translate, watch_error, without_values};
+pub use namespaces::Namespaces;
 use raw_object::RawObject;
 pub use watched_kind::WatchedKind;
 
@@ -48,6 +50,7 @@ pub struct Cluster {
     client: Client,
     kinds: Arc<Mutex<Kinds>>,
     writes: Arc<Semaphore>,
+    namespaces: Namespaces,
 }
 
 /// What the API server said about each API version and kind.
@@ -72,7 +75,19 @@ impl Cluster {
     /// The cluster that this client reaches.
     pub fn behind(client: Client) -> Self {
         let writes = Arc::new(Semaphore::new(WRITES_AT_ONCE));
-        Self { client, kinds: Arc::default(), writes }
+        Self { client, kinds: Arc::default(), writes, namespaces: Namespaces::default() }
+    }
+
+    /// The same, of which nothing is read or written but in these namespaces. What is asked of any other object is
+    /// an error, and no request.
+    #[must_use]
+    pub fn within(self, namespaces: Namespaces) -> Self {
+        Self { namespaces, ..self }
+    }
+
+    /// Where objects are read and written.
+    pub fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
     }
 
     /// The client beneath.
@@ -209,7 +224,7 @@ impl Cluster {
         Ok(found)
     }
 
-    /// Objects of a known kind by label selector (empty: all), in one namespace or in all.
+    /// Objects of a known kind by label selector (empty: all), in one namespace or in all that are watched.
     ///
     /// # Errors
     /// As [`Cluster::list`].
@@ -222,7 +237,10 @@ impl Cluster {
         self.list(kind.api_version(), kind.as_str(), namespace, selector).await
     }
 
-    /// Objects of one kind by label selector (empty: all), in one namespace or in all.
+    /// Objects of one kind by label selector (empty: all), in one namespace or in all that are watched.
+    ///
+    /// # Errors
+    /// When the API server does not list them, in one of the namespaces.
     pub async fn list(
         &self,
         api_version: &str,
@@ -230,11 +248,26 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &str,
     ) -> Result<Vec<(ObjectId, Value)>, ClusterError> {
+        if namespace.is_some() {
+            return self.list_in(api_version, kind, namespace, selector).await;
+        }
+        let mut all = Vec::new();
+        for namespace in self.namespaces.each() {
+            all.extend(self.list_in(api_version, kind, namespace, selector).await?);
+        }
+        Ok(all)
+    }
+
+    /// The same in one namespace, or in the whole cluster.
+    async fn list_in(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Vec<(ObjectId, Value)>, ClusterError> {
         let anything = ObjectId::new(api_version, kind, namespace, "*");
-        let api = match namespace {
-            Some(_) => self.api(&anything).await?,
-            None => Api::all_with(self.client.clone(), &self.resource(&anything).await?.0),
-        };
+        let api = self.collection(&anything).await?;
         let listed = api
             .list(&ListParams::default().labels(selector))
             .await
@@ -258,9 +291,9 @@ impl Cluster {
         kind: &WatchedKind,
         instance: &str,
     ) -> Result<BoxStream<'static, Result<Event<Value>, ClusterError>>, ClusterError> {
-        let anything = ObjectId::new(&kind.api_version, &kind.kind, None, "*");
-        let (resource, _) = self.resource(&anything).await?;
-        let api: Api<RawObject> = Api::all_with(self.client.clone(), &resource);
+        let namespace = kind.namespace.as_deref();
+        let anything = ObjectId::new(&kind.api_version, &kind.kind, namespace, "*");
+        let api = self.collection(&anything).await?;
         let selector =
             if kind.only_ours { format!("{INSTANCE}={instance}") } else { String::new() };
         let config = watcher::Config::default().labels(&selector).timeout(WATCH_SECONDS);
@@ -279,17 +312,24 @@ impl Cluster {
         Ok(events.boxed())
     }
 
-    /// The kinds of which an object carries our instance label and belongs to nobody else. Kinds that
-    /// we may not list are passed over: we cannot have made any of them.
+    /// The kinds of which an object in this namespace carries our instance label and belongs to nobody else; without a
+    /// namespace, of the whole cluster. Kinds that we may not list are passed over: we cannot have made any of them.
     ///
     /// # Errors
     /// When the API server does not answer.
-    pub async fn labelled_kinds(&self, instance: &str) -> Result<Vec<WatchedKind>, ClusterError> {
+    pub async fn labelled_kinds(
+        &self,
+        instance: &str,
+        namespace: Option<&str>,
+    ) -> Result<Vec<WatchedKind>, ClusterError> {
         let unreachable = |error: kube::Error| translate(&nothing(), error);
         let discovery = Discovery::new(self.client.clone()).run().await.map_err(unreachable)?;
         let resources = discovery.groups().flat_map(|group| group.recommended_resources());
         let listable = resources.filter(|(_, capabilities)| {
-            capabilities.supports_operation(LIST) && capabilities.supports_operation(DELETE)
+            let is_there = namespace.is_none() || capabilities.scope == Scope::Namespaced;
+            is_there
+                && capabilities.supports_operation(LIST)
+                && capabilities.supports_operation(DELETE)
         });
         let selector = ListParams::default().labels(&format!("{INSTANCE}={instance}"));
         let mut kinds = Vec::new();
@@ -298,7 +338,7 @@ impl Cluster {
             if known.is_some_and(Kind::is_made_by_kubernetes) {
                 continue;
             }
-            let api: Api<RawObject> = Api::all_with(self.client.clone(), &resource);
+            let api = self.collection_of(&resource, namespace);
             match api.list_metadata(&selector).await {
                 Ok(found) if found.items.iter().any(|o| o.metadata.owner_references.is_none()) => {
                     kinds.push(WatchedKind::ours(&resource.api_version, &resource.kind));
@@ -311,22 +351,29 @@ impl Cluster {
         Ok(kinds)
     }
 
+    /// All objects of a kind, in the namespace of `anything` or in the whole cluster.
+    async fn collection(&self, anything: &ObjectId) -> Result<Api<RawObject>, ClusterError> {
+        let (resource, scope) = self.resource(anything).await?;
+        if scope == Scope::Cluster && anything.namespace.is_some() {
+            return Err(misplaced(anything, BELONGS_TO_NONE));
+        }
+        Ok(self.collection_of(&resource, anything.namespace.as_deref()))
+    }
+
+    fn collection_of(&self, resource: &ApiResource, namespace: Option<&str>) -> Api<RawObject> {
+        match namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
+            None => Api::all_with(self.client.clone(), resource),
+        }
+    }
+
     async fn api(&self, id: &ObjectId) -> Result<Api<RawObject>, ClusterError> {
+        self.namespaces.check([id])?;
         let (resource, scope) = self.resource(id).await?;
-        let client = self.client.clone();
-        // An object somewhere else than its name says would never be found again.
-        let misplaced = |message: &str| {
-            Err(ClusterError::Refused { id: id.clone(), message: message.to_owned() })
-        };
-        match (&id.namespace, scope) {
-            (Some(namespace), Scope::Namespaced) => {
-                Ok(Api::namespaced_with(client, namespace, &resource))
-            }
-            (None, Scope::Cluster) => Ok(Api::all_with(client, &resource)),
-            (None, Scope::Namespaced) => misplaced("metadata.namespace is required"),
-            (Some(_), Scope::Cluster) => {
-                misplaced("it belongs to no namespace, so metadata.namespace has to go")
-            }
+        match (id.namespace.as_deref(), scope) {
+            (None, Scope::Namespaced) => Err(misplaced(id, "metadata.namespace is required")),
+            (Some(_), Scope::Cluster) => Err(misplaced(id, BELONGS_TO_NONE)),
+            (namespace, _) => Ok(self.collection_of(&resource, namespace)),
         }
     }
 
@@ -367,6 +414,14 @@ fn impersonated<B>(mut request: http::Request<B>, user: Option<&str>) -> http::R
         request.headers_mut().insert("impersonate-user", user);
     }
     request
+}
+
+/// What is said of an object of the cluster's own that has a namespace.
+const BELONGS_TO_NONE: &str = "it belongs to no namespace, so metadata.namespace has to go";
+
+/// An object somewhere else than its name says would never be found again.
+fn misplaced(id: &ObjectId, message: &str) -> ClusterError {
+    ClusterError::Refused { id: id.clone(), message: message.to_owned() }
 }
 
 /// Stands for the API server as a whole.

@@ -1,8 +1,12 @@
-//! The kinds of objects that are watched.
+//! The kinds of objects that are watched, and where.
+
+use std::fmt;
+use std::sync::Arc;
 
 use coalmine_core::kind::Kind;
+use coalmine_core::object::ObjectId;
 
-/// A kind that is watched.
+/// A kind that is watched, in the whole cluster or in one namespace: one watch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WatchedKind {
     /// For example `gateway.solo.io/v1`.
@@ -11,38 +15,82 @@ pub struct WatchedKind {
     pub kind: String,
     /// Whether only objects with our instance label are watched.
     pub only_ours: bool,
+    /// The namespace that is watched; `None`: all of the cluster.
+    pub namespace: Option<Arc<str>>,
 }
 
 impl WatchedKind {
     /// The kinds a service consists of, and all that Gloo's routing rests on. Of the latter every
     /// object counts: another owner's table can collide with a change of ours.
     pub fn of_services() -> impl Iterator<Item = Self> {
-        let routing = gloo::Snapshot::ROUTING.iter().map(|kind| Self {
-            api_version: kind.api_version.into(),
-            kind: kind.kind.into(),
-            only_ours: false,
-        });
         let ours = [Kind::Endpoints, Kind::Pod, Kind::Deployment];
-        routing.chain(ours.map(|kind| Self::ours(kind.api_version(), kind.as_str())))
+        let ours = ours.map(|kind| Self::ours(kind.api_version(), kind.as_str()));
+        gloo::Snapshot::ROUTING.iter().map(Self::all_of).chain(ours)
     }
 
     /// The kinds that objects of Gloo may name beside. A cluster need not serve them, and whoever looks
     /// at nothing but services goes on without them; nothing is then concluded from what names one.
     pub fn further() -> impl Iterator<Item = Self> {
-        gloo::Snapshot::FURTHER.iter().map(|kind| Self {
-            api_version: kind.api_version.into(),
-            kind: kind.kind.into(),
-            only_ours: false,
-        })
+        gloo::Snapshot::FURTHER.iter().map(Self::all_of)
     }
 
-    /// Whether it is one of [`Self::further`].
-    pub fn is_further(&self) -> bool {
-        Self::further().any(|further| further == *self)
+    /// The kinds that Gloo's routing rests on, as far as its own namespace may have them.
+    pub fn of_gloo() -> impl Iterator<Item = Self> {
+        gloo::Snapshot::ROUTING.iter().map(Self::all_of).chain(Self::further())
     }
 
     /// Objects with our label of any kind.
     pub fn ours(api_version: &str, kind: &str) -> Self {
-        Self { api_version: api_version.into(), kind: kind.into(), only_ours: true }
+        Self {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            only_ours: true,
+            namespace: None,
+        }
+    }
+
+    fn all_of(kind: &gloo::Kind) -> Self {
+        Self { only_ours: false, ..Self::ours(kind.api_version, kind.kind) }
+    }
+
+    /// The same in one namespace.
+    #[must_use]
+    pub fn within(self, namespace: &str) -> Self {
+        Self { namespace: Some(namespace.into()), ..self }
+    }
+
+    /// Whether it is one of [`Self::of_services`], wherever it is watched.
+    pub fn is_of_services(&self) -> bool {
+        Self::of_services().any(|needed| needed.is_kind(self))
+    }
+
+    /// Whether it is one of [`Self::further`], wherever it is watched.
+    pub fn is_further(&self) -> bool {
+        Self::further().any(|further| further.is_kind(self))
+    }
+
+    /// Whether both are the same kind, wherever each is watched.
+    pub(crate) fn is_kind(&self, other: &Self) -> bool {
+        self.api_version == other.api_version && self.kind == other.kind
+    }
+
+    /// Whether the object would show in this watch, as far as its name tells.
+    pub(crate) fn covers(&self, id: &ObjectId) -> bool {
+        self.api_version == id.api_version
+            && self.kind == id.kind
+            && self.covers_namespace(id.namespace.as_deref())
+    }
+
+    /// Whether it is watched in this namespace.
+    pub(crate) fn covers_namespace(&self, namespace: Option<&str>) -> bool {
+        self.namespace.is_none() || self.namespace.as_deref() == namespace
+    }
+}
+
+impl fmt::Display for WatchedKind {
+    /// `apps/v1 Deployment`, or `apps/v1 Deployment in echo`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.api_version, self.kind)?;
+        self.namespace.iter().try_for_each(|namespace| write!(f, " in {namespace}"))
     }
 }

@@ -12,7 +12,7 @@ mod source_loop;
 mod tasks;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub use once::once;
 pub use run::run;
 
 use crate::cache::{Cache, Notice, Touched, Watching, longest_silence};
-use crate::cluster::{Cluster, WatchedKind};
+use crate::cluster::{Cluster, Namespaces, WatchedKind};
 use crate::election::{self, Leadership, LeaseName};
 use crate::notify::Receivers;
 use crate::reconcile::{PreflightService, Reconciler};
@@ -60,6 +60,8 @@ pub struct Options {
     pub receivers: Receivers,
     /// The value of the instance label.
     pub instance: String,
+    /// The namespaces that are watched.
+    pub namespaces: Namespaces,
     /// How the cluster is written to.
     pub daemon: DaemonOptions,
     /// The Lease to hold while writing; without one this daemon is taken to be alone.
@@ -91,8 +93,8 @@ struct Daemon {
     reader: Reader,
     /// The newest valid values of each service.
     values: BTreeMap<String, Arc<Service>>,
-    /// Whether kinds that only an earlier revision had in `platform/` were looked for.
-    swept: bool,
+    /// Where kinds that only an earlier revision had in `platform/` were looked for; `None` is the whole cluster.
+    swept: BTreeSet<Option<String>>,
 }
 
 impl Daemon {
@@ -107,7 +109,8 @@ impl Daemon {
         stop: CancellationToken,
         leadership: Leadership,
     ) -> (Self, mpsc::UnboundedReceiver<Touched>, Ended) {
-        let (cache, touched) = Cache::new(instance, notice(&reports, schedule));
+        let namespaces = cluster.namespaces().clone();
+        let (cache, touched) = Cache::within(instance, namespaces, notice(&reports, schedule));
         let status_store = reports.status_store.clone();
         let preflight = PreflightService::surveying(cache.clone(), move |survey| {
             status_store.surveyed(&survey)
@@ -135,7 +138,7 @@ impl Daemon {
             tasks,
             reader: Reader::default(),
             values: BTreeMap::new(),
-            swept: false,
+            swept: BTreeSet::new(),
         };
         WatchedKind::of_services()
             .chain(WatchedKind::further())
@@ -143,8 +146,22 @@ impl Daemon {
         (daemon, touched, ended)
     }
 
-    /// Watches one more kind, if it is not watched yet.
+    /// Watches one more kind, if it is not watched yet: in the whole cluster, or in each namespace that is watched.
     fn watch(&mut self, kind: WatchedKind) {
+        match self.reconciler.cluster.namespaces().clone().names() {
+            None => self.begin(kind),
+            Some(names) => names.iter().for_each(|name| self.begin(kind.clone().within(name))),
+        }
+    }
+
+    /// Watches what Gloo has in its own namespace, for the preflight, if that is not watched anyway.
+    fn watch_gloo(&mut self, namespace: &str) {
+        if !self.reconciler.cluster.namespaces().has(Some(namespace)) {
+            WatchedKind::of_gloo().for_each(|kind| self.begin(kind.within(namespace)));
+        }
+    }
+
+    fn begin(&mut self, kind: WatchedKind) {
         let name = watch_of(&kind);
         if let Some(watch) = self.cache.watch(&self.reconciler.cluster, kind, self.schedule) {
             self.tasks.spawn(format!("the {name}"), watch);
@@ -152,9 +169,15 @@ impl Daemon {
     }
 }
 
-/// How the watch of a kind is called in what people read.
+/// How a watch is called in what people read.
 fn watch_of(kind: &WatchedKind) -> String {
-    format!("watch of {} {}", kind.api_version, kind.kind)
+    format!("watch of {kind}")
+}
+
+/// How it is called where only its kind matters.
+fn kind_of(kind: &WatchedKind) -> String {
+    let namespace = kind.namespace.as_deref();
+    namespace.map_or_else(|| kind.kind.clone(), |namespace| format!("{} in {namespace}", kind.kind))
 }
 
 /// Shows how the watches go.
@@ -164,10 +187,16 @@ fn notice(reports: &Reports, resync: Duration) -> Notice {
         Watching::Begun => {
             health.expect(watch_of(kind), longest_silence(resync));
             // What only platform/ has is no reason to be unready for everybody.
-            health.watch(&kind.kind, !WatchedKind::of_services().any(|it| it == *kind));
+            health.watch(&kind_of(kind), !kind.is_of_services());
         }
         Watching::Alive => health.beat(&watch_of(kind)),
-        Watching::Synced => health.watch(&kind.kind, true),
-        Watching::Broken => metrics.watch_restarted(&kind.kind),
+        Watching::Synced => health.watch(&kind_of(kind), true),
+        Watching::Broken => {
+            metrics.watch_restarted(&kind.kind);
+            // Nor is one namespace of several.
+            if kind.namespace.is_some() {
+                health.watch(&kind_of(kind), true);
+            }
+        }
     })
 }

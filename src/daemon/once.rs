@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Daemon, DaemonOptions};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Namespaces};
 use crate::election::Leadership;
 use crate::reconcile::{ReconcileOutcome, Retry};
 use crate::report::{Reports, State};
@@ -37,13 +37,14 @@ pub struct Outcome {
 pub async fn once(
     source: SourceConfig,
     instance: &str,
+    namespaces: Namespaces,
     options: DaemonOptions,
 ) -> anyhow::Result<Vec<Outcome>> {
     let source = Source::new(source)?;
     let revision = source.fetch().await?;
     let (reports, stop) = (Reports::default(), CancellationToken::new());
     let status_store = reports.status_store.clone();
-    let cluster = Cluster::connect(&reports.metrics.requests()).await?;
+    let cluster = Cluster::connect(&reports.metrics.requests()).await?.within(namespaces);
     let leadership = Leadership::unopposed();
     let (mut daemon, touched, mut ended) =
         Daemon::new(cluster, instance, SCHEDULE, options, reports, stop.clone(), leadership);

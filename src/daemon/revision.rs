@@ -10,7 +10,8 @@ use super::Daemon;
 use super::history;
 use super::request::DesiredState;
 use super::work::{Work, joined};
-use crate::cluster::WatchedKind;
+use crate::cluster::{Namespaces, WatchedKind};
+use crate::hint::advised;
 use crate::report::ChangeKind;
 use crate::scheduler::KnownServices;
 use crate::source::{Revision, Source};
@@ -82,30 +83,51 @@ impl Daemon {
         Ok(())
     }
 
-    /// Waits until all that services rest on is known.
+    /// Waits until all that services rest on is known. Where each namespace is watched for itself, those that do not
+    /// answer in time are left out as long as another one does.
     async fn sync(&self) -> anyhow::Result<()> {
-        if tokio::time::timeout(PATIENCE, self.cache.synced()).await.is_err() {
-            let troubles = self.cache.troubles();
-            bail!("the cluster's objects are not known yet: {}", troubles.join("; "));
+        if tokio::time::timeout(PATIENCE, self.cache.synced()).await.is_ok()
+            || self.cache.leave_out()
+        {
+            return Ok(());
         }
-        Ok(())
+        if let Some((kinds, words)) = self.cache.forbidden() {
+            return Err(advised(
+                format_args!(
+                    "the daemon may not list {} in all namespaces: {words}",
+                    kinds.join(", ")
+                ),
+                "`kubectl apply -k deploy/base` gives it the ClusterRole; a daemon with Roles in some namespaces needs \
+                 their names in --watch-namespaces or COALMINE_WATCH_NAMESPACES",
+            ));
+        }
+        let troubles = self.cache.troubles();
+        bail!("the cluster's objects are not known yet: {}", troubles.join("; "));
     }
 
     /// Watches what the revision's platform consists of, and once what an earlier one's may have, and
     /// waits until all that services rest on is known.
     async fn watch_kinds(&mut self, work: &Work) -> anyhow::Result<()> {
-        let mut kinds: Vec<WatchedKind> = work.platform_kinds();
-        if !self.swept {
-            let ours = self.reconciler.cluster.labelled_kinds(&self.reconciler.instance);
+        let cluster = self.reconciler.cluster.clone();
+        let mut kinds: Vec<WatchedKind> = work.platform_kinds(cluster.namespaces());
+        for namespace in cluster.namespaces().each() {
+            let place = namespace.map(str::to_owned);
+            let is_known =
+                || self.cache.unknown(&namespace.into_iter().collect::<BTreeSet<_>>()).is_none();
+            if self.swept.contains(&place) || !is_known() {
+                continue;
+            }
+            let ours = cluster.labelled_kinds(&self.reconciler.instance, namespace);
             let ours = tokio::time::timeout(DISCOVERY, ours).await;
             kinds.extend(ours.with_context(|| {
                 format!("no answer from the API server for {} s", DISCOVERY.as_secs())
             })??);
+            self.swept.insert(place);
         }
-        self.swept = true;
         for kind in kinds {
             self.watch(kind);
         }
+        self.watch_gloo(&work.rollout_settings.gloo_namespace);
         self.sync().await
     }
 
@@ -161,12 +183,13 @@ fn note_change(values: &mut Values, service: &Arc<Service>) -> Option<ChangeKind
 }
 
 impl Work {
-    /// The kinds in `platform/`.
-    fn platform_kinds(&self) -> Vec<WatchedKind> {
+    /// The kinds in `platform/`, as far as their objects are where the daemon watches.
+    fn platform_kinds(&self, namespaces: &Namespaces) -> Vec<WatchedKind> {
         let mut kinds = Vec::new();
         for request in &self.requests {
             if let DesiredState::Platform(platform) = &request.state {
                 let ids = platform.manifests.iter().map(Manifest::id);
+                let ids = ids.filter(|id| namespaces.has(id.namespace.as_deref()));
                 kinds.extend(ids.map(|id| WatchedKind::ours(&id.api_version, &id.kind)));
             }
         }

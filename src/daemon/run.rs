@@ -48,7 +48,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
     let endpoint = Endpoint { reports: reports.clone(), access, pages, hooks, hosts, tls };
     let endpoint = serve(options.listen, endpoint, token.clone()).await?;
     reports.health.expect(SOURCE_LOOP, round + ACCEPTING);
-    let cluster = Cluster::connect(&reports.metrics.requests()).await?;
+    let cluster = Cluster::connect(&reports.metrics.requests()).await?.within(options.namespaces);
     let place = match &options.lease {
         Some(lease) => Place::beside(lease, cluster.client()),
         None => Place::file(&directory),

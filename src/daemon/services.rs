@@ -223,6 +223,10 @@ impl Services {
             }
             DesiredState::Service(service) => {
                 let cache = &self.shared.reconciler.cache;
+                if self.shared.reconciler.cluster.namespaces().names().is_some() {
+                    // Where single namespaces are watched, platform/ makes none.
+                    return None;
+                }
                 let namespaces = locked(&self.shared.namespaces);
                 let id = namespaces.iter().find(|id| id.name == service.namespace)?;
                 let is_missing =

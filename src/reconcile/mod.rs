@@ -166,6 +166,9 @@ impl Reconciler {
         tell: &(dyn Fn(ReconcileEvent) + Sync),
     ) -> ReconcileOutcome {
         self.preflight.surroundings(rollout_settings);
+        if let Some(outcome) = self.out_of_sight(job, &rollout_settings.gloo_namespace) {
+            return outcome;
+        }
         // An object of a kind that is not served yet, or in a namespace that is not there, cannot even be tried.
         if let Some(first) = job.foundation(|id| self.cache.object(id)) {
             let outcome = self.follow(&first, rollout_settings, memory, is_superseded, tell).await;
@@ -174,6 +177,28 @@ impl Reconciler {
             }
         }
         self.follow(job, rollout_settings, memory, is_superseded, tell).await
+    }
+
+    /// Where the job stands if some of it is in no namespace that is watched, or in one that is not known: nothing of it
+    /// is written then. Of Gloo's own namespace Upstreams are read.
+    fn out_of_sight(&self, job: &Job, gloo: &str) -> Option<ReconcileOutcome> {
+        let namespaces = self.cluster.namespaces();
+        namespaces.names()?;
+        let desired = || job.desired.manifests().map(Manifest::id);
+        let elsewhere =
+            job.upstreams_of_others().filter(|id| id.namespace.as_deref() != Some(gloo));
+        if let Err(error) = namespaces.check(desired().chain(elsewhere)) {
+            let reason = Reason::Cluster(error);
+            return Some(ReconcileOutcome::Stalled { reason, retry: Retry::Later });
+        }
+        let known = self.cache.of_service(&job.service);
+        let places = desired().chain(known.keys()).filter_map(|id| id.namespace.as_deref());
+        let reason = self.cache.unknown(&places.collect());
+        let reason = reason.or_else(|| self.cache.unlisted(job.upstreams_of_others()));
+        Some(match reason? {
+            reason @ Reason::BeingListed(_) => ReconcileOutcome::Waiting { reason, until: None },
+            reason => ReconcileOutcome::Stalled { reason, retry: Retry::Later },
+        })
     }
 
     /// Takes the steps of one job that can be taken now.
@@ -214,6 +239,10 @@ impl Reconciler {
     /// # Errors
     /// When the API server does not do what we ask.
     pub async fn make_namespaces(&self, job: &Job) -> Result<(), ClusterError> {
+        if self.cluster.namespaces().names().is_some() {
+            // The pass says that the daemon makes none.
+            return Ok(());
+        }
         for manifest in job.namespaces() {
             if self.cache.object(manifest.id()).is_none()
                 && self.cluster.get(manifest.id()).await?.is_none()

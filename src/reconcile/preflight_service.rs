@@ -224,7 +224,7 @@ async fn survey_all(
     let work = move || {
         let baseline = batches.translated(snapshot, version, &cache);
         batches.surveyed = Some(seen);
-        let survey = survey(&baseline, &cache.inventory());
+        let survey = survey(&baseline, &cache.inventory(), cache.blind_spot().as_deref());
         (batches, survey)
     };
     match tokio::task::spawn_blocking(work).await {

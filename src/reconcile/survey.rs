@@ -11,10 +11,11 @@ use coalmine_core::preflight::Baseline;
 use coalmine_core::proposal::reference;
 
 /// Which Gateways serve each service, and what of its objects could not be judged. `inventory` says whose
-/// an object is.
+/// an object is, `blind_spot` what is not read of the cluster.
 pub(super) fn survey(
     baseline: &Baseline,
     inventory: &[(ObjectId, Arc<str>, Option<bool>)],
+    blind_spot: Option<&str>,
 ) -> Survey {
     let owners = inventory.iter().map(|(id, service, _)| (reference(id), &**service));
     let owners: BTreeMap<ObjectRef, &str> = owners.collect();
@@ -27,6 +28,14 @@ pub(super) fn survey(
     for note in baseline.notes() {
         let Some(service) = owners.get(&*note.object) else { continue };
         insert(&mut survey.entry((*service).to_owned()).or_default().notes, note.to_string());
+    }
+    if let Some(words) = blind_spot {
+        for (id, service, _) in inventory {
+            if id.is_route() {
+                let notes = &mut survey.entry(service.to_string()).or_default().notes;
+                insert(notes, words.to_owned());
+            }
+        }
     }
     survey
 }
@@ -67,7 +76,7 @@ mod tests {
             assert!(snapshot.upsert(&it));
         }
         let own = ObjectId::new("gateway.solo.io/v1", "VirtualService", Some("echo"), "echo");
-        let survey = survey(&Baseline::new(snapshot), &[(own, "echo".into(), None)]);
+        let survey = survey(&Baseline::new(snapshot), &[(own, "echo".into(), None)], None);
         let note = "VirtualService echo/echo: options.csrf is not modelled: what comes of it is not judged";
         let echo = Surveyed {
             gateways: vec!["gloo-system/private".into(), "gloo-system/public".into()],

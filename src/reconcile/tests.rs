@@ -1,5 +1,7 @@
 //! What a pass asks and says before it writes anything.
 
+mod namespaced;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

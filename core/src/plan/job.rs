@@ -105,6 +105,14 @@ impl Job {
         Self { prune_kinds: platform.prune_kinds.clone(), ..Self::of(PLATFORM, desired) }
     }
 
+    /// The Upstreams of others that get requests.
+    pub fn upstreams_of_others(&self) -> impl Iterator<Item = &ObjectId> {
+        self.desired.routed.iter().filter_map(|backend| match backend {
+            Backend::Upstream(id) => Some(id),
+            Backend::Pods(_) => None,
+        })
+    }
+
     /// The namespaces among its objects.
     pub fn namespaces(&self) -> impl Iterator<Item = &Manifest> {
         self.desired.workloads.iter().filter(|manifest| manifest.id().is(Kind::Namespace))

@@ -1,5 +1,8 @@
+use std::collections::BTreeSet;
+
 use super::denial::Denial;
 use super::hint::Hinted;
+use super::message::listed;
 use crate::object::ObjectId;
 
 /// Why the API server did not do what it was asked for.
@@ -31,6 +34,14 @@ pub enum ClusterError {
         id: ObjectId,
         /// The missing namespace.
         namespace: String,
+    },
+    /// Objects in no namespace that the daemon watches. Nothing was asked of the API server.
+    #[error("{}: outside the namespaces that the daemon watches ({})", listed(objects), watched.join(", "))]
+    NotWatched {
+        /// The objects.
+        objects: Vec<ObjectId>,
+        /// The namespaces that are watched.
+        watched: Vec<String>,
     },
     /// The API server does not know who asks.
     #[error("{id}: the API server does not accept the daemon's credentials: {message}")]
@@ -89,7 +100,7 @@ impl ClusterError {
             | Self::Unauthenticated { .. }
             | Self::Failed { .. } => true,
             Self::Denied { by, .. } => by.passes(),
-            Self::KindNotServed { .. } | Self::Refused { .. } => false,
+            Self::KindNotServed { .. } | Self::Refused { .. } | Self::NotWatched { .. } => false,
         }
     }
 
@@ -97,6 +108,41 @@ impl ClusterError {
     pub fn is_unconfirmed(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Failed { .. })
     }
+}
+
+/// What to do about objects in namespaces that are not watched, or in none.
+fn not_watched_hint(objects: &[ObjectId]) -> String {
+    let namespaces: BTreeSet<&str> =
+        objects.iter().filter_map(|id| id.namespace.as_deref()).collect();
+    let mut hints = Vec::new();
+    if objects.iter().any(|id| id.namespace.is_none()) {
+        hints.push(
+            "what belongs to no namespace has to be applied by somebody with rights in the whole cluster, and \
+             leave platform/"
+                .to_owned(),
+        );
+    }
+    if !namespaces.is_empty() {
+        let names: Vec<&str> = namespaces.iter().copied().collect();
+        let grants = names.iter().map(|it| format!("`{}`", grant(it)));
+        hints.push(format!(
+            "move it into a namespace that is watched, or add {} to --watch-namespaces, where {} gives the daemon its \
+             rights",
+            names.join(", "),
+            grants.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    hints.join("; ")
+}
+
+/// The command that gives the daemon its rights in a namespace that it watches.
+pub fn grant(namespace: &str) -> String {
+    format!("kubectl apply -n {namespace} -k deploy/overlays/namespaced/watched")
+}
+
+/// The command that lets the daemon read what Gloo has in its own namespace, where that is not watched.
+pub fn grant_reading(namespace: &str) -> String {
+    format!("kubectl apply -n {namespace} -k deploy/overlays/namespaced/gloo")
 }
 
 /// What to do about an object that the API server refuses, where its words do not say it.
@@ -142,6 +188,7 @@ impl Hinted for ClusterError {
                  succeeds; `kubectl api-resources` lists what there is"
             }
             Self::NamespaceMissing { .. } => "add a Namespace to platform/ or create it",
+            Self::NotWatched { objects, .. } => return Some(not_watched_hint(objects)),
             Self::Unauthenticated { .. } => {
                 "renew the token or certificate in KUBECONFIG, or of the daemon's ServiceAccount"
             }

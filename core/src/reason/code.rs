@@ -155,6 +155,9 @@ codes! {
     NamespaceMissing:
         "A namespace does not exist",
         "Add a Namespace to `platform/`, or create it";
+    NamespaceNotWatched:
+        "An object is in no namespace that the daemon watches",
+        "Move it, or add its namespace to `--watch-namespaces` and give the daemon its Role there: [operations.md](operations.md#single-namespaces)";
     NamespaceTerminating:
         "A namespace is being deleted, so nothing can be created in it",
         "Look at the conditions of the namespace, which say what keeps it; it is tried again";

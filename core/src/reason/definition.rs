@@ -157,6 +157,7 @@ impl Reason {
                 }
                 ClusterError::KindNotServed { .. } => Code::KindNotServed,
                 ClusterError::NamespaceMissing { .. } => Code::NamespaceMissing,
+                ClusterError::NotWatched { .. } => Code::NamespaceNotWatched,
                 ClusterError::Unauthenticated { .. } => Code::CredentialsRefused,
                 ClusterError::Denied { by, .. } => by.code(),
                 ClusterError::Failed { .. } => Code::ApiServerUnreachable,

@@ -164,6 +164,6 @@ impl Hinted for Reason {
     }
 }
 
-fn listed(ids: &[ObjectId]) -> String {
+pub(super) fn listed(ids: &[ObjectId]) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

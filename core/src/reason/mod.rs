@@ -13,7 +13,7 @@ mod refusal;
 mod subject;
 
 pub use blocker::Blocker;
-pub use cluster::{ClusterError, is_too_large};
+pub use cluster::{ClusterError, grant, grant_reading, is_too_large};
 pub use code::Code;
 pub use definition::Reason;
 pub use denial::Denial;

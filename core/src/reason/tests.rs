@@ -135,6 +135,10 @@ fn all() -> Vec<Reason> {
             id: object.clone(),
             namespace: "echo".into(),
         }),
+        Reason::Cluster(ClusterError::NotWatched {
+            objects: vec![object.clone()],
+            watched: vec!["payments".into()],
+        }),
         denied(Denial::Permission),
         denied(Denial::Quota { is_unspecified: false }),
         denied(Denial::NamespaceTerminating),

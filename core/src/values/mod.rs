@@ -46,7 +46,9 @@ pub use model::{
     Grants, HeaderMatch, Listed, PORT_NAME, Path, PathMatch, PodSecurity, Policy, Probe, Probes,
     Routes, Service, Settings, Split, TargetPort, Timing, UpstreamRef, ValueMatch, Workload,
 };
-pub use names::{PLATFORM, ServiceName, Version, Weight, check_label_value, object_name};
+pub use names::{
+    PLATFORM, ServiceName, Version, Weight, check_label, check_label_value, object_name,
+};
 pub use places::Places;
 pub use platform::Platform;
 pub use reader::Reader;

@@ -182,7 +182,10 @@ impl fmt::Display for Weight {
 }
 
 /// Checks a DNS label (RFC 1123), which also is what a namespace's name has to be.
-pub(super) fn check_label(what: &str, text: &str) -> Result<(), String> {
+///
+/// # Errors
+/// Says what is expected of `what` and what was found.
+pub fn check_label(what: &str, text: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if text.is_empty() {
         Err(format!("{what} is not empty"))
