@@ -25,6 +25,9 @@ pub struct Status {
     #[serde(default)]
     /// How the source is doing.
     pub source: Source,
+    /// What is said of `platform/`.
+    #[serde(default)]
+    pub platform: Option<Service>,
     /// Every service, by name.
     pub services: Vec<Service>,
 }
@@ -79,6 +82,9 @@ pub struct Service {
     /// The Gateways that serve its routes.
     #[serde(default)]
     pub gateways: Vec<String>,
+    /// What of its objects is not judged.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Its conditions.
     #[serde(default)]
     pub conditions: Vec<Condition>,

@@ -10,6 +10,7 @@ mod failover;
 mod isolation;
 mod lockdown;
 mod manifests;
+mod namespaced;
 mod requests;
 mod silence;
 
@@ -74,6 +75,9 @@ fn run(inside: Inside) -> Result<bool> {
         test!(isolation::the_pushes_of_one_team_do_not_wait_for_the_troubles_of_others);
         test!(silence::a_silent_or_busy_api_server_is_told_and_holds_up_nobody_else);
         test!(lockdown::the_objects_of_a_team_are_written_as_its_account_and_nothing_as_the_daemon);
+        test!(namespaced::no_object_of_the_overlay_belongs_to_the_cluster);
+        test!(namespaced::roles_in_single_namespaces_are_enough_and_nothing_else_is_read);
+        test!(namespaced::a_team_is_written_as_its_account_by_roles_alone);
         test!(requests::commits_that_change_nothing_cost_nothing_and_others_what_they_change);
         ensure!(ran > 0, "no test was run");
         bed.stop().await?;
