@@ -112,6 +112,11 @@ impl fmt::Display for ObjectId {
     }
 }
 
+/// The objects as a sentence names them.
+pub(crate) fn listed(ids: &[ObjectId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// One Kubernetes object as we would write it; a copy shares it. Its four identifying fields are known to
 /// be there.
 #[derive(Clone, Debug)]

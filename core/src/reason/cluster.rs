@@ -2,8 +2,7 @@ use std::collections::BTreeSet;
 
 use super::denial::Denial;
 use super::hint::Hinted;
-use super::message::listed;
-use crate::object::ObjectId;
+use crate::object::{ObjectId, listed};
 
 /// Why the API server did not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::fmt;
 use super::definition::Reason;
 use super::hint::Hinted;
 use super::subject::Subject;
-use crate::object::ObjectId;
+use crate::object::listed;
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -162,8 +162,4 @@ impl Hinted for Reason {
         };
         Some(hint.to_owned())
     }
-}
-
-pub(super) fn listed(ids: &[ObjectId]) -> String {
-    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
