@@ -77,6 +77,7 @@ fn run(inside: Inside) -> Result<bool> {
         test!(lockdown::the_objects_of_a_team_are_written_as_its_account_and_nothing_as_the_daemon);
         test!(namespaced::no_object_of_the_overlay_belongs_to_the_cluster);
         test!(namespaced::roles_in_single_namespaces_are_enough_and_nothing_else_is_read);
+        test!(namespaced::a_silent_namespace_holds_up_its_own_service_and_no_other);
         test!(namespaced::a_team_is_written_as_its_account_by_roles_alone);
         test!(requests::commits_that_change_nothing_cost_nothing_and_others_what_they_change);
         ensure!(ran > 0, "no test was run");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::Bed;
-use harness::api_proxy::{ApiProxy, Request};
+use harness::api_proxy::{ApiProxy, Choice, Fault, Request};
 use harness::namespace::STATUS;
 use harness::process::{Process, Program};
 use harness::repository::Repository;
@@ -319,6 +319,55 @@ impl Daemon {
         })
         .await
     }
+}
+
+/// From the start of the daemon: what is said of the namespace, and that its service goes on by itself.
+pub(crate) async fn a_silent_namespace_holds_up_its_own_service_and_no_other(
+    bed: &Bed,
+) -> Result<()> {
+    let stage = Stage::set(bed, PREPARED).await?;
+    let watched = format!("{}/deploy/overlays/namespaced/watched", env!("CARGO_MANIFEST_DIR"));
+    kubectl(bed, &["apply", "-n", "payments", "-k", &watched], "")?;
+    withdraw_gloo(bed)?;
+    let folder = stage.folder.path();
+    let content = folder.join("content");
+    let services = [("services/echo.yaml", "echo"), ("services/golf.yaml", "payments")];
+    let services = services.map(|(path, namespace)| (path, values(namespace, 1)));
+    write(&content, &services.each_ref().map(|(path, text)| (*path, text.as_str())))?;
+    let repository = Repository::create(folder, &content).await?;
+    let kubeconfig = folder.join("kubeconfig");
+    let proxy = ApiProxy::start(&stage.account, &kubeconfig).await?;
+    let is_there = |request: &Request| {
+        let resource = request.resource.as_ref();
+        resource.is_some_and(|it| it.namespace.as_deref() == Some("payments"))
+    };
+    let silence = proxy.inject(Choice::every(is_there), Fault::Silent);
+    let program = Program::new("coalmine", COALMINE, folder)
+        .arg("run")
+        .flag("repo", repository.bare())
+        .flag("interval", "200ms")
+        .flag("listen", STATUS.to_string())
+        .flag("state-dir", folder.join("state"))
+        .flag("watch-namespaces", WATCHED)
+        .env("KUBECONFIG", kubeconfig.to_string_lossy());
+    let daemon = Daemon { status: StatusClient::new(&format!("http://{STATUS}"))? };
+    let process = Process::start(&program)?;
+    let goes_on = async {
+        let first = repository.head().await?;
+        daemon.applied("echo", &first).await?;
+        daemon.says("golf", &["payments/*", "no answer from the API server"]).await?;
+        repository.write("services/echo.yaml", &values("echo", 50))?;
+        repository.commit("Half of the requests").await?;
+        let second = repository.push().await?.revision;
+        daemon.applied("echo", &second).await.context("while golf waits")?;
+        ensure!(silence.times() > 0, "nobody was met with silence");
+        drop(silence);
+        daemon.applied("golf", &second).await.context("after the silence")
+    };
+    let outcome = process.alive(goes_on).await;
+    process.stop(FAREWELL).await;
+    let log = fs::read_to_string(&program.log).unwrap_or_default();
+    outcome.with_context(|| format!("the daemon's log:\n{log}"))
 }
 
 /// The commands that ask the cluster, with the same rights.
