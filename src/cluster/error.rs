@@ -40,6 +40,16 @@ pub(super) fn translate(id: &ObjectId, error: kube::Error) -> ClusterError {
     }
 }
 
+/// The same of a request that was made as this user, or as the daemon itself.
+pub(super) fn translate_as(user: Option<&str>, id: &ObjectId, error: kube::Error) -> ClusterError {
+    match (translate(id, error), user) {
+        (ClusterError::Denied { id, by, message }, Some(user)) => {
+            ClusterError::Denied { id, by: by.to_user(user, &message), message }
+        }
+        (error, _) => error,
+    }
+}
+
 /// The error without words that repeat a value of the Secret that was to be written: what the API server
 /// or a webhook says of a field may quote it.
 pub(super) fn without_values(manifest: &Manifest, mut error: kube::Error) -> kube::Error {

@@ -28,7 +28,7 @@ use tokio::sync::Semaphore;
 
 pub use coalmine_core::reason::ClusterError;
 use connection::WATCH_SECONDS;
-use error::{translate, watch_error, without_values};
+use error::{translate, translate_as, watch_error, without_values};
 pub use namespaces::Namespaces;
 use raw_object::RawObject;
 pub use watched_kind::WatchedKind;
@@ -121,11 +121,12 @@ impl Cluster {
         let request = Request::new(api.resource_url())
             .patch(&id.name, &parameters, &Patch::Apply(manifest.object()))
             .map_err(|error| translate(id, kube::Error::BuildRequest(error)))?;
-        let request = impersonated(request, writer(manifest.object()).as_deref());
+        let user = writer(manifest.object());
+        let request = impersonated(request, user.as_deref());
         // The semaphore is never closed.
         let _turn = self.writes.acquire().await.ok();
         let answer = self.client.request(request).await;
-        answer.map_err(|error| translate(id, without_values(manifest, error)))
+        answer.map_err(|error| translate_as(user.as_deref(), id, without_values(manifest, error)))
     }
 
     /// Hands fields of the object's `spec` over to [`HANDOVER_MANAGER`], with these values, which they have now. A
@@ -150,13 +151,14 @@ impl Cluster {
         let request = Request::new(api.resource_url())
             .patch(&id.name, &parameters, &Patch::Apply(part))
             .map_err(|error| translate(id, kube::Error::BuildRequest(error)))?;
-        let request = impersonated(request, writer(manifest.object()).as_deref());
+        let user = writer(manifest.object());
+        let request = impersonated(request, user.as_deref());
         // The semaphore is never closed.
         let _turn = self.writes.acquire().await.ok();
         match self.client.request_text(request).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),
-            Err(error) => Err(translate(id, error)),
+            Err(error) => Err(translate_as(user.as_deref(), id, error)),
         }
     }
 
@@ -176,13 +178,14 @@ impl Cluster {
             request.map_err(|error| translate(id, kube::Error::BuildRequest(error)))?;
         let target = format!("{}&fieldValidation=Strict", request.uri());
         *request.uri_mut() = target.parse().expect("a target and a parameter more");
-        let request = impersonated(request, writer(manifest.object()).as_deref());
+        let user = writer(manifest.object());
+        let request = impersonated(request, user.as_deref());
         // The semaphore is never closed.
         let _turn = self.writes.acquire().await.ok();
         match self.client.request_text(request).await {
             Ok(_) => Ok(true),
             Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(false),
-            Err(error) => Err(translate(id, without_values(manifest, error))),
+            Err(error) => Err(translate_as(user.as_deref(), id, without_values(manifest, error))),
         }
     }
 
@@ -205,7 +208,7 @@ impl Cluster {
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
                 Ok(())
             }
-            Err(error) => Err(translate(id, error)),
+            Err(error) => Err(translate_as(user, id, error)),
         }
     }
 
@@ -514,6 +517,44 @@ mod tests {
         // What is read is read by the daemon.
         cluster.get(object(Some("deployer")).id()).await.expect("read");
         assert_eq!(*seen.lock().expect("the record"), [("GET".to_owned(), None)]);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_an_account_may_not_make_names_the_account_and_how_to_let_it() {
+        let user = coalmine_core::labels::user("shop", "deployer");
+        let words = format!(
+            "services \"echo\" is forbidden: User \"{user}\" cannot patch resource \"services\" in API group \"\" \
+             in the namespace \"shop\""
+        );
+        let cluster = cluster(403, &failure(403, "Forbidden", &words, "services"));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Service"));
+        let key = ("v1".to_owned(), "Service".to_owned());
+        cluster.kinds.lock().expect("whole").insert(key, (resource, Scope::Namespaced));
+        let object = |annotations: Value| {
+            let object = json!({"apiVersion": "v1", "kind": "Service",
+                "metadata": {"name": "echo", "namespace": "shop", "annotations": annotations}});
+            Manifest::new(object).expect("complete")
+        };
+        let theirs = object(json!({"coalmine.dev/service-account": "deployer"}));
+        let refused = [
+            cluster.apply(&theirs, false).await.map(drop),
+            cluster.could_create(&theirs).await.map(drop),
+            cluster.hand_over(&theirs, Map::new()).await,
+            cluster.delete(theirs.id(), None, Some(&user)).await,
+        ];
+        for refused in refused {
+            let line = refused.expect_err("refused").line();
+            for part in [
+                "Service shop/echo: not allowed to the service account shop/deployer, which may not patch services",
+                "`kubectl create rolebinding deployer -n shop --clusterrole=coalmine-deployer --serviceaccount=shop:deployer`",
+                "`kubectl auth can-i patch services -n shop --as system:serviceaccount:shop:deployer`",
+            ] {
+                assert!(line.contains(part), "{part}: {line}");
+            }
+            assert!(!line.contains("daemon's Role"), "{line}");
+        }
+        let own = cluster.apply(&object(Value::Null), false).await.expect_err("refused").line();
+        assert!(own.contains("extend the daemon's Role"), "{own}");
     }
 
     #[tokio::test]

@@ -106,3 +106,26 @@ fn every_action_of_a_workflow_is_pinned_to_a_commit() {
     }
     assert!(seen > 3, "only {seen} actions were found");
 }
+
+/// So can the tag of an image; its digest cannot.
+#[test]
+fn every_base_image_is_pinned_to_a_digest() {
+    let path = folder("deploy/Dockerfile");
+    let text = std::fs::read_to_string(&path).expect("the Dockerfile");
+    let stages: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
+    assert!(stages.len() > 1, "only {stages:?} were found");
+    for stage in stages.into_iter().filter(|stage| *stage != "scratch") {
+        let image =
+            stage.split_whitespace().find(|word| !word.starts_with("--")).expect("an image");
+        let digest = image.split_once("@sha256:").map(|(_, it)| it);
+        let is_pinned = digest
+            .is_some_and(|it| it.len() == 64 && it.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        assert!(is_pinned, "{}: {image} is not pinned to a digest", path.display());
+        let version = env!("CARGO_PKG_RUST_VERSION");
+        let tag = image.rsplit('/').next().and_then(|name| name.strip_prefix("rust:"));
+        assert!(
+            tag.is_some_and(|tag| tag.starts_with(version)),
+            "{image} has another Rust than the {version} of Cargo.toml"
+        );
+    }
+}

@@ -82,6 +82,7 @@ pub enum ClusterError {
 fn verb(by: &Denial) -> String {
     match by {
         Denial::Permission | Denial::Quota { .. } => "not allowed".to_owned(),
+        Denial::Account(refused) => refused.verb(),
         Denial::WebhookFailed { webhook, .. } => {
             format!("the webhook {webhook} cannot be called")
         }

@@ -162,8 +162,8 @@ codes! {
         "A namespace is being deleted, so nothing can be created in it",
         "Look at the conditions of the namespace, which say what keeps it; it is tried again";
     PermissionDenied:
-        "The account of the daemon lacks a permission",
-        "Extend the Role of the daemon; `coalmine doctor` lists what is missing";
+        "The account of the daemon, or the service account of a folder, lacks a permission",
+        "Extend the Role of the daemon, `coalmine doctor` lists what is missing; or bind a role to the account that the message names";
     CredentialsRefused:
         "The API server does not accept the token or certificate of the daemon",
         "Renew it in KUBECONFIG, or that of the ServiceAccount; it is tried again";

@@ -1,3 +1,4 @@
+use super::account::RefusedAccount;
 use super::code::Code;
 
 /// Who keeps the API server from what it is asked for, by the words of its answer.
@@ -9,6 +10,9 @@ use super::code::Code;
 pub enum Denial {
     /// The account lacks a permission.
     Permission,
+    /// A service account as which a folder's objects are written lacks a permission, or the daemon lacks that to
+    /// impersonate it.
+    Account(RefusedAccount),
     /// A ResourceQuota.
     Quota {
         /// Whether it requires requests or limits that the object does not have.
@@ -43,10 +47,20 @@ impl Denial {
         webhook(words).or_else(|| policy(words)).or_else(|| plugin(words))
     }
 
+    /// The same, where the request was made as this user by impersonation: then a missing permission is the
+    /// account's.
+    pub fn to_user(self, user: &str, words: &str) -> Self {
+        match self {
+            Self::Permission => RefusedAccount::of(user, words).map_or(self, Self::Account),
+            other => other,
+        }
+    }
+
     /// The stable name of the reason, when an object of the daemon's is denied.
     pub(super) fn code(&self) -> Code {
         match self {
             Self::Permission => Code::PermissionDenied,
+            Self::Account(refused) => refused.code(),
             Self::Quota { .. } => Code::QuotaExceeded,
             Self::NotReady => Code::ApiServerUnreachable,
             Self::NamespaceTerminating => Code::NamespaceTerminating,
@@ -71,6 +85,7 @@ impl Denial {
             Self::Permission => {
                 "extend the daemon's Role; `coalmine doctor` lists all that is missing".to_owned()
             }
+            Self::Account(refused) => refused.hint(namespace),
             Self::Quota { is_unspecified: true } => {
                 "write the requests and limits that it names into `resources` of the values"
                     .to_owned()

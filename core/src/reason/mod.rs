@@ -1,5 +1,6 @@
 //! Why a service waits or is stalled, by type. Codes, messages and hints are rendered from it.
 
+mod account;
 mod blocker;
 mod cluster;
 mod code;
@@ -12,6 +13,7 @@ mod pods;
 mod refusal;
 mod subject;
 
+pub use account::RefusedAccount;
 pub use blocker::Blocker;
 pub use cluster::{ClusterError, grant, grant_reading, is_too_large};
 pub use code::Code;
