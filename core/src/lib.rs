@@ -4,6 +4,7 @@
 //! Data flows in one direction: values, render, diff, preflight, plan.
 
 pub mod diff;
+mod domain;
 pub mod edit;
 pub mod health;
 pub mod hidden;

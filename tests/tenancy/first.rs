@@ -102,6 +102,12 @@ fn a_domain_stays_with_its_service() {
     let found = after(&[owner], &[owner, ("services/team-a/a.yaml", &newcomer)]);
     assert!(found["a"].contains("would take requests of services/owner.yaml"), "{found:?}");
     assert!(after(&[owner], &[owner, ("services/a.yaml", &newcomer)]).is_empty(), "one folder");
+    // A `*` stands for something: this takes nothing from the owner.
+    let (wide, other) = (file("*a.example"), file("a.example"));
+    let wide = ("services/owner.yaml", &*wide);
+    assert!(after(&[wide], &[wide, ("services/team-a/a.yaml", &other)]).is_empty());
+    let other = file("ba.example");
+    assert_eq!(after(&[wide], &[wide, ("services/team-a/a.yaml", &other)]).len(), 1);
     let policy = "folders: {team-a: {namespaces: [a], domains: [login.a.example]}}\n";
     let files = [("coalmine.yaml", policy), owner, ("services/team-a/a.yaml", &newcomer)];
     assert!(after(&[owner], &files).is_empty(), "the platform team's word");
@@ -168,7 +174,7 @@ fn nobody_of_another_folder_carves_requests_out_of_a_path() {
 }
 
 #[test]
-fn a_carve_out_needs_the_word_of_the_owner_or_the_platform() {
+fn a_carve_out_needs_the_word_of_the_wideor_the_platform() {
     let carve = with_path("{prefix: /echo/login}");
     let newcomer = ("services/team-a/it.yaml", &*carve);
     let owner = ("services/echo.yaml", PLAIN);

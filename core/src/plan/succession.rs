@@ -2,14 +2,10 @@
 //! one that comes.
 
 use gloo::api::{Matcher, VirtualServiceSpec};
-use gloo::{ObjectRef, Snapshot};
+use gloo::{ObjectRef, Snapshot, config};
 
 use crate::kind::Kind;
 use crate::values::{Binding, Path, PathMatch, Service};
-
-/// Characters that mean something else than themselves in an RE2 expression.
-const OPERATORS: [char; 14] =
-    ['\\', '.', '+', '*', '?', '(', ')', '|', '[', ']', '{', '}', '^', '$'];
 
 /// Whether the service asks for requests that these live routes of another service get. Both have a RouteTable of one
 /// `apiGroup`, or a VirtualService with one domain.
@@ -63,31 +59,27 @@ fn meet(path: &PathMatch, matcher: &Matcher) -> bool {
         || methods.is_empty()
         || methods.iter().any(|method| path.methods.contains(method));
     let (text, is_whole) = match &path.path {
-        Path::Exact(text) => (text.as_str(), true),
-        Path::Prefix(text) => (text.as_str(), false),
-        Path::Regex(expression) => (literal(expression), false),
+        Path::Exact(text) => (text.clone(), true),
+        Path::Prefix(text) => (text.clone(), false),
+        Path::Regex(expression) => (beginning(expression), false),
     };
     let (other, other_is_whole) = match (&matcher.exact, &matcher.regex, &matcher.prefix) {
-        (Some(text), _, _) => (text.as_str(), true),
-        (_, Some(expression), _) => (literal(expression), false),
-        (_, _, prefix) => (prefix.as_deref().unwrap_or("/"), false),
+        (Some(text), _, _) => (text.clone(), true),
+        (_, Some(expression), _) => (beginning(expression), false),
+        (_, _, prefix) => (prefix.clone().unwrap_or_else(|| "/".to_owned()), false),
     };
     let fits = match (is_whole, other_is_whole) {
         (true, true) => text == other,
-        (true, false) => text.starts_with(other),
-        (false, true) => other.starts_with(text),
-        (false, false) => text.starts_with(other) || other.starts_with(text),
+        (true, false) => text.starts_with(&other),
+        (false, true) => other.starts_with(&text),
+        (false, false) => text.starts_with(&other) || other.starts_with(&text),
     };
     share_methods && fits
 }
 
 /// The text that everything begins with that the expression matches.
-fn literal(expression: &str) -> &str {
-    let end = expression.find(OPERATORS).unwrap_or(expression.len());
-    // What stands before a quantifier may be missing.
-    let is_optional = expression[end..].starts_with(['*', '?', '{']);
-    let last = expression[..end].char_indices().next_back().filter(|_| is_optional);
-    if expression.contains('|') { "" } else { &expression[..last.map_or(end, |(at, _)| at)] }
+fn beginning(expression: &str) -> String {
+    config::PathMatch::Regex(expression.to_owned()).beginning()
 }
 
 #[cfg(test)]
@@ -129,6 +121,16 @@ mod tests {
         assert!(takes("[{regex: \"/ec.*\"}]", "example", echo()));
         assert!(takes("[{prefix: /x}, {prefix: /echo}]", "example", json!([{"exact": "/echo"}])));
         assert!(takes("[{prefix: /echo}]", "example", json!([{"regex": "/echo?/.*"}])));
+        for regex in
+            ["/echos?", "/(echo|golf)/.*", "/echo|/golf", "(?i)/ECHO", "/e[c]ho", "/e\\\\x63ho"]
+        {
+            let paths = format!("[{{regex: \"{regex}\"}}]");
+            assert!(takes(&paths, "example", echo()), "{regex}");
+        }
+        assert!(
+            !takes("[{regex: \"/golf|/gulf\"}]", "example", echo()),
+            "all of it begins with /g"
+        );
         assert!(!takes("[{prefix: /golf}]", "example", echo()));
         assert!(!takes("[{prefix: /echo}]", "other", echo()));
         assert!(!takes("[{exact: /echo}]", "example", json!([{"exact": "/echo/health"}])));
@@ -158,13 +160,5 @@ mod tests {
         let tls = json!({"virtualHost": {"domains": ["a.example"]},
             "sslConfig": {"secretRef": {"name": "a", "namespace": "a"}}});
         assert!(!takes("[a.example]", tls), "another Gateway has it");
-    }
-
-    #[test]
-    fn an_expression_begins_with_its_literal_text() {
-        assert_eq!(literal("/echo/.*"), "/echo/");
-        assert_eq!(literal("/echos?"), "/echo");
-        assert_eq!(literal("/echo|/golf"), "");
-        assert_eq!(literal("/echo"), "/echo");
     }
 }

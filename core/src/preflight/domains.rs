@@ -7,6 +7,7 @@ use gloo::config::VirtualHost;
 use gloo::{ObjectRef, Translation};
 
 use super::ownership::Owners;
+use crate::domain::wider;
 use crate::reason::Refusal;
 
 /// The domains with a wildcard of all virtual hosts, by Gateway and in small letters, each as it is written.
@@ -55,11 +56,7 @@ impl<'a> Wildcards<'a> {
 
     /// Those of the Gateway that are about the domain and about more; the narrowest come first.
     fn above(&self, gateway: &ObjectRef, domain: &str) -> Vec<(&'a VirtualHost, &'a String)> {
-        let domain = domain.to_ascii_lowercase();
-        let inner: Vec<usize> = domain.char_indices().map(|(at, _)| at).skip(1).collect();
-        let ends = inner.iter().map(|at| format!("*{}", &domain[*at..]));
-        let starts = inner.iter().rev().map(|at| format!("{}*", &domain[..*at]));
         let of = |wildcard| self.0.get(&(gateway, wildcard)).into_iter().flatten().copied();
-        ends.chain(starts).filter(|wildcard| *wildcard != domain).flat_map(of).collect()
+        wider(domain).into_iter().flat_map(of).collect()
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::entry::{self, Entry, Found};
 use super::{paths, pattern, pods, references};
+use crate::domain;
 use crate::object::Manifest;
 use crate::problem::{Location, Problem};
 use crate::render::{DEFAULT_INSTANCE, Owner, render};
@@ -172,7 +173,7 @@ impl Judge<'_> {
                 let patterns = &policy.domains.items;
                 let patterns: Vec<_> = patterns.iter().map(|it| self.entry.resolved(it)).collect();
                 for (index, domain) in domains.iter().enumerate() {
-                    if !patterns.iter().any(|pattern| pattern::covers_domain(pattern, domain)) {
+                    if !patterns.iter().any(|pattern| domain::covers(pattern, domain)) {
                         let keys = ["routes", "domains", &index.to_string()];
                         let what = format!("the domain {domain}");
                         problems.push(self.denied(&keys, &what, "domains", &policy.domains));

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::paths::covers;
-use super::pattern::{covers_domain, matches};
+use super::pattern::matches;
 use super::{pods, references};
+use crate::domain;
 use crate::values::{Path, PodSecurity};
 
 #[test]
@@ -47,7 +48,7 @@ fn a_domain_is_covered_when_all_its_hosts_are() {
         ("a.example", "*.a.example", false),
         ("*", "*", true),
     ] {
-        assert_eq!(covers_domain(pattern, domain), expected, "{pattern} {domain}");
+        assert_eq!(domain::covers(pattern, domain), expected, "{pattern} {domain}");
     }
 }
 

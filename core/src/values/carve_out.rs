@@ -10,6 +10,7 @@ use std::ops::Bound;
 
 use super::layout::folder_of;
 use super::model::{Binding, Path, PathMatch, Service};
+use crate::domain::wider;
 
 /// A path or a domain that may lie within another service's.
 pub(super) enum Carve<'a> {
@@ -104,16 +105,7 @@ impl<'a> CarveOuts<'a> {
 
     /// The owner of a wider domain. `*` is the rest that nobody else has.
     fn owner_of_domain(&self, service: &Service, domain: &str) -> Option<&'a Service> {
-        // Nobody has a name that long (RFC 1035, section 2.3.4), and each part of it is looked for.
-        if domain.len() > 255 {
-            return None;
-        }
-        let bare = domain.trim_matches('*');
-        let ends = (0..=bare.len()).filter(|at| bare.is_char_boundary(*at));
-        let wider = ends
-            .flat_map(|at| [format!("*{}", &bare[at..]), format!("{}*", &bare[..at])].into_iter());
-        let mut wider = wider.filter(|wider| wider != "*" && wider != domain);
-        wider.find_map(|wider| {
+        wider(domain).into_iter().find_map(|wider| {
             let owners = self.domains.get(wider.as_str())?;
             owners.iter().copied().find(|owner| is_elsewhere(owner, service))
         })

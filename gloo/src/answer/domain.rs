@@ -15,6 +15,12 @@ pub(super) fn find<'a>(hosts: &'a [Arc<VirtualHost>], host: &str) -> Option<&'a 
     ranked.max_by_key(|(rank, _)| *rank).map(|(_, candidate)| candidate)
 }
 
+/// Whether a domain of a virtual host takes this host, letter case aside: the host itself, or `*` alone or at one end, which
+/// stands for at least one character.
+pub fn takes_host(domain: &str, host: &str) -> bool {
+    rank(&domain.to_ascii_lowercase(), &host.to_ascii_lowercase()).is_some()
+}
+
 fn rank(domain: &str, host: &str) -> Option<(u8, usize)> {
     if domain == "*" {
         return Some((0, 0));

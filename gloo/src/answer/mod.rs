@@ -12,6 +12,7 @@ mod rewrite;
 
 use std::collections::BTreeMap;
 
+pub use domain::takes_host;
 pub use entry::{ClientTls, Entry};
 pub use outcome::{Answer, Forwarded, Outcome};
 pub use request::Request;
