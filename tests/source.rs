@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use coalmine::source::{Change, Credentials, Policy, Revision, Source, SourceConfig, SourceError};
+use coalmine::source::{
+    Change, Credentials, Policy, Revision, Signatures, Source, SourceConfig, SourceError,
+    TrustedKeys,
+};
 use coalmine_core::reason::Hinted;
 use coalmine_core::tree::{Flaw, Tree};
 use git2::{ObjectType, Oid, Repository, Signature};
@@ -524,6 +527,55 @@ async fn what_is_too_large_in_the_past_is_no_obstacle_to_a_first_fetch() {
     let revision = source.fetch().await.unwrap();
     assert_eq!(revision.id, small);
     assert_eq!(content(&source, &revision), "small");
+}
+
+#[tokio::test]
+async fn what_is_too_large_between_two_fetches_keeps_out_nothing_that_comes_after_it() {
+    let fixture = Fixture::new();
+    let first = fixture.commit("main", "first", None);
+    let repository = git_server(fixture.origin.path().to_path_buf());
+    let config = SourceConfig { repository, memory: 128 << 20, ..fixture.config() };
+    let source = Source::new(config.clone()).unwrap();
+    source.accept(&source.fetch().await.unwrap()).unwrap();
+    let (mut tip, mut zeros) = (first.clone(), "0".repeat(160 << 20));
+    for _ in 0..2 {
+        tip = fixture.commit("main", &zeros, Some(&tip));
+        zeros.push('1');
+    }
+    drop(zeros);
+    let small = fixture.commit("main", "small", Some(&tip));
+    let allowed = fixture.folder.path().join("allowed_signers");
+    let key = ssh_key::PrivateKey::from(ssh_key::private::Ed25519Keypair::from_seed(&[1; 32]));
+    fs::write(&allowed, format!("a@example.com {}", key.public_key().to_openssh().unwrap()))
+        .unwrap();
+    let verifying = |after: Option<&str>| {
+        let after = after.map(|commit| commit.parse().unwrap());
+        let signatures = Signatures { keys: vec![TrustedKeys::Ssh(allowed.clone())], after };
+        let policy = Policy { signatures, ..Policy::default() };
+        Source::new(SourceConfig { policy, ..config.clone() }).unwrap()
+    };
+    // Whether everything since is signed nobody can tell, and it is not said that it is not there.
+    for source in [verifying(None), verifying(Some(&first))] {
+        for _ in 0..2 {
+            let error = source.fetch().await.unwrap_err();
+            assert!(matches!(error, SourceError::HistoryTooLarge { .. }), "{error:?}");
+            assert_eq!(error.refused_revision(), Some(&*small));
+            let line = error.line();
+            assert!(line.contains(&first) && line.contains("128 MiB"), "{line}");
+            assert!(line.contains(&format!("--verify-after={small}")), "{line}");
+        }
+    }
+    let revision = source.fetch().await.unwrap();
+    assert_eq!((revision.id.as_str(), content(&source, &revision).as_str()), (&*small, "small"));
+    source.accept(&revision).unwrap();
+    // From here on it is as ever.
+    let next = fixture.commit("main", "next", Some(&small));
+    let revision = source.fetch().await.unwrap();
+    assert_eq!(revision.id, next);
+    source.accept(&revision).unwrap();
+    fixture.commit("main", "other", Some(&small));
+    let error = source.fetch().await.unwrap_err();
+    assert!(matches!(error, SourceError::Rewritten { .. }), "{error:?}");
 }
 
 /// A git server that sends a repository, in pieces with pauses between them.

@@ -60,6 +60,53 @@ pub enum Flaw {
         /// The most that its files may have together, in bytes.
         bytes: u64,
     },
+    /// All folders below `services/` have too much together, and this one more than its part of what there is: what comes
+    /// after that is not read.
+    #[error(
+        "has more than its part of what all folders may have together, which is {entries} files and folders or {bytes} \
+         bytes, and the rest of it is not read"
+    )]
+    ShareTooLarge {
+        /// The most files and folders that it may have at the moment.
+        entries: usize,
+        /// The most that its files may have together at the moment, in bytes.
+        bytes: u64,
+    },
+    /// A folder below `services/` is nested too deep: what comes after that is not read.
+    #[error(
+        "has a path of more than {folders} folders or {bytes} bytes, and the rest of it is not read"
+    )]
+    TooDeep {
+        /// The most parts that a path may have.
+        folders: usize,
+        /// The most bytes that a path may have.
+        bytes: usize,
+    },
+    /// A folder below `services/` has too much that is no service: what comes after that is not looked at.
+    #[error("has more than {limit} entries of any kind, and the rest of it is not read")]
+    TooMuchBeside {
+        /// How many are looked at.
+        limit: usize,
+    },
+    /// A folder whose list of entries is too large to be loaded.
+    #[error(
+        "is a folder whose tree object has {size} bytes, more than the {limit} that one may have"
+    )]
+    TreeTooLarge {
+        /// The tree object's size in bytes.
+        size: u64,
+        /// The most one may have.
+        limit: u64,
+    },
+    /// There are too many folders below `services/`.
+    #[error("is one of more than {limit} folders, and is not read")]
+    OneFolderTooMany {
+        /// How many are read.
+        limit: usize,
+    },
+    /// A name that leads out of its folder or stands twice in it, or a folder that is none: git makes no such tree.
+    #[error("is an entry that git does not make")]
+    Forged,
     /// A file of a folder whose name is misspelt: that it is there is all that matters.
     #[error("is in a folder that is not read")]
     Misplaced,
@@ -73,9 +120,17 @@ impl Hinted for Flaw {
             Self::Special => "remove it",
             Self::Name => "rename it",
             Self::TooLarge { .. } => "values are short: is this the right file?",
-            Self::FolderTooLarge { .. } => {
+            Self::FolderTooLarge { .. }
+            | Self::ShareTooLarge { .. }
+            | Self::TooDeep { .. }
+            | Self::TooMuchBeside { .. }
+            | Self::TreeTooLarge { .. } => {
                 "remove what is no service; what the cluster has of its services stays"
             }
+            Self::OneFolderTooMany { .. } => {
+                "put services into fewer folders; what the cluster has of its services stays"
+            }
+            Self::Forged => "make the commit anew, by git itself; `git fsck` says more",
             Self::Misplaced => "rename the folder",
         };
         Some(hint.to_owned())

@@ -1,20 +1,26 @@
 //! Reads the tree of one commit from the clone's objects, without a checkout.
 
+use std::cell::Cell;
 use std::path::Path;
 
-use git2::{ErrorCode, ObjectType, Repository};
+use git2::{FileMode, ObjectType, Oid, Repository};
 
+use super::collect::{Entry, Listing, Storage};
 use super::error::{Refusal, SourceError};
-use super::limits::{Collected, Kind, LIMITS, Limits, Next, refused};
+use super::limits::{Kind, LIMITS, Limits, refused};
+use super::trees::Trees;
 use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::short;
-use coalmine_core::tree::{File, Tree};
-use coalmine_core::values::Place;
+use coalmine_core::tree::{File, Flaw, Tree};
 
 /// The mode of a symbolic link in git's trees.
 pub(super) const SYMLINK: i32 = 0o120_000;
 /// How many links one after the other are looked through.
 const MOST_LINKS: usize = 8;
+/// How many links of one commit are looked through, each one of a chain counted.
+const MOST_RESOLVED: usize = 2000;
+/// The longest target of a link that is followed, in bytes: the longest path of Linux.
+const LONGEST_TARGET: usize = 4096;
 
 /// The files of a commit below `path` that a [`Reader`](coalmine_core::values::Reader) reads, of any
 /// repository on disk; an empty path is its root.
@@ -70,69 +76,119 @@ fn collect(
     previous: &Tree,
     limits: Limits,
 ) -> Result<Tree, ReadError> {
-    let objects = repository.odb()?;
-    let mut collected = Collected::new(revision.to_owned(), limits);
-    let root = repository.find_commit(git2::Oid::from_str(revision)?)?.tree()?;
-    let mut folders = vec![(folder(repository, revision, path)?, String::new())];
-    while let Some((folder, prefix)) = folders.pop() {
-        for entry in &folder {
-            let name = String::from_utf8_lossy(entry.name_bytes());
-            let below = format!("{prefix}{name}");
-            let shown = if path.is_empty() { below.clone() } else { format!("{path}/{below}") };
-            let is_elsewhere = Place::of(&below) == Place::Elsewhere;
-            if !is_elsewhere && (name.contains('/') || ["", ".", ".."].contains(&&*name)) {
-                return Err(refused(&shown, Refusal::Forged).into());
-            }
-            let id = entry.id();
-            let known = previous.files.get(&below).filter(|file| file.is_blob(id.as_bytes()));
-            let kind = match (entry.kind(), entry.filemode()) {
-                _ if is_elsewhere => continue,
-                (_, SYMLINK) => Kind::Link { to_file: ends_at_file(repository, &root, &shown) },
-                (Some(ObjectType::Tree), _) => Kind::Folder,
-                (Some(ObjectType::Blob), _) => Kind::File {
-                    size: match known {
-                        Some(file) => file.content().len(),
-                        None => objects.read_header(id)?.0,
-                    } as u64,
-                },
-                // The only other thing git puts into a tree is the commit of a submodule.
-                _ => Kind::Submodule,
-            };
-            let is_text = std::str::from_utf8(entry.name_bytes()).is_ok();
-            match collected.next(&below, &shown, kind, is_text)? {
-                Next::PassOver => {}
-                Next::Descend => folders.push((repository.find_tree(id)?, format!("{below}/"))),
-                Next::Keep(flaw) => collected.keep(below, File::flawed(flaw, id.as_bytes()))?,
-                Next::Read => {
-                    let file = match known {
-                        Some(file) => file.clone(),
-                        None => File::of_blob(blob_id(id), repository.find_blob(id)?.content()),
-                    };
-                    collected.keep(below, file)?;
-                }
-            }
-        }
-    }
-    Ok(collected.finish())
+    let trees = Trees::of(repository)?;
+    let commit = Oid::from_str(revision)?;
+    let root = trees.root_of(commit)?;
+    let root = root.ok_or_else(|| refused(short(revision), Refusal::TooLarge))?;
+    let folder = folder(&trees, root, revision, path)?;
+    let folder = Handle { id: folder, mode: FileMode::Tree.into() };
+    let storage = Commit { trees, root, path, links: Cell::new(MOST_RESOLVED) };
+    super::collect::collect(&storage, folder, revision.to_owned(), previous, limits)
 }
 
-/// Whether a link, by its path from the root of the repository, ends at a file of the same commit.
-fn ends_at_file(repository: &Repository, root: &git2::Tree<'_>, link: &str) -> bool {
-    let mut path = link.to_owned();
-    for _ in 0..MOST_LINKS {
-        let Ok(entry) = root.get_path(Path::new(&path)) else { return false };
-        if entry.kind() != Some(ObjectType::Blob) {
-            return false;
-        }
-        if entry.filemode() != SYMLINK {
-            return true;
-        }
-        let Ok(target) = repository.find_blob(entry.id()) else { return false };
-        let target = std::str::from_utf8(target.content()).unwrap_or("/");
-        let Some(next) = resolved(&path, target) else { return false };
-        path = next;
+/// An entry of a tree.
+#[derive(Clone, Copy)]
+struct Handle {
+    id: Oid,
+    mode: i32,
+}
+
+/// The files of a commit.
+struct Commit<'a> {
+    trees: Trees<'a>,
+    /// Its root, where links may lead.
+    root: Oid,
+    /// The followed folder.
+    path: &'a str,
+    /// How many more links are looked through.
+    links: Cell<usize>,
+}
+
+impl Storage for Commit<'_> {
+    type Handle = Handle;
+    type Error = ReadError;
+
+    fn entries(&self, folder: &Handle) -> Result<Listing<Handle>, ReadError> {
+        let tree = match self.trees.load(folder.id)? {
+            Ok(tree) => tree,
+            Err(flaw) => return Ok(Err(flaw)),
+        };
+        let entry = |entry: git2::TreeEntry<'_>| Entry {
+            name: String::from_utf8_lossy(entry.name_bytes()).into_owned(),
+            is_text: std::str::from_utf8(entry.name_bytes()).is_ok(),
+            handle: Handle { id: entry.id(), mode: entry.filemode() },
+        };
+        Ok(Ok(tree.iter().map(entry).collect()))
     }
-    false
+
+    fn kind(
+        &self,
+        entry: &Handle,
+        path: &str,
+        known: Option<&File>,
+        is_read: bool,
+    ) -> Result<Kind, ReadError> {
+        if entry.mode == SYMLINK {
+            return Ok(Kind::Link { to_file: !is_read && self.ends_at_file(&self.shown(path))? });
+        }
+        if entry.mode == i32::from(FileMode::Commit) {
+            return Ok(Kind::Submodule);
+        }
+        if entry.mode == i32::from(FileMode::Tree) {
+            return Ok(Kind::Folder);
+        }
+        if let Some(known) = known {
+            return Ok(Kind::File { size: known.content().len() as u64 });
+        }
+        // Of what is passed over nothing matters.
+        if !is_read {
+            return Ok(Kind::File { size: 0 });
+        }
+        Ok(match self.trees.objects.read_header(entry.id)? {
+            (size, ObjectType::Blob) => Kind::File { size: size as u64 },
+            _ => Kind::Forged,
+        })
+    }
+
+    fn is_same(&self, file: &File, entry: &Handle) -> bool {
+        file.is_blob(entry.id.as_bytes())
+    }
+
+    fn content(&self, entry: &Handle, _limit: u64) -> Result<File, ReadError> {
+        let blob = self.trees.repository.find_blob(entry.id)?;
+        Ok(File::of_blob(blob_id(entry.id), blob.content()))
+    }
+
+    fn flawed(&self, entry: &Handle, flaw: Flaw) -> File {
+        File::flawed(flaw, entry.id.as_bytes())
+    }
+
+    fn shown(&self, path: &str) -> String {
+        if self.path.is_empty() { path.to_owned() } else { format!("{}/{path}", self.path) }
+    }
+}
+
+impl Commit<'_> {
+    /// Whether a link, by its path from the root of the repository, ends at a file of the same commit. Of a great many
+    /// links this is not said.
+    fn ends_at_file(&self, link: &str) -> Result<bool, git2::Error> {
+        let mut path = link.to_owned();
+        for _ in 0..MOST_LINKS {
+            let Some(left) = self.links.get().checked_sub(1) else { return Ok(false) };
+            self.links.set(left);
+            let Some((id, mode)) = self.trees.at(self.root, &path)? else { return Ok(false) };
+            if [FileMode::Tree, FileMode::Commit].map(i32::from).contains(&mode) {
+                return Ok(false);
+            }
+            if mode != SYMLINK {
+                return Ok(true);
+            }
+            let Some(target) = self.trees.text(id, LONGEST_TARGET) else { return Ok(false) };
+            let Some(next) = resolved(&path, &target) else { return Ok(false) };
+            path = next;
+        }
+        Ok(false)
+    }
 }
 
 /// The path that a link's target means, if it is inside the repository.
@@ -153,37 +209,28 @@ fn resolved(link: &str, target: &str) -> Option<String> {
 }
 
 /// The tree object of the configured folder.
-fn folder<'r>(
-    repository: &'r Repository,
-    revision: &str,
-    path: &str,
-) -> Result<git2::Tree<'r>, ReadError> {
-    let mut tree = repository.find_commit(git2::Oid::from_str(revision)?)?.tree()?;
+fn folder(trees: &Trees<'_>, root: Oid, revision: &str, path: &str) -> Result<Oid, ReadError> {
     if path.is_empty() {
-        return Ok(tree);
+        return Ok(root);
     }
-    let entry = match tree.get_path(Path::new(path)) {
-        Ok(entry) if entry.kind() == Some(ObjectType::Tree) => Some(entry.id()),
-        Ok(_) => None,
-        Err(error) if error.code() == ErrorCode::NotFound => None,
-        Err(error) => return Err(error.into()),
-    };
-    if let Some(id) = entry {
-        return Ok(repository.find_tree(id)?);
+    let is_tree = |mode: i32| mode == i32::from(FileMode::Tree);
+    if let Some((id, mode)) = trees.at(root, path)?
+        && is_tree(mode)
+    {
+        return Ok(id);
     }
     // Name what is there at the deepest level that exists.
     let mut parent = Vec::new();
+    let mut deepest = root;
     for name in path.split('/') {
-        let Some(id) = tree
-            .get_name(name)
-            .filter(|entry| entry.kind() == Some(ObjectType::Tree))
-            .map(|entry| entry.id())
-        else {
+        let Some((id, mode)) = trees.at(deepest, name)? else { break };
+        if !is_tree(mode) {
             break;
-        };
-        tree = repository.find_tree(id)?;
+        }
+        deepest = id;
         parent.push(name);
     }
+    let tree = trees.load(deepest)?.map_err(|flaw| refused(path, Refusal::of_root(flaw)))?;
     let existing = tree
         .iter()
         .filter(|entry| entry.kind() == Some(ObjectType::Tree))
@@ -208,339 +255,4 @@ pub(super) fn blob_id(id: git2::Oid) -> [u8; 20] {
 }
 
 #[cfg(test)]
-mod tests {
-    use git2::{FileMode, Oid, Signature};
-
-    use super::*;
-    use coalmine_core::reason::Hinted;
-    use coalmine_core::tree::Flaw;
-
-    /// A bare repository whose single commit has these entries at its root.
-    struct Fixture {
-        _folder: tempfile::TempDir,
-        repository: Repository,
-    }
-
-    impl Fixture {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let repository = Repository::init_bare(folder.path()).unwrap();
-            Self { _folder: folder, repository }
-        }
-
-        fn blob(&self, content: &str) -> Oid {
-            self.repository.blob(content.as_bytes()).unwrap()
-        }
-
-        fn tree(&self, entries: &[(&[u8], Oid, FileMode)]) -> Oid {
-            let mut builder = self.repository.treebuilder(None).unwrap();
-            for (name, id, mode) in entries {
-                builder.insert(*name, *id, (*mode).into()).unwrap();
-            }
-            builder.write().unwrap()
-        }
-
-        fn commit(&self, entries: &[(&[u8], Oid, FileMode)]) -> String {
-            let tree = self.repository.find_tree(self.tree(entries)).unwrap();
-            let author = Signature::new("A", "a@example.com", &git2::Time::new(0, 0)).unwrap();
-            let commit = self.repository.commit(None, &author, &author, "x", &tree, &[]).unwrap();
-            commit.to_string()
-        }
-
-        /// A commit of a folder `services` with these entries.
-        fn services(&self, entries: &[(&[u8], Oid, FileMode)]) -> String {
-            self.commit(&[(b"services", self.tree(entries), FileMode::Tree)])
-        }
-
-        /// What of a commit has no content, and why.
-        fn flaws(&self, revision: &str, limits: Limits) -> Vec<(String, Flaw)> {
-            let tree = self.read(revision, "", limits).unwrap();
-            let flaws =
-                tree.files.into_iter().filter_map(|(path, file)| Some((path, file.flaw()?)));
-            flaws.collect()
-        }
-
-        fn read(&self, revision: &str, path: &str, limits: Limits) -> Result<Tree, String> {
-            self.read_after(&Tree::default(), revision, path, limits)
-        }
-
-        fn read_after(
-            &self,
-            previous: &Tree,
-            revision: &str,
-            path: &str,
-            limits: Limits,
-        ) -> Result<Tree, String> {
-            collect(&self.repository, revision, path, previous, limits).map_err(|error| match error
-            {
-                ReadError::Git(error) => format!("git: {}", error.message()),
-                ReadError::Source(error) => error.line(),
-            })
-        }
-    }
-
-    #[test]
-    fn files_below_the_path_are_read_relative_to_it_and_others_are_not() {
-        let fixture = Fixture::new();
-        let echo = fixture.blob("weight: 50");
-        let services = fixture.tree(&[
-            (b"echo.yaml", echo, FileMode::Blob),
-            (b"README.md", fixture.blob("hello"), FileMode::Blob),
-        ]);
-        let rollouts = fixture.tree(&[
-            (b"services", services, FileMode::Tree),
-            (b"coalmine.yaml", fixture.blob("{}"), FileMode::BlobExecutable),
-            (b"run.sh", fixture.blob("#!"), FileMode::BlobExecutable),
-        ]);
-        let revision = fixture.commit(&[
-            (b"rollouts", rollouts, FileMode::Tree),
-            (b"README.md", fixture.blob("hello"), FileMode::Blob),
-        ]);
-        let tree = fixture.read(&revision, "rollouts", LIMITS).unwrap();
-        assert_eq!(tree.revision, revision);
-        let paths: Vec<_> = tree.files.keys().collect();
-        assert_eq!(paths, ["coalmine.yaml", "services/echo.yaml"]);
-        assert_eq!(tree.files["services/echo.yaml"].content(), b"weight: 50");
-        assert!(fixture.read(&revision, "", LIMITS).unwrap().files.is_empty());
-    }
-
-    #[test]
-    fn a_file_that_did_not_change_is_shared_and_its_blob_not_read() {
-        let fixture = Fixture::new();
-        let (same, old) = (fixture.blob("same"), fixture.blob("old"));
-        let first = fixture.services(&[
-            (b"changes.yaml", old, FileMode::Blob),
-            (b"stays.yaml", same, FileMode::Blob),
-        ]);
-        let previous = fixture.read(&first, "", LIMITS).unwrap();
-        let new = fixture.blob("new");
-        let second = fixture.services(&[
-            (b"changes.yaml", new, FileMode::Blob),
-            (b"stays.yaml", same, FileMode::Blob),
-        ]);
-        let hex = same.to_string();
-        let folder = fixture.repository.path().join("objects").join(&hex[..2]);
-        std::fs::remove_file(folder.join(&hex[2..])).unwrap();
-        // A fresh handle has no cached objects.
-        let fixture = Fixture {
-            repository: Repository::open_bare(fixture.repository.path()).unwrap(),
-            ..fixture
-        };
-        let tree = fixture.read_after(&previous, &second, "", LIMITS).unwrap();
-        assert_eq!(tree.files["services/stays.yaml"].content(), b"same");
-        assert_eq!(tree.files["services/changes.yaml"].content(), b"new");
-        let exactly = Limits { total: 7, ..LIMITS };
-        assert!(fixture.read_after(&previous, &second, "", exactly).is_ok());
-        let less = Limits { total: 6, ..LIMITS };
-        assert!(fixture.read_after(&previous, &second, "", less).is_err(), "what is shared counts");
-        assert!(fixture.read(&second, "", LIMITS).is_err(), "the blob is not there");
-    }
-
-    #[test]
-    fn a_missing_path_names_what_is_there_instead() {
-        let fixture = Fixture::new();
-        let inner = fixture.tree(&[(b"a", fixture.blob(""), FileMode::Blob)]);
-        let outer = fixture.tree(&[(b"rollouts", inner, FileMode::Tree)]);
-        let revision = fixture.commit(&[
-            (b"deploy", outer, FileMode::Tree),
-            (b"file", fixture.blob(""), FileMode::Blob),
-        ]);
-        let short = short(&revision);
-        assert_eq!(
-            fixture.read(&revision, "deploy/rolouts", LIMITS).unwrap_err(),
-            format!(
-                "revision {short} has no folder `deploy/rolouts` (did you mean `deploy/rollouts`?); beside it \
-                 there is `deploy/rollouts`; push it or change --path"
-            )
-        );
-        assert_eq!(
-            fixture.read(&revision, "file", LIMITS).unwrap_err(),
-            format!(
-                "revision {short} has no folder `file`; beside it there is `deploy`; push it or change --path"
-            )
-        );
-    }
-
-    #[test]
-    fn a_symbolic_link_in_place_of_a_file_is_a_flaw_of_that_file() {
-        let fixture = Fixture::new();
-        let link = fixture.blob("../README.md");
-        let revision = fixture.services(&[
-            (b"echo.yaml", link, FileMode::Link),
-            (b"foxtrot.yaml", fixture.blob("a: 1"), FileMode::Blob),
-        ]);
-        assert_eq!(
-            fixture.flaws(&revision, LIMITS),
-            [("services/echo.yaml".to_owned(), Flaw::Symlink)]
-        );
-        let tree = fixture.read(&revision, "", LIMITS).unwrap();
-        assert_eq!(tree.files["services/foxtrot.yaml"].content(), b"a: 1");
-    }
-
-    #[test]
-    fn links_submodules_and_large_files_that_are_not_read_are_passed_over() {
-        let fixture = Fixture::new();
-        let commit = Oid::from_str(&fixture.commit(&[])).unwrap();
-        let (empty, large) = (fixture.blob(""), fixture.blob("123456789"));
-        let docs = fixture.tree(&[(b"link", fixture.blob("/etc"), FileMode::Link)]);
-        let services = fixture.tree(&[
-            (b"echo.yaml", fixture.blob("a: 1"), FileMode::Blob),
-            (b"README.md", fixture.blob("../README.md"), FileMode::Link),
-            (b"LICENSE", fixture.blob("./README.md"), FileMode::Link),
-            (b".#echo.yaml", fixture.blob("ada@host.4711"), FileMode::Link),
-            (b"picture.png", large, FileMode::Blob),
-        ]);
-        let revision = fixture.commit(&[
-            (b"services", services, FileMode::Tree),
-            (b"README.md", large, FileMode::Blob),
-            (b"docs", docs, FileMode::Tree),
-            (b"link", fixture.blob("services"), FileMode::Link),
-            (b"vendor", commit, FileMode::Commit),
-            (b"a\xff", empty, FileMode::Blob),
-        ]);
-        let limits = Limits { file: 4, entries: 2, total: 4 };
-        let tree = fixture.read(&revision, "", limits).unwrap();
-        let paths: Vec<_> = tree.files.keys().collect();
-        assert_eq!(paths, ["services/echo.yaml"]);
-    }
-
-    #[test]
-    fn what_may_hide_files_is_kept_as_a_flaw() {
-        let fixture = Fixture::new();
-        let commit = Oid::from_str(&fixture.commit(&[])).unwrap();
-        let revision = fixture.services(&[
-            (b"elsewhere", fixture.blob("../../outside"), FileMode::Link),
-            (b"here", fixture.blob("."), FileMode::Link),
-            (b"loop", fixture.blob("loop"), FileMode::Link),
-            (b"root", fixture.blob("/srv"), FileMode::Link),
-            (b"team", commit, FileMode::Commit),
-        ]);
-        let flaws = fixture.flaws(&revision, LIMITS);
-        let named = |name: &str, flaw| (format!("services/{name}"), flaw);
-        let mut expected: Vec<_> =
-            ["elsewhere", "here", "loop", "root"].map(|name| named(name, Flaw::Symlink)).into();
-        expected.push(named("team", Flaw::Submodule));
-        assert_eq!(flaws, expected);
-        let link = fixture.blob("elsewhere");
-        for top in [&b"services"[..], b"coalmine.yaml", b"Services", b"Coalmine.yml"] {
-            let revision = fixture.commit(&[(top, link, FileMode::Link)]);
-            let path = String::from_utf8(top.to_vec()).unwrap();
-            assert_eq!(fixture.flaws(&revision, LIMITS), [(path, Flaw::Symlink)]);
-        }
-    }
-
-    #[test]
-    fn of_a_folder_with_a_misspelt_name_one_file_is_noted() {
-        let fixture = Fixture::new();
-        let empty = fixture.blob("");
-        let inner = fixture.tree(&[
-            (b"a.go", empty, FileMode::Blob),
-            (b"a.yaml", empty, FileMode::Blob),
-            (b"b.yaml", empty, FileMode::Blob),
-        ]);
-        let revision = fixture.commit(&[(b"Services", inner, FileMode::Tree)]);
-        let expected = [("Services/a.yaml".to_owned(), Flaw::Misplaced)];
-        assert_eq!(fixture.flaws(&revision, LIMITS), expected);
-        let code = fixture.tree(&[(b"a.go", empty, FileMode::Blob)]);
-        let revision = fixture.commit(&[(b"service", code, FileMode::Tree)]);
-        let limits = Limits { entries: 1, ..LIMITS };
-        assert_eq!(fixture.flaws(&revision, limits), []);
-    }
-
-    #[test]
-    fn a_name_that_is_not_utf8_is_a_flaw() {
-        let fixture = Fixture::new();
-        let empty = fixture.blob("");
-        let revision = fixture.services(&[
-            (b"a\xfe.yaml", empty, FileMode::Blob),
-            (b"a\xff.yaml", empty, FileMode::Blob),
-            (b"b\xff", empty, FileMode::Blob),
-            (b"c\xff", fixture.tree(&[]), FileMode::Tree),
-        ]);
-        assert_eq!(
-            fixture.flaws(&revision, LIMITS),
-            [
-                ("services/a\u{fffd}.yaml".to_owned(), Flaw::Name),
-                ("services/c\u{fffd}".to_owned(), Flaw::Name)
-            ]
-        );
-    }
-
-    #[test]
-    fn each_limit_holds_for_the_first_path_beyond_it() {
-        let fixture = Fixture::new();
-        let revision = fixture.services(&[
-            (b"1.yaml", fixture.blob("123"), FileMode::Blob),
-            (b"2.yaml", fixture.blob("1234"), FileMode::Blob),
-        ]);
-        let read = |limits| fixture.read(&revision, "", limits);
-        let exactly = Limits { file: 4, entries: 3, total: 7 };
-        assert!(read(exactly).is_ok());
-        assert_eq!(fixture.flaws(&revision, exactly), []);
-        assert_eq!(
-            fixture.flaws(&revision, Limits { file: 3, ..exactly }),
-            [("services/2.yaml".to_owned(), Flaw::TooLarge { size: 4, limit: 3 })]
-        );
-        assert_eq!(
-            read(Limits { entries: 2, ..exactly }).unwrap_err(),
-            "`services/2.yaml` is one too many: at most 2 files and folders are read; narrow --path"
-        );
-        assert_eq!(
-            read(Limits { total: 6, ..exactly }).unwrap_err(),
-            "`services/2.yaml` brings the files to more than 6 bytes in total; narrow --path"
-        );
-    }
-
-    #[test]
-    fn a_folder_with_too_much_is_cut_and_leaves_room_for_others() {
-        let fixture = Fixture::new();
-        let empty = fixture.blob("");
-        let names: Vec<_> = (0..2600).map(|number| format!("{number:04}.yaml")).collect();
-        let many: Vec<_> =
-            names.iter().map(|name| (name.as_bytes(), empty, FileMode::Blob)).collect();
-        let large: Vec<_> = (b'a'..=b'z')
-            .map(|name| ([name, b'.', b'y', b'm', b'l'], fixture.blob(&" ".repeat(1 << 20))))
-            .collect();
-        let large: Vec<_> =
-            large.iter().map(|(name, blob)| (name.as_slice(), *blob, FileMode::Blob)).collect();
-        let own = fixture.tree(&[(b"echo.yaml", empty, FileMode::Blob)]);
-        let flaw = Flaw::FolderTooLarge { entries: 2500, bytes: 16 << 20 };
-        for content in [many, large] {
-            let folder = fixture.tree(&content);
-            let revision = fixture
-                .services(&[(b"team-a", folder, FileMode::Tree), (b"team-b", own, FileMode::Tree)]);
-            let tree = fixture.read(&revision, "", LIMITS).unwrap();
-            assert_eq!(fixture.flaws(&revision, LIMITS), [("services/team-a".to_owned(), flaw)]);
-            assert!(tree.files.contains_key("services/team-b/echo.yaml"));
-            assert!(tree.files.len() <= 2502, "{}", tree.files.len());
-        }
-    }
-
-    #[test]
-    fn a_tree_that_multiplies_itself_ends_at_the_limit() {
-        let fixture = Fixture::new();
-        let mut tree = fixture.tree(&[]);
-        for _ in 0..40 {
-            let names: Vec<_> = (b'a'..=b'j').map(|letter| [letter]).collect();
-            let entries: Vec<_> =
-                names.iter().map(|name| (name.as_slice(), tree, FileMode::Tree)).collect();
-            tree = fixture.tree(&entries);
-        }
-        let revision = fixture.commit(&[(b"services", tree, FileMode::Tree)]);
-        let error = fixture.read(&revision, "", LIMITS).unwrap_err();
-        assert!(error.contains("is one too many: at most 10000 files and folders"), "{error}");
-        for name in [&b"bomb"[..], b"Services"] {
-            let revision = fixture.commit(&[(name, tree, FileMode::Tree)]);
-            assert!(fixture.read(&revision, "", LIMITS).unwrap().files.is_empty(), "{name:?}");
-        }
-    }
-
-    #[test]
-    fn a_clone_that_is_not_there_is_damaged() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = read(&folder.path().join("clone.git"), &"0".repeat(40), "", &Tree::default())
-            .unwrap_err();
-        assert!(matches!(error, SourceError::Damaged { .. }), "{error}");
-        assert!(error.line().ends_with("the next fetch makes it anew"), "{error}");
-    }
-}
+mod tests;

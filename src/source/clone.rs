@@ -23,6 +23,13 @@ const GROWING: &str = "clone.new";
 /// libgit2 does not repack: a clone of this many packs is made anew.
 const MOST_PACKS: usize = 500;
 
+/// A file of a clone that lacks the history before a commit, because that needs more memory than there is. It holds the
+/// commit's id.
+const CUT: &str = "coalmine-cut";
+
+/// Where git writes down at which commits the history of a clone ends.
+const SHALLOW: &str = "shallow";
+
 /// The name under which the commit accepted last moves from a clone to the one that replaces it.
 const ACCEPTED: &str = "refs/coalmine/accepted";
 
@@ -39,43 +46,72 @@ pub(super) fn fetch(request: &Request) -> Result<Revision, SourceError> {
         }
         Err(TryLockError::Error(error)) => return Err(disk(error)),
     }
-    let revision = up_to_date(request).inspect_err(|_| {
-        // What was not finished takes the room that the next try needs.
-        let _ = remove(&directory.join(GROWING));
-        let _ = packs(&directory.join(CLONE));
-    })?;
-    let clone = directory.join(CLONE);
+    let tidied = |result: Result<Revision, SourceError>| {
+        result.inspect_err(|_| {
+            // What was not finished takes the room that the next try needs.
+            let _ = remove(&directory.join(GROWING));
+            let _ = packs(&directory.join(CLONE));
+        })
+    };
+    let revision = tidied(up_to_date(request))?;
+    let judgement = judged(request, &revision);
+    let lack = match &judgement {
+        Err(SourceError::Damaged { detail, .. }) => request.lack(detail),
+        _ => None,
+    };
+    // A commit can be larger than memory, too.
+    if let Some(lack @ SourceError::Memory { .. }) = lack {
+        let revision = tidied(anew(request, Some(lack)))?;
+        return judged(request, &revision).map(|()| revision);
+    }
+    judgement.map(|()| revision)
+}
+
+/// Whether the policy allows what was fetched.
+fn judged(request: &Request, revision: &Revision) -> Result<(), SourceError> {
+    let clone = request.directory.join(CLONE);
     let repository = open(&clone).map_err(|error| damaged(&clone, &error))?;
+    let cut = fs::read_to_string(clone.join(CUT)).ok();
     let fetched = Fetched {
         repository: &repository,
         branch: &request.branch,
-        tip: &revision,
+        tip: revision,
         accepted: request.accepted.as_ref(),
+        cut: cut.as_deref(),
+        memory: request.memory,
     };
-    request.policy.judge(&fetched, Timestamp::now())?;
-    Ok(revision)
+    request.policy.judge(&fetched, Timestamp::now())
 }
 
 /// Brings the clone up to date, and makes it anew when it is missing or damaged. Until the new one is
 /// complete the old one stays.
 fn up_to_date(request: &Request) -> Result<Revision, SourceError> {
-    let directory = &request.directory;
-    let disk = |error: std::io::Error| disk(directory, &error);
-    let clone = directory.join(CLONE);
+    let clone = request.directory.join(CLONE);
+    let mut lack = None;
     match packs(&clone) {
         Some(count) if count < MOST_PACKS => match update(request, &clone, None) {
             Ok(revision) => return Ok(revision),
+            // What was pushed meanwhile is too much; the newest commit alone need not be.
+            Err(Failure::Final(error @ SourceError::Memory { .. })) => lack = Some(error),
             Err(Failure::Final(error)) => return Err(error),
-            Err(Failure::Clone(detail)) => {
-                if let Some(lack) = request.lack(&detail) {
-                    return Err(lack);
-                }
-            }
+            Err(Failure::Clone(detail)) => match request.lack(&detail) {
+                Some(error @ SourceError::Memory { .. }) => lack = Some(error),
+                Some(error) => return Err(error),
+                None => {}
+            },
         },
         _ => {}
     }
+    anew(request, lack)
+}
+
+/// Makes the clone anew, of the newest commit alone when more of it lacks memory.
+fn anew(request: &Request, lack: Option<SourceError>) -> Result<Revision, SourceError> {
+    let directory = &request.directory;
+    let disk = |error: std::io::Error| disk(directory, &error);
+    let clone = directory.join(CLONE);
     let growing = directory.join(GROWING);
-    let revision = make(request, &growing)?;
+    let revision = make(request, &growing, lack)?;
     if let Some(accepted) = &request.accepted {
         // A damaged clone may have lost it. Then it is known by its name alone, which is enough to
         // tell a history that has it from one that has not.
@@ -87,16 +123,20 @@ fn up_to_date(request: &Request) -> Result<Revision, SourceError> {
 }
 
 /// Makes a clone: of no more history than is needed, where the server can do that, and of less still when
-/// that needs more memory than there is.
-fn make(request: &Request, growing: &Path) -> Result<Revision, SourceError> {
+/// that needs more memory than there is. With a lack of memory that was found already it is the newest commit alone.
+fn make(
+    request: &Request,
+    growing: &Path,
+    mut lack: Option<SourceError>,
+) -> Result<Revision, SourceError> {
     let shallow = if is_local(&request.repository) { [].iter() } else { DEPTHS.iter() };
     let shallow = shallow.copied().map(Some);
-    let depths: Vec<Option<i32>> = match request.needs_history() {
+    let depths: Vec<Option<i32>> = match (&lack, request.needs_history()) {
+        (Some(_), _) => shallow.last().into_iter().collect(),
         // What was accepted last may be found among the newest, too.
-        true => [None].into_iter().chain(shallow).collect(),
-        false => shallow.chain([None]).collect(),
+        (None, true) => [None].into_iter().chain(shallow).collect(),
+        (None, false) => shallow.chain([None]).collect(),
     };
-    let mut lack = None;
     for depth in depths {
         // What does not fit shallow does not fit as a whole.
         if lack.is_some() && depth.is_none() {
@@ -104,7 +144,13 @@ fn make(request: &Request, growing: &Path) -> Result<Revision, SourceError> {
         }
         remove(growing).map_err(|error| disk(&request.directory, &error))?;
         match make_once(request, growing, depth) {
-            Ok(revision) => return Ok(revision),
+            Ok(revision) => {
+                if lack.is_some() {
+                    let written = fs::write(growing.join(CUT), &revision.id);
+                    written.map_err(|error| disk(&request.directory, &error))?;
+                }
+                return Ok(revision);
+            }
             Err(Failure::Final(error @ SourceError::Memory { .. })) => lack = Some(error),
             Err(Failure::Clone(_)) if depth.is_some() && lack.is_none() => {}
             Err(Failure::Final(error)) => return Err(lack.unwrap_or(error)),
@@ -147,14 +193,27 @@ fn disk(directory: &Path, error: &std::io::Error) -> SourceError {
 
 /// Gives the new clone a commit that the branch may have dropped: it is what is applied.
 fn carry_over(commit: &str, old: &Path, new: &Path) -> Result<(), git2::Error> {
-    let new = Repository::open_bare(new)?;
     let id = git2::Oid::from_str(commit)?;
-    if new.find_commit(id).is_err() {
-        Repository::open_bare(old)?.reference(ACCEPTED, id, true, "accepted last")?;
-        let mut remote = new.remote_anonymous(&old.to_string_lossy())?;
-        remote.fetch(&[format!("+{ACCEPTED}:{ACCEPTED}")], None, None)?;
+    if Repository::open_bare(new)?.find_commit(id).is_ok() {
+        return Ok(());
     }
-    Ok(())
+    let ends = [ends(old), ends(new)].concat();
+    Repository::open_bare(old)?.reference(ACCEPTED, id, true, "accepted last")?;
+    let repository = Repository::open_bare(new)?;
+    let mut remote = repository.remote_anonymous(&old.to_string_lossy())?;
+    let fetched = remote.fetch(&[format!("+{ACCEPTED}:{ACCEPTED}")], None, None);
+    // libgit2 takes the other's for its own, and its own history is without an end then.
+    if !ends.is_empty() {
+        fs::write(new.join(SHALLOW), ends.join("\n") + "\n")
+            .map_err(|error| git2::Error::from_str(&error.to_string()))?;
+    }
+    fetched
+}
+
+/// The commits where the history of a clone ends, because it has no more of it.
+fn ends(clone: &Path) -> Vec<String> {
+    let text = fs::read_to_string(clone.join(SHALLOW)).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
 }
 
 fn damaged(clone: &Path, error: &git2::Error) -> SourceError {

@@ -5,10 +5,10 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::collect::{Entry, Listing, Storage};
 use super::error::SourceError;
-use super::limits::{Collected, Kind, LIMITS, Limits, Next};
+use super::limits::{Kind, LIMITS, Limits};
 use coalmine_core::tree::{File, Flaw, Tree};
-use coalmine_core::values::Place;
 
 /// The files below a folder that a [`Reader`](coalmine_core::values::Reader) reads, by the rules that
 /// also hold for a commit.
@@ -21,28 +21,53 @@ pub fn read_directory(root: &Path) -> Result<Tree, SourceError> {
 }
 
 fn read(root: &Path, limits: Limits) -> Result<Tree, SourceError> {
-    let mut collected = Collected::new("local".to_owned(), limits);
-    let mut folders = vec![(root.to_path_buf(), String::new())];
-    while let Some((folder, prefix)) = folders.pop() {
-        for (name, path) in entries(&folder)? {
-            let shown = path.display().to_string();
-            let is_text = name.to_str().is_some();
-            let below = format!("{prefix}{}", name.to_string_lossy());
-            if Place::of(&below) == Place::Elsewhere {
-                continue;
-            }
-            let kind = kind(&path)?;
-            match collected.next(&below, &shown, kind, is_text)? {
-                Next::PassOver => {}
-                Next::Descend => folders.push((path, format!("{below}/"))),
-                Next::Keep(flaw) => {
-                    collected.keep(below, File::flawed(flaw, shown.as_bytes()))?;
-                }
-                Next::Read => collected.keep(below, content(&path, limits.file)?)?,
-            }
-        }
+    let storage = Disk { root };
+    super::collect::collect(&storage, root.to_owned(), "local".to_owned(), &Tree::default(), limits)
+}
+
+/// A folder on disk.
+struct Disk<'a> {
+    root: &'a Path,
+}
+
+impl Storage for Disk<'_> {
+    type Handle = PathBuf;
+    type Error = SourceError;
+
+    fn entries(&self, folder: &PathBuf) -> Result<Listing<PathBuf>, SourceError> {
+        let entry = |(name, path): (OsString, PathBuf)| Entry {
+            is_text: name.to_str().is_some(),
+            name: name.to_string_lossy().into_owned(),
+            handle: path,
+        };
+        Ok(Ok(entries(folder)?.into_iter().map(entry).collect()))
     }
-    Ok(collected.finish())
+
+    fn kind(
+        &self,
+        entry: &PathBuf,
+        _path: &str,
+        _known: Option<&File>,
+        _is_read: bool,
+    ) -> Result<Kind, SourceError> {
+        kind(entry)
+    }
+
+    fn is_same(&self, _file: &File, _entry: &PathBuf) -> bool {
+        false
+    }
+
+    fn content(&self, entry: &PathBuf, limit: u64) -> Result<File, SourceError> {
+        content(entry, limit)
+    }
+
+    fn flawed(&self, entry: &PathBuf, flaw: Flaw) -> File {
+        File::flawed(flaw, entry.as_os_str().as_encoded_bytes())
+    }
+
+    fn shown(&self, path: &str) -> String {
+        self.root.join(path).display().to_string()
+    }
 }
 
 /// What stands at a path.
@@ -66,9 +91,7 @@ fn entries(folder: &Path) -> Result<Vec<(OsString, PathBuf)>, SourceError> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| disk(folder, &error))? {
         let entry = entry.map_err(|error| disk(folder, &error))?;
-        if entry.file_name() != ".git" {
-            entries.push((entry.file_name(), entry.path()));
-        }
+        entries.push((entry.file_name(), entry.path()));
     }
     entries.sort_by(|one, other| one.1.cmp(&other.1));
     Ok(entries)

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::{DEEPEST, LONGEST_PATH};
 use super::patience::LONGEST;
 use super::revision::Revision;
 use coalmine_core::reason::{Advice, Hinted};
+use coalmine_core::tree::Flaw;
 
 /// How many branches or folders a message lists.
 const LISTED: usize = 10;
@@ -178,6 +180,23 @@ pub enum SourceError {
         /// The branch's newest commit.
         tip: Box<Revision>,
     },
+    /// Signatures are asked for, and the commits between one that is trusted and the newest cannot be fetched.
+    #[error(
+        "branch `{branch}` at {} ({:?} by {}) is not accepted: whether its commits since {ancestor} are signed is not \
+         known, because fetching them needs more memory than the {} MiB that a fetch may take. What was accepted last \
+         stays applied",
+        tip.id, tip.subject, tip.author, limit >> 20
+    )]
+    HistoryTooLarge {
+        /// The branch that is followed.
+        branch: String,
+        /// The full id of the commit that was accepted last, or that `--verify-after` names.
+        ancestor: String,
+        /// The branch's newest commit.
+        tip: Box<Revision>,
+        /// What a fetch may take, in bytes.
+        limit: u64,
+    },
     /// Nothing was accepted here yet, and what the replica before accepted last is not known, so an old
     /// signed commit could not be told from the newest.
     #[error(
@@ -292,7 +311,9 @@ impl SourceError {
     /// The full id of the commit that was fetched and then refused, if it got that far.
     pub fn refused_revision(&self) -> Option<&str> {
         match self {
-            Self::Rewritten { tip, .. } | Self::Anchor { tip, .. } => Some(&tip.id),
+            Self::Rewritten { tip, .. }
+            | Self::Anchor { tip, .. }
+            | Self::HistoryTooLarge { tip, .. } => Some(&tip.id),
             Self::Untrusted { tip, .. } => Some(tip),
             _ => None,
         }
@@ -357,6 +378,11 @@ impl Hinted for SourceError {
                  you have looked at with --verify-after; `git merge-base --is-ancestor {after} origin/{branch}; \
                  echo $?` prints 0 when the branch has it"
             ),
+            Self::HistoryTooLarge { ancestor, tip, .. } => format!(
+                "look at `git log --show-signature {ancestor}..{0}`, and confirm with --allow-rewind={0} and \
+                 --verify-after={0}; or allow more with --fetch-memory and remove the clone in --state-dir",
+                tip.id
+            ),
             Self::LastUnknown => {
                 "the next poll tries again. Check the API server and the daemon's Role; `kubectl get lease -A` \
                  shows the Lease"
@@ -381,9 +407,15 @@ impl Hinted for SourceError {
 /// [`Flaw`](coalmine_core::tree::Flaw) of that file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Refusal {
-    /// A name that leads out of its folder, or one that stands twice in it: git makes no such tree.
+    /// A folder whose list of entries nobody can read: git makes no such tree.
     #[error("is an entry that git does not make")]
     Forged,
+    /// A commit or a folder whose list of entries is too large to be loaded.
+    #[error("is too large to be looked at")]
+    TooLarge,
+    /// A path that is nested too deep, or too long.
+    #[error("begins a path of more than {DEEPEST} folders or {LONGEST_PATH} bytes")]
+    TooDeep,
     /// Too many files and folders.
     #[error("is one too many: at most {limit} files and folders are read")]
     TooMany {
@@ -398,10 +430,24 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// What is wrong with the followed folder itself.
+    pub(super) fn of_root(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::Forged => Self::Forged,
+            _ => Self::TooLarge,
+        }
+    }
+}
+
 impl Hinted for Refusal {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Forged => "make the commit anew",
+            Self::TooLarge => {
+                "make the commit anew, with a short message and fewer entries in one folder"
+            }
+            Self::TooDeep => "move what is there to a shorter path",
             Self::TooMany { .. } | Self::TotalTooLarge { .. } => "narrow --path",
         };
         Some(hint.to_owned())

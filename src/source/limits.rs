@@ -1,7 +1,7 @@
 //! What is read of a tree, and how much before it is refused.
 
+use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{Refusal, SourceError};
 use coalmine_core::sanitize::sanitize;
@@ -26,13 +26,71 @@ pub(super) struct Limits {
 /// 1 MiB a file, 10,000 files and folders, 64 MiB in total.
 pub(super) const LIMITS: Limits = Limits { file: 1 << 20, entries: 10_000, total: 64 << 20 };
 
+/// A path below the followed folder has at most so many parts. Nobody nests services deeper; a tree that is made for harm
+/// has thousands.
+pub(super) const DEEPEST: usize = 32;
+/// The longest path that is read, in bytes.
+pub(super) const LONGEST_PATH: usize = 1024;
+/// How many entries of one folder below `services/` are looked at, those that are passed over included.
+pub(super) const MOST_LOOKED_AT: usize = 25_000;
+/// How many folders there are at most below `services/`.
+pub(super) const MOST_FOLDERS: usize = 1000;
+
 impl Limits {
     /// A folder below `services/` has at most this part of all: 2,500 files and folders, and 16 MiB. So one team's
     /// files leave room for those of others.
     const FOLDER: u64 = 4;
 
-    fn of_a_folder(self) -> (usize, u64) {
-        (self.entries.div_ceil(Self::FOLDER as usize), self.total.div_ceil(Self::FOLDER))
+    pub(super) fn of_a_folder(self) -> Room {
+        Room {
+            entries: self.entries.div_ceil(Self::FOLDER as usize),
+            bytes: self.total.div_ceil(Self::FOLDER),
+            is_share: false,
+        }
+    }
+}
+
+/// An amount of files and folders, and of bytes in them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) entries: usize,
+    pub(super) bytes: u64,
+    /// Whether it is a part of what there is for all.
+    pub(super) is_share: bool,
+}
+
+impl Room {
+    pub(super) fn and(self, other: Self) -> Self {
+        let (entries, bytes) =
+            (self.entries + other.entries, self.bytes.saturating_add(other.bytes));
+        Self { entries, bytes, ..self }
+    }
+
+    pub(super) fn is_within(self, bound: Self) -> bool {
+        self.entries <= bound.entries && self.bytes <= bound.bytes
+    }
+
+    pub(super) fn at_least(self, other: Self) -> Self {
+        let (entries, bytes) = (self.entries.max(other.entries), self.bytes.max(other.bytes));
+        Self { entries, bytes, ..self }
+    }
+
+    pub(super) fn at_most(self, other: Self) -> Self {
+        let (entries, bytes) = (self.entries.min(other.entries), self.bytes.min(other.bytes));
+        Self {
+            entries,
+            bytes,
+            is_share: self.is_share && (entries, bytes) != (other.entries, other.bytes),
+        }
+    }
+
+    /// What is wrong with a folder that has more.
+    pub(super) fn flaw(self) -> Flaw {
+        let Self { entries, bytes, is_share } = self;
+        match is_share {
+            true => Flaw::ShareTooLarge { entries, bytes },
+            false => Flaw::FolderTooLarge { entries, bytes },
+        }
     }
 }
 
@@ -40,15 +98,12 @@ impl Limits {
 /// neither read nor counted, whatever it is.
 pub(super) struct Collected {
     limits: Limits,
-    entries: usize,
-    total: u64,
+    /// Of everything that is in no folder below `services/`.
+    used: Room,
     /// Folders with a misspelt name in which a file was found already, and how much was looked at in
     /// such folders.
     misspelt: (BTreeSet<String>, usize),
-    /// How many files and folders, and how many bytes, each folder below `services/` has; nothing for one that has
-    /// too many.
-    folders: BTreeMap<String, Option<(usize, u64)>>,
-    tree: Tree,
+    pub(super) tree: Tree,
 }
 
 /// Something that stands in a folder.
@@ -65,6 +120,8 @@ pub(super) enum Kind {
     },
     Submodule,
     Special,
+    /// Nothing that git would put there.
+    Forged,
 }
 
 /// What is to be done about it.
@@ -82,8 +139,18 @@ pub(super) enum Next {
 impl Collected {
     pub(super) fn new(revision: String, limits: Limits) -> Self {
         let tree = Tree { revision, ..Tree::default() };
-        let folders = BTreeMap::new();
-        Self { limits, entries: 0, total: 0, misspelt: Default::default(), folders, tree }
+        Self { limits, used: Room::default(), misspelt: Default::default(), tree }
+    }
+
+    /// What is left for the folders below `services/`: a quarter at least, whatever the platform team has.
+    pub(super) fn left(&self) -> Room {
+        let Limits { entries, total, .. } = self.limits;
+        let left = Room {
+            entries: entries.saturating_sub(self.used.entries),
+            bytes: total.saturating_sub(self.used.bytes),
+            is_share: true,
+        };
+        left.at_least(self.limits.of_a_folder())
     }
 
     /// What becomes of something at this path, below the configured folder. `shown` is its path in
@@ -106,71 +173,28 @@ impl Collected {
         if place == Place::Misspelt {
             return Ok(self.next_in_misspelt(path, kind));
         }
-        let is_read = Place::is_read(path);
-        let flaw = match kind {
+        let Limits { file, entries, total } = self.limits;
+        let next = match kind {
             // Only a file can be misnamed.
             Kind::Folder if place == Place::Settings && is_top && path != SETTINGS => {
-                return Ok(Next::PassOver);
+                Next::PassOver
             }
-            Kind::File { .. } | Kind::Special | Kind::Link { to_file: true }
-                if !is_read && !is_top =>
-            {
-                return Ok(Next::PassOver);
-            }
-            // Such as the lock that an editor puts beside a file.
-            Kind::Link { .. } if !is_read && is_hidden_yaml(path) => return Ok(Next::PassOver),
-            _ if !name_is_text => Some(Flaw::Name),
-            Kind::Folder | Kind::File { .. } => None,
-            Kind::Link { .. } => Some(Flaw::Symlink),
-            Kind::Submodule => Some(Flaw::Submodule),
-            Kind::Special => Some(Flaw::Special),
+            _ => next_in_folder(path, kind, name_is_text, file),
         };
-        if !self.has_room(path, kind) {
-            return Ok(Next::PassOver);
+        if next == Next::PassOver {
+            return Ok(next);
         }
-        self.entries += 1;
-        let Limits { file: limit, entries, total } = self.limits;
-        if self.entries > entries {
+        self.used.entries += 1;
+        if self.used.entries > entries {
             return Err(refused(shown, Refusal::TooMany { limit: entries }));
         }
-        Ok(match (flaw, kind) {
-            (Some(flaw), _) => Next::Keep(flaw),
-            (None, Kind::File { size }) if size > limit => {
-                Next::Keep(Flaw::TooLarge { size, limit })
+        if let (Next::Read, Kind::File { size }) = (next, kind) {
+            self.used.bytes = self.used.bytes.saturating_add(size);
+            if self.used.bytes > total {
+                return Err(refused(shown, Refusal::TotalTooLarge { limit: total }));
             }
-            (None, Kind::File { size }) => {
-                self.total = self.total.saturating_add(size);
-                if self.total > total {
-                    return Err(refused(shown, Refusal::TotalTooLarge { limit: total }));
-                }
-                Next::Read
-            }
-            (None, _) => Next::Descend,
-        })
-    }
-
-    /// Whether the folder below `services/` that the path is in has room for it. The first one that has none is kept as
-    /// a flaw of the folder.
-    fn has_room(&mut self, path: &str, kind: Kind) -> bool {
-        let folder = path.strip_prefix("services/").and_then(|below| below.split_once('/'));
-        let Some((folder, _)) = folder else { return true };
-        let (entries, bytes) = self.limits.of_a_folder();
-        let usage = self.folders.entry(folder.to_owned()).or_insert(Some((0, 0)));
-        let Some((count, total)) = usage else { return false };
-        *count += 1;
-        if let Kind::File { size } = kind
-            && size <= self.limits.file
-        {
-            *total = total.saturating_add(size);
         }
-        if *count <= entries && *total <= bytes {
-            return true;
-        }
-        *usage = None;
-        let path = format!("services/{folder}");
-        let file = File::flawed(Flaw::FolderTooLarge { entries, bytes }, path.as_bytes());
-        self.tree.files.insert(path, file);
-        false
+        Ok(next)
     }
 
     /// Of a folder whose name is misspelt only matters whether it has one file that would be read.
@@ -192,21 +216,42 @@ impl Collected {
     }
 
     /// Keeps a file, under its path below the configured folder.
-    ///
-    /// # Errors
-    /// [`SourceError::Refused`] when it is kept already.
-    pub(super) fn keep(&mut self, path: String, file: File) -> Result<(), SourceError> {
-        match self.tree.files.entry(path) {
-            Entry::Vacant(free) => drop(free.insert(file)),
-            // Of names that are not UTF-8 several can look the same.
-            Entry::Occupied(_) if file.flaw() == Some(Flaw::Name) => {}
-            Entry::Occupied(taken) => return Err(refused(taken.key(), Refusal::Forged)),
-        }
-        Ok(())
+    pub(super) fn keep(&mut self, path: String, file: File) {
+        keep(&mut self.tree, path, file);
     }
+}
 
-    pub(super) fn finish(self) -> Tree {
-        self.tree
+/// Keeps a file under its path. A path that is there twice, which git does not make, is neither of the two.
+pub(super) fn keep(tree: &mut Tree, path: String, file: File) {
+    match tree.files.entry(path) {
+        Entry::Vacant(free) => drop(free.insert(file)),
+        // Of names that are not UTF-8 several can look the same.
+        Entry::Occupied(_) if file.flaw() == Some(Flaw::Name) => {}
+        Entry::Occupied(mut taken) => {
+            let forged = File::flawed(Flaw::Forged, taken.key().as_bytes());
+            taken.insert(forged);
+        }
+    }
+}
+
+/// What becomes of something in a folder that is read, with at most so many bytes a file.
+pub(super) fn next_in_folder(path: &str, kind: Kind, name_is_text: bool, limit: u64) -> Next {
+    let is_top = !path.contains('/');
+    let is_read = Place::is_read(path);
+    match kind {
+        Kind::File { .. } | Kind::Special | Kind::Link { to_file: true } if !is_read && !is_top => {
+            Next::PassOver
+        }
+        // Such as the lock that an editor puts beside a file.
+        Kind::Link { .. } if !is_read && is_hidden_yaml(path) => Next::PassOver,
+        _ if !name_is_text => Next::Keep(Flaw::Name),
+        Kind::Folder => Next::Descend,
+        Kind::File { size } if size > limit => Next::Keep(Flaw::TooLarge { size, limit }),
+        Kind::File { .. } => Next::Read,
+        Kind::Link { .. } => Next::Keep(Flaw::Symlink),
+        Kind::Submodule => Next::Keep(Flaw::Submodule),
+        Kind::Special => Next::Keep(Flaw::Special),
+        Kind::Forged => Next::Keep(Flaw::Forged),
     }
 }
 

@@ -10,6 +10,7 @@ mod ancestry;
 mod blobs;
 mod child;
 mod clone;
+mod collect;
 mod config;
 mod contact;
 mod credentials;
@@ -26,6 +27,7 @@ mod poll;
 mod request;
 mod revision;
 mod signature;
+mod trees;
 mod trigger;
 
 use std::sync::PoisonError;

@@ -75,18 +75,32 @@ pub(super) struct Fetched<'a> {
     pub(super) branch: &'a str,
     pub(super) tip: &'a Revision,
     pub(super) accepted: Option<&'a Accepted>,
+    /// The commit before which there is no history in the clone, because that needs too much memory.
+    pub(super) cut: Option<&'a str>,
+    /// How much memory a fetch may take, in bytes.
+    pub(super) memory: u64,
 }
 
 impl Policy {
     /// Whether the newest commit may be accepted.
     ///
     /// # Errors
-    /// [`SourceError::Rewritten`], [`SourceError::Anchor`], [`SourceError::Untrusted`],
-    /// [`SourceError::KeyFile`], and [`SourceError::Damaged`] when the clone lacks what it should have.
+    /// [`SourceError::Rewritten`], [`SourceError::Anchor`], [`SourceError::HistoryTooLarge`],
+    /// [`SourceError::Untrusted`], [`SourceError::KeyFile`], and [`SourceError::Damaged`] when the clone lacks what it should have.
     pub(super) fn judge(&self, fetched: &Fetched<'_>, now: Timestamp) -> Result<(), SourceError> {
         if let Some(Accepted { revision, .. }) = fetched.accepted
             && !self.allows_move(fetched, &revision.id).map_err(|error| fetched.damaged(&error))?
         {
+            let is_unknown =
+                fetched.is_cut(&revision.id).map_err(|error| fetched.damaged(&error))?;
+            if is_unknown && self.signatures.keys.is_empty() {
+                // Whoever may push could have undone as much by a commit: refusing what nobody can look at would let one
+                // commit that is too large keep out all that come after it.
+                return Ok(());
+            }
+            if is_unknown {
+                return Err(fetched.history_too_large(&revision.id));
+            }
             return Err(SourceError::Rewritten {
                 branch: fetched.branch.to_owned(),
                 accepted: revision.id.clone(),
@@ -99,6 +113,9 @@ impl Policy {
         if let Some(CommitId(after)) = &self.signatures.after {
             let damaged = |error| fetched.damaged(&error);
             if !fetched.comes_from(&fetched.tip.id, after).map_err(damaged)? {
+                if fetched.is_cut(after).map_err(damaged)? {
+                    return Err(fetched.history_too_large(after));
+                }
                 return Err(SourceError::Anchor {
                     branch: fetched.branch.to_owned(),
                     after: after.clone(),
@@ -106,6 +123,13 @@ impl Policy {
                     tip: Box::new(fetched.tip.clone()),
                 });
             }
+        }
+        // Whoever confirms the newest commit has not looked at what nobody could fetch.
+        if let Some(Accepted { revision, verified: true, .. }) = fetched.accepted
+            && self.signatures.after.is_none()
+            && fetched.is_cut(&revision.id).map_err(|error| fetched.damaged(&error))?
+        {
+            return Err(fetched.history_too_large(&revision.id));
         }
         let commits = self.to_be_signed(fetched).map_err(|error| fetched.damaged(&error))?;
         if commits.is_empty() {
@@ -160,6 +184,21 @@ impl Fetched<'_> {
             return Ok(false);
         };
         descends(self.repository, commit, ancestor)
+    }
+
+    /// Whether nobody can tell that the branch descends from a commit, because the history in between is not here.
+    fn is_cut(&self, ancestor: &str) -> Result<bool, git2::Error> {
+        let Some(cut) = self.cut else { return Ok(false) };
+        Ok(self.comes_from(&self.tip.id, cut)? && !self.comes_from(ancestor, cut)?)
+    }
+
+    fn history_too_large(&self, ancestor: &str) -> SourceError {
+        SourceError::HistoryTooLarge {
+            branch: self.branch.to_owned(),
+            ancestor: ancestor.to_owned(),
+            tip: Box::new(self.tip.clone()),
+            limit: self.memory,
+        }
     }
 
     /// Whether a commit is signed by somebody who may.

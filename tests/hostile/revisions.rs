@@ -151,7 +151,7 @@ async fn what_is_no_file_is_refused_by_its_name() {
             "services/a\\u{1b}.yaml:1:1: is a symbolic link",
         ),
         (services(("160000", "module", commit)), "services/module:1:1: is a submodule"),
-        (services(("100644", "..", link)), "`services/..` is an entry that git does not make"),
+        (services(("100644", "..", link)), "services/???:1:1: is an entry that git does not make"),
         (services(("100644", "../../a.yaml", link)), "is an entry that git does not make"),
     ] {
         fixture.push(tree);
@@ -163,6 +163,41 @@ async fn what_is_no_file_is_refused_by_its_name() {
         assert!(refused.contains(message), "{message}: {refused}");
         assert_harmless(message, &refused);
     }
+}
+
+/// All of them are the same few blobs and trees, and a few kilobytes to push.
+#[tokio::test]
+async fn folders_that_are_too_much_together_stop_no_other_and_fit_into_the_shipped_memory() {
+    let fixture = Fixture::new();
+    let values = b"deployment: {v1: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";
+    let own = fixture.tree(&[("100644", "echo.yaml", fixture.blob(values))]);
+    let large = fixture.blob(&vec![b'#'; 1 << 20]);
+    let names: Vec<_> = (0..16).map(|name| format!("{name:02}.yaml")).collect();
+    let files: Vec<_> = names.iter().map(|name| ("100644", name.as_str(), large)).collect();
+    let greedy = fixture.tree(&files);
+    let mut bomb = fixture.tree(&[("100644", "x.yaml", large)]);
+    for _ in 0..30 {
+        bomb = fixture.tree(&[("40000", "a", bomb), ("40000", "b", bomb)]);
+    }
+    let names: Vec<_> = (0..40).map(|name| format!("greedy-{name:02}")).collect();
+    let folders = names.iter().map(|name| ("40000", name.as_str(), greedy));
+    let folders: Vec<_> =
+        folders.chain([("40000", "bomb", bomb), ("40000", "team", own)]).collect();
+    fixture.push(fixture.tree(&[("40000", "services", fixture.tree(&folders))]));
+    let tree = fixture.read(&Tree::default()).await.unwrap();
+    let repository = Repository::parse(&tree);
+    assert_eq!(repository.problems, []);
+    assert!(repository.services["echo"].is_ok(), "{:?}", repository.services["echo"]);
+    let total: usize = tree.files.values().map(|file| file.content().len()).sum();
+    assert!(total <= 64 << 20, "{total}");
+    let said = messages(&repository).join("\n");
+    assert!(
+        said.contains(
+            "services/greedy-00:1:1: has more than its part of what all folders may have together"
+        ),
+        "{said:.500}"
+    );
+    assert!(said.contains("services/bomb:1:1: has a path of more than 32 folders"), "{said:.500}");
 }
 
 /// Compressed these are some hundred kilobytes, which no server refuses for their size.

@@ -66,10 +66,8 @@ impl<'a> Layout<'a> {
                 let (path, file) = (path.as_str(), Some(file));
                 match file.and_then(File::flaw) {
                     Some(_) if folder == "platform" => platform.push(Entry { path, file }),
-                    // A folder's own trouble stops no other folder.
-                    Some(Flaw::FolderTooLarge { .. }) => cut.push(Entry { path, file }),
-                    Some(_) if folder_of(path).is_some() => cut.push(Entry { path, file }),
-                    Some(flaw) => problems.push(Entry { path, file }.is_flawed(flaw)),
+                    // A folder's own trouble stops no other folder, also where something else stands in its place.
+                    Some(_) => cut.push(Entry { path, file }),
                     None => {}
                 }
                 continue;

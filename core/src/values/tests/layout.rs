@@ -192,7 +192,7 @@ fn what_stands_in_place_of_a_services_file_is_an_error_of_that_service() {
 
 #[test]
 fn what_may_hide_the_files_of_several_services_stops_the_revision() {
-    for path in ["services/team", "services", "coalmine.yaml", "Coalmine.yml", "Services"] {
+    for path in ["services", "coalmine.yaml", "Coalmine.yml", "Services"] {
         let repository = with_flaw(path, Flaw::Symlink);
         let problems = listed(&repository.problems);
         assert_eq!(problems.len(), 1, "{path}: {problems:?}");
