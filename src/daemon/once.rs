@@ -48,7 +48,8 @@ pub async fn once(
     let leadership = Leadership::unopposed();
     let (mut daemon, touched, mut ended) =
         Daemon::new(cluster, instance, SCHEDULE, options, reports, stop.clone(), leadership);
-    let deadline = daemon.accept_revision(&source, &revision).await?;
+    let before = source.accepted().map(|before| before.id);
+    let deadline = daemon.accept_revision(&source, &revision, before.as_deref()).await?;
     source.accept(&revision)?;
     let services = daemon.services.clone();
     let passes = tokio::spawn(async move { services.run(touched).await });

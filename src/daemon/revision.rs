@@ -30,7 +30,7 @@ type Values = BTreeMap<String, Arc<Service>>;
 
 impl Daemon {
     /// Hands over what the revision requests of each service, and returns how long each of its waits may
-    /// take.
+    /// take. `before` is the commit that was accepted last, as far as that is known: what services had in it stays theirs.
     ///
     /// # Errors
     /// When the revision as a whole cannot be accepted: its tree cannot be read, `coalmine.yaml` is
@@ -39,9 +39,19 @@ impl Daemon {
         &mut self,
         source: &Source,
         revision: &Revision,
+        before: Option<&str>,
     ) -> anyhow::Result<Duration> {
         if self.reader.files_parsed() == 0 {
             self.remember_applied().await?;
+            if let Some(tree) =
+                before.filter(|it| *it != revision.id).and_then(|it| source.earlier(it))
+            {
+                self.reader.read(&tree);
+            }
+        }
+        if let Some(before) = before {
+            // Nothing depends on it but who of two is the one that moved.
+            self.reader.moved(source.moves(before, revision).unwrap_or_default());
         }
         let repository = self.reader.read(&source.tree(revision)?);
         let mut work = Work::of(&repository, self.options, &revision.id)?;

@@ -61,7 +61,7 @@ impl Daemon {
                         tracing::error!("orphaned objects are not removed: {}", hint::line(&error));
                     }
                 }
-                Ok(revision) => match self.accept(source, &revision).await {
+                Ok(revision) => match self.accept(source, &revision, leadership).await {
                     Ok(()) => {
                         leadership.took_up(&revision.id);
                         accepted = Some(revision);
@@ -90,8 +90,21 @@ impl Daemon {
     }
 
     /// Accepts a revision and remembers it as the one that the branch has to descend from.
-    async fn accept(&mut self, source: &Source, revision: &Revision) -> anyhow::Result<()> {
-        self.accept_revision(source, revision).await?;
+    async fn accept(
+        &mut self,
+        source: &Source,
+        revision: &Revision,
+        leadership: &Leadership,
+    ) -> anyhow::Result<()> {
+        let before = match source.accepted() {
+            Some(before) => Some(before.id),
+            // An empty state directory: the Lease has it, if there is one.
+            None => {
+                let last = tokio::time::timeout(KNOWN_SOON, leadership.last_accepted()).await;
+                last.ok().flatten()
+            }
+        };
+        self.accept_revision(source, revision, before.as_deref()).await?;
         self.reports.health.accepted();
         source.accept(revision)?;
         Ok(())
@@ -109,7 +122,7 @@ impl Daemon {
             );
             return None;
         }
-        match self.accept_revision(source, &accepted).await {
+        match self.accept_revision(source, &accepted, None).await {
             Ok(_) => {
                 self.reports.health.accepted();
                 Some(accepted)

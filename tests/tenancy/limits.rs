@@ -150,3 +150,28 @@ fn a_name_that_looks_like_anothers_holds_up_no_removal() {
         }
     }
 }
+
+#[test]
+fn folders_that_hold_too_much_together_leave_each_its_part() {
+    let large = (0..3).map(|n| (format!("services/large/large-{n}.yaml"), bomb(70_000)));
+    let before = with(&tree(&[("services/team-b/echo.yaml", PLAIN)]), large);
+    let mut reader = Reader::default();
+    assert!(errors(&reader.read(&before)).is_empty());
+    let greedy = (0..20).flat_map(|folder| {
+        (0..2).map(move |n| (format!("services/a{folder:02}/x{folder:02}-{n}.yaml"), bomb(90_000)))
+    });
+    let mut after = with(&before, greedy);
+    let urgent = bomb(70_000).replace("v1: {", "v1: {replicas: 3, ");
+    after.files.insert("services/large/large-2.yaml".into(), urgent.into_bytes().into());
+    let changed = PLAIN.replace("{v1: {}}", "{v1: {replicas: 3}}");
+    after.files.insert("services/team-b/echo.yaml".into(), changed.into_bytes().into());
+    for _ in 0..2 {
+        let read = reader.read(&after);
+        let found = errors(&read);
+        assert!(found.keys().all(|name| name.starts_with('x')), "{:?}", found.keys());
+        assert!(found.len() > 20, "{}", found.len());
+        let said = &found["x19-1"];
+        assert!(said.contains("more than their part of what all folders may hold"), "{said}");
+        assert!(read.services["large-2"].is_ok() && read.services["echo"].is_ok());
+    }
+}

@@ -1,6 +1,7 @@
 //! What a team that may change one folder can do to others: nothing.
 
 mod first;
+mod heirs;
 mod limits;
 mod malice;
 mod property;

@@ -1,18 +1,18 @@
 //! What two services must not both have.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use super::carve_out::{Carve, CarveOuts, lowered};
+use super::carve_out::CarveOuts;
+use super::claims::{Claim, Index, Key, Rival, claims};
 use super::file;
-use super::held::{Held, Thing};
-use super::model::{Binding, Path, PathMatch, Service, Split, ValueMatch, Workload};
-use super::names::{ServiceName, Weight};
+use super::held::Held;
+use super::layout::folder_of;
+use super::model::Service;
+use super::names::ServiceName;
 use super::node::{Data, Node};
 use super::repository::Outcome;
-use crate::kind::Kind;
-use crate::problem::{Location, Problem, few};
+use crate::problem::{Location, MOST_SHOWN, Problem, few};
 use crate::tree::Tree;
 
 /// Finds what more than one service claims. Who had it first keeps it, and only the newcomer is in error; where
@@ -23,8 +23,7 @@ pub(super) fn refuse(services: &mut BTreeMap<ServiceName, Outcome>, tree: &Tree,
         services.values().filter_map(|outcome| outcome.as_ref().ok()).cloned().collect();
     let files: HashSet<&str> = good.iter().map(|service| service.file.as_str()).collect();
     let kept = held.within(tree).filter(|service| !files.contains(service.file.as_str()));
-    let moved = held.moved(tree);
-    let claimants: Vec<Claimant<'_>> = good
+    let mut claimants: Vec<Claimant<'_>> = good
         .iter()
         .map(|service| {
             let is_same = |before: &&Arc<Service>| Arc::ptr_eq(before, service);
@@ -32,14 +31,12 @@ pub(super) fn refuse(services: &mut BTreeMap<ServiceName, Outcome>, tree: &Tree,
             let before = match held.of(&service.file) {
                 same if same.is_some_and(|before| is_same(&before)) => Before::Everything,
                 Some(before) => Before::These(keys(before)),
-                None => match moved.get(service.name.as_str()) {
-                    Some(before) => Before::These(keys(before)),
-                    None => Before::Nothing,
-                },
+                None => Before::Nothing,
             };
             Claimant { service, claims, before }
         })
         .collect();
+    inherit(&mut claimants, tree, held);
     let mut index = Index::default();
     for claimant in &claimants {
         for claim in &claimant.claims {
@@ -81,6 +78,70 @@ enum Before<'a> {
     Everything,
 }
 
+/// Gives services whose files are new what those had whose files are gone. A file that was moved, by a commit or within its
+/// folder, has all of it. What else was a service's goes to the one of its folder that claims it, or else to the only one that
+/// has its name.
+fn inherit<'a>(claimants: &mut [Claimant<'a>], tree: &'a Tree, held: &'a Held) {
+    let mut gone: BTreeMap<&str, &Service> =
+        held.gone(tree).map(|(file, service)| (file, &**service)).collect();
+    if gone.is_empty() {
+        return;
+    }
+    let moved: BTreeMap<&str, &str> =
+        held.moves.iter().map(|(from, to)| (to.as_str(), from.as_str())).collect();
+    let near: BTreeMap<(&str, Option<&str>), &str> = gone
+        .iter()
+        .map(|(file, service)| ((service.name.as_str(), folder_of(file)), *file))
+        .collect();
+    let is_new = |claimant: &Claimant<'_>| matches!(claimant.before, Before::Nothing);
+    for claimant in claimants.iter_mut().filter(|it| is_new(it)) {
+        let Service { name, file, .. } = claimant.service;
+        let from = moved.get(file.as_str()).or_else(|| near.get(&(name.as_str(), folder_of(file))));
+        if let Some(before) = from.and_then(|from| gone.remove(from)) {
+            claimant.before = Before::These(keys(before));
+        }
+    }
+    // Whoever may write into the folder had what was in it; a name alone anybody can choose.
+    let mut of_folders: BTreeMap<Option<&str>, HashSet<Key<'a>>> = BTreeMap::new();
+    let mut of_names: BTreeMap<&str, HashSet<Key<'a>>> = BTreeMap::new();
+    for (file, before) in gone {
+        of_folders.entry(folder_of(file)).or_default().extend(keys(before));
+        of_names.entry(before.name.as_str()).or_default().extend(keys(before));
+    }
+    let none = HashSet::new();
+    let of = |service: &'a Service| {
+        let folder = of_folders.get(&folder_of(&service.file)).unwrap_or(&none);
+        (folder, of_names.get(service.name.as_str()).unwrap_or(&none))
+    };
+    let (mut in_folders, mut in_all) = (Index::default(), Index::default());
+    for claimant in claimants.iter().filter(|it| is_new(it)) {
+        let service = claimant.service;
+        let (folder, name) = of(service);
+        for claim in &claimant.claims {
+            let is_near = claim.is_among(folder);
+            if is_near {
+                in_folders.insert(service, claim, false);
+            }
+            if is_near || claim.is_among(name) {
+                in_all.insert(service, claim, false);
+            }
+        }
+    }
+    for claimant in claimants.iter_mut().filter(|it| is_new(it)) {
+        let service = claimant.service;
+        let (folder, name) = of(service);
+        let is_heir = |claim: &&Claim<'a>| {
+            let in_folder = claim.is_among(folder) && in_folders.rival(service, claim).is_none();
+            in_folder || claim.is_among(name) && in_all.rival(service, claim).is_none()
+        };
+        let own: HashSet<Key<'a>> =
+            claimant.claims.iter().filter(is_heir).flat_map(Claim::keys).collect();
+        if !own.is_empty() {
+            claimant.before = Before::These(own);
+        }
+    }
+}
+
 /// What the claims of a service are found under.
 fn keys(service: &Service) -> HashSet<Key<'_>> {
     claims(service).iter().flat_map(Claim::keys).collect()
@@ -108,10 +169,12 @@ impl Claimant<'_> {
         let mut problems = Vec::new();
         // Parsed once, and only where something is wrong.
         let mut root = None;
+        let mut theirs: Option<(&str, Arc<Node>)> = None;
         for claim in self.claims.iter().filter(|claim| !self.had(claim, held)) {
             let rival = match claim.applied_by(held) {
                 Some(owner) => {
-                    Some(Rival { owner: format!("the service {owner}").into(), holds: true })
+                    let owner = format!("the service {owner}").into();
+                    Some(Rival { owner, holds: true, service: None })
                 }
                 None => index.disputed.then(|| index.rival(self.service, claim)).flatten(),
             };
@@ -123,7 +186,20 @@ impl Claimant<'_> {
                 continue;
             }
             let root = root.get_or_insert_with(|| self::root(self.service, tree));
-            problems.extend(rival.map(|rival| claim.problem(root, rival)));
+            problems.extend(rival.map(|mut rival| {
+                // Nobody reads the places of more.
+                if let Some(service) = rival.service
+                    && problems.len() < MOST_SHOWN
+                {
+                    let known = theirs.take().filter(|(file, _)| *file == service.file);
+                    let (_, root) = theirs.insert(
+                        known.unwrap_or_else(|| (&service.file, self::root(service, tree))),
+                    );
+                    let at = claim.place(root, claim.described().1);
+                    rival.owner = format!("{}:{}:{}", at.file, at.line, at.column).into();
+                }
+                claim.problem(root, rival)
+            }));
             problems.extend(owner.map(|owner| claim.carved(root, owner)));
         }
         problems
@@ -138,257 +214,4 @@ fn root(service: &Service, tree: &Tree) -> Arc<Node> {
         Some(Ok((root, _))) => root,
         _ => Arc::new(Node { at: Location::start_of(&name), data: Data::Mapping(Vec::new()) }),
     }
-}
-
-/// Something that belongs to one service alone.
-enum Claim<'a> {
-    /// The name of an object.
-    Object { kind: Kind, namespace: &'a str, name: Cow<'a, str> },
-    /// A domain, in lower case.
-    Domain(Cow<'a, str>),
-    /// A path of an apiGroup.
-    Path { group: &'a str, path: &'a PathMatch },
-}
-
-/// Who claims what. For every key the first two services are enough to name a rival of any.
-#[derive(Default)]
-struct Index<'a> {
-    claimants: HashMap<Key<'a>, Claimants<'a>>,
-    /// Whether some key has two.
-    disputed: bool,
-}
-
-struct Claimants<'a> {
-    first: &'a Service,
-    second: Option<&'a Service>,
-    /// Who had it before.
-    holder: Option<&'a Service>,
-}
-
-/// A claim's rival.
-struct Rival<'a> {
-    /// Its file, or its name where the cluster alone knows it.
-    owner: Cow<'a, str>,
-    /// Whether it had the thing before.
-    holds: bool,
-}
-
-/// What claims are compared by: two claims meet exactly when one is found under the other's
-/// [`Claim::rivals`].
-#[derive(PartialEq, Eq, Hash)]
-enum Key<'a> {
-    Object(Kind, &'a str, Cow<'a, str>),
-    Domain(Cow<'a, str>),
-    Path(&'a str, &'a Path, &'a BTreeMap<String, ValueMatch>, Methods<'a>),
-}
-
-/// Which claims of a path a key stands for.
-#[derive(PartialEq, Eq, Hash)]
-enum Methods<'a> {
-    /// All of them.
-    Any,
-    /// Those of every method.
-    Every,
-    /// Those that name this method.
-    Named(&'a str),
-}
-
-impl<'a> Index<'a> {
-    fn insert(&mut self, service: &'a Service, claim: &Claim<'a>, held: bool) {
-        for key in claim.keys() {
-            let claimants = self.claimants.entry(key).or_insert(Claimants {
-                first: service,
-                second: None,
-                holder: None,
-            });
-            if held && claimants.holder.is_none() {
-                claimants.holder = Some(service);
-            }
-            if claimants.second.is_none() && claimants.first.name != service.name {
-                claimants.second = Some(service);
-                // Two claims of a path with different methods share a key, and yet do not meet.
-                self.disputed = true;
-            }
-        }
-    }
-
-    /// Another service with a claim that meets this one; who had it before comes first.
-    fn rival(&self, service: &Service, claim: &Claim<'a>) -> Option<Rival<'a>> {
-        let found = claim.rivals().into_iter().filter_map(|key| {
-            let Claimants { first, second, holder } = self.claimants.get(&key)?;
-            if let Some(holder) = holder.filter(|holder| holder.name != service.name) {
-                return Some(Rival { owner: holder.file.as_str().into(), holds: true });
-            }
-            let other = if first.name == service.name { *second } else { Some(*first) };
-            other.map(|service| Rival { owner: service.file.as_str().into(), holds: false })
-        });
-        found.max_by_key(|rival| rival.holds)
-    }
-}
-
-impl<'a> Claim<'a> {
-    /// What the claim is found under.
-    fn keys(&self) -> Vec<Key<'a>> {
-        match self {
-            Self::Path { group, path } => {
-                let named = path.methods.iter().map(|method| Methods::Named(method));
-                let every = path.methods.is_empty().then_some(Methods::Every);
-                let methods = [Methods::Any].into_iter().chain(every).chain(named);
-                methods.map(|methods| path_key(group, path, methods)).collect()
-            }
-            _ => self.rivals(),
-        }
-    }
-
-    /// Who has it in the cluster, as far as the cluster alone knows that.
-    fn applied_by<'h>(&self, held: &'h Held) -> Option<&'h str> {
-        if held.applied.is_empty() {
-            return None;
-        }
-        held.applied.owner(&match self {
-            Self::Object { kind, namespace, name } => {
-                Thing::Object(*kind, (*namespace).to_owned(), name.to_string())
-            }
-            Self::Domain(domain) => Thing::Domain(domain.to_string()),
-            Self::Path { group, path } => Thing::path(group, path),
-        })
-    }
-
-    /// What the claims that meet this one are found under.
-    fn rivals(&self) -> Vec<Key<'a>> {
-        match self {
-            Self::Object { kind, namespace, name } => {
-                vec![Key::Object(*kind, namespace, name.clone())]
-            }
-            Self::Domain(domain) => vec![Key::Domain(domain.clone())],
-            Self::Path { group, path } if path.methods.is_empty() => {
-                vec![path_key(group, path, Methods::Any)]
-            }
-            Self::Path { group, path } => {
-                let named = path.methods.iter().map(|method| Methods::Named(method));
-                let methods = [Methods::Every].into_iter().chain(named);
-                methods.map(|methods| path_key(group, path, methods)).collect()
-            }
-        }
-    }
-
-    /// What of it may lie within another service's.
-    fn carves(&self) -> Carve<'_> {
-        match self {
-            Self::Object { .. } => Carve::Nothing,
-            Self::Domain(domain) => Carve::Domain(domain),
-            Self::Path { group, path } => Carve::Path { group, path },
-        }
-    }
-
-    /// What is claimed, the key it stands under, and what to do when another claims it too.
-    fn described(&self) -> (String, &'static str, &'static str) {
-        match self {
-            Self::Object { kind, namespace, name } => (
-                format!("the {kind} {namespace}/{name}"),
-                "deployment",
-                "rename one of the services or versions, or give one another `namespace`",
-            ),
-            Self::Domain(domain) => (
-                format!("the domain {domain:?}"),
-                "routes.domains",
-                "a domain belongs to one service; several share one by `apiGroup`",
-            ),
-            Self::Path { group, path: PathMatch { path, .. } } => (
-                format!("the {} path {:?} in apiGroup {group}", path.kind(), path.text()),
-                "routes.paths",
-                "give one of the two another path, other methods or another apiGroup",
-            ),
-        }
-    }
-
-    fn problem(&self, root: &Arc<Node>, rival: Rival<'_>) -> Problem {
-        let (what, key, help) = self.described();
-        let other = rival.owner;
-        let message = match rival.holds {
-            true => format!("{other} has {what} already"),
-            false => format!("{other} claims {what} too"),
-        };
-        Problem::new(&self.place(root, key), key, message).help(help)
-    }
-
-    /// The problem that it lies within what a service of another folder has.
-    fn carved(&self, root: &Arc<Node>, owner: &Service) -> Problem {
-        let (what, key, _) = self.described();
-        let message =
-            format!("{what} would take requests of {}, which is in another folder", owner.file);
-        let word = match self {
-            Self::Domain(_) => "domains",
-            Self::Object { .. } | Self::Path { .. } => "paths",
-        };
-        Problem::new(&self.place(root, key), key, message).help(format!(
-            "choose another one, or ask for `routes.allowCarveOut: true` in {} or for `{word}` of the folder in \
-             coalmine.yaml",
-            owner.file
-        ))
-    }
-
-    /// The nearest place in the file: the path itself, or the last of the keys that is there.
-    fn place(&self, root: &Arc<Node>, key: &str) -> Location {
-        let (mut at, mut node) = (&root.at, Some(root));
-        for key in key.split('.') {
-            let Some((place, below)) = node.and_then(|node| node.entry(key)) else { break };
-            (at, node) = (&place.at, Some(below));
-        }
-        let items = match node.map(|node| &node.data) {
-            Some(Data::Sequence(items)) => items.as_slice(),
-            _ => &[],
-        };
-        let claimed = match self {
-            Self::Path { path, .. } => Some(&path.path),
-            Self::Object { .. } | Self::Domain(_) => None,
-        };
-        let item = items.iter().filter_map(|item| item.get(claimed?.kind())).find(|item| {
-            matches!((&item.data, claimed),
-                (Data::Scalar { text, .. }, Some(path)) if text == path.text())
-        });
-        item.map_or(at, |item| &item.at).clone()
-    }
-}
-
-fn path_key<'a>(group: &'a str, path: &'a PathMatch, methods: Methods<'a>) -> Key<'a> {
-    Key::Path(group, &path.path, &path.query_parameters, methods)
-}
-
-fn claims(service: &Service) -> Vec<Claim<'_>> {
-    let mut claims = objects(service);
-    match &service.routes.binding {
-        // Two VirtualServices with one domain freeze the whole listener (gloo-conformance case
-        // 12-domains-duplicate).
-        Binding::Domains(domains) => {
-            claims.extend(domains.iter().map(|domain| Claim::Domain(lowered(domain))));
-        }
-        Binding::ApiGroup(group) => {
-            claims.extend(service.routes.paths.iter().map(|path| Claim::Path { group, path }));
-        }
-    }
-    claims
-}
-
-/// The objects whose names two services of one namespace can come to share: `echo` at version
-/// `v2` and a service called `echo-v2`.
-fn objects(service: &Service) -> Vec<Claim<'_>> {
-    let namespace = service.namespace.as_str();
-    let claim = |kind, name| Claim::Object { kind, namespace, name };
-    let mut claims = vec![claim(Kind::Upstream, service.name.as_str().into())];
-    for (version, workload) in &service.versions {
-        let name = || Cow::Owned(service.version_name(version));
-        if matches!(workload, Workload::Deployed(_)) {
-            claims.push(claim(Kind::Deployment, name()));
-        }
-        let shadowed = service
-            .routes
-            .canary
-            .as_ref()
-            .is_some_and(|canary| canary.version == *version && canary.shadow > Weight::ZERO);
-        if service.routes.split == Split::Upstream || shadowed {
-            claims.push(claim(Kind::Upstream, name()));
-        }
-    }
-    claims
 }

@@ -71,7 +71,10 @@ fn shares_name(stem: &str, entry: &Entry<'_>, entries: &[Entry<'_>]) -> Problem 
     }
     let message = format!("the service {stem} is described in {listed} too");
     Problem::new(&Location::start_of(&entry.name()), "", message)
-        .help("rename or remove one of the files: a file's name is its service's")
+        .help(
+            "rename or remove one of the files: a file's name is its service's, and nobody had it before, so it is \
+             neither's until then",
+        )
 }
 
 /// The problem of a file with the name of a service that another file had first.

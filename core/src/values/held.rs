@@ -1,11 +1,12 @@
 //! What services have already: a name, a path or a domain stays with who had it first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gloo::api::Matcher;
 use gloo::{ResourceRef, Snapshot};
 
+use super::layout::folder_of;
 use super::model::{Path, PathMatch, Service};
 use crate::kind::Kind;
 use crate::object::ObjectId;
@@ -19,6 +20,8 @@ pub(super) struct Held {
     services: BTreeMap<String, Arc<Service>>,
     /// What the cluster had when nothing was read yet, of the services whose values were not valid since.
     pub(super) applied: Applied,
+    /// Where commits since the last revision moved files to, by the paths that they had.
+    pub(super) moves: BTreeMap<String, String>,
 }
 
 impl Held {
@@ -27,10 +30,31 @@ impl Held {
         self.services.get(file)
     }
 
-    /// What services had whose files were moved or are gone, by their names.
-    pub(super) fn moved(&self, tree: &Tree) -> HashMap<&str, &Arc<Service>> {
+    /// What services had whose files were moved or are gone, by the paths of these.
+    pub(super) fn gone<'a>(
+        &'a self,
+        tree: &'a Tree,
+    ) -> impl Iterator<Item = (&'a str, &'a Arc<Service>)> {
         let gone = self.services.iter().filter(|(file, _)| !tree.files.contains_key(*file));
-        gone.map(|(_, service)| (service.name.as_str(), service)).collect()
+        gone.map(|(file, service)| (file.as_str(), service))
+    }
+
+    /// The one of several files of a name that the file of that name was moved to: where a commit moved it, or else within
+    /// its folder.
+    pub(super) fn moved_to<'a>(
+        &self,
+        stem: &str,
+        files: &[&'a str],
+        tree: &Tree,
+    ) -> Option<&'a str> {
+        let (old, _) = self.gone(tree).find(|(_, service)| service.name.as_str() == stem)?;
+        if let Some(new) = self.moves.get(old)
+            && let Some(file) = files.iter().find(|file| *file == new)
+        {
+            return Some(file);
+        }
+        let mut near = files.iter().filter(|file| folder_of(file) == folder_of(old));
+        near.next().filter(|_| near.next().is_none()).copied()
     }
 
     /// What files have that are still there.
@@ -47,6 +71,7 @@ impl Held {
         tree: &Tree,
     ) {
         self.services.retain(|file, _| tree.files.contains_key(file));
+        self.moves.clear();
         let mut taken = BTreeSet::new();
         for service in services {
             taken.insert(service.name.as_str());

@@ -5,6 +5,7 @@
 
 mod binding;
 mod carve_out;
+mod claims;
 mod conflicts;
 mod defaults;
 mod deployment;

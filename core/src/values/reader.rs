@@ -85,6 +85,8 @@ impl Default for SettingsRead {
 /// What the files of one folder below `services/` hold at most, aliases and defaults in place. Files beyond it are
 /// errors, and stop no other folder. The files that are in no folder count for the repository.
 const MAX_FOLDER: Extent = Extent { nodes: 250_000, text: 16 << 20 };
+/// What a folder may grow by from one revision to the next while all folders together hold too much: a few lines.
+const ROOM_FOR_A_CHANGE: Extent = Extent { nodes: 200, text: 8 << 10 };
 /// How many services one folder has at most.
 const MAX_FOLDER_SERVICES: usize = 1000;
 /// How many paths the services of one folder have at most. Each is compared with those of others.
@@ -119,6 +121,51 @@ impl Usage {
             return Err(format!("more than {MAX_FOLDER_PATHS} paths"));
         }
         (self.extent, self.services, self.paths) = (extent, self.services + 1, self.paths + paths);
+        Ok(())
+    }
+}
+
+/// What all folders hold together, and what each of them may hold when that is too much.
+struct Shares {
+    total: Extent,
+    /// The same for each folder.
+    share: Extent,
+    /// What each folder held in the last revision: it keeps that much.
+    before: BTreeMap<String, Extent>,
+}
+
+impl Shares {
+    fn of(before: &BTreeMap<String, ServiceRead>) -> Self {
+        let mut held: BTreeMap<String, Extent> = BTreeMap::new();
+        for (path, read) in before.iter().filter(|(_, read)| read.outcome.is_ok()) {
+            let Some(folder) = folder_of(path) else { continue };
+            *held.entry(folder.to_owned()).or_default() += read.extent;
+        }
+        Self { total: Extent::default(), share: MAX_TOTAL, before: held }
+    }
+
+    /// Divides what there is among these folders.
+    fn among<'a>(&mut self, folders: impl Iterator<Item = &'a str>) {
+        let folders: BTreeSet<&str> = folders.collect();
+        let count = folders.len().max(1);
+        self.share = Extent { nodes: MAX_TOTAL.nodes / count, text: MAX_TOTAL.text / count };
+    }
+
+    /// Adds a file of a folder that holds this much so far.
+    fn add(&mut self, folder: &str, held: Extent, read: &ServiceRead) -> Result<(), String> {
+        let (mut total, mut own) = (self.total, held);
+        total += read.extent;
+        own += read.extent;
+        let mut before = self.before.get(folder).copied().unwrap_or_default();
+        before += ROOM_FOR_A_CHANGE;
+        if total.exceeds(MAX_TOTAL) && own.exceeds(self.share) && own.exceeds(before) {
+            let Extent { nodes, text } = self.share;
+            return Err(format!(
+                "more than their part of what all folders may hold, which is {nodes} values or {text} bytes of text, \
+                 aliases and defaults in place"
+            ));
+        }
+        self.total = total;
         Ok(())
     }
 }
@@ -159,7 +206,7 @@ impl Reader {
         self.count_files(&layout, &mut repository);
         // Services are not read over unknown defaults: what is missing in them may stand there.
         if self.settings.file.is_some() {
-            repository.services = self.read_services(&layout.services, judge);
+            repository.services = self.read_services(&layout.services, tree, judge);
             for entry in &layout.cut {
                 if let Some(flaw) = entry.file.and_then(File::flaw) {
                     let name = ServiceName::unchecked(entry.path);
@@ -185,6 +232,12 @@ impl Reader {
     /// revision yet.
     pub fn remember(&mut self, applied: Applied) {
         self.held.applied = applied;
+    }
+
+    /// Says where the commits that the next revision brings moved files to, by the paths that they had: a service goes with
+    /// its file, whatever other files of its name come beside it.
+    pub fn moved(&mut self, moves: BTreeMap<String, String>) {
+        self.held.moves = moves;
     }
 
     /// How many files were parsed since the reader was made: what did not change is not parsed.
@@ -298,18 +351,21 @@ impl Reader {
     fn read_services(
         &mut self,
         entries: &BTreeMap<&str, Vec<Entry<'_>>>,
+        tree: &Tree,
         judge: Judge,
     ) -> BTreeMap<ServiceName, Outcome> {
         let mut before = mem::take(&mut self.services);
         let mut services = BTreeMap::new();
         let mut total = self.platform.extent;
         let mut folders: BTreeMap<&str, Usage> = BTreeMap::new();
+        let mut shares = Shares::of(&before);
         let mut named = Vec::new();
         for (stem, entries) in entries {
             // A name that no service can have must not be taken for somebody else's.
             let name =
                 ServiceName::new(stem).unwrap_or_else(|_| ServiceName::unchecked(entries[0].path));
             let holder = entries.iter().find(|entry| self.held.of(entry.path).is_some());
+            let holder = holder.or_else(|| self.moved_file(stem, entries, tree));
             let holder = holder.or_else(|| self.applied_file(stem, entries, judge));
             match (entries.as_slice(), holder) {
                 ([entry], _) => named.push((name, *stem, *entry)),
@@ -333,6 +389,7 @@ impl Reader {
                 .is_some_and(|(file, read)| read.content == file.identity() && read.outcome.is_ok())
         };
         named.sort_by_cached_key(is_new);
+        shares.among(named.iter().filter_map(|(_, _, entry)| folder_of(entry.path)));
         for (name, stem, entry) in named {
             // The revision is not accepted then: see `too_much`.
             if total.exceeds(MAX_TOTAL) {
@@ -351,7 +408,8 @@ impl Reader {
                 None => self.read_service(stem, &entry, before.remove(entry.path), judge),
             };
             if let Some(read) = self.services.get(entry.path)
-                && let Err(excess) = usage.add(read)
+                && let Err(excess) =
+                    shares.add(folder, usage.extent, read).and_then(|()| usage.add(read))
             {
                 outcome = Err(vec![folder_is_full(&entry, &excess)]);
                 // Whatever comes after it is not even parsed.
@@ -361,6 +419,21 @@ impl Reader {
             services.insert(name, outcome);
         }
         services
+    }
+
+    /// The one of several files of a name that the service's file was moved to.
+    fn moved_file<'a, 'b>(
+        &self,
+        stem: &str,
+        entries: &'b [Entry<'a>],
+        tree: &Tree,
+    ) -> Option<&'b Entry<'a>> {
+        if entries.len() == 1 {
+            return None;
+        }
+        let files: Vec<&str> = entries.iter().map(|entry| entry.path).collect();
+        let file = self.held.moved_to(stem, &files, tree)?;
+        entries.iter().find(|entry| entry.path == file)
     }
 
     /// The one of several files of a name that means the service in the cluster, by its namespace.

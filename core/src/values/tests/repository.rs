@@ -66,8 +66,8 @@ fn two_files_of_one_name_are_an_error_of_each() {
     assert_eq!(
         of(&repository, "echo"),
         [
-            "services/a/echo.yaml:1:1: the service echo is described in services/b/echo.yml too; rename or remove one of the files: a file's name is its service's",
-            "services/b/echo.yml:1:1: the service echo is described in services/a/echo.yaml too; rename or remove one of the files: a file's name is its service's"
+            "services/a/echo.yaml:1:1: the service echo is described in services/b/echo.yml too; rename or remove one of the files: a file's name is its service's, and nobody had it before, so it is neither's until then",
+            "services/b/echo.yml:1:1: the service echo is described in services/a/echo.yaml too; rename or remove one of the files: a file's name is its service's, and nobody had it before, so it is neither's until then"
         ]
     );
     assert_eq!(of(&repository, "foxtrot"), [""; 0]);
@@ -114,13 +114,13 @@ fn one_path_in_one_api_group_belongs_to_one_service() {
     assert_eq!(
         of(&repository, "echo"),
         [
-            "services/echo.yaml:6:15: routes.paths: services/foxtrot.yaml claims the prefix path \"/api\" in apiGroup example too; give one of the two another path, other methods or another apiGroup"
+            "services/echo.yaml:6:15: routes.paths: services/foxtrot.yaml:5:34 claims the prefix path \"/api\" in apiGroup example too; give one of the two another path, other methods or another apiGroup; nobody had it before, so it is neither's until one of the two gives it up"
         ]
     );
     assert_eq!(
         of(&repository, "foxtrot"),
         [
-            "services/foxtrot.yaml:5:34: routes.paths: services/echo.yaml claims the prefix path \"/api\" in apiGroup example too; give one of the two another path, other methods or another apiGroup"
+            "services/foxtrot.yaml:5:34: routes.paths: services/echo.yaml:6:15 claims the prefix path \"/api\" in apiGroup example too; give one of the two another path, other methods or another apiGroup; nobody had it before, so it is neither's until one of the two gives it up"
         ]
     );
     for other in ["golf", "hotel", "india", "juliet"] {
@@ -137,7 +137,7 @@ fn the_default_path_is_claimed_too() {
     assert_eq!(
         of(&repository, "echo"),
         [
-            "services/echo.yaml:2:1: routes.paths: services/foxtrot.yaml claims the prefix path \"/echo\" in apiGroup example too; give one of the two another path, other methods or another apiGroup"
+            "services/echo.yaml:2:1: routes.paths: services/foxtrot.yaml:5:20 claims the prefix path \"/echo\" in apiGroup example too; give one of the two another path, other methods or another apiGroup; nobody had it before, so it is neither's until one of the two gives it up"
         ]
     );
     assert_eq!(of(&repository, "foxtrot").len(), 1);
@@ -165,13 +165,13 @@ fn one_domain_belongs_to_one_service() {
     assert_eq!(
         of(&repository, "echo"),
         [
-            "services/echo.yaml:4:3: routes.domains: services/foxtrot.yaml claims the domain \"b.example\" too; a domain belongs to one service; several share one by `apiGroup`"
+            "services/echo.yaml:4:3: routes.domains: services/foxtrot.yaml:4:3 claims the domain \"b.example\" too; a domain belongs to one service; several share one by `apiGroup`; nobody had it before, so it is neither's until one of the two gives it up"
         ]
     );
     assert_eq!(
         of(&repository, "foxtrot"),
         [
-            "services/foxtrot.yaml:4:3: routes.domains: services/echo.yaml claims the domain \"b.example\" too; a domain belongs to one service; several share one by `apiGroup`"
+            "services/foxtrot.yaml:4:3: routes.domains: services/echo.yaml:4:3 claims the domain \"b.example\" too; a domain belongs to one service; several share one by `apiGroup`; nobody had it before, so it is neither's until one of the two gives it up"
         ]
     );
 }
@@ -187,13 +187,13 @@ fn two_services_of_one_namespace_do_not_come_to_one_object() {
     assert_eq!(
         of(&shared, "echo"),
         [
-            "services/echo.yaml:2:1: deployment: services/echo-v2.yaml claims the Deployment shop/echo-v2-v1 too; rename one of the services or versions, or give one another `namespace`"
+            "services/echo.yaml:2:1: deployment: services/echo-v2.yaml:2:1 claims the Deployment shop/echo-v2-v1 too; rename one of the services or versions, or give one another `namespace`; nobody had it before, so it is neither's until one of the two gives it up"
         ]
     );
     assert_eq!(
         of(&shared, "echo-v2"),
         [
-            "services/echo-v2.yaml:2:1: deployment: services/echo.yaml claims the Deployment shop/echo-v2-v1 too; rename one of the services or versions, or give one another `namespace`"
+            "services/echo-v2.yaml:2:1: deployment: services/echo.yaml:2:1 claims the Deployment shop/echo-v2-v1 too; rename one of the services or versions, or give one another `namespace`; nobody had it before, so it is neither's until one of the two gives it up"
         ]
     );
     let apart = echo_v2.replace("namespace: shop\n", "");
