@@ -121,7 +121,7 @@ async fn a_commit_of_the_past_that_is_made_for_harm_costs_little() {
     for _ in 0..30 {
         let mut builder = fixture.origin.treebuilder(None).unwrap();
         for name in b'a'..=b'j' {
-            builder.insert([name], bomb, FileMode::Tree.into()).unwrap();
+            builder.insert(&[name][..], bomb, FileMode::Tree.into()).unwrap();
         }
         bomb = builder.write().unwrap();
     }

@@ -130,9 +130,9 @@ fn make(
     mut lack: Option<SourceError>,
 ) -> Result<Revision, SourceError> {
     let shallow = if is_local(&request.repository) { [].iter() } else { DEPTHS.iter() };
-    let shallow = shallow.copied().map(Some);
+    let mut shallow = shallow.copied().map(Some);
     let depths: Vec<Option<i32>> = match (&lack, request.needs_history()) {
-        (Some(_), _) => shallow.last().into_iter().collect(),
+        (Some(_), _) => shallow.next_back().into_iter().collect(),
         // What was accepted last may be found among the newest, too.
         (None, true) => [None].into_iter().chain(shallow).collect(),
         (None, false) => shallow.chain([None]).collect(),

@@ -45,10 +45,7 @@ fn what_nobody_had_and_two_claim_at_once_is_neither_s_until_one_gives_it_up() {
                 [("aaa", "services/b/zzz.yaml:2:"), ("zzz", "services/a/aaa.yaml:2:")]
             {
                 let said = &found[name];
-                assert!(
-                    said.contains(&format!("{rival}")) && said.contains(" claims the "),
-                    "{said}"
-                );
+                assert!(said.contains(rival) && said.contains(" claims the "), "{said}");
                 assert!(
                     said.contains("it is neither's until one of the two gives it up"),
                     "{said}"

@@ -12,7 +12,7 @@ pub enum Denial {
     Permission,
     /// A service account as which a folder's objects are written lacks a permission, or the daemon lacks that to
     /// impersonate it.
-    Account(RefusedAccount),
+    Account(Box<RefusedAccount>),
     /// A ResourceQuota.
     Quota {
         /// Whether it requires requests or limits that the object does not have.
@@ -51,7 +51,8 @@ impl Denial {
     /// account's.
     pub fn to_user(self, user: &str, words: &str) -> Self {
         match self {
-            Self::Permission => RefusedAccount::of(user, words).map_or(self, Self::Account),
+            Self::Permission => RefusedAccount::of(user, words)
+                .map_or(self, |refused| Self::Account(refused.into())),
             other => other,
         }
     }
