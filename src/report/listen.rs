@@ -189,9 +189,13 @@ mod tests {
     }
 
     async fn server(limits: Limits) -> Server {
+        server_of(Router::new().route("/", get("here")), limits).await
+    }
+
+    async fn server_of(routes: Router, limits: Limits) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (stop, routes) = (CancellationToken::new(), Router::new().route("/", get("here")));
+        let stop = CancellationToken::new();
         let task = tokio::spawn(serve(listener, routes, None, limits, stop.clone()));
         Server { address, stop, task }
     }
@@ -296,5 +300,48 @@ mod tests {
         stream.write_all(b"GET / HTTP/1.1\r\n").await.expect("taken");
         server.stop.cancel();
         timeout(DEADLINE, server.task).await.expect("in time").expect("no panic");
+    }
+
+    /// A server with an answer that is under way, and comes when the notice does, on this connection.
+    async fn answering(come: &Arc<tokio::sync::Notify>) -> (Server, TcpStream) {
+        let begun = Arc::new(tokio::sync::Notify::new());
+        let (begins, come) = (begun.clone(), come.clone());
+        let answer = move || {
+            let (begins, come) = (begins.clone(), come.clone());
+            async move {
+                begins.notify_one();
+                come.notified().await;
+                "here"
+            }
+        };
+        let server = server_of(Router::new().route("/", get(answer)), Limits::default()).await;
+        let mut stream = server.connection().await;
+        stream.write_all(REQUEST).await.expect("taken");
+        timeout(DEADLINE, begun.notified()).await.expect("it is asked");
+        (server, stream)
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_under_way_still_comes_when_the_daemon_stops() {
+        let come = Arc::default();
+        let (server, stream) = answering(&come).await;
+        // From here on time is virtual: it passes when nobody has anything to do.
+        tokio::time::pause();
+        server.stop.cancel();
+        sleep(FAREWELL / 2).await;
+        tokio::time::resume();
+        come.notify_one();
+        assert!(ended(stream, b"").await.contains("here"));
+        timeout(DEADLINE, server.task).await.expect("in time").expect("no panic");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_never_comes_holds_up_the_end_for_five_seconds() {
+        let (server, _stream) = answering(&Arc::default()).await;
+        tokio::time::pause();
+        let begun = tokio::time::Instant::now();
+        server.stop.cancel();
+        server.task.await.expect("no panic");
+        assert_eq!(begun.elapsed().as_secs(), 5);
     }
 }

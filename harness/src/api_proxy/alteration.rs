@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hyper::body::Bytes;
 use serde_json::Value;
 
-use super::Request;
+use super::{Request, versions::Versions};
 
 /// Changes an object of a request or of an answer. What it returns says whether the object goes on: an
 /// answer can be kept from the client, a request always goes on.
@@ -47,10 +47,20 @@ impl Alterations {
         object.to_string().into()
     }
 
-    /// The body of an answer as the client gets it, `None` for an object that is kept from it. Each
-    /// object of a list is changed for itself, as an object alone is. What is no JSON goes on as it came.
-    pub(super) fn answered(&self, request: &Request, body: Bytes) -> Option<Bytes> {
+    /// The body of an answer as the client gets it, `None` for an object that is kept from it: with the versions that
+    /// clients see. Each object of a list is changed for itself, as an object alone is. What is no JSON goes on as it
+    /// came.
+    pub(super) fn answered(
+        &self,
+        request: &Request,
+        versions: &Versions,
+        body: Bytes,
+    ) -> Option<Bytes> {
         let Ok(mut answer) = serde_json::from_slice::<Value>(&body) else { return Some(body) };
+        versions.change(request, &mut answer);
+        if self.is_empty() || request.resource.is_none() {
+            return Some(answer.to_string().into());
+        }
         let shown = match answer.get_mut("items").and_then(Value::as_array_mut) {
             Some(items) => {
                 items.retain_mut(|item| self.change(request, item));
@@ -61,14 +71,8 @@ impl Alterations {
         shown.then(|| answer.to_string().into())
     }
 
-    /// One line of a watch as the client gets it, `None` for an event that is kept from it.
-    pub(super) fn told(&self, request: &Request, line: Bytes) -> Option<Bytes> {
-        let Ok(mut event) = serde_json::from_slice::<Value>(&line) else { return Some(line) };
-        let shown = self.change(request, event.get_mut("object")?);
-        shown.then(|| format!("{event}\n").into())
-    }
-
-    fn change(&self, request: &Request, object: &mut Value) -> bool {
+    /// Changes one object. False when it is kept from the client.
+    pub(super) fn change(&self, request: &Request, object: &mut Value) -> bool {
         self.lock().iter_mut().all(|(_, change)| change(request, object))
     }
 

@@ -12,7 +12,7 @@ use kube::client;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::body::Body;
+use super::{body::Body, events::EXPIRED};
 
 /// The pause before each byte of a slow body.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -20,6 +20,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What an API server says with this status.
 pub(super) fn refusal(code: u16) -> Response<Body> {
     failure(code, "", "refused by the proxy in front of the API server")
+}
+
+/// What an API server says to a watch from a version that it does not know any more.
+pub(super) fn expired() -> Response<Body> {
+    Response::new(whole(EXPIRED.into()))
 }
 
 /// What an API server says that has too much to do, with the seconds after which it wants to be asked again.

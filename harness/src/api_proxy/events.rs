@@ -1,4 +1,4 @@
-//! The events of watches, which can be withheld: then a client acts on stale data.
+//! The events of watches, which can be withheld: then a client acts on stale data. A watch can end, too.
 
 use std::{sync::Arc, time::Instant};
 
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::{Request, body::Body};
 
 /// What a client gets when its watch cannot go on where it was, as the API server says it.
-const EXPIRED: &str = concat!(
+pub(super) const EXPIRED: &str = concat!(
     r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"#,
     r#""status":"Failure","message":"too old resource version","reason":"Expired","code":410}}"#,
     "\n"
@@ -31,14 +31,30 @@ impl Withheld {
     /// old. Their clients have to list anew, so they see what there is, and never what came and went
     /// meanwhile.
     pub fn lose(self) {
-        let now = Instant::now();
-        self.taps.change(self.id, |tap| tap.lost = Some(now));
+        self.end(End::Expired);
     }
+
+    /// Ends the watches that were withheld without a word, as an API server that stops does.
+    pub fn close(self) {
+        self.end(End::Closed);
+    }
+
+    fn end(&self, end: End) {
+        let now = Instant::now();
+        self.taps.change(self.id, |tap| tap.ended = Some((now, end)));
+    }
+}
+
+/// How a watch ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Expired,
+    Closed,
 }
 
 impl Drop for Withheld {
     fn drop(&mut self) {
-        self.taps.0.send_modify(|taps| taps.retain(|tap| tap.id != self.id || tap.lost.is_some()));
+        self.taps.0.send_modify(|taps| taps.retain(|tap| tap.id != self.id || tap.ended.is_some()));
     }
 }
 
@@ -50,13 +66,27 @@ pub(super) struct Taps(watch::Sender<Vec<Tap>>);
 struct Tap {
     id: u64,
     fits: Arc<dyn Fn(&Request) -> bool + Send + Sync>,
-    /// Watches that had begun by then are lost.
-    lost: Option<Instant>,
+    /// Only watches that had begun by then are withheld.
+    until: Option<Instant>,
+    /// Watches that had begun by then have ended.
+    ended: Option<(Instant, End)>,
+}
+
+impl Tap {
+    fn withholds(&self, request: &Request, begun: Instant) -> bool {
+        let is_chosen = self.until.is_none_or(|until| begun <= until);
+        self.ended.is_none() && is_chosen && (self.fits)(request)
+    }
+
+    fn ends(&self, request: &Request, begun: Instant) -> Option<End> {
+        let (at, end) = self.ended.filter(|(at, _)| begun <= self.until.unwrap_or(*at))?;
+        (begun <= at && (self.fits)(request)).then_some(end)
+    }
 }
 
 impl std::fmt::Debug for Tap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tap").field("id", &self.id).field("lost", &self.lost).finish()
+        f.debug_struct("Tap").field("id", &self.id).field("ended", &self.ended).finish()
     }
 }
 
@@ -67,14 +97,16 @@ impl Default for Taps {
 }
 
 impl Taps {
+    /// Withholds the events of watches that begin until this moment, or of all.
     pub(super) fn withhold(
         &self,
+        until: Option<Instant>,
         fits: impl Fn(&Request) -> bool + Send + Sync + 'static,
     ) -> Withheld {
         let mut id = 0;
         self.0.send_modify(|taps| {
             id = taps.last().map_or(0, |last| last.id + 1);
-            taps.push(Tap { id, fits: Arc::new(fits), lost: None });
+            taps.push(Tap { id, fits: Arc::new(fits), until, ended: None });
         });
         Withheld { taps: self.clone(), id }
     }
@@ -117,15 +149,10 @@ struct Relay {
 impl Relay {
     async fn next(mut self) -> Option<(Frames, Option<Self>)> {
         let (request, begun, within_event) = (&self.request, self.begun, self.within_event);
-        let is_lost = |taps: &Vec<Tap>| {
-            let lost = |tap: &Tap| tap.lost.is_some_and(|lost| begun <= lost);
-            !within_event && taps.iter().any(|tap| lost(tap) && (tap.fits)(request))
-        };
-        let is_shut = |taps: &Vec<Tap>| {
-            let shut = |tap: &Tap| tap.lost.is_none() && (tap.fits)(request);
-            !within_event && taps.iter().any(shut)
-        };
-        let mut lost = self.taps.clone();
+        let end = |taps: &Vec<Tap>| taps.iter().find_map(|tap| tap.ends(request, begun));
+        let is_shut =
+            |taps: &Vec<Tap>| !within_event && taps.iter().any(|tap| tap.withholds(request, begun));
+        let mut ended = self.taps.clone();
         let frame = async {
             let frame = self.body.frame().await;
             // The other end lives as long as the proxy.
@@ -134,8 +161,10 @@ impl Relay {
         };
         let frame = tokio::select! {
             biased;
-            Ok(_) = lost.wait_for(is_lost) => {
-                return Some((Ok(Frame::data(Bytes::from_static(EXPIRED.as_bytes()))), None));
+            Ok(taps) = ended.wait_for(|taps| !within_event && end(taps).is_some()) => {
+                let expired = end(&taps) == Some(End::Expired);
+                let words = Bytes::from_static(EXPIRED.as_bytes());
+                return expired.then(|| (Ok(Frame::data(words)), None));
             }
             frame = frame => frame?,
         };

@@ -8,7 +8,7 @@
 //!
 //! ```no_run
 //! # async fn example(daemon: harness::process::Process) -> anyhow::Result<()> {
-//! use harness::api_proxy::{ApiProxy, Choice, Fault, Moment, Request};
+//! use harness::api_proxy::{ApiProxy, Choice, Fault, Moment, Peer, Request, Verb};
 //! # let folder = std::path::Path::new("");
 //! let proxy = ApiProxy::start(&folder.join("kubeconfig"), &folder.join("through-the-proxy")).await?;
 //! // ... the daemon is started with KUBECONFIG=through-the-proxy ...
@@ -28,15 +28,21 @@
 //! // The daemon does not hear of Deployments any more, and misses what happens to them.
 //! let stale = proxy.withhold(|request| request.is_about("deployments"));
 //! stale.lose();
+//!
+//! // Its connections stay open, and nothing goes through them any more; new ones work.
+//! let dead = proxy.half_open(Peer::Gone, |request| request.verb == Verb::Watch)?;
+//! assert!(dead.connections() > 0);
 //! # Ok(())
 //! # }
 //! ```
 
 mod alteration;
+mod backup;
 mod bad_answer;
 mod body;
 mod events;
 mod fault;
+mod half_open;
 mod journal;
 mod kubeconfig;
 mod lines;
@@ -44,6 +50,7 @@ mod request;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
@@ -57,8 +64,10 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use alteration::Altered;
+pub use backup::{Backup, Watches};
 pub use events::Withheld;
 pub use fault::{Breakpoint, Choice, Fault, Injected, Moment};
+pub use half_open::{HalfOpen, Peer};
 pub use journal::{Exchange, Mark, Tally, tally};
 pub use request::{Request, Resource, Verb};
 
@@ -142,6 +151,50 @@ impl ApiProxy {
 
     /// Keeps back all further events of the watches that fit, of running ones and of new ones.
     pub fn withhold(&self, fits: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Withheld {
-        self.way.taps.withhold(fits)
+        self.way.taps.withhold(None, fits)
+    }
+
+    /// Has the running watches that fit go silent: there are no more events or bookmarks, and they do not end. New
+    /// watches and all other requests are served.
+    pub fn silence(&self, fits: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Withheld {
+        self.way.taps.withhold(Some(Instant::now()), fits)
+    }
+
+    /// Makes the open connections half open of which the last request fits: they stay open, and nothing goes through
+    /// them in either direction any more. New connections work.
+    ///
+    /// # Errors
+    /// The kernel does not let packets be dropped.
+    pub fn half_open(&self, peer: Peer, fits: impl Fn(&Request) -> bool) -> Result<HalfOpen> {
+        self.way.connections.half_open(peer, fits).context("cannot make a connection half open")
+    }
+
+    /// Remembers how the objects of some collections are, for [`ApiProxy::restore`]. A collection is a path such as
+    /// `/apis/apps/v1/deployments?labelSelector=app%3Decho`; `client` may read it.
+    ///
+    /// # Errors
+    /// A collection cannot be read.
+    pub async fn backup(&self, client: &Client, collections: &[&str]) -> Result<Backup> {
+        Backup::take(client, collections, &self.way.versions).await
+    }
+
+    /// Restores the API server's store from a backup, as far as clients of the proxy can tell: objects are as they
+    /// were and have the versions they had, what was made since is gone, and what is written from now on has versions
+    /// that were given once already. `client` may write the objects. Requests wait until all is done. The objects of
+    /// other collections stay as they are, and so do Leases.
+    ///
+    /// # Errors
+    /// The API server does not take an object as it was.
+    pub async fn restore(&self, client: &Client, backup: &Backup, watches: Watches) -> Result<()> {
+        let _no_request_meanwhile = self.way.store.write().await;
+        let running = self.silence(|_| true);
+        let era = backup.restore(client, &self.way.versions).await?;
+        self.way.versions.begin(era);
+        match watches {
+            Watches::Expire => running.lose(),
+            Watches::Close => running.close(),
+            Watches::GoOn => drop(running),
+        }
+        Ok(())
     }
 }

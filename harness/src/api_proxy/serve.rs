@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use kube::{Client, client};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::RwLock,
     task::JoinSet,
 };
 use tokio_rustls::TlsAcceptor;
@@ -17,12 +18,14 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Request, Verb,
     alteration::Alterations,
-    bad_answer::{refusal, slowly, turned_away, webhook_failed, whole},
+    bad_answer::{expired, refusal, slowly, turned_away, webhook_failed, whole},
     body::Body,
     events::Taps,
     fault::{Effect, Fault, Moment, Rules, lost},
+    half_open::{Connections, Served},
     journal::Journal,
     lines,
+    versions::Versions,
 };
 
 /// Headers that are about one connection.
@@ -39,6 +42,11 @@ pub(super) struct Way {
     pub(super) writes: Alterations,
     /// What becomes of objects on their way to the client.
     pub(super) answers: Alterations,
+    pub(super) connections: Connections,
+    /// What clients see of resource versions.
+    pub(super) versions: Versions,
+    /// Requests read it while they are carried out; whoever brings the store back writes it.
+    pub(super) store: RwLock<()>,
 }
 
 /// Accepts for ever. Ends all connections when it is dropped.
@@ -59,17 +67,19 @@ pub(super) async fn serve(listener: TcpListener, acceptor: TlsAcceptor, way: Arc
 async fn talk(stream: TcpStream, acceptor: TlsAcceptor, way: Arc<Way>) {
     // Whatever ends a connection is the client's to notice.
     drop(stream.set_nodelay(true));
-    let Ok(stream) = acceptor.accept(stream).await else { return };
-    let service = service_fn(|request| {
-        let way = way.clone();
-        async move { way.answer(request).await }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "a connection to the API server's proxy has ended");
-    }
+    let Ok((served, stream)) = way.connections.enter(stream) else { return };
+    let ends = served.ends.clone();
+    let conversation = async {
+        let Ok(stream) = acceptor.accept(stream).await else { return };
+        let service = service_fn(|request| way.answer(&served, request));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection to the API server's proxy has ended");
+        }
+    };
+    ends.run_until_cancelled(conversation).await;
 }
 
 impl Way {
@@ -81,20 +91,28 @@ impl Way {
             taps: Taps::default(),
             writes: Alterations::default(),
             answers: Alterations::default(),
+            connections: Connections::default(),
+            versions: Versions::default(),
+            store: RwLock::default(),
         }
     }
 
     /// An error closes the connection.
-    async fn answer(&self, request: hyper::Request<Incoming>) -> io::Result<Response<Body>> {
+    async fn answer(
+        &self,
+        served: &Served,
+        request: hyper::Request<Incoming>,
+    ) -> io::Result<Response<Body>> {
         let (mut head, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let asked = Request::read(&head.method, target, &head.headers);
+        served.asked(&asked);
         let number = self.journal.asked(asked.clone());
         let mut body = self.writes.written(&asked, body);
         strip(&mut head.headers);
         head.headers.remove(header::CONTENT_LENGTH);
-        if !self.answers.is_empty() {
+        if !self.answers.is_empty() || !self.versions.are_true() {
             // What is to be changed has to be read.
             head.headers.remove(header::ACCEPT_ENCODING);
         }
@@ -103,6 +121,14 @@ impl Way {
             let target;
             (target, body) = asked.as_dry_run(body);
             head.uri = target.parse().map_err(io::Error::other)?;
+        }
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        match self.versions.target(&asked, target) {
+            Some(target) => head.uri = target.parse().map_err(io::Error::other)?,
+            None => {
+                self.journal.answered(number, 200);
+                return Ok(expired());
+            }
         }
         let onward = hyper::Request::from_parts(head, client::Body::from(body));
         let answer = match effect {
@@ -156,6 +182,7 @@ impl Way {
         &self,
         request: hyper::Request<client::Body>,
     ) -> io::Result<Response<client::Body>> {
+        let _not_while_it_goes_back = self.store.read().await;
         self.client.send(request).await.map_err(io::Error::other)
     }
 
@@ -169,14 +196,14 @@ impl Way {
         let is_forged = asked.resource.is_some() && !self.answers.is_empty();
         let mut body: Body = body.map_err(io::Error::other).boxed_unsync();
         if asked.verb == Verb::Watch && head.status.is_success() {
-            if is_forged {
-                let told = lines::changed(asked.clone(), body, self.answers.clone());
-                body = StreamBody::new(told).boxed_unsync();
-            }
-            body = StreamBody::new(self.taps.relay(asked, body)).boxed_unsync();
-        } else if is_forged && head.status.is_success() {
+            body = StreamBody::new(self.taps.relay(asked.clone(), body)).boxed_unsync();
+            let changes = if is_forged { self.answers.clone() } else { Alterations::default() };
+            let told = lines::changed(asked, body, changes, self.versions.clone());
+            body = StreamBody::new(told).boxed_unsync();
+        } else if (is_forged || !self.versions.are_true()) && head.status.is_success() {
             head.headers.remove(header::CONTENT_LENGTH);
-            match self.answers.answered(&asked, body.collect().await?.to_bytes()) {
+            let answer = body.collect().await?.to_bytes();
+            match self.answers.answered(&asked, &self.versions, answer) {
                 Some(answer) => body = whole(answer),
                 None => return Ok(refusal(404)),
             }

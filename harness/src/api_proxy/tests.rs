@@ -21,12 +21,18 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::mpsc, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::{broadcast, mpsc},
+    time::timeout,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
 use crate::process::{Process, Program};
 use crate::wait::{self, Seen};
+
+mod silence;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -34,7 +40,7 @@ const SOON: Duration = Duration::from_secs(20);
 /// lines it is given.
 struct Upstream {
     reached: Arc<Mutex<Vec<String>>>,
-    events: mpsc::UnboundedSender<Value>,
+    events: broadcast::Sender<Value>,
     _server: AbortOnDropHandle<()>,
 }
 
@@ -107,8 +113,8 @@ impl Scene {
 impl Upstream {
     fn start(listener: TcpListener) -> Self {
         let reached = Arc::<Mutex<Vec<String>>>::default();
-        let (events, heard) = mpsc::unbounded_channel();
-        let heard = Arc::new(Mutex::new(Some(heard)));
+        let events = broadcast::Sender::new(16);
+        let heard = events.clone();
         let written = reached.clone();
         let server = async move {
             loop {
@@ -124,21 +130,18 @@ impl Upstream {
     }
 }
 
-type Events = Arc<Mutex<Option<mpsc::UnboundedReceiver<Value>>>>;
-
 async fn answer(
     request: hyper::Request<Incoming>,
     reached: Arc<Mutex<Vec<String>>>,
-    events: Events,
+    events: broadcast::Sender<Value>,
 ) -> Result<Response<UnsyncBoxBody<Bytes, Infallible>>, Infallible> {
     let account = request.headers()["authorization"].to_str().unwrap().to_owned();
     let asks = |what| request.uri().query().is_some_and(|query| query.contains(what));
     let dry_run = if asks("dryRun=All") { " dry run" } else { "" };
     reached.lock().unwrap().push(format!("{account} {}{dry_run}", request.uri().path()));
     if asks("watch=true") {
-        let events = events.lock().unwrap().take().expect("one watch a test");
-        let lines = futures::stream::unfold(events, |mut events| async move {
-            let line = format!("{}\n", events.recv().await?);
+        let lines = futures::stream::unfold(events.subscribe(), |mut events| async move {
+            let line = format!("{}\n", events.recv().await.ok()?);
             Some((Ok(Frame::data(Bytes::from(line))), events))
         });
         return Ok(Response::new(StreamBody::new(lines).boxed_unsync()));

@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
+use super::soak::{Level, Soaked};
 use crate::api_proxy::{Exchange, Tally, tally};
 
 /// Everything of one run.
@@ -40,6 +41,7 @@ pub(super) struct Figures {
     pub(super) poll: Option<Push>,
     pub(super) drift: Option<Drift>,
     pub(super) transitions: Option<Transitions>,
+    pub(super) soak: Option<Soaked>,
 }
 
 /// From nothing to everything.
@@ -191,6 +193,9 @@ impl Figures {
             lines.push(("edits not repaired", drift.missed.to_string()));
         }
         lines.extend(self.transitions.iter().flat_map(Transitions::lines));
+        if let Some(soaked) = &self.soak {
+            lines.extend(soak_lines(soaked));
+        }
         let services = if self.services == 1 { "service" } else { "services" };
         let mut table = format!("{}, {} {services}\n", self.tool, self.services);
         for (what, figure) in lines {
@@ -246,6 +251,21 @@ impl Transitions {
         lines.extend(self.failures.iter().map(|failure| ("failed", failure.clone())));
         lines
     }
+}
+
+fn soak_lines(soaked: &Soaked) -> Vec<(&'static str, String)> {
+    let Soaked { reconciles, seconds, touches, edits, measurements, levels } = soaked;
+    let mut lines = vec![
+        ("reconciles", format!("{reconciles} in {seconds:.0} s")),
+        ("touched", format!("{touches} pods, {edits} RouteTables were edited")),
+        ("measured", format!("{measurements} times")),
+    ];
+    lines.extend(levels.iter().map(|(what, level)| {
+        let Level { first, last, bound } = level;
+        let flat = if level.is_flat() { "flat" } else { "NOT FLAT" };
+        (*what, format!("{first:.1} at first, {last:.1} in the end (at most {bound:.1}): {flat}"))
+    }));
+    lines
 }
 
 /// Seconds between two instants; 0 if they are the other way round.

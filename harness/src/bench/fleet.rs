@@ -32,6 +32,17 @@ impl Moving {
         Id::new("RouteTable", &format!("fleet-{team}"), &format!("{name}-routes"))
     }
 
+    /// Its values without pods and with this label.
+    pub(super) fn labelled(self, label: usize) -> String {
+        format!(
+            "namespace: fleet-{}
+deployment: {{v1: {{replicas: 0, labels: {{round: \"{label}\"}}}}}}
+routes: {{apiGroup: fleet, primary: {{version: v1}}}}
+",
+            team(self.0)
+        )
+    }
+
     /// Its values with so many pods of each version and this weight.
     pub(super) fn values(self, replicas: u8, weight: u8) -> String {
         format!(
@@ -57,6 +68,11 @@ fn name(number: u16) -> String {
 
 fn file(number: u16) -> String {
     format!("services/team-{}/{}.yaml", team(number), name(number))
+}
+
+/// The namespaces and names of so many services.
+pub(super) fn services(count: u16) -> impl Iterator<Item = (String, String)> {
+    (0..count).map(|number| (format!("fleet-{}", team(number)), name(number)))
 }
 
 /// What objects ask for, by their names.

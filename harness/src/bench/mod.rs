@@ -15,6 +15,7 @@ mod observer;
 mod options;
 mod others;
 mod push;
+pub mod soak;
 mod stage;
 mod transitions;
 mod usage;
@@ -29,7 +30,8 @@ use crate::{
     api_proxy::Mark,
     bed,
     cargo::{Built, RELEASE},
-    namespace::Inside,
+    namespace::{Inside, STATUS},
+    status::StatusClient,
 };
 use figures::{Cold, Figures, Report};
 use fleet::Objects;
@@ -38,6 +40,8 @@ pub use options::{Options, Part};
 use stage::{Followed, Stage};
 use usage::Usage;
 
+/// Services that are reconciled again and again.
+const SOAKED: u16 = 200;
 /// How long coalmine may take to end.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -99,7 +103,13 @@ async fn measure(options: &Options, inside: Inside, report: &mut Report) -> Resu
         })
         .await?;
     }
-    if options.measure.iter().all(|part| *part == Part::Transitions) {
+    if options.measure.contains(&Part::Soak) {
+        staged(inside, Purpose::Objects, report, async |stage| soaked(stage, options).await)
+            .await?;
+        let soak = report.results.last().and_then(|figures| figures.soak.as_ref());
+        soak.map_or(Ok(()), soak::Soaked::check)?;
+    }
+    if options.measure.iter().all(|part| matches!(part, Part::Transitions | Part::Soak)) {
         return Ok(());
     }
     for &services in &options.services {
@@ -154,6 +164,37 @@ async fn coalmine(stage: &Stage, options: &Options, services: u16) -> Result<Fig
     measured
 }
 
+/// Reconciles for a long time, with a push every two seconds.
+async fn soaked(stage: &Stage, options: &Options) -> Result<Figures> {
+    let limit = options.limit();
+    let content = stage.content(SOAKED)?;
+    let expected = stage.rendered(&content)?.0;
+    let mark = stage.proxy.mark();
+    let (process, mut followed) = stage.follow(options, SOAKED, &content).await?;
+    let begun = followed.begun;
+    let status = StatusClient::new(&format!("http://{STATUS}"))?;
+    let id = process.id().context("coalmine has ended")?;
+    let work = async {
+        let cold = cold::measure(stage, &stage.proxy, &expected, begun, mark, limit).await?;
+        let services = fleet::services(SOAKED);
+        let subject = soak::Subject::new(id, status, stage.bed.client(), services).await?;
+        let settings = soak::Settings { reconciles: options.reconciles, at_most: limit };
+        let mut seconds = 0;
+        let soak = subject
+            .soak(settings, async || {
+                seconds += 1;
+                if seconds % 2 == 0 { push::relabel(&mut followed).await } else { Ok(()) }
+            })
+            .await?;
+        let tool = "coalmine".to_owned();
+        let (cold, soak) = (Some(cold), Some(soak));
+        Ok(Figures { tool, services: SOAKED, cold, soak, ..Figures::default() })
+    };
+    let measured = process.alive(work).await;
+    process.stop(GRACE).await;
+    measured
+}
+
 async fn parts(
     stage: &Stage,
     followed: &mut Followed,
@@ -179,7 +220,7 @@ async fn parts(
     }
     for part in &options.measure {
         match part {
-            Part::Cold | Part::Transitions => {}
+            Part::Cold | Part::Transitions | Part::Soak => {}
             Part::Idle => {
                 let length = Duration::from_secs(options.idle);
                 figures.idle = Some(idle::measure(stage, usage, length).await?);

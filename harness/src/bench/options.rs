@@ -50,6 +50,10 @@ pub struct Options {
     /// What decides when pods crash and the daemon is killed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Reconciles of `--measure=soak`
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub reconciles: u64,
     /// Minutes that one part may take; what was measured by then counts
     #[arg(long, value_name = "MINUTES", default_value_t = 10)]
     pub limit: u64,
@@ -82,6 +86,9 @@ pub enum Part {
     Drift,
     /// Requests that fail while rollouts are always under way, pods crash and the daemon is killed
     Transitions,
+    /// Memory, file descriptors, sockets, threads and tasks while 200 services are reconciled again and again; fails
+    /// when one of them has grown
+    Soak,
 }
 
 impl Options {

@@ -32,6 +32,16 @@ pub(super) async fn furnish(
     Ok(())
 }
 
+/// Pushes another label of the one service that moves, and tells the daemon.
+pub(super) async fn relabel(followed: &mut Followed) -> Result<()> {
+    followed.pushes += 1;
+    let moving = followed.moving;
+    followed.repository.write(&moving.file(), &moving.labelled(followed.pushes))?;
+    followed.repository.commit(&format!("Label {}", followed.pushes)).await?;
+    followed.repository.push().await?;
+    followed.webhook.announce(BRANCH).await
+}
+
 /// Pushes one weight after the other, each when all is quiet again, and tells the daemon if it
 /// `announces`.
 pub(super) async fn measure(

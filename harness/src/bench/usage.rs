@@ -11,6 +11,18 @@ pub(super) struct Usage {
     folder: PathBuf,
 }
 
+/// What a process holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Resident pages that are no file's, in KiB.
+    pub(super) anonymous: u64,
+    /// Open file descriptors, sockets included.
+    pub(super) descriptors: usize,
+    /// Sockets among them.
+    pub(super) sockets: usize,
+    pub(super) threads: u64,
+}
+
 /// Memory in KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Memory {
@@ -49,14 +61,35 @@ impl Usage {
     }
 
     pub(super) fn memory(&self) -> Result<Memory> {
-        let status = fs::read_to_string(self.folder.join("status"))?;
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
-            number.with_context(|| format!("no {name} in the process's status"))
-        };
-        Ok(Memory { resident: field("VmRSS")?, peak: field("VmHWM")? })
+        let status = self.status()?;
+        Ok(Memory { resident: field(&status, "VmRSS")?, peak: field(&status, "VmHWM")? })
     }
+
+    pub(super) fn held(&self) -> Result<Held> {
+        let status = self.status()?;
+        let entries = fs::read_dir(self.folder.join("fd")).context("the process is gone")?;
+        // What is closed meanwhile has no target any more.
+        let targets = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+        let targets: Vec<PathBuf> = targets.collect();
+        let is_socket = |target: &&PathBuf| target.to_string_lossy().starts_with("socket:");
+        Ok(Held {
+            anonymous: field(&status, "RssAnon")?,
+            descriptors: targets.len(),
+            sockets: targets.iter().filter(is_socket).count(),
+            threads: field(&status, "Threads")?,
+        })
+    }
+
+    fn status(&self) -> Result<String> {
+        fs::read_to_string(self.folder.join("status")).context("the process is gone")
+    }
+}
+
+/// A number in a process's status; of memory in KiB.
+fn field(status: &str, name: &str) -> Result<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+    number.with_context(|| format!("no {name} in the process's status"))
 }
 
 /// proc(5): utime, stime, cutime and cstime are the fields 14 to 17; the second is the name in
@@ -76,6 +109,19 @@ mod tests {
         let memory = usage.memory().unwrap();
         assert!(memory.resident > 100 && memory.peak >= memory.resident, "{memory:?}");
         usage.processor().unwrap();
+    }
+
+    #[test]
+    fn what_this_process_opens_it_holds() {
+        let usage = Usage::of(std::process::id()).unwrap();
+        let before = usage.held().unwrap();
+        let open: Vec<_> =
+            (0..50).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        let held = usage.held().unwrap();
+        // Other tests open and close something meanwhile.
+        assert!(held.sockets >= before.sockets + 30, "{before:?} {held:?}");
+        assert!(held.descriptors >= held.sockets && held.threads > 0 && held.anonymous > 100);
+        drop(open);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
 
 pub use requests::{Counted, Requests};
 
@@ -40,6 +41,7 @@ pub struct Metrics {
     refusals: Counter,
     lost_events: Family<LossLabels, Counter>,
     requests: Requests,
+    tasks: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -77,6 +79,7 @@ impl Metrics {
             refusals: Counter::default(),
             lost_events: Family::default(),
             requests: Requests::default(),
+            tasks: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -121,6 +124,11 @@ impl Metrics {
             "api_requests",
             "Requests to the API server, a dry run has the verb dry-run",
             self.requests.0.clone(),
+        );
+        registry.register(
+            "tasks",
+            "Tasks of the daemon's runtime that have not ended: a number that only grows is a fault of coalmine",
+            self.tasks.clone(),
         );
         registry.register_collector(Box::new(Services(self.status_store.clone())));
     }
@@ -187,6 +195,10 @@ impl Metrics {
 
     /// Everything in the OpenMetrics text format.
     pub fn text(&self) -> String {
+        if let Ok(runtime) = Handle::try_current() {
+            let tasks = runtime.metrics().num_alive_tasks();
+            self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
+        }
         let mut text = String::new();
         text::encode(&mut text, &self.registry).expect("a string takes any text");
         text

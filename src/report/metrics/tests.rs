@@ -201,3 +201,15 @@ fn the_platform_has_a_state_and_no_phase() {
     assert!(samples(&metrics, "coalmine_service_phase{").is_empty());
     assert_eq!(samples(&metrics, "coalmine_service_state{").len(), 4);
 }
+
+#[tokio::test]
+async fn the_tasks_that_have_not_ended_are_counted_at_each_scrape() {
+    let metrics = metrics_at(Arc::new(AtomicU64::new(1)));
+    let tasks = || samples(&metrics, "coalmine_tasks ");
+    let before = tasks();
+    let running = tokio::spawn(std::future::pending::<()>());
+    assert_ne!(tasks(), before, "one more");
+    running.abort();
+    assert!(running.await.is_err_and(|error| error.is_cancelled()));
+    assert_eq!(tasks(), before);
+}
