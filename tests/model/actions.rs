@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::cluster::id;
 use crate::cluster::kubernetes::Fate;
 use crate::repository::{COMMON, Canary, SERVICES, VERSIONS, Values, Workload};
+use crate::restore::BACKUPS;
 use crate::world::World;
 
 /// Something that happens to the repository, the cluster or the daemon. Numbers are indices of
@@ -44,6 +45,18 @@ pub(crate) enum Action {
     Slow(i64),
     /// The next writes are done and their answers lost.
     LostAnswers(u32),
+    /// The API server turns all requests away, because it has too much to do.
+    Busy(i64),
+    /// A webhook cannot be called: no object can be written or tried.
+    Webhook(i64),
+    /// The next requests are not answered: they are done, or are not.
+    Hang(u32, bool),
+    /// The watches of a kind go silent and stay open; what happens shows when they are given up.
+    Silent(&'static str),
+    /// All connections are open and dead: watches are silent, and the next requests are not answered.
+    HalfOpen(u32),
+    /// The store is restored from one of the last backups; what becomes of the watches.
+    Restore(usize, Watching),
     /// Another owner changes or deletes an object of ours.
     Meddle(usize, Meddling),
     /// Another owner makes an object with a name of ours.
@@ -63,6 +76,22 @@ pub(crate) enum Meddling {
     Reroute,
     ScaleUp,
 }
+
+/// What becomes of the watches when the store is restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watching {
+    /// They end, and everything is listed again.
+    Expires,
+    /// They go on, with versions lower than before.
+    GoesOn,
+    /// They go on from a version that the store has yet to reach, and are silent until everything is listed again.
+    IsSilent,
+}
+
+/// How long a watch that is silent is taken for one: the minute after which it is asked for again, and a margin.
+const SILENCE: i64 = 65;
+/// How long until a connection counts as dead of which nothing is acknowledged.
+const DEAD: i64 = 35;
 
 const KINDS: [&str; 7] =
     ["VirtualService", "RouteTable", "Upstream", "Service", "Endpoints", "Pod", "Deployment"];
@@ -85,6 +114,9 @@ fn action() -> impl Strategy<Value = Action> {
         Meddling::Reroute,
         Meddling::ScaleUp,
     ]);
+    let silent = kind.clone();
+    let watching =
+        prop::sample::select(vec![Watching::Expires, Watching::GoesOn, Watching::IsSilent]);
     let ours = prop::sample::select(vec!["RouteTable", "Upstream", "Service", "Deployment"]);
     prop_oneof![
         20 => (service.clone(), values()).prop_map(|(s, v)| Action::Commit(s, Some(v))),
@@ -106,6 +138,12 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (1..20_i64).prop_map(Action::Away),
         1 => (1..20_i64).prop_map(Action::Slow),
         2 => (1..4_u32).prop_map(Action::LostAnswers),
+        1 => (1..40_i64).prop_map(Action::Busy),
+        1 => (1..40_i64).prop_map(Action::Webhook),
+        2 => (1..4_u32, any::<bool>()).prop_map(|(n, done)| Action::Hang(n, done)),
+        1 => silent.prop_map(Action::Silent),
+        1 => (0..4_u32).prop_map(Action::HalfOpen),
+        2 => (0..BACKUPS, watching).prop_map(|(n, watching)| Action::Restore(n, watching)),
         2 => (service.clone(), meddling).prop_map(|(s, m)| Action::Meddle(s, m)),
         1 => service.clone().prop_map(Action::Claim),
         1 => (service, ours).prop_map(|(s, kind)| Action::Collide(s, kind)),
@@ -157,6 +195,7 @@ impl World {
                 // A revision without any service is refused as a whole, and so is none of these.
                 let others = SERVICES.iter().filter(|other| **other != SERVICES[service]);
                 let is_last = others.filter(|s| self.repository.values(s).is_some()).count() == 0;
+                self.back_up();
                 if values.is_some() || !is_last {
                     self.repository.commit(SERVICES[service], values);
                     self.note_removal(SERVICES[service]);
@@ -193,6 +232,19 @@ impl World {
             Action::Away(time) => self.trouble.away_until = until(time),
             Action::Slow(time) => self.trouble.slow_until = until(time),
             Action::LostAnswers(count) => self.trouble.lost_answers += count,
+            Action::Busy(time) => self.trouble.busy_until = until(time),
+            Action::Webhook(time) => self.trouble.webhook_until = until(time),
+            Action::Hang(count, done) => self.trouble.hangs = (count, done),
+            Action::Silent(kind) => {
+                let until = until(SILENCE);
+                self.watches.stale_until.insert(kind.into(), until);
+            }
+            Action::HalfOpen(count) => {
+                let until = until(DEAD);
+                self.watches.stale_until.extend(KINDS.map(|kind| (kind.to_owned(), until)));
+                self.trouble.hangs = (count, false);
+            }
+            Action::Restore(back, watching) => self.restore(back, watching),
             Action::Meddle(service, meddling) => self.meddle(SERVICES[service], meddling),
             Action::Collide(service, kind) => self.collide(SERVICES[service], kind),
             Action::Claim(service) => self.claim(SERVICES[service]),

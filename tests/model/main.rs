@@ -11,6 +11,7 @@ mod goal;
 mod load;
 mod process;
 mod repository;
+mod restore;
 mod rollback;
 mod rules;
 mod story;
@@ -23,7 +24,7 @@ use std::thread;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
-use actions::Action;
+use actions::{Action, Watching};
 use gloo::State;
 use repository::{Values, Workload};
 use rules::Tally;
@@ -65,12 +66,6 @@ fn every_rollout_is_safe_and_arrives_whatever_happens() {
 /// Random stories seldom come this far, and it must not be forgotten.
 #[test]
 fn routes_that_gloo_dislikes_make_room_for_those_before() {
-    let commit = |primary| {
-        let ours = Some(Workload::Ours(None));
-        let versions = [ours, ours, None];
-        let values = Values { versions, primary, ..Values::default() };
-        Action::Commit(0, Some(values))
-    };
     for verdict in [State::Warning, State::Rejected] {
         let dislike = Action::Dislike(0, verdict);
         // The last one only lets time go by: at the end of a story Gloo gives up dislikes that are to come.
@@ -81,6 +76,29 @@ fn routes_that_gloo_dislikes_make_room_for_those_before() {
         assert!(told.wrong.is_empty(), "{:?}\n\n{text}", told.wrong);
         assert!(text.contains("echo: RolledBack"), "{text}");
     }
+}
+
+/// The routes of before a commit are there again, with the versions that they had.
+#[test]
+fn a_store_that_is_restored_is_brought_back_whatever_becomes_of_the_watches() {
+    for watching in [Watching::Expires, Watching::GoesOn, Watching::IsSilent] {
+        let restore = Action::Restore(0, watching);
+        let pause = (200_000, Action::Namespace);
+        let story = Story::of(vec![(0, commit(0)), (20_000, commit(1)), (60_000, restore), pause]);
+        let told = tell(&story);
+        let text = told.text.join("\n");
+        assert!(told.wrong.is_empty(), "{watching:?}: {:?}\n\n{text}", told.wrong);
+        let restored = text.split_once("Restore(").expect("it was restored").1;
+        let again = restored.contains("apply RouteTable echo/echo-routes");
+        assert!(again, "{watching:?}: the routes are not written again\n\n{text}");
+    }
+}
+
+/// A commit after which two versions are deployed and this one answers.
+fn commit(primary: usize) -> Action {
+    let ours = Some(Workload::Ours(None));
+    let values = Values { versions: [ours, ours, None], primary, ..Values::default() };
+    Action::Commit(0, Some(values))
 }
 
 fn tell_volume(config: ProptestConfig, total: &Mutex<Tally>) {

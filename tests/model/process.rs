@@ -204,7 +204,9 @@ impl Process {
         if self.outcomes.get(&name) != Some(&outcome) {
             world.tell(format!("{name}: {outcome:?}"));
         }
-        if matches!(outcome, ReconcileOutcome::Ready) && service.is_some() {
+        let is_ready = matches!(outcome, ReconcileOutcome::Ready) && service.is_some();
+        // What is ready by what was known before the store was restored need not be.
+        if is_ready && world.is_informed() {
             world.rules.ready(&name);
         }
         let result = PassResult::of(&outcome, moment(world.now));

@@ -127,9 +127,16 @@ impl World {
     fn is_quiet_since(&self, since: i64) -> bool {
         let watches = [&self.watches.stale_until, &self.watches.losing_until];
         let late = watches.into_iter().flat_map(|until| until.values()).copied();
-        let mut troubles = late.chain([self.trouble.away_until, self.trouble.slow_until]);
+        let mut troubles = late.chain([
+            self.trouble.away_until,
+            self.trouble.slow_until,
+            self.trouble.busy_until,
+            self.trouble.webhook_until,
+            self.rules.restored_at,
+        ]);
         troubles.all(|until| until < since)
             && self.trouble.lost_answers == 0
+            && self.trouble.hangs.0 == 0
             && self.known_until(&KINDS) >= since
     }
 }

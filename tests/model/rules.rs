@@ -68,6 +68,8 @@ pub(crate) struct Rules {
     unheard: BTreeMap<ObjectId, i64>,
     /// When another owner made an object with a name of ours.
     collisions: BTreeMap<ObjectId, i64>,
+    /// When the API server's store was restored last.
+    pub(crate) restored_at: i64,
     pub(crate) ways_back: WaysBack,
     /// When the pass began that is under way, or the last one did.
     passes: BTreeMap<String, i64>,
@@ -196,7 +198,10 @@ impl World {
         let Ok(after) = self.store.apply(id, manifest, FIELD_MANAGER, true, now) else { return };
         // What changed while the request was in flight could not be known.
         let changed = last_changed(live).unwrap_or(0) + ON_ITS_WAY;
-        let is_known = changed < self.known_until(&[&id.kind]) && self.trouble.lost_answers == 0;
+        let is_known = changed < self.known_until(&[&id.kind])
+            && self.rules.restored_at < self.known_until(&[&id.kind])
+            && self.trouble.lost_answers == 0
+            && self.trouble.hangs.0 == 0;
         if !diff::changes(Some(live), &after)
             && Digest::of_live(live) == Digest::of_live(&after)
             && is_known

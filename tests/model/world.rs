@@ -18,6 +18,7 @@ use crate::cluster::store::Store;
 use crate::cluster::watches::Watches;
 use crate::cluster::{GLOO_NAMESPACE, id};
 use crate::repository::{Repository, SERVICES};
+use crate::restore::Backups;
 use crate::rules::Rules;
 
 /// 2026-01-01T00:00:00Z, in milliseconds.
@@ -68,6 +69,7 @@ pub(crate) struct World {
     planned: u64,
     pub(crate) random: fastrand::Rng,
     pub(crate) store: Store,
+    pub(crate) backups: Backups,
     pub(crate) watches: Watches,
     pub(crate) pods: Pods,
     pub(crate) gateway: Gateway,
@@ -92,6 +94,7 @@ impl World {
             planned: 0,
             random: fastrand::Rng::with_seed(seed),
             store: Store::default(),
+            backups: Backups::default(),
             watches: Watches::default(),
             pods: Pods::default(),
             gateway: Gateway::default(),

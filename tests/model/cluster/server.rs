@@ -27,6 +27,24 @@ pub(crate) struct Trouble {
     pub(crate) lost_answers: u32,
     /// Until when a request takes a second or more.
     pub(crate) slow_until: i64,
+    /// Until when the API server turns everything away.
+    pub(crate) busy_until: i64,
+    /// Until when a webhook that is asked about every object cannot be called.
+    pub(crate) webhook_until: i64,
+    /// So many of the next requests are not answered, done or not.
+    pub(crate) hangs: (u32, bool),
+}
+
+/// How long the daemon waits for an answer, in milliseconds.
+const PATIENCE: i64 = 30_000;
+
+/// What comes of a request.
+enum Reply {
+    Answer(u16, Value),
+    /// Nothing, for as long as the client waits.
+    Silence,
+    /// Nobody is there any more to hear it.
+    Nobody,
 }
 
 /// A client of the simulated API server.
@@ -53,23 +71,40 @@ async fn answer(
         tokio::task::yield_now().await;
     }
     let answered = lock(&world).answer(&parts.method, &parts.uri, &body);
-    let Some((status, body)) = answered else { return std::future::pending().await };
+    let (status, body) = match answered {
+        Reply::Answer(status, body) => (status, body),
+        Reply::Silence => {
+            let words = "no answer from the API server for 30 s";
+            return Err(kube::Error::Service(words.into()));
+        }
+        Reply::Nobody => return std::future::pending().await,
+    };
     let body = Body::from(body.to_string().into_bytes());
     Ok(Response::builder().status(status).body(body).expect("a status and a body"))
 }
 
 impl World {
-    /// Does what is asked; `None` when nobody is there any more to hear the answer.
-    fn answer(&mut self, method: &Method, uri: &http::Uri, body: &Value) -> Option<(u16, Value)> {
+    /// Does what is asked.
+    fn answer(&mut self, method: &Method, uri: &http::Uri, body: &Value) -> Reply {
         if self.is_dead {
-            return None;
+            return Reply::Nobody;
         }
         let slow = self.trouble.slow_until > self.now;
         let time = if slow { self.random.i64(500..3_000) } else { self.random.i64(1..30) };
         self.elapse(time);
         self.rules.tally.requests += 1;
         if self.trouble.away_until > self.now {
-            return Some(failure(500, "InternalError", "the API server is away", ""));
+            return reply(failure(500, "InternalError", "the API server is away", ""));
+        }
+        if self.trouble.busy_until > self.now {
+            let words =
+                "the server has received too many requests and has asked us to try again later";
+            return reply(failure(429, "TooManyRequests", words, ""));
+        }
+        if self.trouble.webhook_until > self.now && *method != Method::GET {
+            let words = "Internal error occurred: failed calling webhook \"gate.example.com\": failed to call \
+                webhook: Post \"https://gate.security.svc:443/?timeout=10s\": context deadline exceeded";
+            return reply(failure(500, "InternalError", words, ""));
         }
         if let Some((left, before)) = &mut self.trouble.dies_in {
             if *left == 0 {
@@ -77,21 +112,32 @@ impl World {
                     self.perform(method, uri, body);
                 }
                 self.die();
-                return None;
+                return Reply::Nobody;
             }
             *left -= 1;
         }
-        let answer = self.perform(method, uri, body);
         let is_write =
             *method != Method::GET && !uri.query().unwrap_or_default().contains("dryRun");
+        if self.trouble.hangs.0 > 0 {
+            self.trouble.hangs.0 -= 1;
+            if self.trouble.hangs.1 {
+                self.perform(method, uri, body);
+            }
+            self.elapse(PATIENCE);
+            if is_write && let Some(Requested::One(id)) = Requested::read(uri.path()) {
+                self.rules.unheard(&id, self.now);
+            }
+            return if self.is_dead { Reply::Nobody } else { Reply::Silence };
+        }
+        let answer = self.perform(method, uri, body);
         if is_write && self.trouble.lost_answers > 0 {
             self.trouble.lost_answers -= 1;
             if let Some(Requested::One(id)) = Requested::read(uri.path()) {
                 self.rules.unheard(&id, self.now);
             }
-            return Some(failure(504, "Timeout", "the answer was lost", ""));
+            return reply(failure(504, "Timeout", "the answer was lost", ""));
         }
-        Some(answer)
+        reply(answer)
     }
 
     fn perform(&mut self, method: &Method, uri: &http::Uri, body: &Value) -> (u16, Value) {
@@ -165,6 +211,10 @@ impl World {
         let items: Vec<Value> = found.map(|(_, object)| object).collect();
         json!({"kind": format!("{kind}List"), "apiVersion": "v1", "metadata": {}, "items": items})
     }
+}
+
+fn reply((status, body): (u16, Value)) -> Reply {
+    Reply::Answer(status, body)
 }
 
 /// The value of a parameter in a query.

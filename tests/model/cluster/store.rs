@@ -48,7 +48,44 @@ pub(crate) struct Store {
     pub(crate) finalizers: bool,
 }
 
+/// How the objects were at a moment.
+#[derive(Clone)]
+pub(crate) struct Backup {
+    records: BTreeMap<ObjectId, Record>,
+    version: u64,
+}
+
 impl Store {
+    /// How the objects of these kinds are.
+    pub(crate) fn backup(&self, kinds: &[&str]) -> Backup {
+        let of_kinds = self.records.iter().filter(|(id, _)| kinds.contains(&&*id.kind));
+        let records = of_kinds.map(|(id, record)| (id.clone(), record.clone())).collect();
+        Backup { records, version: self.version }
+    }
+
+    /// Brings the objects of these kinds back to how they were, with the versions that they had; what is written from
+    /// now on has versions that were given once already. Returns the objects that are not as they were just now.
+    pub(crate) fn restore(&mut self, backup: &Backup, kinds: &[&str]) -> Vec<ObjectId> {
+        let now = self.backup(kinds);
+        self.version = backup.version;
+        let mut changed = Vec::new();
+        for (id, record) in &now.records {
+            if !backup.records.contains_key(id) {
+                self.records.remove(id);
+                self.changes.push((id.clone(), Change::Gone(record.shown.clone())));
+                changed.push(id.clone());
+            }
+        }
+        for (id, record) in &backup.records {
+            if now.records.get(id).is_none_or(|now| now.shown != record.shown) {
+                self.records.insert(id.clone(), record.clone());
+                self.changes.push((id.clone(), Change::Now(record.shown.clone())));
+                changed.push(id.clone());
+            }
+        }
+        changed
+    }
+
     pub(crate) fn get(&self, id: &ObjectId) -> Option<Value> {
         self.records.get(id).map(|record| record.shown.clone())
     }

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::INSTANCE;
 use super::store::Change;
+use crate::actions::Watching;
 use crate::world::{Event, World};
 
 /// How often everything is listed anew.
@@ -35,6 +36,8 @@ struct Queue {
     shown: BTreeSet<ObjectId>,
     /// Since when something is missing that only a list brings.
     lost_since: Option<i64>,
+    /// It goes on from a version that the store has yet to reach: nothing comes until the next list.
+    is_ahead: bool,
 }
 
 impl World {
@@ -64,6 +67,7 @@ impl World {
         let queue = self.watches.queues.entry(kind.clone()).or_default();
         let of = queue.waiting.front().map_or(now, |(_, of, _)| *of);
         let of = queue.lost_since.take().map_or(of, |lost| lost.min(of));
+        queue.is_ahead = false;
         queue.waiting.clear();
         queue.shown = listed.iter().map(|(id, _)| id.clone()).collect();
         let told = listed.into_iter().map(|(_, object)| Told::InitApply(object));
@@ -101,7 +105,7 @@ impl World {
                 Told::Delete(object.clone())
             }
         };
-        if losing_until > now {
+        if losing_until > now || queue.is_ahead {
             queue.lost_since.get_or_insert(now);
             return;
         }
@@ -118,6 +122,25 @@ impl World {
         while queue.waiting.front().is_some_and(|(due, ..)| *due <= self.now) {
             let Some((_, _, told)) = queue.waiting.pop_front() else { return };
             cache.receive(kind, told);
+        }
+    }
+
+    /// The store went back: what the daemon knows of a kind counts for nothing until the next list.
+    pub(crate) fn outdate(&mut self, watching: Watching) {
+        if self.watches.cache.is_none() {
+            return;
+        }
+        for kind in WatchedKind::of_services() {
+            let queue = self.watches.queues.entry(kind.clone()).or_default();
+            queue.lost_since.get_or_insert(self.now);
+            match watching {
+                Watching::Expires => {
+                    let soon = self.random.i64(1..2_000);
+                    self.plan(soon, Event::Relist(kind));
+                }
+                Watching::GoesOn => {}
+                Watching::IsSilent => queue.is_ahead = true,
+            }
         }
     }
 
