@@ -527,6 +527,7 @@ async fn what_is_too_large_in_the_past_is_no_obstacle_to_a_first_fetch() {
     let revision = source.fetch().await.unwrap();
     assert_eq!(revision.id, small);
     assert_eq!(content(&source, &revision), "small");
+    assert_eq!(commits(&fixture.clone_directory()), 1, "the past did not fit");
 }
 
 #[tokio::test]
