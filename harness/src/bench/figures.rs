@@ -254,9 +254,9 @@ impl Transitions {
 }
 
 fn soak_lines(soaked: &Soaked) -> Vec<(&'static str, String)> {
-    let Soaked { reconciles, seconds, touches, edits, measurements, levels } = soaked;
+    let Soaked { reconciles, wanted, seconds, touches, edits, measurements, levels } = soaked;
     let mut lines = vec![
-        ("reconciles", format!("{reconciles} in {seconds:.0} s")),
+        ("reconciles", format!("{reconciles} of {wanted} in {seconds:.0} s")),
         ("touched", format!("{touches} pods, {edits} RouteTables were edited")),
         ("measured", format!("{measurements} times")),
     ];

@@ -71,6 +71,8 @@ struct Touched {
 pub struct Soaked {
     /// By the daemon's metric.
     pub reconciles: u64,
+    /// How many there were to be.
+    pub wanted: u64,
     /// How long they took.
     pub seconds: f64,
     /// Pods that became ready or not.
@@ -101,10 +103,10 @@ impl fmt::Debug for Subject {
 }
 
 impl Soaked {
-    /// Whether nothing has grown.
+    /// Whether nothing has grown, and there were as many reconciles as there were to be.
     ///
     /// # Errors
-    /// Names what has.
+    /// Names what has grown, or says how many there were.
     pub fn check(&self) -> Result<()> {
         let grown = self.levels.iter().filter(|(_, level)| !level.is_flat());
         let grown: Vec<String> = grown
@@ -112,7 +114,13 @@ impl Soaked {
                 format!("{what}: {first:.1} at first, {last:.1} in the end, more than {bound:.1}")
             })
             .collect();
-        ensure!(grown.is_empty(), "after {} reconciles {}", self.reconciles, grown.join("; "));
+        let Self { reconciles, wanted, seconds, .. } = self;
+        ensure!(grown.is_empty(), "after {reconciles} reconciles {}", grown.join("; "));
+        ensure!(
+            reconciles >= wanted,
+            "{reconciles} of {wanted} reconciles in {seconds:.0} s: the machine is too slow or too busy; ask for fewer, \
+             or give them longer"
+        );
         Ok(())
     }
 }
@@ -139,10 +147,11 @@ impl Subject {
         Ok(subject)
     }
 
-    /// Touches services until the daemon has reconciled so often; `beside` is called every second meanwhile.
+    /// Touches services until the daemon has reconciled so often, or the time is over; `beside` is called every second
+    /// meanwhile.
     ///
     /// # Errors
-    /// The daemon ends, is not touched, or does not come as far in the time.
+    /// The daemon ends, what is touched cannot be, or the time is too short to say anything.
     pub async fn soak(
         &self,
         settings: Settings,
@@ -175,14 +184,10 @@ impl Subject {
             tokio::time::sleep(second.saturating_sub(begun.elapsed())).await;
         }
         let done = held.last().map_or(0, |last| last.reconciles - before);
-        ensure!(
-            done >= reconciles,
-            "{done} of {reconciles} reconciles in {at_most:?}: the machine is too slow or too busy; ask for fewer, or \
-             give them longer"
-        );
         let edits = touched / EDITED;
         Ok(Soaked {
             reconciles: done,
+            wanted: reconciles,
             seconds: begun.elapsed().as_secs_f64(),
             touches: touched - edits,
             edits,
