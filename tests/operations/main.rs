@@ -7,12 +7,15 @@
 mod crashes;
 mod election;
 mod failover;
+mod faults;
 mod isolation;
 mod lockdown;
 mod manifests;
 mod namespaced;
 mod requests;
 mod silence;
+mod soak;
+mod trouble;
 
 use std::process::{Command, ExitCode, Stdio};
 
@@ -74,11 +77,13 @@ fn run(inside: Inside) -> Result<bool> {
         test!(crashes::a_daemon_that_is_killed_at_any_call_goes_on_where_it_was);
         test!(isolation::the_pushes_of_one_team_do_not_wait_for_the_troubles_of_others);
         test!(silence::a_silent_or_busy_api_server_is_told_and_holds_up_nobody_else);
+        test!(faults::the_promises_hold_whatever_fails_between_the_daemon_and_the_api_server);
         test!(lockdown::the_objects_of_a_team_are_written_as_its_account_and_nothing_as_the_daemon);
         test!(namespaced::no_object_of_the_overlay_belongs_to_the_cluster);
         test!(namespaced::roles_in_single_namespaces_are_enough_and_nothing_else_is_read);
         test!(namespaced::a_silent_namespace_holds_up_its_own_service_and_no_other);
         test!(namespaced::a_team_is_written_as_its_account_by_roles_alone);
+        test!(soak::a_daemon_that_reconciles_again_and_again_holds_no_more_than_before);
         test!(requests::commits_that_change_nothing_cost_nothing_and_others_what_they_change);
         ensure!(ran > 0, "no test was run");
         bed.stop().await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::Bed;
-use harness::api_proxy::{ApiProxy, Choice, Fault, Injected, Request, Verb};
+use harness::api_proxy::{ApiProxy, Choice, Fault, Injected, Peer, Request, Verb};
 use harness::namespace::STATUS;
 use harness::process::{Process, Program};
 use harness::repository::Repository;
@@ -70,6 +70,17 @@ impl Stage {
             self.applied("echo", &revision).await.with_context(|| format!("{fault:?}"))?;
             ensure!(injected.times() > 0, "{fault:?} befell nobody");
         }
+        // Complete lists are ten minutes apart: these have to be noticed for themselves.
+        let is_watch = |request: &Request| request.verb == Verb::Watch;
+        let silent = self.proxy.silence(is_watch);
+        self.pushed().await.context("all watches are silent")?;
+        drop(silent);
+        for peer in [Peer::Gone, Peer::Stuck] {
+            let _half_open = self.proxy.half_open(peer, |_| true)?;
+            self.pushed()
+                .await
+                .with_context(|| format!("all connections are half open: {peer:?}"))?;
+        }
         let _busy = self.inject(Fault::TurnedAway(Some(3600)));
         self.push("echo").await?;
         self.says("echo", "too many requests").await?;
@@ -83,6 +94,12 @@ impl Stage {
         let asked: Vec<_> = asked.filter(is_asked).collect();
         ensure!(asked.is_empty(), "{asked:?}");
         Ok(())
+    }
+
+    /// A change, whose pods the daemon has to see before it is applied.
+    async fn pushed(&mut self) -> Result<()> {
+        let revision = self.push("echo").await?;
+        self.applied("echo", &revision).await
     }
 
     /// Befalls every write of echo's Deployment.
