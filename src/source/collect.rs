@@ -117,9 +117,8 @@ pub(super) fn collect<S: Storage>(
             }
             let shown = storage.shown(&below);
             if below.len() > LONGEST_PATH || below.split('/').count() > DEEPEST {
-                return Err(
-                    refused(&shown[..shown.floor_char_boundary(80)], Refusal::TooDeep).into()
-                );
+                let refusal = Refusal::TooDeep { folders: DEEPEST, bytes: LONGEST_PATH };
+                return Err(refused(&shown[..shown.floor_char_boundary(80)], refusal).into());
             }
             let known = previous.files.get(&below).filter(|file| storage.is_same(file, handle));
             let kind = storage.kind(handle, &below, known, Place::is_read(&below))?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::limits::{DEEPEST, LONGEST_PATH};
 use super::patience::LONGEST;
 use super::revision::Revision;
 use coalmine_core::reason::{Advice, Hinted};
@@ -414,8 +413,13 @@ pub enum Refusal {
     #[error("is too large to be looked at")]
     TooLarge,
     /// A path that is nested too deep, or too long.
-    #[error("begins a path of more than {DEEPEST} folders or {LONGEST_PATH} bytes")]
-    TooDeep,
+    #[error("begins a path of more than {folders} folders or {bytes} bytes")]
+    TooDeep {
+        /// The most parts that a path may have.
+        folders: usize,
+        /// The most bytes that a path may have.
+        bytes: usize,
+    },
     /// Too many files and folders.
     #[error("is one too many: at most {limit} files and folders are read")]
     TooMany {
@@ -447,7 +451,7 @@ impl Hinted for Refusal {
             Self::TooLarge => {
                 "make the commit anew, with a short message and fewer entries in one folder"
             }
-            Self::TooDeep => "move what is there to a shorter path",
+            Self::TooDeep { .. } => "move what is there to a shorter path",
             Self::TooMany { .. } | Self::TotalTooLarge { .. } => "narrow --path",
         };
         Some(hint.to_owned())
