@@ -1,6 +1,7 @@
 Feature: The command line
   A folder can be checked and compared before it is pushed, and applied once from a pipeline.
 
+  @gloo-objects
   Scenario: A change is looked at, applied once, and looked at again
     Given a copy of the example rollouts, and no daemon
     When somebody runs "coalmine validate ."

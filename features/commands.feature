@@ -30,6 +30,7 @@ Feature: Steering a rollout by commands
     When somebody runs "coalmine wait echo --phase Stable --timeout 5s"
     Then it ends with 0
 
+  @gloo-objects
   Scenario: The doctor knows what the daemon needs
     Given a copy of the example rollouts, and no daemon
     When somebody with the daemon's rights runs "coalmine doctor --repo ../repository.git"

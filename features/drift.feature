@@ -7,6 +7,7 @@ Feature: Drift
     And echo is Stable
     And every request to "/echo" is answered by echo-v1
 
+  @gloo-objects
   Scenario: An edit by hand is undone, and the log names the field, its values and who changed it
     When "kubectl-edit" changes the RouteTable echo/echo-routes:
       """
@@ -16,6 +17,7 @@ Feature: Drift
     And the RouteTable echo/echo-routes has "/echo" at "/spec/routes/0/matchers/0/prefix"
     And every request to "/echo" is answered by echo-v1
 
+  @gloo-objects
   Scenario: What somebody deletes comes back
     When somebody deletes the RouteTable echo/echo-routes
     Then coalmine's log says "RouteTable echo/echo-routes was deleted; repaired"

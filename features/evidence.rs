@@ -11,8 +11,8 @@ use kube::core::{ApiResource, GroupVersionKind};
 use crate::report;
 use crate::world::{World, bed};
 
-/// Whose objects tell what the API server, Kubernetes and Gloo made of it: their statuses stand there too.
-const KINDS: [(&str, &str, &str); 8] = [
+/// Whose objects tell what the API server, Kubernetes and the gateway made of it: their statuses stand there too.
+const KINDS: [(&str, &str, &str); 10] = [
     ("apps", "v1", "Deployment"),
     ("", "v1", "Service"),
     ("", "v1", "Endpoints"),
@@ -20,6 +20,8 @@ const KINDS: [(&str, &str, &str); 8] = [
     ("gloo.solo.io", "v1", "Upstream"),
     ("gateway.solo.io", "v1", "RouteTable"),
     ("gateway.solo.io", "v1", "VirtualService"),
+    ("gateway.networking.k8s.io", "v1", "Gateway"),
+    ("gateway.networking.k8s.io", "v1", "HTTPRoute"),
     ("events.k8s.io", "v1", "Event"),
 ];
 

@@ -6,6 +6,7 @@ Feature: More than the articles' values
     And echo is Stable
     And every request to "/echo" is answered by echo-v1
 
+  @gloo-objects
   Scenario: An Upstream per version
     Given constant load on "/echo"
     When the echo team pushes "services/echo.yaml":
@@ -25,7 +26,7 @@ Feature: More than the articles' values
     And the Upstream echo/echo is gone
     And no request of the load has failed
 
-  @envoy-statistics
+  @envoy-statistics @gloo-objects
   Scenario: The canary gets copies, callers see the primary only
     Given constant load on "/echo"
     When the echo team pushes "services/echo.yaml":
@@ -119,6 +120,7 @@ Feature: More than the articles' values
     And every request to "/echo" with the header "stage: canary" is answered by legacy
     And every request to "/echo" is answered by echo-v1
 
+  @gloo-objects
   Scenario: A service that moves to another namespace keeps answering
     Given constant load on "/echo"
     When the echo team pushes "services/echo.yaml":
@@ -173,6 +175,7 @@ Feature: More than the articles' values
     Then echo is Stable
     And the Deployment echo/echo-v1 has 3 at "/spec/replicas"
 
+  @gloo-objects
   Scenario: A service whose file goes takes its objects along
     When the echo team removes "services/echo.yaml"
     Then every request to "/echo" is answered with 404

@@ -1,7 +1,7 @@
 Feature: Several Gateways
   Each Gateway has a listener of its own. What is wrong on one holds up what that Gateway serves, and nothing else.
 
-  @local
+  @local @gloo-objects
   Scenario: A certificate that is missing holds up what the ssl Gateway serves
     Given coalmine follows the example rollouts
     And echo is Stable

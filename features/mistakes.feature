@@ -35,6 +35,7 @@ Feature: Mistakes stay where they are made
     And every request to "/echo" is answered by echo-v1
     And no request of the load has failed
 
+  @gloo-objects
   Scenario: Two teams claim one path
     Given coalmine follows the example rollouts
     And foxtrot is Stable
@@ -126,7 +127,7 @@ Feature: Mistakes stay where they are made
     Then golf is stalled because of "refused by the API server: failed to create typed patch object"
     And the Deployment echo/golf-v1 is gone
 
-  @local
+  @local @gloo-objects
   Scenario: Routes that Gloo alone rejects are rolled back
     Given coalmine follows the example rollouts, and Gloo rejects routes of echo to v2
     And echo is Stable

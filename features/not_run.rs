@@ -4,25 +4,26 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use cucumber::gherkin::{Feature, Scenario};
-use harness::bed::{Kind, Need};
+use harness::bed::{GatewayKind, Kind, Need};
 
 /// What was left out. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct NotRun {
     kind: Kind,
+    gateway: GatewayKind,
     reasons: Arc<Mutex<BTreeMap<String, &'static str>>>,
 }
 
 impl NotRun {
-    /// For a bed of this kind.
-    pub(crate) fn on(kind: Kind) -> Self {
-        Self { kind, reasons: Arc::default() }
+    /// For a bed of this kind with this gateway.
+    pub(crate) fn on(kind: Kind, gateway: GatewayKind) -> Self {
+        Self { kind, gateway, reasons: Arc::default() }
     }
 
     /// Whether the bed has all that the tags of a scenario, or of its feature, ask for.
     pub(crate) fn can_run(&self, feature: &Feature, scenario: &Scenario) -> bool {
         let needs = feature.tags.iter().chain(&scenario.tags).filter_map(|tag| Need::of_tag(tag));
-        let reason = needs.filter_map(|need| need.unmet_by(self.kind)).next();
+        let reason = needs.filter_map(|need| need.unmet_by(self.kind, self.gateway)).next();
         if let (Some(reason), Ok(mut reasons)) = (reason, self.reasons.lock()) {
             reasons.insert(format!("{}: {}", feature.name, scenario.name), reason);
         }
@@ -37,6 +38,7 @@ impl NotRun {
         }
         let lines = reasons.iter().map(|(scenario, reason)| format!("\n  {scenario}: {reason}"));
         let lines: String = lines.collect();
-        format!("[{} not run on the bed {}]{lines}", reasons.len(), self.kind.name())
+        let (count, bed, gateway) = (reasons.len(), self.kind.name(), self.gateway.name());
+        format!("[{count} not run on the bed {bed} with {gateway}]{lines}")
     }
 }

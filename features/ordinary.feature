@@ -1,4 +1,4 @@
-@whole-cluster
+@whole-cluster @gloo-objects
 Feature: The cluster of an ordinary company
   Beside the services of the repository there are Gateways for plain text and for TLS, teams with options
   that coalmine has no model of, an autoscaler, quotas, a policy, webhooks, Flux, and a namespace that does

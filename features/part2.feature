@@ -29,6 +29,7 @@ Feature: Part 2. Two teams behind one domain
         primary: {version: v1}
       """
 
+  @gloo-objects
   Scenario: Route tables by reference, and two canaries at the same time
     When the platform team pushes "platform/virtual-service.yaml":
       """
@@ -77,6 +78,7 @@ Feature: Part 2. Two teams behind one domain
       | echo-v2 | 25 |
     And no request of the load has failed
 
+  @gloo-objects
   Scenario: foxtrot finishes its rollout while a table of the echo team is broken
     Given the platform team pushes "platform/virtual-service.yaml":
       """
@@ -146,6 +148,7 @@ Feature: Part 2. Two teams behind one domain
     And Gloo accepts the VirtualService gloo-system/app
     And no request of the load has failed
 
+  @gloo-objects
   Scenario: With a selector a new team needs nobody's help
     Given the platform team pushes "platform/virtual-service.yaml":
       """

@@ -1,4 +1,4 @@
-@test-images
+@test-images @gloo-objects
 Feature: 2019. The pet store
   Two versions of a pet store, each with a Service and an Upstream of its own, behind a VirtualService
   that is written by hand. The platform team keeps all of it in platform/, as plain objects.

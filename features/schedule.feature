@@ -1,7 +1,7 @@
 Feature: Looking on schedule
   A watch that says nothing is no proof that nothing has happened: everything is listed anew on schedule.
 
-  @local
+  @local @gloo-objects
   Scenario: What no watch tells is found on schedule
     Given coalmine follows the example rollouts, and lists everything anew every 3s
     And foxtrot is Stable

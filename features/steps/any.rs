@@ -43,7 +43,7 @@ async fn follows_the_rollouts(world: &mut World) -> Result<()> {
             bail!("on a cluster of theirs this would change their services; use another bed")
         }
         Some(theirs) => theirs,
-        None => example()?,
+        None => example(world)?,
     };
     let repository = Repository::create(world.directory.path(), &folder).await?;
     world.pushed = Some(repository.head().await?);

@@ -20,7 +20,7 @@ const WAY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST
 
 #[given("coalmine follows the example rollouts through an API server that is down")]
 async fn follows_without_api_server(world: &mut World) -> Result<()> {
-    let repository = Repository::create(world.directory.path(), &example()?).await?;
+    let repository = Repository::create(world.directory.path(), &example(world)?).await?;
     world.pushed = Some(repository.head().await?);
     let kubeconfig = std::fs::read_to_string(world.account().await?)?;
     let (server, elsewhere) = (api_server()?.to_string(), WAY.to_string());
@@ -32,7 +32,7 @@ async fn follows_without_api_server(world: &mut World) -> Result<()> {
 
 #[given(regex = r"^coalmine follows the example rollouts, and lists everything anew every (\w+)$")]
 async fn follows_on_schedule(world: &mut World, schedule: String) -> Result<()> {
-    let repository = Repository::create(world.directory.path(), &example()?).await?;
+    let repository = Repository::create(world.directory.path(), &example(world)?).await?;
     world.pushed = Some(repository.head().await?);
     world.flags.push(("schedule", schedule));
     let account = world.account().await?;

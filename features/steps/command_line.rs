@@ -13,7 +13,7 @@ use crate::world::{World, bed};
 
 #[given("a copy of the example rollouts, and no daemon")]
 async fn a_copy(world: &mut World) -> Result<()> {
-    world.repository = Some(Repository::create(world.directory.path(), &example()?).await?);
+    world.repository = Some(Repository::create(world.directory.path(), &example(world)?).await?);
     Ok(())
 }
 

@@ -15,15 +15,23 @@ use crate::{flaw, wait};
 /// What the example's settings say.
 const SETTLE: &str = "settle: 3s";
 
-/// The example repository, with names for this bed.
-pub(super) fn example() -> Result<PathBuf> {
-    bed().localize(concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts").as_ref())
+/// A copy of the example repository, with names for this bed and for its gateway.
+pub(super) fn example(world: &World) -> Result<PathBuf> {
+    let localized = bed().localize(concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts").as_ref())?;
+    let copy = world.directory.path().join("example");
+    std::fs::create_dir_all(&copy)?;
+    harness::repository::copy(&localized, &copy)?;
+    harness::adapt(&copy, bed().gateway_kind())?;
+    Ok(copy)
 }
 
 #[given("coalmine follows a new repository")]
 async fn follows_a_new_repository(world: &mut World) -> Result<()> {
     let nothing = world.directory.path().join("nothing");
     std::fs::create_dir(&nothing)?;
+    if let Some(settings) = harness::gateway_settings(bed().gateway_kind()) {
+        std::fs::write(nothing.join("coalmine.yaml"), settings)?;
+    }
     let repository = Repository::create(world.directory.path(), &nothing).await?;
     world.pushed = Some(repository.head().await?);
     world.follow(repository).await
@@ -38,7 +46,7 @@ async fn follows_the_example(world: &mut World) -> Result<()> {
 /// The example with a second less to settle than by default: there is one proxy, and it follows in a
 /// fraction of that.
 pub(super) async fn soon_settled_example(world: &mut World) -> Result<Repository> {
-    let repository = Repository::create(world.directory.path(), &example()?).await?;
+    let repository = Repository::create(world.directory.path(), &example(world)?).await?;
     let settings = "coalmine.yaml";
     let content = std::fs::read_to_string(repository.clone_directory().join(settings))?;
     ensure!(content.contains(SETTLE), "{settings} does not say {SETTLE}");

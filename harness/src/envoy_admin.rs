@@ -17,6 +17,15 @@ pub fn bootstrap(address: &str) -> Value {
     json!({"address": {"socket_address": address}})
 }
 
+/// The one endpoint of a cluster, as its `load_assignment`.
+pub(crate) fn endpoint(cluster: &str, (address, port): (&str, u16)) -> Value {
+    let address = json!({"socket_address": {"address": address, "port_value": port}});
+    json!({
+        "cluster_name": cluster,
+        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+    })
+}
+
 /// Envoy's admin interface, or the part of it that its bed lets be read.
 #[derive(Clone)]
 pub struct Admin(Access);
@@ -62,7 +71,8 @@ impl Admin {
     }
 }
 
-async fn get(url: &str) -> Result<String> {
+/// The answer to a GET of a URL.
+pub(crate) async fn get(url: &str) -> Result<String> {
     let client = legacy::Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let answer = client.get(url.parse()?).await.with_context(|| format!("cannot get {url}"))?;
     let status = answer.status();

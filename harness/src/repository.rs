@@ -160,7 +160,11 @@ async fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies the files below a folder, without its history.
+///
+/// # Errors
+/// The disk's.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let entries =
         std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
     for entry in entries {

@@ -35,13 +35,12 @@ const PAGES: [(&str, Stand); 9] = [
 ];
 
 fn main() -> ExitCode {
-    let outcome = match Kind::from_environment() {
-        Ok(Kind::Local) => harness::enter(&Openings::default()).and_then(run),
-        Ok(other) => {
-            println!("commands are not run on the bed {}, but on the local one", other.name());
+    let outcome = match Kind::other_than_local_gloo() {
+        None => harness::enter(&Openings::default()).and_then(run),
+        Some(other) => {
+            println!("commands are not run {other}, but with Gloo on the local one");
             Ok(read())
         }
-        Err(error) => Err(error),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -76,7 +76,8 @@ async fn rendered(kubectl: &Path) -> Result<Vec<Value>> {
     serde_yaml::from_multiple(&text).context("kubectl kustomize: not YAML")
 }
 
-async fn token(client: &Client, account: &Value) -> Result<String> {
+/// A token of a ServiceAccount that is good for longer than any bed lives.
+pub(super) async fn token(client: &Client, account: &Value) -> Result<String> {
     let text = |field: &str| account["metadata"][field].as_str().map(str::to_owned);
     let namespace = text("namespace").context("a ServiceAccount without a namespace")?;
     let name = text("name").context("a ServiceAccount without a name")?;
@@ -90,7 +91,7 @@ async fn token(client: &Client, account: &Value) -> Result<String> {
 }
 
 /// The administrator's kubeconfig with the account in the administrator's place.
-fn write_kubeconfig(administrator: &Path, path: &Path, token: String) -> Result<()> {
+pub(super) fn write_kubeconfig(administrator: &Path, path: &Path, token: String) -> Result<()> {
     let mut config = Kubeconfig::read_from(administrator)
         .with_context(|| format!("cannot read {}", administrator.display()))?;
     for user in &mut config.auth_infos {
@@ -102,7 +103,7 @@ fn write_kubeconfig(administrator: &Path, path: &Path, token: String) -> Result<
 }
 
 /// Waits until the API server grants the last rule of a role.
-async fn counts(client: &Client, role: &Value) -> Result<()> {
+pub(super) async fn counts(client: &Client, role: &Value) -> Result<()> {
     let rule = role["rules"].as_array().and_then(|rules| rules.last());
     let rule = rule.context("a role without rules")?;
     let first = |field: &str| rule[field][0].as_str().map(str::to_owned);

@@ -4,16 +4,17 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 
-use super::kind::Kind;
+use super::{gateway_api, kind::Kind};
 use crate::{
     build,
     cargo::Built,
+    gateway_kind::GatewayKind,
     namespace::{self, Inside, Openings},
     progress::Progress,
 };
 
-/// Builds and fetches what the bed of `COALMINE_BED` needs (there is no network inside), makes its
-/// namespaces and returns inside of them. The process that was started stays behind as the guard and
+/// Builds and fetches what the bed of `COALMINE_BED` with the gateway of `COALMINE_GATEWAY` needs (there is no
+/// network inside), makes its namespaces and returns inside of them. The process that was started stays behind as the guard and
 /// ends with the same exit code. A bed that runs elsewhere, `k3s` or `existing`, needs none of this: it
 /// returns at once.
 ///
@@ -30,7 +31,7 @@ pub fn enter(openings: &Openings) -> Result<Inside> {
 /// # Errors
 /// As [`enter`].
 pub fn enter_for(kind: Kind, openings: &Openings) -> Result<Inside> {
-    enter_beside(kind, openings, |_| Ok(()))
+    enter_beside(kind, kind.gateway()?, openings, |_| Ok(()))
 }
 
 /// The same for a program that cargo runs, and that has something of its own to build while there still
@@ -43,17 +44,34 @@ pub(crate) fn enter_building(
     openings: &Openings,
     build: impl FnOnce(&Progress) -> Result<()> + Send,
 ) -> Result<Inside> {
+    enter_building_for(None, openings, build)
+}
+
+/// The same for a bed with this gateway, where one is given.
+///
+/// # Errors
+/// As [`enter_building`].
+pub(crate) fn enter_building_for(
+    gateway: Option<GatewayKind>,
+    openings: &Openings,
+    build: impl FnOnce(&Progress) -> Result<()> + Send,
+) -> Result<Inside> {
     let kind = Kind::from_environment()?;
+    let gateway = match gateway {
+        Some(gateway) => kind.with_gateway(gateway)?,
+        None => kind.gateway()?,
+    };
     if let Some(feature) = kind.missing_feature()
         && !namespace::entered()
     {
         return Err(Built::this_program()?.run_with(feature));
     }
-    enter_beside(kind, openings, build)
+    enter_beside(kind, gateway, openings, build)
 }
 
 fn enter_beside(
     kind: Kind,
+    gateway: GatewayKind,
     openings: &Openings,
     build: impl FnOnce(&Progress) -> Result<()> + Send,
 ) -> Result<Inside> {
@@ -64,18 +82,21 @@ fn enter_beside(
     let both = |progress: &Progress| {
         thread::scope(|scope| {
             let build = scope.spawn(|| build(progress));
-            let parts = parts_of(kind, progress);
+            let parts = parts_of(kind, gateway, progress);
             let built = build.join().map_err(|_| anyhow!("a build has panicked"))?;
             parts.and(built)
         })
     };
-    namespace::enter_after(both, openings, kind == Kind::K3sOffline)
+    namespace::enter_after(both, openings, gateway, kind == Kind::K3sOffline)
 }
 
 /// Builds and fetches what a bed consists of.
-fn parts_of(kind: Kind, progress: &Progress) -> Result<()> {
+fn parts_of(kind: Kind, gateway: GatewayKind, progress: &Progress) -> Result<()> {
     match kind {
         Kind::K3sOffline => build::node_image(progress).map(drop),
-        _ => build::artifacts(progress).map(drop),
+        _ => {
+            build::artifacts(progress)?;
+            gateway_api::build(gateway, progress).map(drop)
+        }
     }
 }

@@ -5,10 +5,11 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::Result;
 use serde_json::Value;
 
+use super::part::Part;
 use crate::{
     build::Artifacts,
     envoy_admin::{self, Admin},
-    process::{Process, Program},
+    process::Program,
     wait::{self, Seen},
 };
 
@@ -19,7 +20,7 @@ pub(super) async fn start(
     mut bootstrap: Value,
     directory: &Path,
     logs: &Path,
-) -> Result<Process> {
+) -> Result<Part> {
     bootstrap["admin"] = envoy_admin::bootstrap("127.0.0.1");
     let config = directory.join("envoy.json");
     fs::write(&config, format!("{bootstrap:#}"))?;
@@ -29,11 +30,16 @@ pub(super) async fn start(
         .arg("--disable-hot-restart")
         // One worker: the bed shares its processors with a whole control plane and the load.
         .args(["--concurrency", "1", "--drain-time-s", "1", "--log-level", "info"]);
-    let process = Process::start(&program)?;
+    let part = Part::start(program)?;
+    running(&part).await?;
+    Ok(part)
+}
+
+/// Waits until Envoy runs.
+pub(super) async fn running(part: &Part) -> Result<()> {
     // Not until it is ready: that may wait for a first configuration, which comes later.
     let running = wait::until("Envoy to run", Duration::from_secs(180), || async {
         Seen::from_result(Admin::local().get("/server_info").await.map(drop))
     });
-    process.alive(running).await?;
-    Ok(process)
+    part.process()?.alive(running).await
 }

@@ -89,7 +89,10 @@ async fn made_by_coalmine(client: &Client) -> Result<Vec<String>> {
     let mut made = Vec::new();
     for (group, version, kind) in leftovers::KINDS {
         let api = objects::api(client, &objects::kind(group, version, kind), None);
-        let list = api.list(&ListParams::default().labels(leftovers::LABEL)).await?;
+        let list = match api.list(&ListParams::default().labels(leftovers::LABEL)).await {
+            Err(error) if objects::is_unknown(&error) => continue,
+            list => list?,
+        };
         made.extend(list.items.iter().map(|object| format!("{kind} {}", name(object))));
     }
     if Api::<Namespace>::all(client.clone()).get_opt(leftovers::NAMESPACE).await?.is_some() {

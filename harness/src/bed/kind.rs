@@ -2,7 +2,9 @@
 
 use std::env;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+
+use crate::gateway_kind::GatewayKind;
 
 /// The kinds of bed there are; `docs/beds.md` says what is real in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +51,40 @@ impl Kind {
         Ok(*kind)
     }
 
+    /// Why tests that are made for the local bed with Gloo cannot be run on what the environment asks for;
+    /// `None` when they can, or when it makes no sense, which [`super::enter`] says.
+    pub fn other_than_local_gloo() -> Option<String> {
+        match (Self::from_environment(), GatewayKind::from_environment()) {
+            (Ok(Self::Local), Ok(gateway)) if gateway.is_of_gateway_api() => {
+                Some(format!("with the gateway {}", gateway.name()))
+            }
+            (Ok(Self::Local) | Err(_), _) => None,
+            (Ok(other), _) => Some(format!("on the bed {}", other.name())),
+        }
+    }
+
     /// Its name in `COALMINE_BED`.
     pub fn name(self) -> &'static str {
         KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+
+    /// The gateway that `COALMINE_GATEWAY` asks for on this bed.
+    pub(super) fn gateway(self) -> Result<GatewayKind> {
+        self.with_gateway(GatewayKind::from_environment()?)
+    }
+
+    /// The same gateway, if this bed can have it.
+    ///
+    /// # Errors
+    /// It cannot; the message says where it is.
+    pub(super) fn with_gateway(self, gateway: GatewayKind) -> Result<GatewayKind> {
+        ensure!(
+            self == Self::Local || gateway == GatewayKind::Gloo,
+            "the bed {} has Gloo alone; a real {} runs on the local one: set COALMINE_BED=local",
+            self.name(),
+            gateway.name()
+        );
+        Ok(gateway)
     }
 
     /// The feature of this crate that it needs and this program was built without.
@@ -77,6 +110,17 @@ mod tests {
             assert_eq!(kind.name(), name);
         }
         assert_eq!(Kind::parse("").unwrap(), Kind::Local);
+    }
+
+    #[test]
+    fn a_gateway_that_a_bed_has_not_is_refused_with_the_bed_that_has_it() {
+        let kgateway = GatewayKind::Kgateway;
+        assert_eq!(Kind::Local.with_gateway(kgateway).unwrap(), kgateway);
+        for (_, kind) in KINDS {
+            assert_eq!(kind.with_gateway(GatewayKind::Gloo).unwrap(), GatewayKind::Gloo);
+        }
+        let error = Kind::K3s.with_gateway(kgateway).unwrap_err().to_string();
+        assert!(error.contains("kgateway") && error.contains("COALMINE_BED=local"), "{error}");
     }
 
     #[test]

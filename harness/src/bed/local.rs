@@ -8,23 +8,26 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use futures::future::{join_all, select_all};
+use futures::{
+    FutureExt as _,
+    future::{join_all, select_all},
+};
 use kube::Client;
 
 use super::{
     access::{self, Access},
     control_plane,
     credentials::Credentials,
-    envoy, gloo_system,
+    envoy,
     options::{BedOptions, Purpose},
+    part::Part,
+    programmer::{Choice, Programmer, Scene},
     ready,
-    real_gloo::RealGloo,
 };
 use crate::{
     build::{self, Artifacts, VERSIONS},
     envoy_admin::Admin,
-    gateway::{self, Gateway},
-    namespace::{API, PROXY, STATUS},
+    namespace::{API, STATUS},
     node::{BackOff, Images, Node, NodeOptions},
     process::Process,
     programs,
@@ -41,19 +44,28 @@ pub(super) const NODE_NAME: &str = "bed";
 #[derive(Debug)]
 pub(super) struct Local {
     node: Node,
-    gateway: Option<Gateway>,
-    /// In the order in which they were started.
+    programmer: Programmer,
+    envoy: Option<Part>,
+    /// The control plane, in the order in which it was started.
     processes: Vec<Process>,
 }
 
 impl Local {
     /// Stops everything, what was started last first.
     pub(super) async fn stop(self) {
-        drop(self.gateway);
+        if let Some(part) = self.programmer.part() {
+            part.stop(GRACE).await;
+        }
+        drop(self.programmer);
         drop(self.node);
         // etcd and the API server go last: the others only complain without them.
         let (last, first) = self.processes.split_at(2.min(self.processes.len()));
-        join_all(first.iter().map(|process| process.stop(GRACE))).await;
+        let envoy = async {
+            if let Some(envoy) = &self.envoy {
+                envoy.stop(GRACE).await;
+            }
+        };
+        tokio::join!(join_all(first.iter().map(|process| process.stop(GRACE))), envoy);
         for process in last.iter().rev() {
             process.stop(GRACE).await;
         }
@@ -61,7 +73,22 @@ impl Local {
 
     /// The first unexpected end of a process.
     pub(super) async fn failure(&self) -> anyhow::Error {
-        select_all(self.processes.iter().map(|process| Box::pin(process.failure()))).await.0
+        let parts = self.envoy.iter().chain(self.programmer.part());
+        let parts = parts.map(|part| part.failure().boxed());
+        let processes = self.processes.iter().map(|process| process.failure().boxed());
+        select_all(processes.chain(parts)).await.0
+    }
+
+    /// Ends Envoy as a crash does, starts it again, and returns when it runs.
+    pub(super) async fn restart_envoy(&self) -> Result<()> {
+        let envoy = self.envoy.as_ref().context("this bed has no Envoy")?;
+        envoy.restart().await?;
+        envoy::running(envoy).await
+    }
+
+    /// The same with who tells it what to do.
+    pub(super) async fn restart_gateway(&self) -> Result<()> {
+        self.programmer.restart().await
     }
 }
 
@@ -73,9 +100,11 @@ pub(super) async fn start(
 ) -> Result<(Access, Local)> {
     let inside = &options.inside;
     let http_echo = programs::find("http-echo")?;
-    let gloo = RealGloo::from_environment()?;
-    let screen = progress.clone();
-    let artifacts = tokio::task::spawn_blocking(move || build::artifacts(&screen)).await??;
+    let (screen, gateway) = (progress.clone(), inside.gateway());
+    let built = tokio::task::spawn_blocking(move || {
+        Ok::<_, anyhow::Error>((build::artifacts(&screen)?, Choice::of(gateway, &screen)?))
+    });
+    let (artifacts, choice) = built.await??;
 
     let starting = progress.step("starting the local bed");
     let places = Places::make(directory)?;
@@ -85,57 +114,45 @@ pub(super) async fn start(
     credentials.write_kubeconfig(&places.outside_kubeconfig, outside_api)?;
     let client = access::client(&places.kubeconfig).await?;
 
-    let envoy = async {
-        match options.purpose {
-            Purpose::Traffic => {
-                start_envoy(&artifacts, gloo.as_ref(), directory, &places.logs).await.map(Some)
-            }
-            Purpose::Objects => Ok(None),
-        }
+    let scene = Scene {
+        artifacts: &artifacts,
+        client: &client,
+        administrator: &places.kubeconfig,
+        directory,
+        logs: &places.logs,
+        with_envoy: options.purpose == Purpose::Traffic,
     };
-    let (control_plane, envoy) = tokio::try_join!(
+    let (processes, envoy) = tokio::try_join!(
         start_control_plane(&artifacts, &credentials, &places, options, &client),
-        envoy,
+        choice.early_envoy(&scene),
     )?;
-    let admin = envoy.as_ref().map(|_| Admin::local());
-    let mut processes = control_plane;
-    processes.extend(envoy);
     let images = match rollouts() {
         Some(_) => Images::stand_in(&http_echo),
         None => Images::standard(&http_echo, &programs::find("petstore")?),
     };
-    let node = start_node(&client, images, &places.logs);
-    let (node, ()) = tokio::try_join!(node, gloo_system::install(&client, PROXY))?;
-    ready::pods_can_run(&client, NODE_NAME).await?;
-
-    let gateway = match &gloo {
-        Some(gloo) => {
-            processes.push(gloo.start(&places.kubeconfig, &places.logs).await?);
-            None
-        }
-        None => {
-            let folder = gateway::folder(directory);
-            Some(Gateway::start(client.clone(), admin.clone(), &folder))
-        }
-    };
-    starting.done();
-
+    let proxy = gateway.proxy();
     let mut versions: BTreeMap<String, String> =
         VERSIONS.iter().map(|(part, version)| ((*part).into(), (*version).into())).collect();
-    versions.insert("gateway".into(), gloo.map_or("embedded".into(), |gloo| gloo.version));
+    versions.insert("gateway".into(), choice.version());
+    let node = start_node(&client, images, &places.logs);
+    let (node, installed) = tokio::try_join!(node, choice.install(&scene, proxy))?;
+    let (_, (programmer, envoy)) =
+        tokio::try_join!(ready::pods_can_run(&client, NODE_NAME), installed.start(&scene, envoy))?;
+    starting.done();
+
     let access = Access {
-        client,
-        kubeconfig: places.kubeconfig,
-        outside_kubeconfig: places.outside_kubeconfig,
+        kubeconfig: places.kubeconfig.clone(),
+        outside_kubeconfig: places.outside_kubeconfig.clone(),
         kubectl: artifacts.control_plane("kubectl"),
-        proxy_url: format!("http://{PROXY}"),
-        outside_proxy_url: format!("http://{}", inside.outside_proxy().unwrap_or(PROXY)),
+        proxy_url: format!("http://{proxy}"),
+        outside_proxy_url: format!("http://{}", inside.outside_proxy().unwrap_or(proxy)),
         api: Some(API),
         status: STATUS,
-        admin,
+        admin: envoy.as_ref().map(|_| Admin::local()),
         versions,
+        client: client.clone(),
     };
-    Ok((access, Local { node, gateway, processes }))
+    Ok((access, Local { node, programmer, envoy, processes }))
 }
 
 /// Files of the bed.
@@ -188,19 +205,6 @@ async fn start_control_plane(
     )?;
     let scheduler = control_plane::scheduler(artifacts, kubeconfig, logs)?;
     Ok(vec![etcd, api_server, controllers, scheduler])
-}
-
-async fn start_envoy(
-    artifacts: &Artifacts,
-    gloo: Option<&RealGloo>,
-    directory: &Path,
-    logs: &Path,
-) -> Result<Process> {
-    let bootstrap = match gloo {
-        Some(_) => RealGloo::bootstrap(),
-        None => gateway::prepare(&gateway::folder(directory))?,
-    };
-    envoy::start(artifacts, bootstrap, directory, logs).await
 }
 
 async fn start_node(client: &Client, images: Images, logs: &Path) -> Result<Node> {

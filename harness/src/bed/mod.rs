@@ -10,11 +10,13 @@ mod access;
 mod account;
 mod control_plane;
 mod credentials;
+mod definitions;
 mod directory;
 mod enter;
 mod envoy;
 mod existing;
 mod free_address;
+mod gateway_api;
 mod gloo_system;
 #[cfg(feature = "containers")]
 mod k3s;
@@ -24,7 +26,9 @@ mod local;
 mod need;
 mod objects;
 mod options;
+mod part;
 mod private_file;
+mod programmer;
 mod ready;
 mod real_gloo;
 mod reset;
@@ -39,11 +43,13 @@ use anyhow::{Context as _, Result};
 use kube::Client;
 
 pub(crate) use access::client;
-pub(crate) use enter::enter_building;
 pub use enter::{enter, enter_for};
+pub(crate) use enter::{enter_building, enter_building_for};
 pub use kind::Kind;
 pub use need::Need;
 pub use options::{BedOptions, Purpose};
+
+pub use crate::gateway_kind::GatewayKind;
 
 use crate::{envoy_admin::Admin, names::Names, progress::Progress};
 use access::Access;
@@ -53,6 +59,7 @@ use reset::{Baseline, RemovalScope};
 /// A running bed. Dropping it ends its processes at once; [`Bed::stop`] does so in order.
 pub struct Bed {
     kind: Kind,
+    gateway_kind: GatewayKind,
     access: Access,
     directory: Directory,
     names: Names,
@@ -62,7 +69,7 @@ pub struct Bed {
 
 /// What of a bed was started, and so has to be stopped.
 enum Running {
-    Local(local::Local),
+    Local(Box<local::Local>),
     #[cfg(feature = "containers")]
     K3s(Box<k3s::Cluster>),
     /// The cluster is somebody else's.
@@ -100,7 +107,8 @@ impl Bed {
             _ => (Names::plain(), RemovalScope::All),
         };
         let baseline = Baseline::take(&access.client, whose).await?;
-        Ok(Self { kind, access, directory, names, baseline, running })
+        let gateway_kind = options.inside.gateway();
+        Ok(Self { kind, gateway_kind, access, directory, names, baseline, running })
     }
 
     /// Which of the beds it is.
@@ -176,9 +184,38 @@ impl Bed {
         self.access.admin.as_ref()
     }
 
-    /// Who translates Gloo's objects for Envoy: `embedded`, or for example `gloo 1.22.1`.
+    /// Who tells Envoy what to do: `embedded`, or for example `gloo 1.22.1` or `kgateway 2.4.0`.
     pub fn gateway(&self) -> String {
         self.access.versions.get("gateway").cloned().unwrap_or_default()
+    }
+
+    /// Which gateway the bed has.
+    pub fn gateway_kind(&self) -> GatewayKind {
+        self.gateway_kind
+    }
+
+    /// Ends Envoy as a crash does, starts it again, and returns when it runs. What it is told comes later.
+    ///
+    /// # Errors
+    /// The bed is no local one, has no Envoy, or it does not come back.
+    pub async fn restart_envoy(&self) -> Result<()> {
+        self.local()?.restart_envoy().await.context("Envoy")
+    }
+
+    /// Ends the gateway's controller as a crash does, starts it again, and returns when it serves Envoy's
+    /// configuration.
+    ///
+    /// # Errors
+    /// The bed is no local one, its gateway is the embedded one, which is no process, or it does not come back.
+    pub async fn restart_gateway(&self) -> Result<()> {
+        self.local()?.restart_gateway().await.context("the gateway")
+    }
+
+    fn local(&self) -> Result<&local::Local> {
+        match &self.running {
+            Running::Local(local) => Ok(local),
+            _ => anyhow::bail!("nothing of the bed {} can be started again", self.kind.name()),
+        }
     }
 
     /// Versions by part: `kubernetes`, `etcd`, `envoy`, `gateway`, as far as they are known.
@@ -245,7 +282,7 @@ async fn run(
     Ok(match kind {
         Kind::Local => {
             let (access, local) = local::start(directory, options, progress).await?;
-            (access, Running::Local(local))
+            (access, Running::Local(Box::new(local)))
         }
         #[cfg(feature = "containers")]
         Kind::K3s => {

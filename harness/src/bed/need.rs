@@ -1,6 +1,7 @@
 //! What only some scenarios need, and not every bed has.
 
 use super::kind::Kind;
+use crate::gateway_kind::GatewayKind;
 
 /// Something that a scenario asks for by a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,12 @@ pub enum Need {
     ApiServerAddress,
     /// `@gloo-envoy`: Gloo's own Envoy, with filters that others do not have.
     GlooEnvoy,
+    /// `@gloo-objects`: objects, statuses or words that only Gloo has.
+    GlooObjects,
+    /// `@gateway-api`: objects or features that only gateways of the Gateway API have.
+    GatewayApi,
+    /// `@route-delegation`: HTTPRoutes that select others.
+    RouteDelegation,
     /// `@whole-cluster`: a cluster that nobody else uses, for Gateways and policies that are everybody's.
     WholeCluster,
 }
@@ -29,13 +36,35 @@ impl Need {
             "envoy-statistics" => Some(Self::EnvoyStatistics),
             "api-server-address" => Some(Self::ApiServerAddress),
             "gloo-envoy" => Some(Self::GlooEnvoy),
+            "gloo-objects" => Some(Self::GlooObjects),
+            "gateway-api" => Some(Self::GatewayApi),
+            "route-delegation" => Some(Self::RouteDelegation),
             "whole-cluster" => Some(Self::WholeCluster),
             _ => None,
         }
     }
 
-    /// Why this kind of bed cannot give it; `None` when it can.
-    pub fn unmet_by(self, kind: Kind) -> Option<&'static str> {
+    /// Why this kind of bed with this gateway cannot give it; `None` when it can.
+    pub fn unmet_by(self, kind: Kind, gateway: GatewayKind) -> Option<&'static str> {
+        self.unmet_by_gateway(gateway).or_else(|| self.unmet_by_kind(kind))
+    }
+
+    fn unmet_by_gateway(self, gateway: GatewayKind) -> Option<&'static str> {
+        match (self, gateway) {
+            (Self::GlooObjects | Self::GlooEnvoy, other) if other != GatewayKind::Gloo => {
+                Some("it is about what only Gloo has")
+            }
+            (Self::GatewayApi | Self::RouteDelegation, GatewayKind::Gloo) => {
+                Some("it is about what only gateways of the Gateway API have")
+            }
+            (Self::RouteDelegation, GatewayKind::EnvoyGateway) => {
+                Some("no HTTPRoute selects others there")
+            }
+            _ => None,
+        }
+    }
+
+    fn unmet_by_kind(self, kind: Kind) -> Option<&'static str> {
         match (self, kind) {
             (Self::GlooEnvoy, Kind::Local | Kind::K3sOffline) => {
                 Some("its Envoy has not the filters of Gloo's own, which comes from a registry")
@@ -76,12 +105,24 @@ mod tests {
         ];
         let unmet = |kind| {
             let needs = needs.map(|tag| Need::of_tag(tag).expect(tag));
-            needs.map(|need| need.unmet_by(kind).is_some())
+            needs.map(|need| need.unmet_by(kind, GatewayKind::Gloo).is_some())
         };
         assert_eq!(unmet(Kind::Local), [false, false, false, false, true, false]);
         assert_eq!(unmet(Kind::K3sOffline), [true, false, false, false, true, false]);
         assert_eq!(unmet(Kind::K3s), [true, true, false, false, false, false]);
         assert_eq!(unmet(Kind::Existing), [true, true, true, true, true, true]);
+    }
+
+    #[test]
+    fn gateways_say_what_they_lack() {
+        let unmet = |gateway| {
+            let needs = ["gloo-objects", "gloo-envoy", "gateway-api", "route-delegation", "local"];
+            let needs = needs.map(|tag| Need::of_tag(tag).expect(tag));
+            needs.map(|need| need.unmet_by(Kind::Local, gateway).is_some())
+        };
+        assert_eq!(unmet(GatewayKind::Gloo), [false, true, true, true, false]);
+        assert_eq!(unmet(GatewayKind::Kgateway), [true, true, false, false, false]);
+        assert_eq!(unmet(GatewayKind::EnvoyGateway), [true, true, false, true, false]);
     }
 
     #[test]

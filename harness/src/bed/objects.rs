@@ -14,8 +14,9 @@ const FIELD_MANAGER: &str = "bed";
 pub(super) fn kind(group: &str, version: &str, kind: &str) -> ApiResource {
     let names = GroupVersionKind::gvk(group, version, kind);
     match kind {
-        // A plural that no rule of English gives.
+        // Plurals that no rule of English gives.
         "Settings" => ApiResource::from_gvk_with_plural(&names, "settings"),
+        "GatewayParameters" => ApiResource::from_gvk_with_plural(&names, "gatewayparameters"),
         _ => ApiResource::from_gvk(&names),
     }
 }
@@ -46,4 +47,10 @@ pub(super) async fn apply(client: &Client, object: &Value) -> Result<()> {
         .await
         .with_context(|| format!("cannot apply {kind} {name}"))?;
     Ok(())
+}
+
+/// Whether there is no such object, or the API server knows no such kind: then it answers with a line of text,
+/// which the client does not take for a "not found".
+pub(super) fn is_unknown(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
 }

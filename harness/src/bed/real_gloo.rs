@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use super::gloo_system::{GATEWAY, NAMESPACE, XDS_PORT};
 use crate::{
+    envoy_admin,
     process::{Process, Program},
     wait::{self, Seen},
 };
@@ -43,18 +44,20 @@ impl RealGloo {
         Ok(Some(Self { binary, version }))
     }
 
-    /// Starts Gloo and waits until it serves Envoy's configuration.
-    pub(super) async fn start(&self, kubeconfig: &Path, logs: &Path) -> Result<Process> {
-        let program = Program::new("gloo", &self.binary, logs)
+    /// How Gloo is started.
+    pub(super) fn program(&self, kubeconfig: &Path, logs: &Path) -> Program {
+        Program::new("gloo", &self.binary, logs)
             .env("KUBECONFIG", kubeconfig.display().to_string())
             .env("POD_NAMESPACE", NAMESPACE)
-            .env("DISABLE_LEADER_ELECTION", "true");
-        let process = Process::start(&program)?;
+            .env("DISABLE_LEADER_ELECTION", "true")
+    }
+
+    /// Waits until Gloo serves Envoy's configuration.
+    pub(super) async fn serving(process: &Process) -> Result<()> {
         let serving = wait::until("Gloo to serve", Duration::from_secs(60), || async {
             Seen::from_result(TcpStream::connect(("127.0.0.1", XDS_PORT)).await.map(drop))
         });
-        process.alive(serving).await?;
-        Ok(process)
+        process.alive(serving).await
     }
 
     /// What Envoy starts with: everything else comes from Gloo, over one stream.
@@ -64,8 +67,6 @@ impl RealGloo {
             "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
             "explicit_http_config": {"http2_protocol_options": {}},
         });
-        let address = json!({"address": "127.0.0.1", "port_value": XDS_PORT});
-        let endpoint = json!({"endpoint": {"address": {"socket_address": address}}});
         json!({
             "node": {
                 "id": format!("{GATEWAY}.{NAMESPACE}"),
@@ -79,10 +80,7 @@ impl RealGloo {
                 "typed_extension_protocol_options": {
                     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2,
                 },
-                "load_assignment": {
-                    "cluster_name": "xds_cluster",
-                    "endpoints": [{"lb_endpoints": [endpoint]}],
-                },
+                "load_assignment": envoy_admin::endpoint("xds_cluster", ("127.0.0.1", XDS_PORT)),
             }]},
             "dynamic_resources": {
                 "ads_config": {

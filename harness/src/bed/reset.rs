@@ -15,7 +15,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{gloo_system, leftovers, objects};
+use super::{gateway_api, gloo_system, leftovers, objects};
 use crate::{
     names::Names,
     wait::{self, Seen},
@@ -33,7 +33,8 @@ pub(super) struct Baseline {
     namespaces: BTreeSet<String>,
     /// By kind, as in [`swept`].
     objects: Vec<BTreeSet<(Option<String>, String)>>,
-    settings: Option<Value>,
+    /// The objects that are there for everybody and that scenarios change, with their specs.
+    specs: Vec<(Shared, Value)>,
     /// Every kind that lives in namespaces and can be deleted.
     kinds: Vec<ApiResource>,
 }
@@ -62,7 +63,11 @@ impl RemovalScope {
 impl Baseline {
     /// Looks at the cluster as it is.
     pub(super) async fn take(client: &Client, whose: RemovalScope) -> Result<Self> {
-        let discovery = Discovery::new(client.clone()).run_aggregated().await?;
+        // Of a kind that is only just defined the API server knows at first no more than that it will have it.
+        let discovery = wait::until("the kinds of the API server", DEADLINE, || async {
+            Seen::from_result(Discovery::new(client.clone()).run_aggregated().await)
+        });
+        let discovery = discovery.await?;
         let kinds = discovery
             .groups()
             .flat_map(|group| group.recommended_resources())
@@ -73,15 +78,18 @@ impl Baseline {
             .collect();
         let swept = swept();
         let everybodys = RemovalScope::All;
-        let objects = try_join_all(swept.iter().map(|kind| names(client, kind, &everybodys)));
-        let (namespaces, objects, settings) =
-            futures::try_join!(namespaces(client, &everybodys), objects, settings(client))?;
-        Ok(Self { whose, namespaces, objects, settings, kinds })
+        let objects = try_join_all(swept.iter().map(|kind| async {
+            let listed = names(client, kind, &everybodys).await;
+            listed.with_context(|| format!("cannot list {}", kind.plural))
+        }));
+        let (namespaces, objects, specs) =
+            futures::try_join!(namespaces(client, &everybodys), objects, specs(client))?;
+        Ok(Self { whose, namespaces, objects, specs, kinds })
     }
 
     /// Removes what was not there, and waits until it is gone.
     pub(super) async fn restore(&self, client: &Client) -> Result<()> {
-        self.restore_settings(client).await?;
+        self.restore_specs(client).await?;
         // Rules for everybody first; then routes, and then what they point to, as in any orderly removal.
         for (kind, before) in swept().iter().zip(&self.objects) {
             let now = names(client, kind, &self.whose).await?;
@@ -96,15 +104,17 @@ impl Baseline {
         wait::until("the cluster to be as it was", DEADLINE, || self.compare(client)).await
     }
 
-    async fn restore_settings(&self, client: &Client) -> Result<()> {
-        let Some(spec) = &self.settings else { return Ok(()) };
-        if settings(client).await?.as_ref() == Some(spec) {
-            return Ok(());
+    async fn restore_specs(&self, client: &Client) -> Result<()> {
+        for (shared, spec) in &self.specs {
+            if shared.spec(client).await?.as_ref() == Some(spec) {
+                continue;
+            }
+            let patch = json!([{"op": "replace", "path": "/spec", "value": spec}]);
+            let patch = serde_json::from_value(patch).map(Patch::<()>::Json)?;
+            let (api, name) = (shared.api(client), shared.name);
+            let patched = api.patch(name, &PatchParams::default(), &patch).await;
+            patched.with_context(|| format!("{} {name}", shared.kind))?;
         }
-        let patch = json!([{"op": "replace", "path": "/spec", "value": spec}]);
-        let patch = serde_json::from_value(patch).map(Patch::<()>::Json)?;
-        let api = objects::api(client, &settings_kind(), Some(gloo_system::NAMESPACE));
-        api.patch("default", &PatchParams::default(), &patch).await.context("Settings")?;
         Ok(())
     }
 
@@ -194,13 +204,53 @@ fn swept() -> Vec<ApiResource> {
         .collect()
 }
 
-fn settings_kind() -> ApiResource {
-    objects::kind("gloo.solo.io", "v1", "Settings")
+/// An object that is there for everybody.
+#[derive(Clone, Copy, Debug)]
+struct Shared {
+    group: &'static str,
+    kind: &'static str,
+    namespace: &'static str,
+    name: &'static str,
 }
 
-async fn settings(client: &Client) -> Result<Option<Value>> {
-    let api = objects::api(client, &settings_kind(), Some(gloo_system::NAMESPACE));
-    Ok(api.get_opt("default").await?.and_then(|object| object.data.get("spec").cloned()))
+/// Of which a cluster has the one of its gateway.
+const SHARED: [Shared; 2] = [
+    Shared {
+        group: "gloo.solo.io",
+        kind: "Settings",
+        namespace: gloo_system::NAMESPACE,
+        name: "default",
+    },
+    Shared {
+        group: "gateway.networking.k8s.io",
+        kind: "Gateway",
+        namespace: gateway_api::NAMESPACE,
+        name: gateway_api::GATEWAY,
+    },
+];
+
+impl Shared {
+    fn api(&self, client: &Client) -> Api<DynamicObject> {
+        let kind = objects::kind(self.group, "v1", self.kind);
+        objects::api(client, &kind, Some(self.namespace))
+    }
+
+    /// What it says; `None` where there is no such object or kind.
+    async fn spec(&self, client: &Client) -> Result<Option<Value>> {
+        match self.api(client).get(self.name).await {
+            Ok(object) => Ok(object.data.get("spec").cloned()),
+            Err(error) if objects::is_unknown(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+async fn specs(client: &Client) -> Result<Vec<(Shared, Value)>> {
+    let mut specs = Vec::new();
+    for shared in SHARED {
+        specs.extend(shared.spec(client).await?.map(|spec| (shared, spec)));
+    }
+    Ok(specs)
 }
 
 async fn namespaces(client: &Client, whose: &RemovalScope) -> Result<BTreeSet<String>> {
@@ -217,8 +267,7 @@ async fn names(
 ) -> Result<BTreeSet<(Option<String>, String)>> {
     let list = match objects::api(client, kind, None).list_metadata(&ListParams::default()).await {
         Ok(list) => list,
-        // An older API server knows no such kind, and so has nothing of it.
-        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(BTreeSet::new()),
+        Err(error) if objects::is_unknown(&error) => return Ok(BTreeSet::new()),
         Err(error) => return Err(error.into()),
     };
     let names = list.items.into_iter().filter(|object| {

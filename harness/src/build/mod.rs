@@ -7,6 +7,8 @@ mod cache;
 mod control_plane;
 mod engine;
 mod envoy;
+pub(crate) mod gateway;
+mod go;
 pub(crate) mod node_image;
 mod packages;
 mod python;
@@ -59,6 +61,18 @@ pub fn artifacts(progress: &Progress) -> Result<Artifacts> {
         envoy: envoy::get(&cache, progress)?.join("envoy"),
         control_plane: control_plane::get(&control_plane::CONTROL_PLANE, &cache, progress)?,
     })
+}
+
+/// Finds a controller of a gateway in the cache, or builds it: some 6 minutes of processor time. Blocks the
+/// calling thread.
+///
+/// # Errors
+/// As [`artifacts`].
+pub(crate) fn controller(
+    controller: &gateway::Controller,
+    progress: &Progress,
+) -> Result<gateway::Built> {
+    gateway::get(controller, &cache::Cache::open()?, progress)
 }
 
 /// Finds a browser that needs no screen on this machine or in the cache, or fetches it, in seconds.

@@ -42,7 +42,7 @@ const INTERRUPTED: u8 = 130;
 /// As [`crate::enter`], or a build that fails.
 pub fn enter(options: &Options) -> Result<Inside> {
     let built = Built::this_program()?;
-    bed::enter_building(&ports::openings(options), |progress| {
+    bed::enter_building_for(options.gateway, &ports::openings(options), |progress| {
         built.build(&["coalmine", "http-echo", "petstore"], built.profile(), progress)
     })
 }

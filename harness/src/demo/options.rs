@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
+use crate::gateway_kind::GatewayKind;
+
 /// Starts a cluster's control plane, an Envoy and coalmine on this machine, and shows how a git push
 /// moves traffic.
 #[derive(Clone, Debug, clap::Parser)]
@@ -20,6 +22,10 @@ pub struct Options {
     /// Write the view at half of the requests, the middle of --play, to this file, as SVG
     #[arg(long, value_name = "FILE", requires = "play")]
     pub picture: Option<PathBuf>,
+    /// The gateway before the services: gloo, kgateway or envoy-gateway; without this flag what
+    /// COALMINE_GATEWAY says, else gloo
+    #[arg(long, value_name = "NAME", value_parser = GatewayKind::parse)]
+    pub gateway: Option<GatewayKind>,
     /// How often coalmine asks the repository for news
     #[arg(long, value_name = "DURATION", default_value = "1s")]
     pub interval: Interval,
@@ -86,6 +92,15 @@ mod tests {
         assert!(parse(&["--report", "r.json"]).unwrap_err().contains("--play"));
         assert!(parse(&["--play", "--report", "r.json"]).is_ok());
         assert!(parse(&["--picture", "demo.svg"]).unwrap_err().contains("--play"));
+    }
+
+    #[test]
+    fn a_gateway_is_chosen_by_its_name_and_an_unknown_one_refused() {
+        assert_eq!(parse(&[]).unwrap().gateway, None);
+        let options = parse(&["--gateway", "kgateway", "--play"]).unwrap();
+        assert_eq!(options.gateway, Some(GatewayKind::Kgateway));
+        let error = parse(&["--gateway", "kong"]).unwrap_err();
+        assert!(error.contains("envoy-gateway"), "{error}");
     }
 
     #[test]

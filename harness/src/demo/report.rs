@@ -9,7 +9,7 @@ use serde::Serialize;
 /// The whole report. The order of the fields is part of it.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Report {
-    /// Who translates Gloo's objects for Envoy.
+    /// Who tells Envoy what to do.
     pub(super) gateway: String,
     /// Versions by part.
     pub(super) versions: BTreeMap<String, String>,

@@ -12,7 +12,8 @@ use crate::cargo::workspace;
 use crate::namespace::{Inside, STATUS};
 use crate::process::{Process, Program};
 use crate::progress::Progress;
-use crate::repository::{BRANCH, Repository};
+use crate::repository::{BRANCH, Repository, copy};
+use crate::rollouts::adapt;
 use crate::status::{Status, StatusClient};
 use crate::wait::{self, Seen};
 use crate::{Bed, BedOptions, programs};
@@ -45,7 +46,10 @@ impl Scene {
             .with_context(|| format!("cannot make {}", directory.display()))?;
         remove(&directory.join("env"))?;
         let bed = Bed::start(BedOptions::new(inside), progress).await?;
-        let repository = Repository::create(&directory, &workspace().join("rollouts")).await?;
+        let content = tempfile::tempdir()?;
+        copy(&workspace().join("rollouts"), content.path())?;
+        adapt(content.path(), bed.gateway_kind())?;
+        let repository = Repository::create(&directory, content.path()).await?;
         let step = progress.step("coalmine accepts the repository");
         let program = programs::find("coalmine")?;
         let daemon = start_daemon(options, &bed, &repository, &program, &directory)?;
@@ -134,12 +138,16 @@ curl -H '{name}: {value}' {proxy}/{service}
 
 # See what coalmine says (its log: {log}), and look at the cluster:
 {coalmine} status --server {server}
-(. {environment}; KUBECONFIG=$KUBECONFIG $KUBECTL get deployments,upstreams,routetables -A)
+(. {environment}; KUBECONFIG=$KUBECONFIG $KUBECTL get {kinds} -A)
 
 docs/tutorial.md leads through all of it. Ctrl-C ends everything.
 ",
             log = self.directory.join("coalmine.log").display(),
             server = self.server,
+            kinds = match self.bed.gateway_kind().is_of_gateway_api() {
+                true => "deployments,services,httproutes",
+                false => "deployments,upstreams,routetables",
+            },
         )
     }
 

@@ -4,8 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The API server's address inside the namespace.
 pub const API: SocketAddr = loopback(6443);
-/// Envoy's listener inside the namespace.
-pub const PROXY: SocketAddr = loopback(8080);
 /// Where a daemon inside the namespace serves its status.
 pub const STATUS: SocketAddr = loopback(8090);
 

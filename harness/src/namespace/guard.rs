@@ -22,7 +22,7 @@ use nix::{
 };
 
 use super::{
-    addresses::{API, PROXY, STATUS},
+    addresses::{API, STATUS},
     network,
     openings::{Inside, Openings, Outside},
     stage::{self, Stage},
@@ -34,7 +34,11 @@ use crate::{
 
 /// Runs the program inside new namespaces and ends this process with its exit code. With an engine it
 /// also makes, and in the end removes, what that has outside of them.
-pub(super) fn run(openings: &Openings, with_engine: bool) -> Result<Inside> {
+pub(super) fn run(
+    openings: &Openings,
+    proxy_inside: SocketAddr,
+    with_engine: bool,
+) -> Result<Inside> {
     if with_engine && let Some(obstacle) = engine::obstacle() {
         bail!("COALMINE_BED=k3s-offline cannot run here: {obstacle}");
     }
@@ -48,7 +52,7 @@ pub(super) fn run(openings: &Openings, with_engine: bool) -> Result<Inside> {
     make_network_namespace()?;
     // Before the relay's thread starts, which must not take them either.
     let signals = watch_signals()?;
-    relay(vec![(api, API), (proxy, PROXY), (status, STATUS)])?;
+    relay(vec![(api, API), (proxy, proxy_inside), (status, STATUS)])?;
     // After this the thread can start processes, but no threads.
     unshare(CloneFlags::CLONE_NEWPID).map_err(refused)?;
     let guard = fs::read_link("/proc/self").context("cannot read /proc/self")?;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::addresses::STATUS;
+use crate::gateway_kind::GatewayKind;
 
 /// Ports on loopback through which the bed is reached from outside the namespace. The default 0
 /// takes any free port.
@@ -20,6 +21,7 @@ pub struct Openings {
 #[derive(Clone, Copy, Debug)]
 pub struct Inside {
     outside: Option<Outside>,
+    gateway: GatewayKind,
 }
 
 /// The addresses that the guard listens on.
@@ -32,13 +34,18 @@ pub(crate) struct Outside {
 
 impl Inside {
     /// Inside a namespace that is reached at these addresses.
-    pub(super) fn reached_at(outside: Outside) -> Self {
-        Self { outside: Some(outside) }
+    pub(super) fn reached_at(outside: Outside, gateway: GatewayKind) -> Self {
+        Self { outside: Some(outside), gateway }
     }
 
     /// For a bed that needs no namespace.
     pub(crate) fn without_namespace() -> Self {
-        Self { outside: None }
+        Self { outside: None, gateway: GatewayKind::default() }
+    }
+
+    /// The gateway that the way to the proxy was made for.
+    pub fn gateway(&self) -> GatewayKind {
+        self.gateway
     }
 
     /// Where people outside reach the API server; `None` without a namespace.

@@ -5,7 +5,9 @@
 
 mod https;
 mod inside;
+mod load;
 mod program;
+mod routes;
 
 use std::{
     env, fs,
@@ -17,29 +19,70 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use harness::bed::Kind;
+use harness::bed::{GatewayKind, Kind};
 use nix::sys::signal::Signal;
 
 use program::Program;
 
 const DEADLINE: Duration = Duration::from_secs(120);
 
-type Test = (&'static str, fn() -> Result<()>);
+/// A test by its name, and the gateways that it is about.
+type Test = (&'static str, Gateways, fn() -> Result<()>);
 
-const TESTS: [Test; 4] = [
+/// The gateways that a test is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gateways {
+    Any,
+    Gloo,
+    GatewayApi,
+}
+
+impl Gateways {
+    /// Why a test is not run with this gateway; `None` when it is.
+    fn without(self, gateway: GatewayKind) -> Option<&'static str> {
+        match self {
+            Self::Gloo if gateway.is_of_gateway_api() => {
+                Some("it is about Gloo: unset COALMINE_GATEWAY")
+            }
+            Self::GatewayApi if !gateway.is_of_gateway_api() => Some(
+                "it is about the Gateway API: set COALMINE_GATEWAY to kgateway or envoy-gateway",
+            ),
+            _ => None,
+        }
+    }
+}
+
+const TESTS: [Test; 6] = [
     (
         "what_is_applied_from_outside_answers_and_an_orderly_end_leaves_nothing",
+        Gateways::Gloo,
         what_is_applied_from_outside_answers_and_an_orderly_end_leaves_nothing,
     ),
     (
         "no_request_fails_while_pods_go_and_a_reset_leaves_nothing",
+        Gateways::Gloo,
         no_request_fails_while_pods_go_and_a_reset_leaves_nothing,
     ),
     (
         "a_gateway_with_tls_and_another_on_a_further_port_are_served",
+        Gateways::Gloo,
         a_gateway_with_tls_and_another_on_a_further_port_are_served,
     ),
-    ("a_killed_program_takes_everything_with_it", a_killed_program_takes_everything_with_it),
+    (
+        "a_killed_program_takes_everything_with_it",
+        Gateways::Any,
+        a_killed_program_takes_everything_with_it,
+    ),
+    (
+        "routes_of_the_gateway_api_answer_as_they_say_before_and_after_a_change",
+        Gateways::GatewayApi,
+        routes_of_the_gateway_api_answer_as_they_say_before_and_after_a_change,
+    ),
+    (
+        "a_rule_that_is_warmed_first_loses_no_request_on_the_way_there_and_back",
+        Gateways::GatewayApi,
+        a_rule_that_is_warmed_first_loses_no_request_on_the_way_there_and_back,
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -48,6 +91,9 @@ fn main() -> ExitCode {
         Some("run-a-bed") => Some(inside::run_a_bed(Path::new(&arguments[1]))),
         Some("run-a-child") => Some(inside::run_a_child(Path::new(&arguments[1]))),
         Some("change-under-load") => Some(inside::change_under_load(Path::new(&arguments[1]))),
+        Some("route") => Some(routes::route(Path::new(&arguments[1]))),
+        Some("keep-all") => Some(routes::keep_all(Path::new(&arguments[1]))),
+        Some("measure-orders") => Some(routes::measure(Path::new(&arguments[1]))),
         Some("serve-https") => Some(https::serve_https(Path::new(&arguments[1]))),
         _ => None,
     };
@@ -58,7 +104,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         None => match Kind::from_environment() {
-            Ok(Kind::Local) => run_tests(&arguments),
+            Ok(Kind::Local) => match GatewayKind::from_environment() {
+                Ok(gateway) => run_tests(&arguments, gateway),
+                Err(error) => {
+                    eprintln!("error: {error:#}");
+                    ExitCode::FAILURE
+                }
+            },
             Ok(other) => {
                 println!(
                     "not run on the bed {}: these tests are about the local one",
@@ -74,13 +126,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_tests(arguments: &[String]) -> ExitCode {
+fn run_tests(arguments: &[String], gateway: GatewayKind) -> ExitCode {
     let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
     let (chosen, rest): (Vec<Test>, Vec<Test>) =
-        TESTS.into_iter().partition(|(name, _)| filter.is_none_or(|filter| name.contains(filter)));
+        TESTS.into_iter().partition(|(name, ..)| filter.is_none_or(|filter| name.contains(filter)));
     println!("\nrunning {} tests", chosen.len());
+    let mut not_run = 0;
     let mut failures = 0;
-    for (name, test) in &chosen {
+    for (name, gateways, test) in &chosen {
+        if let Some(reason) = gateways.without(gateway) {
+            println!("test {name} ... ignored, NOT RUN with {}: {reason}", gateway.name());
+            not_run += 1;
+            continue;
+        }
         let outcome = test();
         println!("test {name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
         if let Err(error) = outcome {
@@ -89,9 +147,9 @@ fn run_tests(arguments: &[String]) -> ExitCode {
         }
     }
     let result = if failures == 0 { "ok" } else { "FAILED" };
-    let passed = chosen.len() - failures;
+    let passed = chosen.len() - failures - not_run;
     println!(
-        "\ntest result: {result}. {passed} passed; {failures} failed; 0 ignored; 0 measured; {} \
+        "\ntest result: {result}. {passed} passed; {failures} failed; {not_run} ignored; 0 measured; {} \
          filtered out",
         rest.len()
     );
@@ -136,6 +194,20 @@ fn no_request_fails_while_pods_go_and_a_reset_leaves_nothing() -> Result<()> {
 
 fn a_gateway_with_tls_and_another_on_a_further_port_are_served() -> Result<()> {
     let mut program = Program::start("serve-https")?;
+    let status = program.ended()?;
+    ensure!(status.success(), "the program ended with {status}");
+    program.nothing_is_left(Duration::ZERO)
+}
+
+fn routes_of_the_gateway_api_answer_as_they_say_before_and_after_a_change() -> Result<()> {
+    let mut program = Program::start("route")?;
+    let status = program.ended()?;
+    ensure!(status.success(), "the program ended with {status}");
+    program.nothing_is_left(Duration::ZERO)
+}
+
+fn a_rule_that_is_warmed_first_loses_no_request_on_the_way_there_and_back() -> Result<()> {
+    let mut program = Program::start("keep-all")?;
     let status = program.ended()?;
     ensure!(status.success(), "the program ended with {status}");
     program.nothing_is_left(Duration::ZERO)

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     build::{self, VERSIONS, node_image},
     engine, envoy_admin, forward,
-    namespace::{API, Inside, PROXY, STATUS},
+    namespace::{API, Inside, STATUS},
     progress::Progress,
 };
 
@@ -64,7 +64,8 @@ pub(in crate::bed) async fn start(
     fs::remove_dir_all(&images)?;
     let (mut cluster, reached) = started?;
     cluster.engine = Some(engine);
-    cluster.doors = open(&reached).await?;
+    let proxy = inside.gateway().proxy();
+    cluster.doors = open(&reached, proxy).await?;
     gloo_system::install(&reached.client, LISTENER).await?;
     let deployment = (gloo_system::NAMESPACE, gloo_system::GATEWAY);
     super::available(&reached.client, deployment.0, deployment.1, DEADLINE).await?;
@@ -79,7 +80,7 @@ pub(in crate::bed) async fn start(
     versions.insert("gateway".into(), "embedded".into());
     let access = Access {
         proxy_url: reached.proxy_url(),
-        outside_proxy_url: format!("http://{}", inside.outside_proxy().unwrap_or(PROXY)),
+        outside_proxy_url: format!("http://{}", inside.outside_proxy().unwrap_or(proxy)),
         kubectl: image.kubectl,
         outside_kubeconfig: outside,
         api: reached.api(),
@@ -93,9 +94,9 @@ pub(in crate::bed) async fn start(
 }
 
 /// Serves what has another port in each run at the addresses that the way in from outside leads to.
-async fn open(reached: &Reached) -> Result<Vec<AbortOnDropHandle<()>>> {
+async fn open(reached: &Reached, proxy: SocketAddr) -> Result<Vec<AbortOnDropHandle<()>>> {
     let mut doors = Vec::new();
-    for (door, port) in [(API, reached.api.1), (PROXY, reached.proxy.1)] {
+    for (door, port) in [(API, reached.api.1), (proxy, reached.proxy.1)] {
         let listener = TcpListener::bind(door).await;
         let listener = listener.with_context(|| format!("cannot listen on {door}"))?;
         let target = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
