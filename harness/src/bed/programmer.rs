@@ -133,14 +133,14 @@ impl Ready {
                 let part = Part::start(installed.program()?)?;
                 let process = part.process()?;
                 installed.serving(&process).await?;
-                let envoy = match scene.with_envoy {
-                    true => Some(
-                        envoy::start(scene.artifacts, installed.bootstrap(), directory, logs)
-                            .await?,
-                    ),
-                    false => None,
-                };
-                process.alive(installed.accepted(client, envoy.is_some())).await?;
+                process.alive(installed.accepted(client)).await?;
+                let mut envoy = None;
+                if scene.with_envoy {
+                    let bootstrap = installed.bootstrap();
+                    let started = envoy::start(scene.artifacts, bootstrap, directory, logs).await?;
+                    process.alive(installed.listening()).await?;
+                    envoy = Some(started);
+                }
                 let programmer =
                     Programmer { _embedded: None, part: Some(part), installed: Some(installed) };
                 Ok((programmer, envoy))

@@ -72,7 +72,7 @@ pub(crate) const ENVOY_GATEWAY: Controller = Controller {
     },
     module: "github.com/envoyproxy/gateway",
     program: "cmd/envoy-gateway",
-    definitions: "charts/gateway-crds-helm/templates/generated",
+    definitions: "charts/gateway-helm/charts/crds/crds/generated",
     rights: "charts/gateway-helm/templates/_rbac.tpl",
     variables: &[
         ("github.com/envoyproxy/gateway/internal/cmd/version.envoyGatewayVersion", "v1.9.1"),

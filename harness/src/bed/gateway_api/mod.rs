@@ -184,25 +184,28 @@ impl Installed {
         process.alive(ready).await
     }
 
-    /// Waits until the controller has accepted the Gateway, and Envoy, where there is one, serves it.
-    pub(super) async fn accepted(&self, client: &Client, with_envoy: bool) -> Result<()> {
+    /// Waits until the controller has accepted the Gateway. Only then may Envoy ask for its configuration: to one
+    /// that asks earlier Envoy Gateway says nothing until there is a cluster, and so not of the listener either.
+    pub(super) async fn accepted(&self, client: &Client) -> Result<()> {
         let kind = objects::kind("gateway.networking.k8s.io", "v1", "Gateway");
         let api = objects::api(client, &kind, Some(NAMESPACE));
+        wait::until("the Gateway to be accepted", DEADLINE, || async {
+            match api.get(GATEWAY).await {
+                Ok(gateway) => {
+                    let status = &gateway.data["status"];
+                    let accepted = is_accepted(status, gateway.metadata.generation);
+                    Seen::when(accepted, format!("{NAMESPACE}/{GATEWAY} has the status {status}"))
+                }
+                Err(error) => Seen::NotYet(error.to_string()),
+            }
+        })
+        .await
+    }
+
+    /// Waits until Envoy takes connections for the Gateway.
+    pub(super) async fn listening(&self) -> Result<()> {
         let proxy = self.kind.proxy();
-        wait::until("the Gateway to be served", DEADLINE, || async {
-            let gateway = match api.get(GATEWAY).await {
-                Ok(gateway) => gateway,
-                Err(error) => return Seen::NotYet(error.to_string()),
-            };
-            if !is_accepted(&gateway.data["status"], gateway.metadata.generation) {
-                return Seen::NotYet(format!(
-                    "Gateway {NAMESPACE}/{GATEWAY} has the status {}",
-                    gateway.data["status"]
-                ));
-            }
-            if !with_envoy {
-                return Seen::Done(());
-            }
+        wait::until("Envoy to listen for the Gateway", DEADLINE, || async {
             Seen::from_result(TcpStream::connect(proxy).await.map(drop))
         })
         .await
