@@ -1,0 +1,67 @@
+use super::outcome::Outcome;
+use crate::Request;
+use crate::api::Cors;
+use crate::config::CorsPolicy;
+use crate::pattern;
+
+type Headers = Vec<(String, String)>;
+
+/// The answer to a browser's preflight request, which no backend sees. `None`: the request is none.
+pub(super) fn preflight(
+    policy: Option<&CorsPolicy>,
+    request: &Request,
+) -> Option<(Outcome, Headers)> {
+    let rules = &policy?.rules;
+    let origin = header(request, "origin")?;
+    header(request, "access-control-request-method")?;
+    if request.method != "OPTIONS" {
+        return None;
+    }
+    let mut headers = Headers::new();
+    if allows(rules, origin) {
+        headers.push(("access-control-allow-origin".into(), origin.into()));
+        let list = |name: &str, values: &[String]| {
+            (!values.is_empty()).then(|| (name.to_owned(), values.join(",")))
+        };
+        headers.extend(credentials(rules));
+        headers.extend(list("access-control-allow-methods", &rules.allow_methods));
+        headers.extend(list("access-control-allow-headers", &rules.allow_headers));
+        headers.push(("access-control-max-age".into(), rules.max_age.to_string()));
+    }
+    Some((Outcome::status(200, ""), headers))
+}
+
+/// What is added to the answers to other requests.
+pub(super) fn added(policy: Option<&CorsPolicy>, request: &Request) -> Headers {
+    let Some(rules) = policy.map(|policy| &policy.rules) else { return Headers::new() };
+    let Some(origin) = header(request, "origin").filter(|origin| allows(rules, origin)) else {
+        return Headers::new();
+    };
+    let mut headers = vec![("access-control-allow-origin".to_owned(), origin.to_owned())];
+    headers.extend(credentials(rules));
+    if !rules.expose_headers.is_empty() {
+        headers.push(("access-control-expose-headers".into(), rules.expose_headers.join(",")));
+    }
+    headers
+}
+
+fn credentials(rules: &Cors) -> Option<(String, String)> {
+    let allowed = rules.allow_credentials == Some(true);
+    allowed.then(|| ("access-control-allow-credentials".into(), "true".into()))
+}
+
+fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    let value = request.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+    value.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+}
+
+/// A star in an allowed origin stands for anything.
+fn allows(rules: &Cors, origin: &str) -> bool {
+    rules.allow_origins.iter().any(|allowed| match allowed.contains('*') {
+        true => {
+            let parts: Vec<String> = allowed.split('*').map(regex_syntax::escape).collect();
+            pattern::matches_all(&parts.join(".*"), origin)
+        }
+        false => allowed == origin,
+    })
+}

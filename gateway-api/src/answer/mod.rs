@@ -1,0 +1,191 @@
+//! Who answers a request, without asking Envoy.
+
+mod balance;
+mod cors;
+mod domain;
+mod entry;
+mod matching;
+mod outcome;
+mod path;
+mod rewrite;
+mod token;
+
+pub use entry::Entry;
+pub use outcome::{Answer, Copied, Forwarded, Outcome};
+pub use token::{Token, Tokens, Verdict};
+
+use self::token::Checked;
+use crate::Request;
+use crate::config::{
+    Action, Chain, Forward, HeaderEdits, Listener, Route, Session, Target, VirtualHost,
+    WeightedCluster,
+};
+use crate::translate::Translation;
+
+/// Says who answers `request`, by Envoy's rules: listener, filter chain, host, path, first matching route, weights.
+pub fn answer(translation: &Translation, entry: &Entry, request: &Request) -> Answer {
+    answer_with(translation, entry, request, &Tokens::new())
+}
+
+/// The same where the tokens that requests carry are known.
+pub fn answer_with(
+    translation: &Translation,
+    entry: &Entry,
+    request: &Request,
+    tokens: &Tokens,
+) -> Answer {
+    let Some(listener) = entry.listener(&translation.listeners) else {
+        return Answer::certain(Outcome::Refused);
+    };
+    let Some(chain) = entry.chain(listener) else { return Answer::certain(Outcome::Closed) };
+    let request = Request { path: path::normalize(&request.path), ..request.clone() };
+    let serving = Serving { translation, listener, chain, tokens };
+    let Some(host) = domain::find(serving.hosts(), &request.host) else {
+        return Answer::certain(Outcome::status(404, ""));
+    };
+    let mut answer = serving.virtual_host(host, request);
+    answer.virtual_host = Some(host.name.clone());
+    answer
+}
+
+/// Where a request came in.
+struct Serving<'a> {
+    translation: &'a Translation,
+    listener: &'a Listener,
+    chain: &'a Chain,
+    tokens: &'a Tokens,
+}
+
+impl<'a> Serving<'a> {
+    fn hosts(&self) -> &'a [std::sync::Arc<VirtualHost>] {
+        let mut all = self.translation.routes.iter();
+        let named =
+            all.find(|it| it.gateway == self.listener.gateway && it.name == self.chain.routes);
+        named.map(|routes| routes.virtual_hosts.as_slice()).unwrap_or_default()
+    }
+
+    fn virtual_host(&self, host: &VirtualHost, mut request: Request) -> Answer {
+        if host.require_tls && !self.chain.tls {
+            let location = Some(format!("https://{}{}", request.host, request.path));
+            return Answer::certain(Outcome::Status { status: 301, body: String::new(), location });
+        }
+        let pick = |request: &Request| {
+            host.routes.iter().find(|route| matching::takes(&route.matcher, request))
+        };
+        let Some(mut route) = pick(&request) else {
+            return Answer::certain(Outcome::status(404, ""));
+        };
+        if route.opaque {
+            return Answer { route: Some(route.name.clone()), ..Answer::certain(Outcome::Unknown) };
+        }
+        let mut preflight = cors::preflight(route.cors.as_ref(), &request);
+        if preflight.is_none()
+            && let Some(requirement) = &route.jwt
+        {
+            match token::check(requirement, &request, self.tokens, self.chain.tls) {
+                Checked::Passed { request: passed, recompute } => {
+                    request = passed;
+                    match pick(&request) {
+                        Some(other) if recompute => route = other,
+                        None if recompute => return Answer::certain(Outcome::status(404, "")),
+                        _ => {}
+                    }
+                }
+                Checked::Rejected(outcome, headers) => {
+                    let mut answer = Answer::certain(outcome);
+                    answer.route = Some(route.name.clone());
+                    answer.response_headers = headers;
+                    return answer;
+                }
+                Checked::Unknown => return Answer::certain(Outcome::Unknown),
+            }
+        }
+        if route.opaque {
+            preflight = Some((Outcome::Unknown, Vec::new()));
+        }
+        let mut answer = match preflight {
+            Some((outcome, headers)) => {
+                Answer { response_headers: headers, ..Answer::certain(outcome) }
+            }
+            None => self.route(route, &request),
+        };
+        answer.route = Some(route.name.clone());
+        answer
+    }
+
+    fn route(&self, route: &Route, request: &Request) -> Answer {
+        let has_tls = self.chain.tls;
+        let mut answer = match &route.action {
+            Action::DirectResponse { status, body } => {
+                let location = rewrite::location_of_direct_response(*status, request, has_tls);
+                let body = body.clone().unwrap_or_default();
+                Answer::certain(Outcome::Status { status: *status, body, location })
+            }
+            Action::Redirect(redirect) => {
+                Answer::certain(rewrite::redirect(redirect, &route.matcher, request, has_tls))
+            }
+            Action::Forward(forward) => self.forward(forward, route, request),
+        };
+        let endpoint = |(outcome, _): &(Outcome, f64)| matches!(outcome, Outcome::Endpoint { .. });
+        if !answer.outcomes.iter().any(endpoint) {
+            route.response_headers.apply(&mut answer.response_headers);
+        }
+        answer.response_headers.extend(cors::added(route.cors.as_ref(), request));
+        answer
+    }
+
+    fn forward(&self, forward: &Forward, route: &Route, request: &Request) -> Answer {
+        let (translation, gateway) = (self.translation, &*self.listener.gateway);
+        let mut answer = Answer {
+            outcomes: balance::targets(translation, gateway, forward),
+            ..Answer::default()
+        };
+        // Only kgateway has Envoy tell its backends what the path was.
+        let tells = !route.name.starts_with("httproute/");
+        let mut insert = |name: &str, cluster: Option<&WeightedCluster>| {
+            let forwarded = rewrite::forwarded(forward, route, cluster, request, tells);
+            answer.forwarded.entry(name.to_owned()).or_insert(forwarded);
+            let mut edits = HeaderEdits::default();
+            cluster.into_iter().for_each(|cluster| edits.extend(&cluster.response_headers));
+            edits.extend(&route.response_headers);
+            answer.response_edits.entry(name.to_owned()).or_insert(edits);
+        };
+        match &forward.target {
+            Target::Cluster(name) => insert(name, None),
+            Target::Weighted(clusters) => {
+                clusters.iter().for_each(|cluster| insert(&cluster.name, Some(cluster)));
+            }
+        }
+        let host = forward.host_rewrite.as_ref().unwrap_or(&request.host);
+        for mirror in &forward.mirrors {
+            let share = mirror.per_million.map_or(1.0, |it| f64::from(it.min(1_000_000)) / 1e6);
+            if share > 0.0 {
+                let outcomes = balance::pick(translation, gateway, &mirror.cluster, 503);
+                let host = if mirror.keep_host { host.clone() } else { shadow(host) };
+                answer.mirrors.push(Copied { share, outcomes, host });
+            }
+        }
+        let found = answer.outcomes.iter().any(|(it, _)| matches!(it, Outcome::Endpoint { .. }));
+        if let Some(header) = route.session.as_ref().filter(|_| found).map(session) {
+            answer.response_headers.push(header);
+        }
+        answer
+    }
+}
+
+/// The host of a copy.
+fn shadow(host: &str) -> String {
+    let name = domain::without_port(host);
+    format!("{name}-shadow{}", &host[name.len()..])
+}
+
+/// What a client gets to stay with its pod; what it says of the pod is left out.
+fn session(session: &Session) -> (String, String) {
+    match session {
+        Session::Cookie { name, ttl } => {
+            let ttl = ttl.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
+            ("set-cookie".into(), format!("{name}=…{ttl}; Path=/; HttpOnly"))
+        }
+        Session::Header(name) => (name.to_ascii_lowercase(), "…".into()),
+    }
+}

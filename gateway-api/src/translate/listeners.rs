@@ -1,0 +1,172 @@
+//! Which listeners a Gateway has, who may attach to them, and whether they are served.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::conditions::{Conditions, ListenerStatus};
+use super::findings::Severity;
+use super::output::Output;
+use super::tls;
+use crate::api::{GROUP, GatewaySpec, ListenerSpec, RouteKind};
+use crate::code::Code;
+use crate::objects::{Object, by_age};
+use crate::snapshot::Snapshot;
+use crate::{ObjectRef, ResourceRef};
+
+/// A Gateway of the implementation.
+pub(super) struct Plan<'a> {
+    pub(super) reference: &'a ResourceRef,
+    pub(super) name: Arc<ObjectRef>,
+    pub(super) object: &'a Object<GatewaySpec>,
+    pub(super) listeners: Vec<PlannedListener<'a>>,
+}
+
+/// A listener of it.
+pub(super) struct PlannedListener<'a> {
+    pub(super) spec: &'a ListenerSpec,
+    pub(super) conditions: Conditions,
+    /// The kinds of routes that may attach, sorted.
+    pub(super) kinds: Vec<String>,
+    /// Envoy listens there.
+    pub(super) served: bool,
+    pub(super) attached: usize,
+}
+
+/// The Gateways that belong to the implementation, oldest first.
+pub(super) fn plans(snapshot: &Snapshot) -> Vec<Plan<'_>> {
+    let controller = snapshot.environment.profile.controller();
+    let ours = by_age(&snapshot.gateways).into_iter().filter(|(_, gateway)| {
+        let class = ResourceRef::new("", &gateway.spec.gateway_class_name);
+        // Without its GatewayClass nobody can tell; who asks about a Gateway means this implementation.
+        snapshot.classes.get(&class).is_none_or(|class| class.spec.controller_name == controller)
+    });
+    ours.map(|(reference, object)| Plan {
+        reference,
+        name: Arc::new(ObjectRef::new("Gateway", &reference.namespace, &reference.name)),
+        object,
+        listeners: listeners(snapshot, &reference.namespace, &object.spec),
+    })
+    .collect()
+}
+
+fn listeners<'a>(
+    snapshot: &Snapshot,
+    namespace: &str,
+    gateway: &'a GatewaySpec,
+) -> Vec<PlannedListener<'a>> {
+    let mut protocols: BTreeMap<u16, &str> = BTreeMap::new();
+    let mut all = Vec::new();
+    for spec in &gateway.listeners {
+        let envoy_gateway = snapshot.environment.profile.is_envoy_gateway();
+        let (kinds, invalid) = kinds(spec);
+        let mut conditions = Conditions::default();
+        let mut served = true;
+        if supported(&spec.protocol).is_empty() {
+            let words = format!("Protocol {} is unsupported.", spec.protocol);
+            conditions.set("Accepted", "False", "UnsupportedProtocol", words);
+            served = false;
+        }
+        if !invalid.is_empty() {
+            let words = format!("Found invalid route kinds: [{}]", invalid.join(", "));
+            conditions.set("ResolvedRefs", "False", "InvalidRouteKinds", words);
+            // Envoy Gateway takes the whole listener away (case 07-allowed-routes step 5).
+            served &= !envoy_gateway && !kinds.is_empty();
+        }
+        served &= tls::check(snapshot, namespace, spec, &mut conditions);
+        let first = *protocols.entry(spec.port).or_insert(spec.protocol.as_str());
+        if first != spec.protocol {
+            let words = "Found conflicting protocols on listeners, a single port can only contain listeners \
+                         with compatible protocols";
+            for (kind, status) in
+                [("Conflicted", "True"), ("Accepted", "False"), ("Programmed", "False")]
+            {
+                conditions.set(kind, status, "ProtocolConflict", words);
+            }
+            served = false;
+        }
+        all.push(PlannedListener { spec, conditions, kinds, served, attached: 0 });
+    }
+    all
+}
+
+/// The kinds of routes that a protocol takes.
+fn supported(protocol: &str) -> &'static [&'static str] {
+    match protocol {
+        "HTTP" | "HTTPS" => &["GRPCRoute", "HTTPRoute"],
+        "TLS" => &["TCPRoute", "TLSRoute"],
+        "TCP" => &["TCPRoute"],
+        "UDP" => &["UDPRoute"],
+        _ => &[],
+    }
+}
+
+/// The kinds that may attach, and those that the listener names in vain.
+fn kinds(spec: &ListenerSpec) -> (Vec<String>, Vec<String>) {
+    let supported = supported(&spec.protocol);
+    let asked = &spec.allowed_routes.kinds;
+    if asked.is_empty() {
+        return (supported.iter().map(|kind| (*kind).to_owned()).collect(), Vec::new());
+    }
+    let known = |it: &&RouteKind| it.group == GROUP && supported.contains(&it.kind.as_str());
+    let (good, bad): (Vec<&RouteKind>, Vec<&RouteKind>) = asked.iter().partition(known);
+    let mut good: Vec<String> = good.into_iter().map(|it| it.kind.clone()).collect();
+    good.sort();
+    (good, bad.into_iter().map(|it| it.kind.clone()).collect())
+}
+
+impl Plan<'_> {
+    /// Finds what is wrong with the listeners.
+    pub(super) fn find(&self, output: &mut Output) {
+        for listener in &self.listeners {
+            let faults = [
+                listener.conditions.reason("ResolvedRefs", "False"),
+                listener.conditions.reason("Accepted", "False"),
+            ];
+            let Some((reason, words)) = faults.into_iter().flatten().next() else { continue };
+            let code = match reason {
+                "InvalidRouteKinds" => Code::InvalidRouteKinds,
+                _ if reason.contains("CertificateRef") || reason == "RefNotPermitted" => {
+                    Code::InvalidCertificate
+                }
+                _ => Code::InvalidListener,
+            };
+            let severity = if listener.served { Severity::Warning } else { Severity::Rejected };
+            let words = format!("listener {}: {words}", listener.spec.name);
+            output.find_at(&self.name, &self.name, severity, code, words);
+        }
+    }
+}
+
+impl PlannedListener<'_> {
+    /// Whether an HTTPRoute of this namespace may attach.
+    pub(super) fn allows(&self, snapshot: &Snapshot, gateway: &str, namespace: &str) -> bool {
+        if !self.kinds.iter().any(|kind| kind == "HTTPRoute") {
+            return false;
+        }
+        let namespaces = &self.spec.allowed_routes.namespaces;
+        match namespaces.from.as_deref().unwrap_or("Same") {
+            "All" => true,
+            "Same" => namespace == gateway,
+            "Selector" => namespaces.selector.as_ref().is_some_and(|selector| {
+                let none = BTreeMap::new();
+                let known = snapshot.namespaces.get(&ResourceRef::new("", namespace));
+                selector.takes(known.map_or(&none, |labels| labels))
+            }),
+            _ => false,
+        }
+    }
+
+    /// Whether it is for TLS.
+    pub(super) fn has_tls(&self) -> bool {
+        self.spec.protocol == "HTTPS"
+    }
+
+    pub(super) fn status(&self, generation: i64) -> ListenerStatus {
+        ListenerStatus {
+            name: self.spec.name.clone(),
+            attached_routes: self.attached,
+            supported_kinds: self.kinds.clone(),
+            conditions: self.conditions.clone().finish(generation),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Status;
+use super::envoys::Envoys;
+use super::output::Wanted;
+use crate::ObjectRef;
+
+/// What Envoys, the API server and the controller remember between two translations.
+///
+/// The default is Envoys that have just started and objects without a status.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// In the Envoys: what they took last.
+    pub(super) envoys: Envoys,
+    /// On the objects.
+    pub(super) statuses: Arc<BTreeMap<ObjectRef, Status>>,
+    /// In the controller.
+    pub(super) wanted: Wanted,
+}
+
+impl Memory {
+    /// The same after the controller was restarted: nobody notices, but that statuses are written anew (case
+    /// 08-restart-controller).
+    #[must_use]
+    pub fn controller_restarted(self) -> Self {
+        Self { wanted: Wanted::default(), ..self }
+    }
+
+    /// The same after the Envoys were restarted: what they took last is gone. Where routes are refused they have none
+    /// at all and answer 404 to everybody.
+    #[must_use]
+    pub fn envoys_restarted(self) -> Self {
+        Self { envoys: Envoys::default(), ..self }
+    }
+
+    /// The same after the Envoy of one Gateway was restarted.
+    #[must_use]
+    pub fn envoy_restarted(mut self, gateway: &ObjectRef) -> Self {
+        self.envoys.forget(gateway);
+        self
+    }
+}

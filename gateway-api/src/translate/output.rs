@@ -1,0 +1,85 @@
+//! What a controller makes of the objects, before Envoys have seen it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::conditions::{ParentStatus, Status};
+use super::findings::{Finding, Note, Severity};
+use crate::ObjectRef;
+use crate::code::Code;
+use crate::config::{Cluster, Listener, RouteConfiguration};
+
+/// The clusters of an Envoy, by name.
+pub(crate) type Clusters = Arc<BTreeMap<String, Cluster>>;
+
+/// The statuses of Gateways that a controller wanted to write last, and when these Gateways were made.
+pub(super) type Wanted = BTreeMap<ObjectRef, (String, Status)>;
+
+#[derive(Default)]
+pub(super) struct Output {
+    /// The Gateways that are served.
+    pub(super) gateways: Vec<Arc<ObjectRef>>,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) routes: Vec<RouteConfiguration>,
+    pub(super) clusters: Clusters,
+    pub(super) statuses: BTreeMap<ObjectRef, Status>,
+    /// What the controller wanted to write last, for its memory.
+    pub(super) wanted: Wanted,
+    pub(super) findings: Vec<Finding>,
+    pub(super) notes: Vec<Note>,
+}
+
+impl Output {
+    pub(super) fn find(
+        &mut self,
+        object: &Arc<ObjectRef>,
+        severity: Severity,
+        code: Code,
+        words: impl Into<String>,
+    ) {
+        let finding = Finding {
+            object: Arc::clone(object),
+            severity,
+            words: words.into(),
+            code,
+            gateway: None,
+        };
+        self.findings.push(finding);
+    }
+
+    /// Something about one Gateway.
+    pub(super) fn find_at(
+        &mut self,
+        object: &Arc<ObjectRef>,
+        gateway: &Arc<ObjectRef>,
+        severity: Severity,
+        code: Code,
+        words: impl Into<String>,
+    ) {
+        let (object, gateway) = (Arc::clone(object), Some(Arc::clone(gateway)));
+        self.findings.push(Finding { object, severity, words: words.into(), code, gateway });
+    }
+
+    pub(super) fn note(&mut self, object: &Arc<ObjectRef>, words: impl Into<String>) {
+        let words = words.into();
+        let note = Note { object: Arc::clone(object), words, gateway: None, unread: None };
+        self.notes.push(note);
+    }
+
+    /// What comes of a reference to an object that is not in the snapshot is not known.
+    pub(super) fn unread(&mut self, object: &Arc<ObjectRef>, unread: ObjectRef) {
+        let words = format!("{unread} was not read: what comes of it is not judged");
+        let unread = Some(Arc::new(unread));
+        let note = Note { object: Arc::clone(object), words, gateway: None, unread };
+        self.notes.push(note);
+    }
+
+    /// Puts a status below a parent on an object, in place of one below the same parent.
+    pub(super) fn below(&mut self, object: &ObjectRef, status: ParentStatus) {
+        let parents = &mut self.statuses.entry(object.clone()).or_default().parents;
+        match parents.iter_mut().find(|it| it.parent == status.parent) {
+            Some(known) => *known = status,
+            None => parents.push(status),
+        }
+    }
+}
