@@ -59,7 +59,7 @@ fn shares(cluster: &Cluster) -> Vec<(&Endpoint, f64)> {
     let there = all.iter().filter(|endpoint| !endpoint.draining).count();
     let share = there as f64 / all.len().max(1) as f64;
     let panic = share < 0.5 && share * OVERPROVISIONING < 1.0;
-    let weighted = cluster.localities.iter().any(|locality| locality.weight.is_some());
+    let weighted = !panic && cluster.localities.iter().any(|it| it.weight.is_some());
     let usable = |locality: &Locality| -> usize {
         locality.endpoints.iter().filter(|it| panic || !it.draining).count()
     };
@@ -108,6 +108,9 @@ mod tests {
         assert_eq!(of(two(&[false, true])), [0.411765, 0.588235]);
         assert_eq!(of(two(&[true])), [1.0]);
         assert_eq!(of(vec![locality(Some(1), &[true])]), [1.0]);
+        // One of three is not enough: weights do not count any more.
+        let few = vec![locality(Some(9), &[true, true]), locality(Some(1), &[false])];
+        assert_eq!(of(few), [0.333333, 0.333333, 0.333333]);
         assert_eq!(of(vec![locality(None, &[false, false])]), [0.5, 0.5]);
         assert!(of(Vec::new()).is_empty());
     }

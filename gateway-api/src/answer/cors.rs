@@ -20,8 +20,15 @@ pub(super) fn preflight(
     let mut headers = Headers::new();
     if allows(rules, origin) {
         headers.push(("access-control-allow-origin".into(), origin.into()));
+        // A star alone stands for whatever is asked for.
         let list = |name: &str, values: &[String]| {
-            (!values.is_empty()).then(|| (name.to_owned(), values.join(",")))
+            if values.iter().any(|value| value == "*") {
+                let asked = name.replacen("allow", "request", 1);
+                let asked =
+                    asked.strip_suffix("methods").map_or(asked.clone(), |it| format!("{it}method"));
+                return header(request, &asked).map(|asked| (name.to_owned(), asked.to_owned()));
+            }
+            (!values.is_empty()).then(|| (name.to_owned(), values.join(", ")))
         };
         headers.extend(credentials(rules));
         headers.extend(list("access-control-allow-methods", &rules.allow_methods));
@@ -40,7 +47,7 @@ pub(super) fn added(policy: Option<&CorsPolicy>, request: &Request) -> Headers {
     let mut headers = vec![("access-control-allow-origin".to_owned(), origin.to_owned())];
     headers.extend(credentials(rules));
     if !rules.expose_headers.is_empty() {
-        headers.push(("access-control-expose-headers".into(), rules.expose_headers.join(",")));
+        headers.push(("access-control-expose-headers".into(), rules.expose_headers.join(", ")));
     }
     headers
 }

@@ -140,7 +140,7 @@ impl<'a> Serving<'a> {
             outcomes: balance::targets(translation, gateway, forward),
             ..Answer::default()
         };
-        // Only kgateway has Envoy tell its backends what the path was.
+        // Only kgateway has Envoy tell its backends what path and host were.
         let tells = !route.name.starts_with("httproute/");
         let mut insert = |name: &str, cluster: Option<&WeightedCluster>| {
             let forwarded = rewrite::forwarded(forward, route, cluster, request, tells);

@@ -11,7 +11,7 @@ pub(super) fn forwarded(
     route: &Route,
     cluster: Option<&WeightedCluster>,
     request: &Request,
-    tells_original_path: bool,
+    tells_originals: bool,
 ) -> Forwarded {
     let mut headers = request.headers.clone();
     if let Some(cluster) = cluster {
@@ -23,10 +23,16 @@ pub(super) fn forwarded(
         Some(rewrite) => rewritten(rewrite, &route.matcher, path),
         None => path.to_owned(),
     };
-    if forward.path_rewrite.is_some() && tells_original_path {
+    if forward.path_rewrite.is_some() && tells_originals {
         headers.push(("x-envoy-original-path".into(), request.path.clone()));
     }
     let host = cluster.and_then(|it| it.host_rewrite.as_ref()).or(forward.host_rewrite.as_ref());
+    if host.is_some() && forward.append_x_forwarded_host {
+        headers.push(("x-forwarded-host".into(), request.host.clone()));
+    }
+    if host.is_some() && tells_originals {
+        headers.push(("x-envoy-original-host".into(), request.host.clone()));
+    }
     Forwarded {
         path: format!("{new_path}{query}"),
         host: host.unwrap_or(&request.host).clone(),

@@ -1,7 +1,5 @@
 use serde::Deserialize;
 
-use super::BackendRef;
-
 /// A change to requests or answers.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -82,6 +80,40 @@ pub struct RequestMirror {
     pub percent: Option<u32>,
     /// Of any number of requests.
     pub fraction: Option<Fraction>,
+}
+
+/// Where requests go.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct BackendRef {
+    /// The API group; empty for a Service.
+    pub group: String,
+    /// The kind; `Service` unless said.
+    pub kind: String,
+    /// The namespace; that of the route unless said.
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: String,
+    /// A port of the Service.
+    pub port: Option<u16>,
+    /// Its share; 1 unless said.
+    pub weight: u32,
+    /// What changes for this backend alone.
+    pub filters: Vec<Filter>,
+}
+
+impl Default for BackendRef {
+    fn default() -> Self {
+        Self {
+            group: String::new(),
+            kind: "Service".into(),
+            namespace: None,
+            name: String::new(),
+            port: None,
+            weight: 1,
+            filters: Vec::new(),
+        }
+    }
 }
 
 /// A share of requests.

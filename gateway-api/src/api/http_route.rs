@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::{Filter, HttpMatch};
+use super::{BackendRef, Filter, HttpMatch};
 
 /// An HTTPRoute.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -93,40 +93,6 @@ impl Default for RuleSpec {
 
 fn any_request() -> Vec<HttpMatch> {
     vec![HttpMatch::default()]
-}
-
-/// Where requests go.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct BackendRef {
-    /// The API group; empty for a Service.
-    pub group: String,
-    /// The kind; `Service` unless said.
-    pub kind: String,
-    /// The namespace; that of the route unless said.
-    pub namespace: Option<String>,
-    /// The name.
-    pub name: String,
-    /// A port of the Service.
-    pub port: Option<u16>,
-    /// Its share; 1 unless said.
-    pub weight: u32,
-    /// What changes for this backend alone.
-    pub filters: Vec<Filter>,
-}
-
-impl Default for BackendRef {
-    fn default() -> Self {
-        Self {
-            group: String::new(),
-            kind: "Service".into(),
-            namespace: None,
-            name: String::new(),
-            port: None,
-            weight: 1,
-            filters: Vec::new(),
-        }
-    }
 }
 
 /// How long an answer may take.

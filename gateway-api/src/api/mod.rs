@@ -17,8 +17,8 @@ mod selector;
 pub use decode::decode;
 pub use duration::millis;
 pub use filter::{
-    Cors, Filter, FilterKind, Fraction, HeaderModifier, HeaderValue, LocalRef, PathModifier,
-    RequestMirror, RequestRedirect, UrlRewrite,
+    BackendRef, Cors, Filter, FilterKind, Fraction, HeaderModifier, HeaderValue, LocalRef,
+    PathModifier, RequestMirror, RequestRedirect, UrlRewrite,
 };
 pub use gateway::{
     AllowedRoutes, CertificateRef, ClassSpec, GatewaySpec, ListenerSpec, ListenerTls, RouteKind,
@@ -26,9 +26,7 @@ pub use gateway::{
 };
 pub use grant::{GrantFrom, GrantSpec, GrantTo};
 pub use http_match::{HttpMatch, MatchKind, NamedMatch, PathKind, PathSpec};
-pub use http_route::{
-    BackendRef, HttpRouteSpec, ParentRef, RetrySpec, RuleSpec, SessionPersistence, Timeouts,
-};
+pub use http_route::{HttpRouteSpec, ParentRef, RetrySpec, RuleSpec, SessionPersistence, Timeouts};
 pub use kubernetes::{
     EndpointConditions, EndpointSpec, PortSpec, ServicePortSpec, ServiceSpec, SliceSpec, TargetRef,
 };

@@ -1,7 +1,9 @@
 //! As Envoy Gateway 1.9.1 translates with its defaults.
 
+mod context;
 mod destinations;
 mod effects;
+mod fault;
 mod filters;
 mod headers;
 mod order;

@@ -1,10 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::output::Output;
 use crate::ObjectRef;
 use crate::code::Code;
-use crate::snapshot::Snapshot;
 
 /// How grave a mistake is, by what it does to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,22 +56,5 @@ impl fmt::Display for Note {
     /// One line: the object, and what is not modelled.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.object, self.words)
-    }
-}
-
-/// Notes what of the objects is not modelled.
-pub(super) fn not_modelled(snapshot: &Snapshot, output: &mut Output) {
-    for (reference, route) in snapshot.routes.iter() {
-        for field in &route.unknown {
-            let object = ObjectRef::new("HTTPRoute", &reference.namespace, &reference.name);
-            let words =
-                format!("{field} is not known to the CustomResourceDefinition and is not stored");
-            output.note(&Arc::new(object), words);
-        }
-    }
-    for object in snapshot.others() {
-        let words =
-            format!("{} is not modelled: what it does to requests is not judged", object.kind);
-        output.note(&Arc::new(object), words);
     }
 }

@@ -1,7 +1,11 @@
 //! As kgateway 2.4.0 translates.
 
+mod backend;
+mod child;
+mod context;
 mod delegation;
 mod filters;
+mod flat;
 mod order;
 mod policies;
 mod rules;
@@ -13,7 +17,8 @@ pub(super) use self::order::rank;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use self::delegation::Flat;
+use self::context::Context;
+use self::flat::Flat;
 use self::policies::Policies;
 use self::rules::REPLACED;
 use self::statuses::Reports;
@@ -61,7 +66,7 @@ fn clusters(snapshot: &Snapshot) -> BTreeMap<String, Cluster> {
             let mut endpoints = backends::endpoints(snapshot, reference, port);
             // Those that are not ready do not count (krtcollections of kgateway).
             endpoints.retain(|endpoint| !endpoint.draining);
-            let name = rules::cluster_name(reference, port.port);
+            let name = backend::cluster_name(reference, port.port);
             let locality = Locality { weight: None, endpoints };
             let localities =
                 if locality.endpoints.is_empty() { Vec::new() } else { vec![locality] };
@@ -134,7 +139,7 @@ fn serve<'a>(
             .map(|number| (plan.listeners[number].spec.name.clone(), vec![number], true));
         for (routes, numbers, tls) in plain.into_iter().chain(tls) {
             let own = numbers.iter().flat_map(|number| attached.get(number).into_iter().flatten());
-            let context = rules::Context { snapshot, plan, policies, port, tls, routes: &routes };
+            let context = Context { snapshot, plan, policies, port, tls, routes: &routes };
             let hosts = virtual_hosts(&context, own, &numbers, reports, output);
             let names =
                 numbers.iter().filter_map(|number| plan.listeners[*number].spec.hostname.clone());
@@ -155,7 +160,7 @@ fn serve<'a>(
 }
 
 fn virtual_hosts<'a>(
-    context: &rules::Context<'_>,
+    context: &Context<'_>,
     attached: impl Iterator<Item = &'a Attached<'a>>,
     numbers: &[usize],
     reports: &mut Reports,
@@ -198,7 +203,7 @@ fn virtual_hosts<'a>(
 }
 
 /// What answers where a policy of the Gateway or listener is broken (case 07-policy-invalid step 5).
-fn fallback(context: &rules::Context<'_>, name: &str, domain: &str) -> VirtualHost {
+fn fallback(context: &Context<'_>, name: &str, domain: &str) -> VirtualHost {
     let action = Action::DirectResponse { status: 500, body: Some(REPLACED.into()) };
     VirtualHost {
         name: name.into(),

@@ -16,10 +16,12 @@ mod memory;
 mod output;
 mod portable;
 mod refusal;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod translation;
+mod unmodelled;
 
 pub use conditions::{Condition, ListenerStatus, ParentStatus, Status};
 pub use envoys::Refused;
@@ -43,6 +45,6 @@ pub fn translate(snapshot: &Snapshot, memory: &Memory) -> Translation {
             output
         }
     };
-    findings::not_modelled(snapshot, &mut output);
-    envoys::settle(snapshot, memory, output)
+    unmodelled::note(snapshot, &mut output);
+    settle::settle(snapshot, memory, output)
 }

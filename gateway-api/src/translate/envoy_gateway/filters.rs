@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::super::backends::{self, Backend};
 use super::super::findings::Severity;
 use super::super::output::Output;
+use super::context::Context;
+use super::fault::Fault;
 use super::headers;
-use super::rules::Context;
 use crate::api::{
     BackendRef, Filter, FilterKind, LocalRef, PathModifier, RequestMirror, RequestRedirect,
     UrlRewrite,
@@ -18,30 +19,6 @@ use crate::config::{
 };
 use crate::objects::slashed;
 use crate::{ObjectRef, ResourceRef};
-
-/// What is wrong with a rule: which condition says so, its reason, and words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) kind: &'static str,
-    pub(super) reason: &'static str,
-    pub(super) words: String,
-}
-
-impl Fault {
-    pub(super) fn new(kind: &'static str, reason: &'static str, words: impl Into<String>) -> Self {
-        Self { kind, reason, words: words.into() }
-    }
-
-    /// What is wrong, independent of the words.
-    pub(super) fn code(&self) -> Code {
-        match self.reason {
-            "InvalidKind" => Code::InvalidBackendKind,
-            "RefNotPermitted" => Code::NoGrant,
-            "BackendNotFound" | "PortNotFound" => Code::MissingBackend,
-            _ => Code::InvalidRule,
-        }
-    }
-}
 
 /// What the filters of a rule come to.
 #[derive(Default)]
@@ -254,19 +231,16 @@ fn copy(
         return Some(Fault::new("BackendsAvailable", "EndpointsNotFound", words));
     }
     let percent = match (&mirror.fraction, mirror.percent) {
-        (Some(it), _) => 100.0 * it.numerator as f32 / it.denominator.max(1) as f32,
-        (None, Some(percent)) => percent as f32,
-        (None, None) => 100.0,
+        (Some(it), _) => Some(100.0 * it.numerator as f32 / it.denominator.max(1) as f32),
+        (None, percent) => percent.map(|percent| percent as f32),
     };
-    if percent <= 0.0 {
+    if percent.is_some_and(|percent| percent <= 0.0) {
         return None;
     }
     let cluster = format!("{}-mirror-{number}", context.name);
-    let whole = percent.fract() == 0.0;
-    // Envoy is told hundredths of a percent, or less, only where they are needed.
-    let (per_million, denominator) = match whole {
-        true => (percent as u32 * 10_000, 100),
-        false => ((percent * 10_000.0) as u32, 1_000_000),
+    let (per_million, denominator) = match percent {
+        Some(percent) => ((percent * 10_000.0) as u32, 1_000_000),
+        None => (1_000_000, 100),
     };
     let locality = Locality { weight: Some(1), endpoints };
     let made = Cluster { name: cluster.clone(), localities: vec![locality] };

@@ -1,6 +1,6 @@
 //! Header changes, as Envoy Gateway hands them to Envoy.
 
-use super::filters::Fault;
+use super::fault::Fault;
 use crate::api::{HeaderModifier, HeaderValue};
 use crate::config::{HeaderEdit, HeaderEdits};
 

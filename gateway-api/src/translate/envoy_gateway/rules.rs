@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::super::findings::Severity;
 use super::super::matchers;
 use super::super::output::Output;
+use super::context::Context;
 use super::destinations::{self, Destination};
-use super::filters::{self, Fault, Filtered};
+use super::fault::Fault;
+use super::filters::{self, Filtered};
 use super::reports::Reports;
 use crate::api::{HttpMatch, HttpRouteSpec, RuleSpec, millis};
 use crate::code::Code;
@@ -90,17 +92,6 @@ pub(super) fn of_route<'a>(
     }
     report(&faults, rejected == route.spec.rules.len(), reports.below(reference, below));
     all
-}
-
-/// A rule and where it stands.
-pub(super) struct Context<'a, 'b> {
-    pub(super) snapshot: &'a Snapshot,
-    pub(super) reference: &'a ResourceRef,
-    pub(super) rule: &'a RuleSpec,
-    pub(super) number: usize,
-    /// `httproute/<namespace>/<name>/rule/<n>`.
-    pub(super) name: String,
-    pub(super) holder: &'b Arc<ObjectRef>,
 }
 
 /// Why an expression of a match cannot be compiled.

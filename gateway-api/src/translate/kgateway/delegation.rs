@@ -6,64 +6,15 @@ use std::sync::Arc;
 use super::super::conditions::parent_name;
 use super::super::findings::Severity;
 use super::super::output::Output;
-use super::rules;
+use super::backend;
+use super::child::{below_parent, may_be_child};
+use super::flat::{Flat, LABEL, Source, by_label, is_delegation, source};
 use super::statuses::Reports;
-use crate::api::{
-    BackendRef, GROUP, HttpMatch, HttpRouteSpec, NamedMatch, ParentRef, PathKind, RuleSpec,
-};
+use crate::api::{BackendRef, HttpMatch, HttpRouteSpec, ParentRef, RuleSpec};
 use crate::code::Code;
 use crate::objects::{Object, slashed};
 use crate::snapshot::Snapshot;
 use crate::{ObjectRef, ResourceRef};
-
-/// The label by which a parent selects children, and the group of such a reference.
-const LABEL: &str = "delegation.kgateway.dev/label";
-/// The annotation by which a child takes over the match of its parent.
-const INHERIT: &str = "delegation.kgateway.dev/inherit-parent-matcher";
-
-/// Age and `namespace/name`: what decides between rules that are equally exact.
-pub(super) type Source = (bool, String, String);
-
-/// A match of a rule, below whatever delegates to it.
-#[derive(Clone)]
-pub(super) struct Flat<'a> {
-    pub(super) holder: Arc<ObjectRef>,
-    pub(super) reference: &'a ResourceRef,
-    pub(super) rule: &'a RuleSpec,
-    /// The number of the rule in its route.
-    pub(super) number: usize,
-    /// The number of the rule among those that fit below the parent.
-    pub(super) kept: usize,
-    pub(super) match_number: usize,
-    pub(super) matcher: HttpMatch,
-    /// The rules that delegate to it, the nearest first, and their routes.
-    pub(super) ancestors: Vec<(&'a ResourceRef, &'a RuleSpec)>,
-    /// It delegates to routes.
-    pub(super) delegates: bool,
-    /// None of these could be had.
-    pub(super) unresolved: bool,
-    /// What its status is below.
-    pub(super) below: String,
-    /// The route that is attached to the Gateway.
-    pub(super) top: Source,
-    own: Source,
-}
-
-impl Flat<'_> {
-    /// The route that the rule is written in, where that is not the one attached to the Gateway.
-    pub(super) fn source(&self) -> &Source {
-        if self.ancestors.is_empty() { &self.top } else { &self.own }
-    }
-}
-
-/// Whether a backend reference is to routes.
-pub(super) fn is_delegation(backend: &BackendRef) -> bool {
-    (backend.group == GROUP && backend.kind == "HTTPRoute") || by_label(backend)
-}
-
-fn by_label(backend: &BackendRef) -> bool {
-    format!("{}/{}", backend.group, backend.kind) == LABEL
-}
 
 /// The rules of a route that is attached to a Gateway, those of its children first.
 pub(super) fn flatten<'a>(
@@ -94,11 +45,6 @@ fn matches(rule: &RuleSpec) -> Vec<HttpMatch> {
         true => vec![HttpMatch::default()],
         false => rule.matches.clone(),
     }
-}
-
-fn source(reference: &ResourceRef, route: &Object<HttpRouteSpec>) -> Source {
-    let (yet_to_come, created) = route.meta.age();
-    (yet_to_come, created.to_owned(), format!("{}/{}", reference.namespace, reference.name))
 }
 
 struct Walk<'a, 'b> {
@@ -147,7 +93,7 @@ impl<'a> Walk<'a, '_> {
                         flat.unresolved |= !self.children(&flat, backend, &children);
                     } else {
                         let (reports, output) = (&mut *self.reports, &mut *self.output);
-                        rules::report_backend(self.snapshot, &flat, backend, reports, output);
+                        backend::report(self.snapshot, &flat, backend, reports, output);
                     }
                 }
                 own.push(flat);
@@ -315,99 +261,4 @@ fn key(backend: &BackendRef, own_namespace: &str) -> Key {
     let namespace = backend.namespace.as_deref().unwrap_or(own_namespace);
     let BackendRef { group, kind, name, .. } = backend;
     (group.clone(), kind.clone(), name.clone(), namespace.to_owned())
-}
-
-/// A child without parentRefs may have any parent; one with some only those (case 06-child-hostnames).
-fn may_be_child(reference: &ResourceRef, spec: &HttpRouteSpec, parent: &ResourceRef) -> bool {
-    spec.parent_refs.is_empty()
-        || spec.parent_refs.iter().any(|it| {
-            it.group == GROUP
-                && it.kind == "HTTPRoute"
-                && it.name == parent.name
-                && it.namespace.as_deref().unwrap_or(&reference.namespace) == parent.namespace
-        })
-}
-
-/// The rules and matches of a child that fit below a match of its parent.
-fn below_parent(parent: &HttpMatch, child: &Object<HttpRouteSpec>) -> Vec<(usize, Vec<HttpMatch>)> {
-    let inherits = child.meta.annotations.get(INHERIT).is_some_and(|value| {
-        ["true", "yes", "enabled"].contains(&value.to_ascii_lowercase().as_str())
-    });
-    let mut rules = Vec::new();
-    for (number, rule) in child.spec.rules.iter().enumerate() {
-        let mut matches: Vec<HttpMatch> = Vec::new();
-        if inherits && rule.matches.is_empty() {
-            matches.push(parent.clone());
-        }
-        for one in &rule.matches {
-            if inherits {
-                matches.push(merged(parent, one));
-            } else if fits(parent, one) {
-                matches.push(one.clone());
-            }
-        }
-        if !matches.is_empty() {
-            rules.push((number, matches));
-        }
-    }
-    rules
-}
-
-/// Whether a match lies below that of a parent: its path as a string (case 06-parent-path), headers and query
-/// parameters with the parent's among them, the same method.
-fn fits(parent: &HttpMatch, child: &HttpMatch) -> bool {
-    let among =
-        |parent: &[NamedMatch], child: &[NamedMatch]| parent.iter().all(|one| child.contains(one));
-    parent.path.kind == PathKind::PathPrefix
-        && child.path.value.starts_with(&parent.path.value)
-        && among(&parent.headers, &child.headers)
-        && among(&parent.query_params, &child.query_params)
-        && parent.method.as_ref().is_none_or(|method| child.method.as_ref() == Some(method))
-}
-
-/// A child's match with that of its parent in front.
-fn merged(parent: &HttpMatch, child: &HttpMatch) -> HttpMatch {
-    let join = |parent: &[NamedMatch], child: &[NamedMatch]| {
-        let mut all: Vec<NamedMatch> = parent.to_vec();
-        all.extend(
-            child.iter().filter(|it| !parent.iter().any(|own| own.name == it.name)).cloned(),
-        );
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        all
-    };
-    let mut path = child.path.clone();
-    path.value = joined(&parent.path.value, &child.path.value);
-    HttpMatch {
-        path,
-        headers: join(&parent.headers, &child.headers),
-        query_params: join(&parent.query_params, &child.query_params),
-        method: parent.method.clone().or_else(|| child.method.clone()),
-    }
-}
-
-/// Two paths as Go joins them: no empty elements, no slash at the end.
-fn joined(parent: &str, child: &str) -> String {
-    let mut elements: Vec<&str> = Vec::new();
-    for element in parent.split('/').chain(child.split('/')) {
-        match element {
-            "" | "." => {}
-            ".." => drop(elements.pop()),
-            other => elements.push(other),
-        }
-    }
-    format!("/{}", elements.join("/"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::joined;
-
-    #[test]
-    fn paths_are_joined_as_go_joins_them() {
-        for (parent, child, expected) in
-            [("/p", "/rel", "/p/rel"), ("/p", "/", "/p"), ("/", "/", "/"), ("/a/", "/b/", "/a/b")]
-        {
-            assert_eq!(joined(parent, child), expected);
-        }
-    }
 }

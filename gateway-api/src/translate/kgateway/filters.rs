@@ -1,8 +1,9 @@
 //! Filters, timeouts and retries of a rule, as kgateway hands them to Envoy.
 
 use super::super::backends::{self, Backend};
-use super::delegation::Flat;
-use super::rules::{self, Context};
+use super::backend::cluster_name;
+use super::context::Context;
+use super::flat::Flat;
 use crate::ResourceRef;
 use crate::api::{
     Filter, FilterKind, HeaderModifier, PathModifier, RequestMirror, RequestRedirect, RuleSpec,
@@ -132,7 +133,7 @@ pub(super) fn edits(spec: &HeaderModifier) -> HeaderEdits {
 /// A copy to a backend that cannot be had is dropped in silence.
 fn copy(context: &Context<'_>, namespace: &str, mirror: &RequestMirror) -> Option<Mirror> {
     let cluster = match backends::resolve(context.snapshot, namespace, &mirror.backend_ref).ok()? {
-        Backend::Service { reference, port } => rules::cluster_name(&reference, port.port),
+        Backend::Service { reference, port } => cluster_name(&reference, port.port),
         Backend::Unknown(_) => return None,
     };
     let (per_million, denominator) = match (mirror.percent, &mirror.fraction) {

@@ -2,7 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::delegation::Flat;
+use super::flat::Flat;
 use crate::api::{HttpMatch, PathKind};
 
 /// Orders two rules, the one that takes requests first being the less.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::conditions::{Conditions, ParentStatus};
 use super::super::findings::Severity;
 use super::super::output::Output;
-use super::delegation::Flat;
+use super::flat::Flat;
 use super::statuses::Reports;
 use crate::api::{GROUP, PolicyTarget, TrafficPolicySpec, millis};
 use crate::code::Code;

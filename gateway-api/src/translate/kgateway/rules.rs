@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::super::backends::{self, Backend};
 use super::super::findings::Severity;
-use super::super::listeners::Plan;
 use super::super::matchers;
 use super::super::output::Output;
 use super::super::refusal;
-use super::delegation::{self, Flat};
-use super::policies::Policies;
+use super::backend::cluster_name;
+use super::context::Context;
+use super::flat::{self, Flat};
 use super::statuses::{PROGRAMMED, Reports};
 use super::{filters, validation};
 use crate::api::{BackendRef, FilterKind};
@@ -26,21 +26,6 @@ pub(super) const REPLACED: &str =
 
 /// The cluster that nobody has, for backends that cannot be had.
 const BLACKHOLE: &str = "blackhole-cluster";
-
-/// Where a rule is served.
-pub(super) struct Context<'a> {
-    pub(super) snapshot: &'a Snapshot,
-    pub(super) plan: &'a Plan<'a>,
-    pub(super) policies: &'a Policies<'a>,
-    pub(super) port: u16,
-    pub(super) tls: bool,
-    /// The name of the route configuration.
-    pub(super) routes: &'a str,
-}
-
-pub(super) fn cluster_name(service: &ResourceRef, port: u16) -> String {
-    format!("kube_{}_{}_{port}", service.namespace, service.name)
-}
 
 /// A route for everything.
 pub(super) fn bare(holder: Arc<ObjectRef>, action: Action) -> Route {
@@ -167,7 +152,15 @@ fn finish(
     (route.cors, route.session, route.jwt) = (None, None, None);
     route.opaque = false;
     route.action = Action::DirectResponse { status: 500, body: Some(REPLACED.into()) };
-    Some(route)
+    let profile = context.snapshot.environment.profile;
+    let matcher = profile.is_strict().then(|| refusal::of_match(&route, profile)).flatten();
+    let Some((code, words)) = matcher else { return Some(route) };
+    // An Envoy is asked about what answers in its place, too.
+    let message = format!("Dropped Rule ({}): {words}", flat.match_number);
+    let report = reports.below(flat.reference, &flat.below);
+    report.set(PROGRAMMED, "False", "RouteRuleDropped", message);
+    output.find(&flat.holder, Severity::RuleError, code, words);
+    None
 }
 
 fn code(words: &str, dropped: bool) -> Code {
@@ -194,7 +187,7 @@ fn action(
     flat: &Flat<'_>,
     route: &mut Route,
 ) -> (Option<Action>, WeightedCluster) {
-    let own = flat.rule.backend_refs.iter().filter(|it| !delegation::is_delegation(it));
+    let own = flat.rule.backend_refs.iter().filter(|it| !flat::is_delegation(it));
     let mut clusters: Vec<WeightedCluster> =
         own.map(|backend| cluster(snapshot, flat.reference, backend, route)).collect();
     let (target, single) = match clusters.len() {
@@ -239,35 +232,4 @@ fn cluster(
         }
     }
     cluster
-}
-
-/// Reports what is wrong with the backends of a rule.
-pub(super) fn report_backend(
-    snapshot: &Snapshot,
-    flat: &Flat<'_>,
-    backend: &BackendRef,
-    reports: &mut Reports,
-    output: &mut Output,
-) {
-    match backends::resolve(snapshot, &flat.reference.namespace, backend) {
-        Err((reason, words)) => {
-            reports.below(flat.reference, &flat.below).set(
-                "ResolvedRefs",
-                "False",
-                reason,
-                words.clone(),
-            );
-            let code = match reason {
-                "InvalidKind" => Code::InvalidBackendKind,
-                "RefNotPermitted" => Code::NoGrant,
-                _ => Code::MissingBackend,
-            };
-            output.find(&flat.holder, Severity::RuleError, code, words);
-        }
-        Ok(Backend::Unknown(object)) => {
-            let words = format!("{object} is not modelled: what it answers is not judged");
-            output.note(&flat.holder, words);
-        }
-        Ok(Backend::Service { .. }) => {}
-    }
 }

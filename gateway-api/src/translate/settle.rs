@@ -1,0 +1,94 @@
+//! What the Envoys make of what they are sent.
+//!
+//! Envoy takes a route configuration, or leaves it and goes on with the one it has. Clusters and their endpoints
+//! arrive all the same (case 07-freeze-and-canary).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::envoys::{Envoy, Envoys, Refused};
+use super::findings::{Finding, Severity};
+use super::memory::Memory;
+use super::output::Output;
+use super::refusal;
+use super::translation::{Desired, Translation};
+use crate::snapshot::Snapshot;
+
+/// Lets the Envoys take what they are sent, writes the statuses and remembers.
+pub(super) fn settle(snapshot: &Snapshot, memory: &Memory, output: Output) -> Translation {
+    let Output { gateways, listeners, routes, clusters, statuses, wanted, mut findings, mut notes } =
+        output;
+    let profile = snapshot.environment.profile;
+    let mut refused = Vec::new();
+    let mut envoys = BTreeMap::new();
+    for gateway in &gateways {
+        envoys.insert(
+            Arc::clone(gateway),
+            Envoy { clusters: Arc::clone(&clusters), ..Envoy::default() },
+        );
+    }
+    for listener in listeners {
+        if let Some(envoy) = envoys.get_mut(&listener.gateway) {
+            envoy.listeners.push(listener);
+        }
+    }
+    let mut desired = Vec::new();
+    for configuration in routes {
+        desired.push(Desired {
+            gateway: Arc::clone(&configuration.gateway),
+            routes: configuration.name.clone(),
+            virtual_hosts: configuration.virtual_hosts.clone(),
+        });
+        let refusals = refusal::refusals(&configuration, profile);
+        if let Some(first) = refusals.first() {
+            refused.push(Refused {
+                gateway: Arc::clone(&configuration.gateway),
+                kind: "RouteConfiguration",
+                name: configuration.name.clone(),
+                words: first.words.clone(),
+            });
+        }
+        let taken = match refusals.is_empty() {
+            true => Some(configuration.clone()),
+            false => memory.envoys.0.get(&configuration.gateway).and_then(|envoy| {
+                envoy.routes.iter().find(|known| known.name == configuration.name).cloned()
+            }),
+        };
+        findings.extend(refusals.into_iter().map(|refusal| Finding {
+            object: refusal.object,
+            severity: Severity::Refused,
+            words: refusal.words,
+            code: refusal.code,
+            gateway: Some(Arc::clone(&configuration.gateway)),
+        }));
+        if let Some(envoy) = envoys.get_mut(&configuration.gateway) {
+            envoy.routes.extend(taken);
+        }
+    }
+    // The Envoy of a Gateway that is gone goes on with kgateway, and loses its listeners with Envoy Gateway (case
+    // 08-delete-gateway).
+    if !profile.is_envoy_gateway() {
+        for (gateway, envoy) in &memory.envoys.0 {
+            envoys.entry(Arc::clone(gateway)).or_insert_with(|| envoy.clone());
+        }
+    }
+    findings.sort();
+    findings.dedup();
+    notes.sort();
+    notes.dedup();
+    let statuses = Arc::new(statuses);
+    Translation {
+        listeners: envoys.values().flat_map(|envoy| envoy.listeners.clone()).collect(),
+        routes: envoys.values().flat_map(|envoy| envoy.routes.clone()).collect(),
+        clusters: envoys
+            .iter()
+            .map(|(gateway, envoy)| (Arc::clone(gateway), Arc::clone(&envoy.clusters)))
+            .collect(),
+        statuses: Arc::clone(&statuses),
+        refused,
+        desired,
+        findings,
+        notes,
+        memory: Memory { envoys: Envoys(envoys), statuses, wanted },
+    }
+}
