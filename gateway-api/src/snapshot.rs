@@ -248,6 +248,22 @@ impl Snapshot {
         })
     }
 
+    /// When an object with a status was made, as far as it is there.
+    pub(crate) fn created(&self, object: &ObjectRef) -> Option<&str> {
+        fn of<'a, S>(table: &'a Table<Object<S>>, name: &ResourceRef) -> Option<&'a str> {
+            table.get(name).map(|it| it.meta.created.as_str())
+        }
+        let name = object.resource();
+        match object.kind.as_str() {
+            "Gateway" => of(&self.gateways, &name),
+            "HTTPRoute" => of(&self.routes, &name),
+            "TrafficPolicy" => of(&self.traffic_policies, &name),
+            "SecurityPolicy" => of(&self.security_policies, &name),
+            "BackendTrafficPolicy" => of(&self.backend_policies, &name),
+            _ => None,
+        }
+    }
+
     /// The content of an HTTPRoute.
     pub fn http_route(&self, reference: &ResourceRef) -> Option<&HttpRouteSpec> {
         Some(&self.routes.get(reference)?.spec)

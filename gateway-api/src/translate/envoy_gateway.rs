@@ -251,9 +251,10 @@ fn used(routes: &[RouteConfiguration], clusters: &mut BTreeMap<String, Cluster>)
 /// What stays on objects that Envoy Gateway says nothing about: statuses of policies whose target is gone (case
 /// 07-policy-invalid step 4).
 fn keep(snapshot: &Snapshot, memory: &Memory, output: &mut Output) {
-    for (object, status) in memory.statuses.iter() {
-        let policy = object.kind.ends_with("Policy");
-        if policy && snapshot.contains(object) && !output.statuses.contains_key(object) {
+    for object in memory.statuses.keys().filter(|object| object.kind.ends_with("Policy")) {
+        if let Some(status) = memory.status(snapshot, object)
+            && !output.statuses.contains_key(object)
+        {
             output.statuses.insert(object.clone(), status.clone());
         }
     }

@@ -5,6 +5,7 @@ use super::Status;
 use super::envoys::Envoys;
 use super::output::Wanted;
 use crate::ObjectRef;
+use crate::snapshot::Snapshot;
 
 /// What Envoys, the API server and the controller remember between two translations.
 ///
@@ -15,11 +16,19 @@ pub struct Memory {
     pub(super) envoys: Envoys,
     /// On the objects.
     pub(super) statuses: Arc<BTreeMap<ObjectRef, Status>>,
+    /// When these objects were made.
+    pub(super) made: Arc<BTreeMap<ObjectRef, String>>,
     /// In the controller.
     pub(super) wanted: Wanted,
 }
 
 impl Memory {
+    /// The status on an object, which an object that was deleted and came back has lost.
+    pub(super) fn status(&self, snapshot: &Snapshot, object: &ObjectRef) -> Option<&Status> {
+        let made = self.made.get(object)?;
+        self.statuses.get(object).filter(|_| snapshot.created(object) == Some(made))
+    }
+
     /// The same after the controller was restarted: nobody notices, but that statuses are written anew (case
     /// 08-restart-controller).
     #[must_use]

@@ -12,8 +12,8 @@ use crate::config::{Cluster, Listener, RouteConfiguration};
 /// The clusters of an Envoy, by name.
 pub(crate) type Clusters = Arc<BTreeMap<String, Cluster>>;
 
-/// The statuses of Gateways that a controller wanted to write last, and when these Gateways were made.
-pub(super) type Wanted = BTreeMap<ObjectRef, (String, Status)>;
+/// The statuses of Gateways that a controller wanted to write last.
+pub(super) type Wanted = BTreeMap<ObjectRef, Status>;
 
 #[derive(Default)]
 pub(super) struct Output {

@@ -77,6 +77,9 @@ pub(super) fn settle(snapshot: &Snapshot, memory: &Memory, output: Output) -> Tr
     notes.sort();
     notes.dedup();
     let statuses = Arc::new(statuses);
+    let made =
+        statuses.keys().filter_map(|it| Some((it.clone(), snapshot.created(it)?.to_owned())));
+    let made = Arc::new(made.collect());
     Translation {
         listeners: envoys.values().flat_map(|envoy| envoy.listeners.clone()).collect(),
         routes: envoys.values().flat_map(|envoy| envoy.routes.clone()).collect(),
@@ -89,6 +92,6 @@ pub(super) fn settle(snapshot: &Snapshot, memory: &Memory, output: Output) -> Tr
         desired,
         findings,
         notes,
-        memory: Memory { envoys: Envoys(envoys), statuses, wanted },
+        memory: Memory { envoys: Envoys(envoys), statuses, made, wanted },
     }
 }

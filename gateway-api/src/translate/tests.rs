@@ -213,3 +213,23 @@ fn the_older_route_takes_what_both_want() {
         assert!(matches!(forward.target, Target::Cluster(_)));
     }
 }
+
+/// Envoy Gateway leaves what it wrote below a parent that a route has left, on the same object.
+#[test]
+fn a_route_that_came_back_has_lost_its_old_status() {
+    let mut elsewhere = gateway();
+    elsewhere["metadata"]["name"] = json!("edge2");
+    let made = |parent: &str, created: &str| {
+        let mut route = route("r", &json!([prefix("/", "a")]));
+        route["metadata"]["creationTimestamp"] = json!(created);
+        route["spec"]["parentRefs"][0]["name"] = json!(parent);
+        [elsewhere.clone(), route]
+    };
+    let first = translated(Profile::EnvoyGateway, &made("edge", "2020"));
+    let name = ObjectRef::new("HTTPRoute", "echo", "r");
+    let parents = |created: &str| {
+        let snapshot = snapshot(Profile::EnvoyGateway, &made("edge2", created));
+        translate(&snapshot, &first.memory).statuses[&name].parents.len()
+    };
+    assert_eq!((parents("2020"), parents("2021")), (2, 1));
+}

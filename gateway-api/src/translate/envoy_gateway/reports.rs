@@ -26,13 +26,10 @@ impl Reports {
     /// Writes the statuses of the routes. What stands below a parent that a route has left stays (cases
     /// 07-two-gateways step 3, 08-attach-detach).
     pub(super) fn routes(self, snapshot: &Snapshot, memory: &Memory, output: &mut Output) {
-        for (object, status) in
-            memory.statuses.iter().filter(|(object, _)| object.kind == "HTTPRoute")
-        {
-            if snapshot.contains(object) {
-                let all = status.parents.iter().cloned();
-                all.for_each(|parent| output.below(object, parent));
-            }
+        for object in memory.statuses.keys().filter(|object| object.kind == "HTTPRoute") {
+            let status = memory.status(snapshot, object).into_iter();
+            let all = status.flat_map(|status| status.parents.iter().cloned());
+            all.for_each(|parent| output.below(object, parent));
         }
         for (reference, reports) in self.0 {
             let Some(route) = snapshot.routes.get(&reference) else { continue };

@@ -102,14 +102,9 @@ pub(super) fn write_gateways(snapshot: &Snapshot, memory: &Memory, output: &mut 
     output.wanted.clone_from(&memory.wanted);
     let all = output.statuses.iter_mut().filter(|(object, _)| object.kind == "Gateway");
     for (object, status) in all {
-        let gateway = snapshot.gateways.get(&object.resource());
-        let created = gateway.map(|it| it.meta.created.clone()).unwrap_or_default();
-        let computed = (created, status.clone());
-        if let Some((known, wanted)) = output.wanted.get(object)
-            && *wanted == *status
-        {
-            let same = memory.statuses.get(object).filter(|_| *known == computed.0);
-            *status = same.cloned().unwrap_or_else(pending);
+        let computed = status.clone();
+        if output.wanted.get(object) == Some(&computed) {
+            *status = memory.status(snapshot, object).cloned().unwrap_or_else(pending);
         }
         output.wanted.insert(object.clone(), computed);
     }
