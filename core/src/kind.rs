@@ -27,11 +27,22 @@ pub enum Kind {
     RouteOption,
     VirtualHostOption,
     MatchableHttpGateway,
+    #[serde(rename = "HTTPRoute")]
+    HttpRoute,
+}
+
+/// The API that routes are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RouteApi {
+    /// Gloo's own kinds.
+    Gloo,
+    /// The Gateway API of Kubernetes.
+    GatewayApi,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Namespace,
         Self::CustomResourceDefinition,
         Self::Secret,
@@ -50,11 +61,18 @@ impl Kind {
         Self::RouteOption,
         Self::VirtualHostOption,
         Self::MatchableHttpGateway,
+        Self::HttpRoute,
     ];
 
     /// The kinds that a service consists of: what its routes rest on comes after them.
-    pub const OF_SERVICES: [Self; 5] =
-        [Self::VirtualService, Self::RouteTable, Self::Upstream, Self::Service, Self::Deployment];
+    pub const OF_SERVICES: [Self; 6] = [
+        Self::VirtualService,
+        Self::RouteTable,
+        Self::HttpRoute,
+        Self::Upstream,
+        Self::Service,
+        Self::Deployment,
+    ];
 
     /// The kind of this name in the group of this API version, in whatever version of the group. `None` for
     /// every other kind, also for one that is called like one of these: a Service of Knative's is no Service.
@@ -97,6 +115,7 @@ impl Kind {
             Self::RouteOption => "RouteOption",
             Self::VirtualHostOption => "VirtualHostOption",
             Self::MatchableHttpGateway => "MatchableHttpGateway",
+            Self::HttpRoute => "HTTPRoute",
         }
     }
 
@@ -115,6 +134,7 @@ impl Kind {
             | Self::RouteOption
             | Self::VirtualHostOption
             | Self::MatchableHttpGateway => "gateway.solo.io/v1",
+            Self::HttpRoute => "gateway.networking.k8s.io/v1",
         }
     }
 
@@ -128,14 +148,23 @@ impl Kind {
         matches!(self, Self::Namespace | Self::CustomResourceDefinition)
     }
 
-    /// Whether its objects send requests to Upstreams.
+    /// Whether its objects say which requests go where.
     pub const fn is_route(self) -> bool {
-        matches!(self, Self::RouteTable | Self::VirtualService)
+        self.route_api().is_some()
+    }
+
+    /// The API whose routes its objects are.
+    pub const fn route_api(self) -> Option<RouteApi> {
+        match self {
+            Self::RouteTable | Self::VirtualService => Some(RouteApi::Gloo),
+            Self::HttpRoute => Some(RouteApi::GatewayApi),
+            _ => None,
+        }
     }
 
     /// Whether Gloo reports in their status what it makes of the objects that services consist of.
     pub const fn has_gloo_status(self) -> bool {
-        self.is_route() || matches!(self, Self::Upstream)
+        matches!(self, Self::RouteTable | Self::VirtualService | Self::Upstream)
     }
 
     /// Whether Kubernetes makes its objects, for some with the labels of ours: we write none of them.

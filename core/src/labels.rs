@@ -32,6 +32,9 @@ pub const KEEP: &str = "coalmine.dev/keep";
 /// it the daemon's own account does.
 pub const ACCOUNT: &str = "coalmine.dev/service-account";
 
+/// Label by which a parent HTTPRoute selects others: kgateway's delegation.
+pub const DELEGATION_LABEL: &str = "delegation.kgateway.dev/label";
+
 /// Annotation on routes that name Upstreams of single versions: which version each of them holds, where its
 /// name does not say so. The value is a JSON mapping, for example `{"echo-1-4-2":"1.4.2"}`.
 pub const VERSIONS: &str = "coalmine.dev/versions";

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::kind::Kind;
+use crate::kind::{Kind, RouteApi};
 use crate::labels::{KEEP, REVISION, labels};
 use crate::managed_fields::Digest;
 
@@ -68,9 +68,14 @@ impl ObjectId {
         self.kind == kind.as_str() && self.known_kind() == Some(kind)
     }
 
-    /// Whether it sends requests to Upstreams.
+    /// Whether it says which requests go where.
     pub fn is_route(&self) -> bool {
-        self.known_kind().is_some_and(Kind::is_route)
+        self.route_api().is_some()
+    }
+
+    /// The API whose routes it is.
+    pub fn route_api(&self) -> Option<RouteApi> {
+        self.known_kind().and_then(Kind::route_api)
     }
 
     /// Whether Gloo reports in its status what it makes of it.

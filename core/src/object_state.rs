@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::health::{self, Health, Trouble, Verdict};
 use crate::kind::Kind;
-use crate::labels::{ACCOUNT, APPLIED, INSTANCE, SERVICE, keep, last_changed};
+use crate::labels::{ACCOUNT, APPLIED, DELEGATION_LABEL, INSTANCE, SERVICE, keep, last_changed};
 use crate::managed_fields::{self, Digest};
 use crate::object::ObjectId;
 use crate::traffic::Shares;
@@ -72,8 +72,35 @@ pub struct Facts {
     pub terminating: bool,
     /// What Gloo's routing reads of it, for the kinds that it rests on.
     pub routing: Option<Digest>,
+    /// What is kept of an HTTPRoute of ours.
+    pub http_route: Option<Arc<HttpRoute>>,
     /// What its kind tells.
     pub detail: Detail,
+}
+
+/// What is kept of an HTTPRoute of ours: which requests it takes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HttpRoute {
+    /// The label by which other HTTPRoutes select it.
+    pub group: Option<String>,
+    /// Its hostnames; every host when there are none.
+    pub hostnames: Vec<String>,
+    /// Its rules.
+    pub rules: Vec<Value>,
+}
+
+impl HttpRoute {
+    /// Takes from an HTTPRoute what is kept.
+    pub fn of(object: &Value) -> Self {
+        let hostnames = object.pointer("/spec/hostnames").and_then(Value::as_array);
+        let hostnames = hostnames.into_iter().flatten().filter_map(Value::as_str);
+        let rules = object.pointer("/spec/rules").and_then(Value::as_array);
+        Self {
+            group: object["metadata"]["labels"][DELEGATION_LABEL].as_str().map(str::to_owned),
+            hostnames: hostnames.map(str::to_owned).collect(),
+            rules: rules.cloned().unwrap_or_default(),
+        }
+    }
 }
 
 /// What only objects of some kinds tell.
@@ -91,9 +118,9 @@ pub enum Detail {
         /// `spec.ports[0].port`.
         port: Option<u64>,
     },
-    /// A RouteTable or VirtualService.
+    /// A RouteTable, VirtualService or HTTPRoute.
     Routes {
-        /// Gloo's verdict, `None` while there is none.
+        /// The gateway's verdict, `None` while there is none.
         verdict: Option<Verdict>,
         /// Who gets the requests; only of our own.
         shares: Shares,
@@ -132,7 +159,7 @@ impl Facts {
             Some(Kind::Service) => Detail::Service {
                 port: object.pointer("/spec/ports/0/port").and_then(Value::as_u64),
             },
-            Some(Kind::RouteTable | Kind::VirtualService) => Detail::Routes {
+            Some(kind) if kind.is_route() => Detail::Routes {
                 verdict: verdict(),
                 shares: match &claim {
                     Claim::Ours(service) => Shares::read(service, object),
@@ -162,12 +189,14 @@ impl Facts {
                 let beside = gloo::Snapshot::beside_spec(object);
                 Digest::of(&json!([metadata["labels"], beside, object["spec"]]))
             }),
+            http_route: (is_ours && kind == Some(Kind::HttpRoute))
+                .then(|| HttpRoute::of(object).into()),
             claim,
             detail,
         }
     }
 
-    /// Gloo's verdict, for the kinds that get one.
+    /// The gateway's verdict, for the kinds that get one.
     pub fn verdict(&self) -> Option<&Verdict> {
         match &self.detail {
             Detail::Routes { verdict, .. } | Detail::Upstream { verdict, .. } => verdict.as_ref(),
@@ -175,7 +204,7 @@ impl Facts {
         }
     }
 
-    /// Who gets the requests of a RouteTable or VirtualService of ours.
+    /// Who gets the requests of routes of ours.
     pub fn shares(&self) -> Option<&Shares> {
         match &self.detail {
             Detail::Routes { shares, .. } => Some(shares),

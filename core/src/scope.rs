@@ -13,7 +13,7 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
-    /// Where the object belongs by its kind, as Kubernetes 1.35 and Gloo 1.22 say it; `None` for every other kind.
+    /// Where the object belongs by its kind, as Kubernetes 1.35, Gloo 1.22 and the Gateway API 1.6 say it; `None` for every other kind.
     pub(crate) fn of(id: &ObjectId) -> Option<Self> {
         let kind = id.kind.as_str();
         let is_cluster = match group(&id.api_version) {
@@ -46,6 +46,7 @@ impl Scope {
             | "discovery.k8s.io"
             | "gateway.solo.io"
             | "gloo.solo.io" => false,
+            "gateway.networking.k8s.io" => kind == "GatewayClass",
             "networking.k8s.io" => !matches!(kind, "Ingress" | "NetworkPolicy"),
             "rbac.authorization.k8s.io" => !matches!(kind, "Role" | "RoleBinding"),
             "storage.k8s.io" => kind != "CSIStorageCapacity",

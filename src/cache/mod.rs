@@ -146,6 +146,11 @@ impl Cache {
         self.state().is_being_listed(id)
     }
 
+    /// Whether the cluster serves none of Gloo's kinds.
+    pub fn lacks_gloo(&self) -> bool {
+        self.state().lacks_gloo()
+    }
+
     /// Why kinds cannot be watched now, one sentence each.
     pub fn troubles(&self) -> Vec<String> {
         self.state().troubles()
@@ -274,6 +279,11 @@ impl Cache {
     /// The cluster does not serve the kind, which is no trouble.
     fn record_unserved(&self, kind: &WatchedKind, why: String) {
         self.state().record_unserved(kind, why);
+        self.count_unsynced();
+        if !kind.is_further() {
+            // Whoever waits for the list is to say why it does not come.
+            self.notify(Some(Touched::Foreign));
+        }
     }
 
     /// Says how many kinds are without their first list. While it says so nobody else counts: two lists that end at the

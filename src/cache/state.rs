@@ -35,6 +35,8 @@ pub(super) struct State {
     gloo_version: u64,
     own_gloo_changes: BTreeMap<Arc<str>, u64>,
     kinds: BTreeMap<WatchedKind, Following>,
+    /// Kinds that the cluster does not serve.
+    unserved: BTreeSet<WatchedKind>,
 }
 
 /// Namespace and name.
@@ -76,6 +78,7 @@ impl State {
             gloo_version: 0,
             own_gloo_changes: BTreeMap::new(),
             kinds: BTreeMap::new(),
+            unserved: BTreeSet::new(),
         }
     }
 
@@ -95,10 +98,12 @@ impl State {
     }
 
     /// How many of the lists that every service rests on have not come yet. Those of a namespace that is left out do not
-    /// count.
+    /// count, nor those of Gloo where the cluster serves none of its kinds: there is no Gloo then.
     pub(super) fn unsynced(&self) -> usize {
+        let has_gloo = !self.lacks_gloo();
         let is_awaited = |(kind, known): &(&WatchedKind, &Following)| {
-            !known.listed && !known.left_out && kind.is_of_services()
+            let is_needed = kind.is_of_services() && (has_gloo || !kind.is_of_gloo());
+            !known.listed && !known.left_out && is_needed
         };
         self.kinds.iter().filter(is_awaited).count()
     }
@@ -120,6 +125,12 @@ impl State {
             following.left_out |= late.contains(&kind.namespace) && !following.listed;
         }
         true
+    }
+
+    /// Whether the cluster serves none of the kinds that services of Gloo's rest on.
+    pub(super) fn lacks_gloo(&self) -> bool {
+        let mut of_gloo = self.kinds.keys().filter(|kind| kind.is_of_gloo()).peekable();
+        of_gloo.peek().is_some() && of_gloo.all(|kind| self.unserved.contains(kind))
     }
 
     pub(super) fn unlisted(&self, id: &ObjectId) -> Option<Reason> {
@@ -208,6 +219,7 @@ impl State {
     /// Records that the cluster does not serve a kind that it need not serve. Whoever has an object of the
     /// kind waits for it nevertheless.
     pub(super) fn record_unserved(&mut self, kind: &WatchedKind, why: String) {
+        self.unserved.insert(kind.clone());
         self.kinds.entry(kind.clone()).or_default().trouble = Some(why);
     }
 
@@ -457,6 +469,7 @@ impl State {
         let is_first = !std::mem::replace(&mut following.listed, true) || was_forbidden;
         (following.trouble, following.forbidden) = (None, None);
         following.left_out = false;
+        self.unserved.remove(kind);
         match &kind.namespace {
             Some(namespace) if is_first => {
                 self.gloo.read(&kind.kind, namespace);
@@ -679,6 +692,26 @@ mod tests {
         state.begin_list(&kind);
         state.end_list(&kind);
         assert_eq!(state.gloo().1, later, "a list like the one before says nothing new");
+    }
+
+    #[test]
+    fn a_cluster_that_serves_none_of_gloos_kinds_is_known_without_them() {
+        let mut state = State::new("default", Namespaces::default());
+        let kinds: Vec<WatchedKind> = WatchedKind::of_services().collect();
+        kinds.iter().for_each(|kind| assert!(state.begin_kind(kind)));
+        let (gloos, others): (Vec<_>, Vec<_>) = kinds.iter().partition(|kind| kind.is_of_gloo());
+        for kind in &others {
+            state.end_list(kind);
+        }
+        for (index, kind) in gloos.iter().enumerate() {
+            assert_eq!(state.unsynced(), gloos.len(), "{index}: the others may be served");
+            state.record_unserved(kind, "not served".into());
+        }
+        assert_eq!((state.unsynced(), state.lacks_gloo()), (0, true));
+        let id = ObjectId::new(&gloos[0].api_version, &gloos[0].kind, Some("echo"), "it");
+        assert!(matches!(state.unlisted(&id), Some(Reason::NotListed(_))), "who has one waits");
+        state.end_list(gloos[0]);
+        assert_eq!((state.unsynced(), state.lacks_gloo()), (gloos.len() - 1, false), "it comes");
     }
 
     #[test]

@@ -28,7 +28,9 @@ pub(super) async fn follow(cache: Cache, cluster: Cluster, kind: WatchedKind, re
     loop {
         cache.record_alive(&kind);
         let watched = match timeout(PATIENCE, cluster.watch(&kind, &instance)).await {
-            Ok(Err(error @ ClusterError::KindNotServed { .. })) if kind.is_further() => {
+            Ok(Err(error @ ClusterError::KindNotServed { .. }))
+                if kind.is_further() || kind.is_of_gloo() =>
+            {
                 cache.record_unserved(&kind, error.line());
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 sleep(pause).await;

@@ -69,6 +69,16 @@ impl Explain {
         };
         let translation = translate(&seen.snapshot, &Memory::default());
         let Some(host) = host_of(&translation, &seen.routes) else {
+            let is_http_route = |it: &ObjectRef| it.kind == Kind::HttpRoute.as_str();
+            if let Some(route) = seen.routes.iter().find(|it| is_http_route(it)) {
+                return Err(advised(
+                    format_args!("{route} is not Gloo's, and only Gloo's rules are known here"),
+                    format_args!(
+                        "`coalmine plan` shows which requests go to which version of {}",
+                        self.service
+                    ),
+                ));
+            }
             return Err(advised(
                 format_args!("the gateway serves no route of {}", self.service),
                 "does a VirtualService select its apiGroup?",

@@ -222,7 +222,12 @@ impl Cluster {
         let selector = format!("{INSTANCE}={instance}{service}");
         let mut found = BTreeMap::new();
         for kind in Kind::OF_SERVICES {
-            found.extend(self.list_known(kind, None, &selector).await?);
+            match self.list_known(kind, None, &selector).await {
+                Ok(objects) => found.extend(objects),
+                // A cluster need not have both Gloo and the Gateway API.
+                Err(ClusterError::KindNotServed { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(found)
     }

@@ -39,6 +39,19 @@ impl WatchedKind {
         gloo::Snapshot::ROUTING.iter().map(Self::all_of).chain(Self::further())
     }
 
+    /// The routes of the Gateway API, whoever's they are. They are watched where values or `platform/` ask for them.
+    pub fn http_routes() -> Self {
+        let kind = Kind::HttpRoute;
+        Self { only_ours: false, ..Self::ours(kind.api_version(), kind.as_str()) }
+    }
+
+    /// Whether it is a kind of Gloo's that every service of Gloo's rests on.
+    pub fn is_of_gloo(&self) -> bool {
+        let kind = Kind::of(&self.api_version, &self.kind);
+        let is_gloos = kind.is_some_and(|kind| kind.group().ends_with(".solo.io"));
+        is_gloos && !self.is_further()
+    }
+
     /// Objects with our label of any kind.
     pub fn ours(api_version: &str, kind: &str) -> Self {
         Self {

@@ -15,10 +15,11 @@ use crate::hint::advised;
 use crate::report::ChangeKind;
 use crate::scheduler::KnownServices;
 use crate::source::{Revision, Source};
+use coalmine_core::kind::Kind;
 use coalmine_core::object::Manifest;
 use coalmine_core::phase::Phase;
 use coalmine_core::problem::Problem;
-use coalmine_core::values::{Applied, Service};
+use coalmine_core::values::{Applied, Gateway, Service};
 
 /// How long a revision waits for the watches before it is put off.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -119,7 +120,8 @@ impl Daemon {
     /// waits until all that services rest on is known.
     async fn watch_kinds(&mut self, work: &Work) -> anyhow::Result<()> {
         let cluster = self.reconciler.cluster.clone();
-        let mut kinds: Vec<WatchedKind> = work.platform_kinds(cluster.namespaces());
+        let mut kinds: Vec<WatchedKind> = work.gateway_kinds();
+        kinds.extend(work.platform_kinds(cluster.namespaces()));
         for namespace in cluster.namespaces().each() {
             let place = namespace.map(str::to_owned);
             let is_known =
@@ -138,7 +140,11 @@ impl Daemon {
             self.watch(kind);
         }
         self.watch_gloo(&work.rollout_settings.gloo_namespace);
-        self.sync().await
+        self.sync().await?;
+        if work.uses_gloo() && self.cache.lacks_gloo() {
+            bail!("the cluster has no Gloo: {}", self.cache.troubles().join("; "));
+        }
+        Ok(())
     }
 
     fn hand_over(
@@ -195,14 +201,39 @@ fn note_change(values: &mut Values, service: &Arc<Service>) -> Option<ChangeKind
 impl Work {
     /// The kinds in `platform/`, as far as their objects are where the daemon watches.
     fn platform_kinds(&self, namespaces: &Namespaces) -> Vec<WatchedKind> {
-        let mut kinds = Vec::new();
-        for request in &self.requests {
-            if let DesiredState::Platform(platform) = &request.state {
-                let ids = platform.manifests.iter().map(Manifest::id);
-                let ids = ids.filter(|id| namespaces.has(id.namespace.as_deref()));
-                kinds.extend(ids.map(|id| WatchedKind::ours(&id.api_version, &id.kind)));
-            }
-        }
-        kinds
+        let ids = self.platform().map(Manifest::id);
+        let ids = ids.filter(|id| namespaces.has(id.namespace.as_deref()));
+        ids.map(|id| WatchedKind::ours(&id.api_version, &id.kind)).collect()
+    }
+
+    /// The kinds of the Gateway API that routes are written in.
+    fn gateway_kinds(&self) -> Vec<WatchedKind> {
+        let has_route = |gateway: &Gateway| gateway.gateway_api().is_some();
+        let mut platform = self.platform();
+        let is_used = self.gateways().any(has_route)
+            || platform.any(|manifest| manifest.id().is(Kind::HttpRoute));
+        is_used.then(WatchedKind::http_routes).into_iter().collect()
+    }
+
+    /// Whether something is written in Gloo's kinds.
+    fn uses_gloo(&self) -> bool {
+        self.gateways().any(Gateway::is_gloo)
+            || self.platform().any(|manifest| manifest.id().has_gloo_status())
+    }
+
+    /// Which API each service is written in.
+    fn gateways(&self) -> impl Iterator<Item = &Gateway> {
+        self.requests.iter().filter_map(|request| match &request.state {
+            DesiredState::Service(service) => Some(&service.routes.gateway),
+            _ => None,
+        })
+    }
+
+    fn platform(&self) -> impl Iterator<Item = &Manifest> {
+        let platforms = self.requests.iter().filter_map(|request| match &request.state {
+            DesiredState::Platform(platform) => Some(platform),
+            _ => None,
+        });
+        platforms.flat_map(|platform| &platform.manifests)
     }
 }

@@ -25,7 +25,7 @@ use crate::telemetry;
 use coalmine_core::kind::Kind;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::Claim;
-use coalmine_core::plan::{Job, takes_over};
+use coalmine_core::plan::{Job, takes_over, takes_over_from};
 use coalmine_core::proposal::reference;
 use coalmine_core::reason::Reason;
 use coalmine_core::values::Service;
@@ -289,13 +289,19 @@ impl Services {
     /// service was renamed. Until then nobody else would answer them. Of a new service whose values have errors
     /// nobody knows what it takes over.
     fn successor(&self, name: &str) -> Option<Reason> {
-        let routes: Vec<ObjectRef> = self.routes_to_prune(name).iter().map(reference).collect();
+        let cache = &self.shared.reconciler.cache;
+        let departing = self.routes_to_prune(name);
+        let http_routes: Vec<_> =
+            departing.iter().filter_map(|id| cache.object(id)?.http_route).collect();
+        let routes: Vec<ObjectRef> = departing.iter().map(reference).collect();
         if routes.is_empty() {
             return None;
         }
-        let cache = &self.shared.reconciler.cache;
         let (live, _) = cache.gloo();
-        let takes_over = |service: &Service| routes.iter().any(|it| takes_over(service, it, &live));
+        let takes_over = |service: &Service| {
+            routes.iter().any(|it| takes_over(service, it, &live))
+                || http_routes.iter().any(|it| takes_over_from(service, it))
+        };
         self.shared.queue.look(|schedule| {
             let waits_for_room = |name: &Arc<str>| {
                 let progress = locked(&self.shared.progress).get(name).cloned();

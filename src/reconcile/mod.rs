@@ -489,7 +489,7 @@ impl Pass<'_> {
         }
         let live = comparison.seen.applied_routes();
         let policy = &self.rollout_settings.policy;
-        policy::objection(live, &self.job.desired.shares, policy).map(Reason::Policy)
+        policy::objection(live.as_ref(), &self.job.desired.shares, policy).map(Reason::Policy)
     }
 
     async fn take(&mut self, step: &Step, comparison: &Comparison) -> Result<(), PassError> {

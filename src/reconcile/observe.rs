@@ -1,6 +1,7 @@
 //! From the live state to what the plan decides by.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use gloo::Snapshot;
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use super::{PassError, Reconciler, RolloutSettings, check_owner};
 use coalmine_core::kind::Kind;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::{Manifest, ObjectId};
-use coalmine_core::object_state::{Claim, Facts, PodFacts};
+use coalmine_core::object_state::{Addresses, Claim, Facts, PodFacts};
 use coalmine_core::plan::{Backend, Job, LivePods, Observation, Pods, has_same_domain};
 use coalmine_core::proposal::reference;
 use coalmine_core::reason::Reason;
@@ -121,6 +122,20 @@ impl Reconciler {
         goes.into_iter().filter(meets).cloned().collect()
     }
 
+    /// The ready pods that are in the Endpoints of every Service that the gateway reads, and since when in all of them.
+    fn reachable(&self, pods: &Pods, namespace: &str) -> Addresses {
+        let services = pods.endpoints.iter();
+        let ready = services.map(|it| self.cache.ready_addresses(namespace, &it.name));
+        let in_both = |known: Addresses, other: Addresses| {
+            let later = |(pod, since): (Arc<str>, Option<Timestamp>)| {
+                let other = *other.get(&pod)?;
+                Some((pod, since.max(other)))
+            };
+            known.into_iter().filter_map(later).collect()
+        };
+        ready.reduce(in_both).unwrap_or_default()
+    }
+
     /// The pods of every version, which of them can be reached, and who has a ready one.
     async fn pods(
         &self,
@@ -154,7 +169,7 @@ impl Reconciler {
                 listed.iter().map(|(_, pod)| PodFacts::of(pod)).collect()
             };
             live.insert(&pods.selector, found);
-            live.insert_addresses(self.cache.ready_addresses(namespace, &pods.service.name));
+            live.insert_addresses(self.reachable(pods, namespace));
         }
         for pod in ours.iter().filter(|pod| pod.ready_since.is_some()) {
             live.insert_answering(Some(pod.version.clone()));

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use gloo::ObjectRef;
 
 use crate::report::Survey;
+use coalmine_core::kind::Kind;
 use coalmine_core::object::ObjectId;
 use coalmine_core::preflight::Baseline;
-use coalmine_core::proposal::reference;
+use coalmine_core::proposal::{not_judged, reference};
 
 /// Which Gateways serve each service, and what of its objects could not be judged. `inventory` says whose
 /// an object is, `blind_spot` what is not read of the cluster.
@@ -36,6 +37,10 @@ pub(super) fn survey(
                 insert(notes, words.to_owned());
             }
         }
+    }
+    for (id, service, _) in inventory.iter().filter(|(id, ..)| id.is(Kind::HttpRoute)) {
+        let known = &mut survey.entry(service.to_string()).or_default().notes;
+        insert(known, not_judged(&id.to_string()));
     }
     survey
 }

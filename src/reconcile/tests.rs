@@ -1,5 +1,6 @@
 //! What a pass asks and says before it writes anything.
 
+mod http_routes;
 mod namespaced;
 
 use std::sync::Mutex;

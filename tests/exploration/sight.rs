@@ -195,6 +195,7 @@ fn pods(version: u8) -> Pods {
         version: format!("v{}", version + 1),
         selector: format!("app=echo,version=v{}", version + 1),
         service: manifest("Service", "echo").id().clone(),
+        endpoints: vec![manifest("Service", "echo").id().clone()],
         deployment: deployment(version).id().clone(),
         ours: true,
         parked: false,
@@ -214,6 +215,7 @@ fn facts(detail: Detail) -> Facts {
         keep: None,
         terminating: false,
         routing: None,
+        http_route: None,
         detail,
     }
 }

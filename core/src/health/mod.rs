@@ -4,10 +4,24 @@ mod cause;
 mod condition;
 mod container;
 mod deployment;
+mod http_route;
 mod pod;
 mod verdict;
 
 pub use cause::Cause;
 pub use deployment::{Health, Shortfall, deployment};
 pub use pod::{Trouble, pod_is_ready, pod_trouble, ready_since};
-pub use verdict::{Verdict, verdict};
+pub use verdict::Verdict;
+
+use serde_json::Value;
+
+use crate::kind::Kind;
+
+/// The verdict in the object's status: of the gateways on an HTTPRoute, of Gloo on any other; `None` while there is
+/// none on what is there now.
+pub fn verdict(object: &Value, gloo_namespace: &str) -> Option<Verdict> {
+    match object["kind"] == Kind::HttpRoute.as_str() {
+        true => http_route::verdict(object),
+        false => verdict::of_gloo(object, gloo_namespace),
+    }
+}

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// Gloo's word on an Upstream, RouteTable or VirtualService.
+/// The word of the gateway on an Upstream, RouteTable, VirtualService or HTTPRoute.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// Served as written.
@@ -38,7 +38,7 @@ impl Verdict {
 ///
 /// Gloo's status carries no generation. The verdict is fresh only because every apply of ours writes
 /// `Pending` along with the spec, which Gloo then takes over.
-pub fn verdict(object: &Value, gloo_namespace: &str) -> Option<Verdict> {
+pub(super) fn of_gloo(object: &Value, gloo_namespace: &str) -> Option<Verdict> {
     let status = object.get("status")?.get("statuses")?.get(gloo_namespace)?;
     let reason = || {
         let text = status.get("reason").and_then(Value::as_str).unwrap_or("no reason given");
@@ -66,7 +66,7 @@ pub fn verdict(object: &Value, gloo_namespace: &str) -> Option<Verdict> {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{of_gloo as verdict, *};
 
     #[test]
     fn pending_and_absent_verdicts_are_no_verdict() {

@@ -219,3 +219,31 @@ fn an_object_is_named_with_its_namespace_if_it_has_one() {
     let namespace = json!({"metadata": {"name": "shop"}});
     assert_eq!(identify(&namespace, "v1", "Namespace").to_string(), "Namespace shop");
 }
+
+#[test]
+fn an_http_route_of_ours_keeps_its_rules_and_its_verdict_at_the_present_generation() {
+    let rules = json!([{"backendRefs": [{"name": "echo-v1"}]}]);
+    let mut route = ours(
+        "gateway.networking.k8s.io/v1",
+        "HTTPRoute",
+        json!({"parentRefs": [{"name": "edge"}], "rules": rules}),
+    );
+    route["metadata"]["generation"] = 2.into();
+    let condition = |kind: &str| json!({"type": kind, "status": "True", "observedGeneration": 2});
+    let conditions = ["Accepted", "ResolvedRefs"].map(condition);
+    route["status"] =
+        json!({"parents": [{"parentRef": {"name": "edge"}, "conditions": conditions}]});
+    let seen = facts(&route);
+    assert_eq!(seen.verdict(), Some(&Verdict::Accepted));
+    assert_eq!(seen.shares().and_then(|shares| shares.get("v1")), Some(100));
+    assert_eq!(seen.http_route.map(|route| json!(route.rules)), Some(rules));
+    assert_eq!(seen.routing, None, "Gloo reads none");
+    route["metadata"]["generation"] = 3.into();
+    assert_eq!(facts(&route).verdict(), None);
+    route["metadata"]["labels"] = json!({});
+    route["metadata"]["managedFields"] = json!([]);
+    assert_eq!(
+        (facts(&route).http_route, facts(&route).shares().cloned()),
+        (None, Some(Shares::default()))
+    );
+}

@@ -18,8 +18,10 @@ pub struct Pods {
     pub version: String,
     /// The label selector that finds them.
     pub selector: String,
-    /// The Service whose Endpoints Gloo reads.
+    /// The Service of all versions.
     pub service: ObjectId,
+    /// The Services whose Endpoints the gateway reads: each of them has to have the ready pods.
+    pub endpoints: Vec<ObjectId>,
     /// The Deployment they have, or would have if somebody else did not deploy them.
     pub deployment: ObjectId,
     /// Whether that Deployment is ours.

@@ -1,9 +1,12 @@
 //! One service as it should be.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::backend::{Backend, Need, Pods};
 use super::observation::Observation;
+use crate::kind::RouteApi;
 use crate::object::Manifest;
 use crate::object_state::{Detail, falls_back};
 use crate::traffic::Shares;
@@ -11,11 +14,11 @@ use crate::traffic::Shares;
 /// One service as it should be.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Desired {
-    /// Deployments and the Service.
+    /// Deployments and Services.
     pub workloads: Vec<Manifest>,
     /// Upstreams.
     pub upstreams: Vec<Manifest>,
-    /// RouteTable or VirtualService.
+    /// RouteTable or VirtualService, and HTTPRoutes.
     pub routes: Vec<Manifest>,
     /// Who gets the requests by these routes.
     pub shares: Shares,
@@ -26,6 +29,8 @@ pub struct Desired {
     /// Whether routes with a warning are good enough. For the platform's own VirtualServices they
     /// are: the warning is about some team's routes, and stays with that team.
     pub tolerates_warnings: bool,
+    /// Whether rules of HTTPRoutes come and go in stages, because Envoy's clusters may be named by their indices.
+    pub is_staged: bool,
 }
 
 impl Desired {
@@ -62,28 +67,41 @@ impl Desired {
     /// is to have no pods. But routes that leave an Upstream which falls back leave behind whoever
     /// answered for it.
     pub(super) fn gains<'a>(&'a self, seen: &Observation) -> Vec<Need<'a>> {
-        let need = |backend: &'a Backend| {
-            if matches!(backend, Backend::Pods(pods) if pods.parked) {
-                return None;
-            }
-            // The pods of another namespace are others, whatever version they are called.
-            let applied = |pods: &Pods| seen.applied_routes_in(pods.service.namespace.as_deref());
-            let (Some(before), Backend::Pods(pods)) = (of_pods(backend).and_then(applied), backend)
-            else {
-                return Some(Need::Everything(backend));
-            };
-            let old = before.share(&pods.version);
-            if leaves_fallback(pods, seen) {
-                Some(Need::Everything(backend))
-            } else if !self.shares.gains(before).any(|version| version == pods.version) {
-                None
-            } else if old > 0 && self.shares.primary() == Some(&pods.version) {
-                Some(Need::Answers(pods))
-            } else {
-                Some(Need::Everything(backend))
-            }
+        let apis: BTreeSet<RouteApi> =
+            self.routes.iter().filter_map(|manifest| manifest.id().route_api()).collect();
+        let needs = |backend: &'a Backend| {
+            let needs = apis.iter().filter_map(|api| self.gain(backend, *api, seen));
+            needs.max_by_key(|need| matches!(need, Need::Everything(_)))
         };
-        self.routed.iter().filter_map(need).collect()
+        self.routed.iter().filter_map(needs).collect()
+    }
+
+    /// What has to hold of a version before the routes of one API change.
+    fn gain<'a>(
+        &'a self,
+        backend: &'a Backend,
+        api: RouteApi,
+        seen: &Observation,
+    ) -> Option<Need<'a>> {
+        if matches!(backend, Backend::Pods(pods) if pods.parked) {
+            return None;
+        }
+        // The pods of another namespace are others, whatever version they are called.
+        let applied = |pods: &Pods| seen.applied_routes_in(api, pods.service.namespace.as_deref());
+        let (Some(before), Backend::Pods(pods)) = (of_pods(backend).and_then(applied), backend)
+        else {
+            return Some(Need::Everything(backend));
+        };
+        let old = before.share(&pods.version);
+        if leaves_fallback(pods, seen) {
+            Some(Need::Everything(backend))
+        } else if !self.shares.gains(&before).any(|version| version == pods.version) {
+            None
+        } else if old > 0 && self.shares.primary() == Some(&pods.version) {
+            Some(Need::Answers(pods))
+        } else {
+            Some(Need::Everything(backend))
+        }
     }
 }
 

@@ -63,7 +63,7 @@ impl Job {
     /// The work that a service's values mean.
     pub fn for_service(service: &Service, owner: &Owner) -> Self {
         let traffic = Traffic::of(service);
-        let Rendered { deployments, service: kubernetes_service, upstreams, routes } =
+        let Rendered { deployments, service: shared, version_services, upstreams, routes } =
             render(service, &traffic, owner);
         let names: Vec<&Version> = traffic.versions().collect();
         let routed = names.iter().map(|version| backend(service, version)).collect();
@@ -73,7 +73,8 @@ impl Job {
         let desired = Desired {
             routed,
             unrouted: unrouted.collect(),
-            workloads: deployments.into_iter().chain(kubernetes_service).collect(),
+            workloads: deployments.into_iter().chain(shared).chain(version_services).collect(),
+            is_staged: is_staged(service),
             upstreams,
             routes,
             shares: traffic.shares().clone(),
@@ -227,14 +228,26 @@ fn pods(service: &Service, version: &Version, workload: &Workload) -> Pods {
         Workload::Deployed(deployment) => deployment.replicas,
         Workload::External | Workload::Upstream(_) => None,
     };
+    let shared = own(service, Kind::Service, service.name.as_str());
+    let gateway = &service.routes.gateway;
+    let single = || own(service, Kind::Service, &service.version_name(version));
+    let endpoints =
+        [gateway.is_gloo().then(|| shared.clone()), gateway.gateway_api().is_some().then(single)];
     Pods {
         version: version.to_string(),
         selector: format!("app={},version={version}", service.name),
-        service: own(service, Kind::Service, service.name.as_str()),
+        endpoints: endpoints.into_iter().flatten().collect(),
+        service: shared,
         deployment: own(service, Kind::Deployment, &service.version_name(version)),
         ours: matches!(workload, Workload::Deployed(_)),
         parked: replicas == Some(0),
     }
+}
+
+/// Whether the rules of the service's HTTPRoutes are changed in stages.
+fn is_staged(service: &Service) -> bool {
+    let api = service.routes.gateway.gateway_api();
+    api.is_some_and(|api| api.profile.names_clusters_by_rule())
 }
 
 fn own(service: &Service, kind: Kind, name: &str) -> ObjectId {

@@ -12,7 +12,7 @@ use crate::object_state::{Addresses, PodFacts};
 pub struct LivePods {
     /// By the selector that finds them.
     pub(super) by_selector: BTreeMap<String, Vec<PodFacts>>,
-    /// The ready pods in the Service's v1 Endpoints, which is what Gloo reads.
+    /// The ready pods in the v1 Endpoints of the Services that the gateway reads.
     pub(super) addresses: Addresses,
     /// Versions that have a ready pod. `None` stands for ready pods in the Service of which no version is known.
     pub(super) answering: BTreeSet<Option<Arc<str>>>,
@@ -87,6 +87,7 @@ mod tests {
             version: name.into(),
             selector: format!("version={name}"),
             service: ObjectId::new("v1", "Service", Some("echo"), "echo"),
+            endpoints: Vec::new(),
             deployment: ObjectId::new("apps/v1", "Deployment", Some("echo"), name),
             ours: true,
             parked: false,

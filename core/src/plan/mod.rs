@@ -17,6 +17,7 @@ mod previous_routes;
 mod ready;
 mod retention;
 mod route_times;
+mod route_writes;
 mod step;
 mod succession;
 pub mod transition;
@@ -30,7 +31,7 @@ pub use previous_routes::PreviousRoutes;
 pub use retention::{Retained, retained};
 pub use route_times::RouteTimes;
 pub use step::{Step, Wait};
-pub use succession::{has_same_domain, takes_over};
+pub use succession::{has_same_domain, takes_over, takes_over_from};
 
 use crate::health::Verdict;
 use crate::kind::Kind;
@@ -70,7 +71,10 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
         steps.delete(
             seen.in_place.iter().filter(|id| seen.to_prune.contains(*id)).cloned().collect(),
         );
-        steps.route(routes);
+        if route_writes::is_under_way(desired, &routes, seen) {
+            steps.extend(in_time(seen, Reason::ProxiesLearn));
+        }
+        steps.route(route_writes::next_writes(desired, routes, seen));
     }
     steps.extend(verdicts(desired, seen));
 
@@ -80,6 +84,9 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
         steps.extend(blocked(seen));
     }
     let in_place = |id: &ObjectId| desired_routes_change && seen.in_place.contains(id);
+    if old_routes.iter().any(|id| route_writes::leaves_requests(desired, id)) {
+        steps.extend(followed(seen));
+    }
     steps.delete(old_routes.into_iter().filter(|id| !in_place(id)).collect());
     let routed: Vec<Need<'_>> = desired.routed.iter().map(Need::Everything).collect();
     steps.extend(routed.iter().filter_map(|need| need.unmet(seen)));
@@ -166,8 +173,13 @@ fn leaving(seen: &Observation) -> Option<Step> {
 
 /// Envoy accepts new routes, and finishes what it sent elsewhere, within the settle time.
 fn followed(seen: &Observation) -> Option<Step> {
+    in_time(seen, Reason::RoutesSettle)
+}
+
+/// The wait until every proxy follows the routes that are there.
+fn in_time(seen: &Observation, reason: Reason) -> Option<Step> {
     let until = seen.followed_at();
-    (until > seen.now).then(|| Step::until(until, Reason::RoutesSettle))
+    (until > seen.now).then(|| Step::until(until, reason))
 }
 
 /// Envoy goes by the routes it has until somebody has repaired the mistake: new ones would not reach

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::live_pods::LivePods;
 use super::previous_routes::PreviousRoutes;
 use super::route_times::{RouteTimes, after};
+use crate::kind::RouteApi;
 use crate::object::ObjectId;
 use crate::object_state::{Detail, Facts};
 use crate::reason::{Blocker, Reason, Subject};
@@ -160,18 +161,26 @@ impl Observation {
         self.now
     }
 
-    /// Who gets the service's requests now; `None` when nobody does.
-    pub fn applied_routes(&self) -> Option<&Shares> {
-        let routes = self.objects.iter().filter(|(id, facts)| id.is_route() && !facts.terminating);
-        routes.filter_map(|(_, facts)| facts.shares()).next()
+    /// Who gets the service's requests now, by all of its routes; `None` when nobody does.
+    pub fn applied_routes(&self) -> Option<Shares> {
+        self.shares_of(|_| true)
     }
 
-    /// Who gets the service's requests by its routes in this namespace; `None` when there are none.
-    pub(super) fn applied_routes_in(&self, namespace: Option<&str>) -> Option<&Shares> {
-        let routes = self.objects.iter().filter(|(id, facts)| {
-            id.is_route() && !facts.terminating && id.namespace.as_deref() == namespace
-        });
-        routes.filter_map(|(_, facts)| facts.shares()).next()
+    /// Who gets the service's requests by its routes of this API in this namespace; `None` when there are none.
+    pub(super) fn applied_routes_in(
+        &self,
+        api: RouteApi,
+        namespace: Option<&str>,
+    ) -> Option<Shares> {
+        self.shares_of(|id| id.route_api() == Some(api) && id.namespace.as_deref() == namespace)
+    }
+
+    fn shares_of(&self, is_meant: impl Fn(&ObjectId) -> bool) -> Option<Shares> {
+        let routes = self
+            .objects
+            .iter()
+            .filter(|(id, facts)| id.is_route() && !facts.terminating && is_meant(id));
+        routes.filter_map(|(_, facts)| facts.shares()).cloned().reduce(Shares::joined)
     }
 
     /// What only the object's kind tells.

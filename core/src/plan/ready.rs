@@ -42,6 +42,7 @@ fn rollout(pods: &Pods, seen: &Observation) -> Option<Reason> {
     };
     let Pods { version, selector, deployment, .. } = pods;
     let applied = seen.applied_routes();
+    let applied = applied.as_ref();
     let mut used = applied.into_iter().flat_map(Shares::used);
     let answering = used.find(|other| other != version && seen.pods.answers(other));
     Some(Reason::PodsNotReady(Box::new(PodsNotReady {
@@ -58,7 +59,7 @@ fn rollout(pods: &Pods, seen: &Observation) -> Option<Reason> {
     })))
 }
 
-/// Whether the Service's v1 Endpoints (the ones Gloo reads) hold the version's ready pods: all of
+/// Whether the v1 Endpoints of the Services that the gateway reads hold the version's ready pods: all of
 /// them, or at least one.
 fn reachable(pods: &Pods, seen: &Observation, all: bool) -> Option<Reason> {
     if pods.parked {
@@ -68,7 +69,8 @@ fn reachable(pods: &Pods, seen: &Observation, all: bool) -> Option<Reason> {
     if ready > 0 && (known == ready || known > 0 && !all) {
         return None;
     }
-    let Pods { version, selector, service, .. } = pods;
+    let Pods { version, selector, service, endpoints, .. } = pods;
+    let service = endpoints.last().unwrap_or(service);
     Some(Reason::NotInEndpoints {
         endpoints: ObjectId::of(Kind::Endpoints, service.namespace.as_deref(), &service.name),
         version: version.clone(),

@@ -3,9 +3,11 @@
 
 use gloo::api::{Matcher, VirtualServiceSpec};
 use gloo::{ObjectRef, Snapshot, config};
+use serde_json::Value;
 
 use crate::kind::Kind;
-use crate::values::{Binding, Path, PathMatch, Service};
+use crate::object_state::HttpRoute;
+use crate::values::{Binding, Path, PathMatch, Service, hostnames};
 
 /// Whether the service asks for requests that these live routes of another service get. Both have a RouteTable of one
 /// `apiGroup`, or a VirtualService with one domain.
@@ -21,6 +23,37 @@ pub fn takes_over(service: &Service, routes: &ObjectRef, live: &Snapshot) -> boo
     let matchers = || table.routes.iter().flat_map(|route| &route.matchers);
     labels.get("apiGroup") == Some(group)
         && service.routes.paths.iter().any(|path| matchers().any(|matcher| meet(path, matcher)))
+}
+
+/// Whether the service asks for requests that this live HTTPRoute of another service gets.
+pub fn takes_over_from(service: &Service, route: &HttpRoute) -> bool {
+    let Some(api) = service.routes.gateway.gateway_api() else { return false };
+    let is_same_place = match &service.routes.binding {
+        Binding::ApiGroup(group) if api.profile.delegates() => route.group.as_ref() == Some(group),
+        Binding::ApiGroup(_) => route.group.is_none() && route.hostnames.is_empty(),
+        Binding::Domains(domains) => {
+            let hosts = hostnames(domains);
+            let is_any = hosts.is_empty() || route.hostnames.is_empty();
+            route.group.is_none()
+                && (is_any && hosts.len() == route.hostnames.len()
+                    || hosts.iter().any(|host| route.hostnames.contains(host)))
+        }
+    };
+    let matches = || route.rules.iter().filter_map(|rule| rule["matches"].as_array()).flatten();
+    is_same_place
+        && service.routes.paths.iter().any(|path| matches().any(|it| meet(path, &as_matcher(it))))
+}
+
+/// A match of an HTTPRoute as one of Gloo's, as far as its path and its method go.
+fn as_matcher(matches: &Value) -> Matcher {
+    let path = matches["path"]["value"].as_str().unwrap_or("/");
+    let matcher = match matches["path"]["type"].as_str() {
+        Some("Exact") => Matcher::exact(path),
+        Some("RegularExpression") => Matcher::regex(path),
+        _ => Matcher::prefix(path),
+    };
+    let methods = matches["method"].as_str().map(str::to_owned);
+    Matcher { methods: methods.into_iter().collect(), ..matcher }
 }
 
 /// Whether the live VirtualService has a domain of this one: both cannot be there even for a moment (gloo-conformance
@@ -137,6 +170,42 @@ mod tests {
         let post = json!([{"prefix": "/echo", "methods": ["POST"]}]);
         assert!(!takes("[{prefix: /echo, methods: [GET]}]", "example", post.clone()));
         assert!(takes("[{prefix: /echo, methods: [GET, POST]}]", "example", post));
+    }
+
+    #[test]
+    fn a_service_takes_over_from_http_routes_of_the_same_place() {
+        let takes = |binding: &str, profile: &str, route: &HttpRoute| {
+            let values = format!(
+                "deployment: {{v1: }}\nroutes: {{{binding}, primary: {{version: v1}}, \
+                 gateway: {{api: gateway-api, profile: {profile}, gateways: [{{name: edge}}]}}}}\n"
+            );
+            let files = [("services/golf.yaml".to_owned(), values.as_str().into())];
+            let repository = Repository::parse(&Tree { revision: "r".into(), files: files.into() });
+            takes_over_from(repository.services["golf"].as_ref().expect("valid"), route)
+        };
+        let rules = |path: &str| {
+            vec![json!({"matches": [{"path": {"type": "PathPrefix", "value": path}}]})]
+        };
+        let child =
+            HttpRoute { group: Some("a".into()), rules: rules("/golf"), ..HttpRoute::default() };
+        assert!(takes("apiGroup: a", "kgateway", &child));
+        assert!(!takes("apiGroup: b", "kgateway", &child));
+        assert!(!takes(
+            "apiGroup: a",
+            "kgateway",
+            &HttpRoute { rules: rules("/echo"), ..child.clone() }
+        ));
+        let any = HttpRoute { rules: rules("/golf"), ..HttpRoute::default() };
+        assert!(takes("apiGroup: a", "envoy-gateway", &any));
+        assert!(takes("domains: ['*']", "envoy-gateway", &any));
+        let host = HttpRoute { hostnames: vec!["a.example".into()], ..any.clone() };
+        assert!(takes("domains: [A.example]", "envoy-gateway", &host));
+        assert!(!takes("domains: [b.example]", "envoy-gateway", &host));
+        assert!(!takes("domains: ['*']", "envoy-gateway", &host), "the other is more particular");
+        assert!(!takes_over_from(
+            service("[{prefix: /golf}]").services["golf"].as_ref().expect("valid"),
+            &any
+        ));
     }
 
     #[test]

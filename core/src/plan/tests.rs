@@ -1,3 +1,4 @@
+mod gateway_api;
 mod needs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ fn pods(version: &str) -> Pods {
         version: version.into(),
         selector: format!("app=echo,version={version}"),
         service: manifest("Service", "echo").id().clone(),
+        endpoints: vec![manifest("Service", "echo").id().clone()],
         deployment: manifest("Deployment", &format!("echo-{version}")).id().clone(),
         ours: true,
         parked: false,
@@ -53,6 +55,7 @@ fn service(versions: &[&str], routed: &[(&str, u64)]) -> Desired {
         routed: routed.iter().map(|(version, _)| Backend::Pods(pods(version))).collect(),
         unrouted: versions.iter().filter(|v| !is_routed(v)).map(|v| pods(v)).collect(),
         tolerates_warnings: false,
+        is_staged: false,
     }
 }
 
@@ -69,6 +72,7 @@ fn facts(detail: Detail) -> Facts {
         keep: None,
         terminating: false,
         routing: None,
+        http_route: None,
         detail,
     }
 }

@@ -18,7 +18,7 @@ pub fn objection(desired: &Desired, seen: &Observation) -> Option<UnsafeChange> 
         Backend::Pods(pods) => Some(pods),
         Backend::Upstream(_) => None,
     });
-    pods.find_map(|pods| handed_over(pods, seen).or_else(|| parked(pods, desired, applied, seen)))
+    pods.find_map(|pods| handed_over(pods, seen).or_else(|| parked(pods, desired, &applied, seen)))
         .or_else(|| desired.workloads.iter().find_map(|manifest| port_change(manifest, seen)))
 }
 

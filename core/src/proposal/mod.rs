@@ -4,6 +4,7 @@
 
 mod autoscalers;
 mod expected;
+mod http_routes;
 mod markdown;
 mod released;
 mod routes;
@@ -22,6 +23,7 @@ use serde_json::Value;
 
 pub use autoscalers::contested;
 pub use expected::{Expected, Secrets, reference};
+pub use http_routes::not_judged;
 pub use markdown::markdown;
 pub use released::{homes, notes, released};
 pub use routes::{Requests, Row, host_of, in_words};
@@ -31,8 +33,9 @@ use crate::diff::{self, Line};
 use crate::kind::Kind;
 use crate::labels;
 use crate::object::{Manifest, ObjectId};
+use crate::object_state::HttpRoute;
 use crate::phase::Change as Transition;
-use crate::plan::{Job, takes_over};
+use crate::plan::{Job, takes_over, takes_over_from};
 use crate::policy;
 use crate::preflight::{Baseline, Broken, Change};
 use crate::problem::Problem;
@@ -223,8 +226,10 @@ impl Judgement {
         let mut broken = baseline.broken();
         broken.retain(|it| own.contains(&it.object));
         let of = |name: &str| {
-            let manifests = expected.job(name).into_iter().flat_map(|job| job.desired.manifests());
-            unjudged(baseline.notes(), manifests)
+            let Some(job) = expected.job(name) else { return Vec::new() };
+            let mut notes = unjudged(baseline.notes(), job.desired.manifests());
+            notes.extend(http_routes::notes(job));
+            notes
         };
         let notes = expected.names().map(|name| (name.to_owned(), of(name)));
         let notes = notes.collect();
@@ -234,7 +239,7 @@ impl Judgement {
                 job.desired.routes.iter().map(|manifest| reference(manifest.id())).collect();
             let serving = served.iter().filter(|(object, _)| own.contains(object));
             let names = serving.map(|(_, it)| format!("{}/{}", it.namespace, it.name));
-            (job.service.clone(), names.collect())
+            (job.service.clone(), names.chain(http_routes::gateways(job)).collect())
         });
         let gateways = gateways.collect();
         Self { refused, platform: broken, notes, gateways }
@@ -353,7 +358,14 @@ fn successors<'a>(
     let coming = || pairs.iter().filter_map(|pair| after.service(&pair.after.service));
     let successor = |pair: &'a Pair| {
         let routes: Vec<ObjectRef> = departing(pair).map(reference).collect();
-        let takes_over = |service: &&Service| routes.iter().any(|it| takes_over(service, it, live));
+        let goes: BTreeSet<&ObjectId> = departing(pair).collect();
+        let old = pair.before.iter().flat_map(|job| &job.desired.routes);
+        let old = old.filter(|it| it.id().is(Kind::HttpRoute) && goes.contains(it.id()));
+        let http_routes: Vec<HttpRoute> = old.map(|it| HttpRoute::of(it.object())).collect();
+        let takes_over = |service: &&Service| {
+            routes.iter().any(|it| takes_over(service, it, live))
+                || http_routes.iter().any(|it| takes_over_from(service, it))
+        };
         Some((pair.after.service.as_str(), coming().find(takes_over)?.name.as_str()))
     };
     pairs.iter().filter_map(successor).collect()
@@ -473,8 +485,18 @@ fn proposal(
     let rows = |at: usize, job: Option<&Job>| {
         let holders = job.map(holders).unwrap_or_default();
         let names = [old, new][at].map(UpstreamNames::of).unwrap_or_default();
-        routes::table(&translations[at], name, &names, &holders)
+        let mut rows = routes::table(&translations[at], name, &names, &holders);
+        // In both APIs the same requests go to the same versions: they are shown once.
+        if rows.is_empty() {
+            rows = job.map(|job| http_routes::table(job, &names)).unwrap_or_default();
+        }
+        rows
     };
+    let mut gateways: BTreeSet<String> =
+        routes::gateways(&translations[1], &holders(&pair.after)).into_iter().collect();
+    gateways.extend(http_routes::gateways(&pair.after));
+    let mut notes = unjudged(&translations[1].notes, pair.after.desired.manifests());
+    notes.extend(http_routes::notes(&pair.after));
     let is_service = name != PLATFORM;
     ServiceProposal {
         service: name.to_owned(),
@@ -483,8 +505,8 @@ fn proposal(
         after: after.stand(name),
         errors,
         warnings: Vec::new(),
-        notes: unjudged(&translations[1].notes, pair.after.desired.manifests()),
-        gateways: routes::gateways(&translations[1], &holders(&pair.after)),
+        notes,
+        gateways: gateways.into_iter().collect(),
         routes_before: if is_service { rows(0, pair.before.as_ref()) } else { Vec::new() },
         routes_after: if is_service { rows(1, Some(&pair.after)) } else { Vec::new() },
         steps: steps::steps(pair.before.as_ref(), &pair.after, &after.repository.settings),

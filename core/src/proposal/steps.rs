@@ -15,8 +15,12 @@ use crate::plan::{Backend, Job, LivePods, Observation, Pods, Step, has_same_doma
 use crate::render::DEFAULT_INSTANCE;
 use crate::values::Settings;
 
-const UNDO: &str =
-    ", and roll back to the previous routes if Gloo's status of the new ones is worse";
+/// What is done when the gateway does not take the new routes.
+fn undo(routes: &[Manifest]) -> String {
+    let is_gloo = routes.iter().any(|routes| routes.id().has_gloo_status());
+    let whose = if is_gloo { "Gloo's" } else { "the Gateway's" };
+    format!(", and roll back to the previous routes if {whose} status of the new ones is worse")
+}
 
 /// One step in words.
 #[derive(PartialEq)]
@@ -46,7 +50,7 @@ pub(super) fn steps(before: Option<&Job>, after: &Job, settings: &Settings) -> V
         let written = |manifests: &[Manifest]| names(manifests.iter().map(Manifest::id));
         let line = match step {
             Step::Route(routes) if had_routes => {
-                Line::NewRoutes(format!("write {}{UNDO}", written(&routes)))
+                Line::NewRoutes(format!("write {}{}", written(&routes), undo(&routes)))
             }
             Step::Apply(manifests) | Step::Route(manifests) => {
                 Line::Change(format!("write {}", written(&manifests)))
@@ -91,9 +95,14 @@ fn observation(before: Option<&Job>, after: &Job, settings: &Settings) -> Observ
     let changed = after.desired.manifests().filter(differs).map(|it| it.id().clone());
     let to_prune = super::to_prune(before, after);
     let mut live = LivePods::default();
+    let coming: Vec<&Pods> = pods(after).collect();
     for version in running {
         let pod = ready(version);
-        live.insert_addresses([(pod.name.clone(), Some(Timestamp::MIN))].into());
+        // The Endpoints of a Service that comes have no pods yet.
+        let mut same = coming.iter().filter(|it| it.selector == version.selector);
+        if same.all(|it| it.endpoints.iter().all(|service| stored.contains_key(service))) {
+            live.insert_addresses([(pod.name.clone(), Some(Timestamp::MIN))].into());
+        }
         live.insert_answering(Some(version.version.as_str().into()));
         live.insert(&version.selector, vec![pod]);
     }
@@ -147,6 +156,16 @@ fn healthy(manifest: &Manifest, gloo: &str) -> Value {
     let mut object = manifest.object().clone();
     if manifest.id().has_gloo_status() {
         object["status"] = json!({"statuses": {gloo: {"state": "Accepted"}}});
+    } else if manifest.id().is(Kind::HttpRoute) {
+        object["metadata"]["generation"] = 1.into();
+        let parents = object.pointer("/spec/parentRefs").and_then(Value::as_array);
+        // A route that names no parent is selected by one.
+        let parents = parents.cloned().unwrap_or_else(|| vec![json!({"kind": "HTTPRoute"})]);
+        let condition =
+            |name: &str| json!({"type": name, "status": "True", "observedGeneration": 1});
+        let conditions = ["Accepted", "ResolvedRefs"].map(condition);
+        let row = |parent: &Value| json!({"parentRef": parent, "conditions": conditions});
+        object["status"] = json!({"parents": parents.iter().map(row).collect::<Vec<_>>()});
     } else if manifest.id().is(Kind::Deployment) {
         let replicas = object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
         object["status"] = json!({"replicas": replicas, "updatedReplicas": replicas,

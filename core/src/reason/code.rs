@@ -80,11 +80,20 @@ codes! {
     GlooRejected:
         "Gloo does not serve the object and says Rejected",
         "Correct what Gloo names";
+    WaitingForGateway:
+        "A Gateway has not written a status on the present generation of an HTTPRoute yet",
+        "Check that the controller of the Gateway runs, and that the Gateway or a parent HTTPRoute allows the route";
+    GatewayWarning:
+        "A Gateway serves an HTTPRoute only in part, or with a backend that it does not find",
+        "Correct what the message names";
+    GatewayRejected:
+        "A Gateway does not accept an HTTPRoute",
+        "Correct what the message names";
     GlooBlocked:
         "A mistake in an object of another owner keeps changes from Envoy",
         "Repair that object; until then no route is changed and nothing is deleted";
     WaitingForProxies:
-        "Every proxy is given time to learn of new pods and Upstreams",
+        "Every proxy is given time to learn of new pods, Upstreams and rules",
         "Nothing; it passes by itself";
     WaitingForRoutes:
         "Every proxy is given time to follow new routes before anything is deleted",
@@ -108,7 +117,7 @@ codes! {
         "The objects of a kind are not known, because they cannot be listed or watched",
         "Check that the API server answers, and the Role of the daemon";
     RolledBack:
-        "Gloo did not accept the new routes, so the previous routes are applied",
+        "The gateway did not accept the new routes, so the previous routes are applied",
         "Correct the values and push again";
     RollbackRefused:
         "The previous routes cannot be applied again, because that would harm another service",

@@ -8,6 +8,7 @@ use super::pods::PodsNotReady;
 use super::refusal::PreflightError;
 use super::subject::Subject;
 use crate::health::Verdict;
+use crate::kind::Kind;
 use crate::object::ObjectId;
 
 /// Why a service waits or is stalled.
@@ -19,7 +20,7 @@ pub enum Reason {
     PodsNotReady(Box<PodsNotReady>),
     /// Ready pods of a version are not in the Endpoints.
     NotInEndpoints {
-        /// The Endpoints, which is what Gloo reads.
+        /// The Endpoints, which is what the gateway reads.
         endpoints: ObjectId,
         /// The version.
         version: String,
@@ -30,7 +31,7 @@ pub enum Reason {
     },
     /// An Upstream that is not managed by coalmine does not exist.
     UpstreamMissing(ObjectId),
-    /// Gloo has not written a status on an object.
+    /// The gateway has not written a status on an object.
     NoVerdict {
         /// The object.
         object: ObjectId,
@@ -39,18 +40,18 @@ pub enum Reason {
         /// Whether that took longer than the deadline.
         is_overdue: bool,
     },
-    /// Gloo does not accept an object.
+    /// The gateway does not accept an object.
     Verdict {
         /// The object.
         object: ObjectId,
-        /// Gloo's verdict, Warning or Rejected.
+        /// The verdict, Warning or Rejected.
         verdict: Verdict,
         /// A version without ready pods, which would get more requests by the previous routes.
         unanswered: Option<String>,
     },
     /// A mistake of another owner keeps changes from Envoy.
     Blocked(Blocker),
-    /// Proxies are given time to learn of new pods and Upstreams.
+    /// Proxies are given time to learn of new pods, Upstreams and rules.
     ProxiesLearn,
     /// Proxies are given time to follow new routes.
     RoutesSettle,
@@ -126,9 +127,19 @@ impl Reason {
             Self::NotInEndpoints { missing: None, .. } => Code::WaitingForPods,
             Self::NotInEndpoints { missing: Some(_), .. } => Code::WaitingForEndpoints,
             Self::UpstreamMissing(_) => Code::UpstreamMissing,
-            Self::NoVerdict { .. } => Code::WaitingForGloo,
-            Self::Verdict { verdict: Verdict::Rejected(_), .. } => Code::GlooRejected,
-            Self::Verdict { .. } => Code::GlooWarning,
+            Self::NoVerdict { object, .. } => match object.is(Kind::HttpRoute) {
+                true => Code::WaitingForGateway,
+                false => Code::WaitingForGloo,
+            },
+            Self::Verdict { object, verdict, .. } => {
+                let is_rejected = matches!(verdict, Verdict::Rejected(_));
+                match (object.is(Kind::HttpRoute), is_rejected) {
+                    (false, true) => Code::GlooRejected,
+                    (false, false) => Code::GlooWarning,
+                    (true, true) => Code::GatewayRejected,
+                    (true, false) => Code::GatewayWarning,
+                }
+            }
             Self::Blocked(_) => Code::GlooBlocked,
             Self::ProxiesLearn => Code::WaitingForProxies,
             Self::RoutesSettle => Code::WaitingForRoutes,

@@ -5,7 +5,8 @@ use std::fmt;
 use super::definition::Reason;
 use super::hint::Hinted;
 use super::subject::Subject;
-use crate::object::listed;
+use crate::kind::Kind;
+use crate::object::{ObjectId, listed};
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,13 +21,13 @@ impl fmt::Display for Reason {
             ),
             Self::UpstreamMissing(id) => write!(f, "{id}: it does not exist"),
             Self::NoVerdict { object, is_overdue: false, .. } => {
-                write!(f, "{object}: Gloo has given no verdict on it yet")
+                write!(f, "{object}: {} has given no verdict on it yet", judge(object))
             }
             Self::NoVerdict { object, is_overdue: true, .. } => {
-                write!(f, "{object}: Gloo gave no verdict in time")
+                write!(f, "{object}: {} gave no verdict in time", judge(object))
             }
             Self::Verdict { object, verdict, unanswered } => {
-                write!(f, "{object}: Gloo says {verdict}")?;
+                write!(f, "{object}: {} says {verdict}", judge(object))?;
                 match unanswered {
                     Some(version) => write!(
                         f,
@@ -39,7 +40,7 @@ impl fmt::Display for Reason {
             Self::Blocked(blocker) => write!(f, "{}: {blocker}", Subject::Gloo),
             Self::ProxiesLearn => write!(
                 f,
-                "{}: every proxy is given time to learn of new pods and Upstreams",
+                "{}: every proxy is given time to learn of new pods, Upstreams and rules",
                 Subject::Proxies
             ),
             Self::RoutesSettle => {
@@ -113,6 +114,13 @@ impl Hinted for Reason {
                 ));
             }
             Self::UpstreamMissing(_) => "the routes stay as they were; create it, or name another",
+            Self::NoVerdict { object, .. } if object.is(Kind::HttpRoute) => {
+                return Some(format!(
+                    "does the Gateway exist, or a parent HTTPRoute that selects this one, and does its controller run? \
+                     `kubectl get {} -o yaml` shows its status",
+                    object.for_kubectl()
+                ));
+            }
             Self::NoVerdict { gloo_namespace, .. } => {
                 return Some(format!(
                     "does Gloo run in namespace {gloo_namespace}, and what does its log say? \
@@ -162,4 +170,9 @@ impl Hinted for Reason {
         };
         Some(hint.to_owned())
     }
+}
+
+/// Who gives a verdict on the object.
+fn judge(object: &ObjectId) -> &'static str {
+    if object.is(Kind::HttpRoute) { "the gateway" } else { "Gloo" }
 }

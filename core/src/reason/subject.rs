@@ -9,7 +9,7 @@ pub enum Subject {
     Object(ObjectId),
     /// That another service is ready.
     Service(String),
-    /// The time that proxies take to learn of new pods and Upstreams.
+    /// The time that proxies take to learn of new pods, Upstreams and rules.
     Proxies,
     /// The time that proxies take to follow new routes.
     Routes,

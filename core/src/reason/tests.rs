@@ -44,6 +44,14 @@ fn verdict(verdict: Verdict) -> Reason {
     Reason::Verdict { object: id("RouteTable"), verdict, unanswered: None }
 }
 
+fn http_route() -> ObjectId {
+    ObjectId::of(crate::kind::Kind::HttpRoute, Some("echo"), "echo-routes")
+}
+
+fn of_http_route(verdict: Verdict) -> Reason {
+    Reason::Verdict { object: http_route(), verdict, unanswered: None }
+}
+
 fn table() -> Arc<ObjectRef> {
     Arc::new(ObjectRef::new("RouteTable", "golf", "golf"))
 }
@@ -94,6 +102,13 @@ fn all() -> Vec<Reason> {
             gloo_namespace: "gloo-system".into(),
             is_overdue: false,
         },
+        Reason::NoVerdict {
+            object: http_route(),
+            gloo_namespace: "gloo-system".into(),
+            is_overdue: true,
+        },
+        of_http_route(Verdict::Warning("hm".into())),
+        of_http_route(Verdict::Rejected("no".into())),
         verdict(Verdict::Warning("hm".into())),
         verdict(Verdict::Rejected("no".into())),
         Reason::Blocked(Blocker::Frozen {

@@ -1,8 +1,11 @@
-//! What a service becomes in the cluster: Deployments, Service, Upstreams, and its routes.
+//! What a service becomes in the cluster: Deployments, Services, and its routes in the API that its values name.
+//!
+//! Deployments and the Service with the pods of all versions are the same whatever the API. What comes beside them is
+//! [`Objects`]: a module for each API makes them of the same [`Traffic`].
 
 mod deployment;
-mod routes;
-mod upstream;
+pub(crate) mod gateway_api;
+mod gloo;
 
 use serde_json::{Value, json};
 
@@ -32,16 +35,56 @@ pub struct Rendered {
     pub deployments: Vec<Manifest>,
     /// The Service; `None` when no version has pods.
     pub service: Option<Manifest>,
+    /// A Service per version, where the routes use them.
+    pub version_services: Vec<Manifest>,
     /// The Upstreams that the routes use.
     pub upstreams: Vec<Manifest>,
-    /// The RouteTable or the VirtualService.
+    /// The RouteTable or the VirtualService, and the HTTPRoutes.
     pub routes: Vec<Manifest>,
+}
+
+/// What an API has of a service beside its Deployments and the Service of all versions.
+#[derive(Default)]
+struct Objects {
+    /// Services of single versions.
+    services: Vec<Value>,
+    /// Upstreams.
+    upstreams: Vec<Value>,
+    /// The routes.
+    routes: Vec<Routes>,
+}
+
+/// Routes of one API.
+struct Routes {
+    object: Value,
+    /// What the annotation [`VERSIONS`] says: which versions they mean where the names of what they lead to do not
+    /// tell it, so that who reads them live needs nothing else.
+    versions: Option<String>,
+}
+
+impl Objects {
+    /// What the APIs have that the service's values name.
+    fn of(service: &Service, traffic: &Traffic) -> Self {
+        let gateway = &service.routes.gateway;
+        let mut objects = Self::default();
+        let apis = [
+            gateway.is_gloo().then(|| gloo::objects(service, traffic)),
+            gateway.gateway_api().map(|api| gateway_api::objects(service, api, traffic)),
+        ];
+        for api in apis.into_iter().flatten() {
+            objects.services.extend(api.services);
+            objects.upstreams.extend(api.upstreams);
+            objects.routes.extend(api.routes);
+        }
+        objects
+    }
 }
 
 impl Rendered {
     /// All objects: what the others depend on first.
     pub fn iter(&self) -> impl Iterator<Item = &Manifest> {
-        self.deployments.iter().chain(&self.service).chain(&self.upstreams).chain(&self.routes)
+        let workloads = self.deployments.iter().chain(&self.service).chain(&self.version_services);
+        workloads.chain(&self.upstreams).chain(&self.routes)
     }
 }
 
@@ -60,37 +103,46 @@ pub fn render(service: &Service, traffic: &Traffic, owner: &Owner) -> Rendered {
         }
         manifest
     };
+    let objects = Objects::of(service, traffic);
+    let routes = objects.routes.into_iter().map(|routes| {
+        let mut manifest = mark(routes.object);
+        if let Some(versions) = &routes.versions {
+            manifest.annotate(VERSIONS, versions);
+        }
+        manifest
+    });
     Rendered {
         deployments: deployment::render(service, owner).into_iter().map(mark).collect(),
         service: kubernetes_service(service).map(mark),
-        upstreams: upstream::render(service, traffic).into_iter().map(mark).collect(),
-        routes: vec![say_versions(mark(routes::render(service, traffic)), traffic)],
+        version_services: objects.services.into_iter().map(mark).collect(),
+        upstreams: objects.upstreams.into_iter().map(mark).collect(),
+        routes: routes.collect(),
     }
 }
 
-/// Routes say which versions they mean where the names of Upstreams do not, so that who reads them live needs
-/// nothing else.
-fn say_versions(mut routes: Manifest, traffic: &Traffic) -> Manifest {
-    if let Some(versions) = traffic.upstream_names().annotation() {
-        routes.annotate(VERSIONS, &versions);
-    }
-    routes
-}
-
+/// The Service with the pods of all versions.
 fn kubernetes_service(service: &Service) -> Option<Value> {
-    let has_pods = |workload: &Workload| !matches!(workload, Workload::Upstream(_));
+    let selector = json!({"app": service.name.as_str()});
+    let has_any = service.versions.values().any(has_pods);
+    has_any.then(|| service_of(service, service.name.as_str(), &selector))
+}
+
+/// A Service of these pods, with the port that the values say.
+fn service_of(service: &Service, name: &str, selector: &Value) -> Value {
     let target_port: Value = match &service.target_port {
         TargetPort::Number(port) => (*port).into(),
         TargetPort::Name(name) => name.as_str().into(),
     };
-    service.versions.values().any(has_pods).then(|| {
-        let name = service.name.as_str();
-        let spec = json!({
-            "ports": [{"port": service.port, "targetPort": target_port, "protocol": "TCP"}],
-            "selector": {"app": name},
-        });
-        object(Kind::Service, &service.namespace, name, spec)
-    })
+    let spec = json!({
+        "ports": [{"port": service.port, "targetPort": target_port, "protocol": "TCP"}],
+        "selector": selector,
+    });
+    object(Kind::Service, &service.namespace, name, spec)
+}
+
+/// Whether the version has pods, whoever runs them.
+fn has_pods(workload: &Workload) -> bool {
+    !matches!(workload, Workload::Upstream(_))
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::http_route;
 use super::shares::Shares;
 use super::upstream_names::UpstreamNames;
+use crate::kind::Kind;
 
 /// A route as far as it says who answers. Its options may be beyond Gloo's understanding.
 #[derive(Default, Deserialize)]
@@ -45,9 +47,12 @@ fn weighted(
 }
 
 impl Shares {
-    /// Reads the routes of a service's RouteTable or VirtualService. A route that cannot be decoded leads
+    /// Reads the routes of a service's RouteTable, VirtualService or HTTPRoute. A route that cannot be decoded leads
     /// elsewhere: nobody knows where to.
     pub fn read(service: &str, object: &Value) -> Self {
+        if object["kind"] == Kind::HttpRoute.as_str() {
+            return http_route::read(service, object);
+        }
         let pointers = ["/spec/routes", "/spec/virtualHost/routes"];
         let routes =
             pointers.iter().filter_map(|pointer| object.pointer(pointer)?.as_array()).flatten();

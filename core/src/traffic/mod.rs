@@ -4,6 +4,7 @@
 //! it: rendering, plan, policy, status, page. What is live is read from the live objects into [`Shares`],
 //! since others may have changed it; the two are compared as [`Shares`].
 
+mod http_route;
 mod live;
 mod shares;
 mod upstream_names;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+pub(crate) use http_route::{WARMING_HEADER, is_warming};
 pub use shares::Shares;
 pub use upstream_names::UpstreamNames;
 
@@ -27,6 +29,7 @@ pub struct Traffic {
     weights: BTreeMap<Version, Weight>,
     shares: Shares,
     upstream_names: UpstreamNames,
+    service_names: UpstreamNames,
 }
 
 /// Some of a service's requests, and who answers them.
@@ -93,14 +96,14 @@ impl Traffic {
         }
         let versions = service.versions.keys();
         let weights = versions.map(|version| (version.clone(), weight(service, version)));
+        let routed = service.routed_versions();
+        let names = UpstreamNames::of_versions(service, routed.into_iter());
         let upstream_names = match service.routes.split {
-            Split::Upstream => {
-                UpstreamNames::of_versions(service, service.routed_versions().into_iter())
-            }
+            Split::Upstream => names.clone(),
             Split::Subset => UpstreamNames::default(),
         };
         let shares = shares(service, &rules, &upstream_names);
-        Self { shares, weights: weights.collect(), rules, upstream_names }
+        Self { shares, weights: weights.collect(), rules, upstream_names, service_names: names }
     }
 
     /// The rules, in the order in which they are tried.
@@ -142,6 +145,11 @@ impl Traffic {
     /// Which of the Upstreams that rules name hold a version that their names do not tell.
     pub(crate) fn upstream_names(&self) -> &UpstreamNames {
         &self.upstream_names
+    }
+
+    /// Which of the Services of single versions that rules name hold a version that their names do not tell.
+    pub(crate) fn service_names(&self) -> &UpstreamNames {
+        &self.service_names
     }
 }
 

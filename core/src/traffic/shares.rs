@@ -83,6 +83,19 @@ impl Shares {
         Self { elsewhere: true, ..self }
     }
 
+    /// What some routes and others of the same service give together: the most that a version gets by any of them.
+    #[must_use]
+    pub fn joined(mut self, others: Self) -> Self {
+        for (version, share) in others.by_version {
+            let known = self.by_version.entry(version).or_default();
+            *known = share.max(*known);
+        }
+        self.primary = self.primary.or(others.primary);
+        self.header_targets.extend(others.header_targets);
+        self.elsewhere |= others.elsewhere;
+        self
+    }
+
     /// Adds a destination of a route, in the order of the routes; `None` stands for what is no version.
     pub(super) fn add(&mut self, has_headers: bool, version: Option<String>, weight: u64) {
         let Some(version) = version else {

@@ -1,4 +1,4 @@
-//! Which version an Upstream holds alone, by its name.
+//! Which version an Upstream, or a Service of one version, holds alone, by its name.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::labels::VERSIONS;
 use crate::values::{Service, Version, Workload};
 
-/// The Upstreams of a service that hold a version whose name theirs does not tell: `echo-1-4-2` holds `1.4.2`.
+/// The Upstreams of a service, or its Services of single versions, that hold a version whose name theirs does not
+/// tell: `echo-1-4-2` holds `1.4.2`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamNames(BTreeMap<String, String>);
 
@@ -42,7 +43,7 @@ impl UpstreamNames {
         (!self.0.is_empty()).then(|| serde_json::json!(self.0).to_string())
     }
 
-    /// The version that an Upstream of this name holds alone, if it is one of the service's.
+    /// The version that an Upstream or a Service of this name holds alone, if it is one of the service's.
     pub(crate) fn version(&self, service: &str, upstream: &str) -> Option<String> {
         let said = self.0.get(upstream).map(String::as_str);
         said.or_else(|| plain(service, upstream)).map(str::to_owned)

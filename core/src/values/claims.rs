@@ -260,7 +260,10 @@ pub(super) fn claims(service: &Service) -> Vec<Claim<'_>> {
 pub(super) fn objects(service: &Service) -> Vec<Claim<'_>> {
     let namespace = service.namespace.as_str();
     let claim = |kind, name| Claim::Object { kind, namespace, name };
-    let mut claims = vec![claim(Kind::Upstream, service.name.as_str().into())];
+    let mut claims = vec![
+        claim(Kind::Upstream, service.name.as_str().into()),
+        claim(Kind::Service, service.name.as_str().into()),
+    ];
     for (version, workload) in &service.versions {
         let name = || Cow::Owned(service.version_name(version));
         if matches!(workload, Workload::Deployed(_)) {
@@ -271,6 +274,9 @@ pub(super) fn objects(service: &Service) -> Vec<Claim<'_>> {
             .canary
             .as_ref()
             .is_some_and(|canary| canary.version == *version && canary.shadow > Weight::ZERO);
+        if service.routes.gateway.gateway_api().is_some() {
+            claims.push(claim(Kind::Service, name()));
+        }
         if service.routes.split == Split::Upstream || shadowed {
             claims.push(claim(Kind::Upstream, name()));
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::gateway::GatewayChoice;
 use super::node::{Data, Extent, Node};
 
 /// What every service says that does not say otherwise.
@@ -9,11 +10,18 @@ use super::node::{Data, Extent, Node};
 pub(super) struct Defaults {
     pub(super) node: Arc<Node>,
     pub(super) extent: Extent,
+    /// Which API routes are written in.
+    pub(super) gateway: GatewayChoice,
 }
 
 impl Defaults {
     pub(super) fn new(node: Arc<Node>) -> Self {
-        Self { extent: node.extent(), node }
+        Self { extent: node.extent(), node, gateway: GatewayChoice::default() }
+    }
+
+    /// The same with what stands in `gateway` beside them.
+    pub(super) fn with_gateway(self, gateway: GatewayChoice) -> Self {
+        Self { gateway, ..self }
     }
 }
 

@@ -13,6 +13,8 @@ mod drift;
 mod entry;
 mod file;
 mod folders;
+mod gateway;
+mod gateway_api;
 mod held;
 mod kind_name;
 mod layout;
@@ -39,13 +41,16 @@ mod whole_match;
 mod yaml;
 
 pub(crate) use folders::FOLDER;
+pub(crate) use gateway_api::hostnames;
+pub use gateway_api::{CorsRules, HeaderEdits, HttpOptions, Retries, Rewrite};
 pub use held::Applied;
 pub use kind_name::KindName;
 pub use layout::{Place, folder_of, service_file};
 pub use model::{
     Binding, Canary, DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Drift, Fallback, FolderPolicy,
-    Grants, HeaderMatch, Listed, PORT_NAME, Path, PathMatch, PodSecurity, Policy, Probe, Probes,
-    Routes, Service, Settings, Split, TargetPort, Timing, UpstreamRef, ValueMatch, Workload,
+    Gateway, GatewayApi, GatewayRef, Grants, HeaderMatch, Listed, PORT_NAME, Path, PathMatch,
+    PodSecurity, Policy, Probe, Probes, Profile, Routes, Service, Settings, Split, TargetPort,
+    Timing, UpstreamRef, ValueMatch, Workload,
 };
 pub use names::{
     PLATFORM, ServiceName, Version, Weight, check_label, check_label_value, object_name,

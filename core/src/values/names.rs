@@ -198,6 +198,26 @@ pub fn check_label(what: &str, text: &str) -> Result<(), String> {
     }
 }
 
+/// Checks a DNS subdomain (RFC 1123): labels with dots between them, which is what most objects are called.
+pub(super) fn check_subdomain(what: &str, text: &str) -> Result<(), String> {
+    const LONGEST: usize = 253;
+    let shown: String = text.chars().take(LONGEST).collect();
+    if text.len() > LONGEST {
+        return Err(format!("{what} has at most {LONGEST} characters, found {}", text.len()));
+    }
+    let is_label = |label: &str| {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !label.is_empty()
+            && label.bytes().all(allowed)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if text.split('.').all(is_label) {
+        return Ok(());
+    }
+    Err(format!("{what} is lower-case letters, digits, `-` and `.` between them, found {shown:?}"))
+}
+
 /// Checks what becomes a part of an object's address: Kubernetes refuses `.`, `..`, `/` and `%`, and
 /// nobody uses the signs that would end the path or cannot be shown.
 pub(super) fn check_path_segment(what: &str, text: &str) -> Result<(), String> {

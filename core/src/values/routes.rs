@@ -6,6 +6,7 @@ use serde_json::Map;
 
 use super::binding;
 use super::entry::{Entry, Fields, Problems};
+use super::gateway::{self, GatewayChoice};
 use super::matching;
 use super::model::{Canary, Fallback, PathMatch, Routes, Split, Workload};
 use super::names::{ServiceName, Version, Weight};
@@ -18,11 +19,12 @@ use crate::problem::Problem;
 pub(super) const ROUTES: &str = "for example `routes: {apiGroup: example, primary: {version: v1}}`";
 
 /// Reads `routes`. Without `versions`, which could not be read, nothing is said about the
-/// versions that are named here.
+/// versions that are named here. `choice` is what coalmine.yaml says of the gateway.
 pub(super) fn read(
     name: &ServiceName,
     entry: &Entry,
     versions: Option<&BTreeMap<Version, Workload>>,
+    choice: GatewayChoice,
     problems: &mut Problems,
 ) -> Option<Routes> {
     let mut fields = entry.fields_like::<schema::Routes>(ROUTES, problems)?;
@@ -40,6 +42,10 @@ pub(super) fn read(
         .take(schema::Routes::allow_carve_out())
         .and_then(|entry| entry.boolean(problems))
         .unwrap_or_default();
+    let choice = match fields.take(schema::Routes::gateway()) {
+        Some(entry) => gateway::read(&entry, problems).over(choice),
+        None => choice,
+    };
     fields.finish(problems);
 
     let routes = Routes {
@@ -51,6 +57,7 @@ pub(super) fn read(
         split,
         allow_carve_out,
         fallback,
+        gateway: choice.resolved(),
     };
     if let Some(entry) = canary_entry {
         refuse_two_shadows(&routes, &entry, problems);

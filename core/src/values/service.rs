@@ -11,11 +11,12 @@ use super::model::{DEFAULT_PORT, Grants, PORT_NAME, Service, TargetPort, Workloa
 use super::names::{ServiceName, Version, object_name};
 use super::node::{Data, Extent, Node, Scalar};
 use super::passed::Passed;
+use super::places::Places;
 use super::routes::ROUTES;
 use super::scalars::{read_label, read_port};
 use super::schema::{self, ENDPOINT_SOURCES};
 use super::yaml::MAX_EXTENT;
-use super::{deployment, drift, routes};
+use super::{deployment, drift, gateway_api, routes};
 use crate::problem::{Location, Problem};
 
 /// Reads a service's file over the defaults.
@@ -28,6 +29,7 @@ pub(super) fn read(
     if extent(root, defaults).exceeds(MAX_EXTENT) {
         return Err(vec![too_much(root)]);
     }
+    let choice = defaults.map(|defaults| defaults.gateway.clone()).unwrap_or_default();
     let defaults = defaults.map(|defaults| &defaults.node);
     let own = Entry::root(root.clone());
     let nested = nested_deployment(&own);
@@ -54,7 +56,7 @@ pub(super) fn read(
     };
     let (port, target_port) = read_ports(&mut fields, &mut problems);
     let routes = match fields.take(schema::ServiceFile::routes()) {
-        Some(entry) => routes::read(name, &entry, versions.as_ref(), &mut problems),
+        Some(entry) => routes::read(name, &entry, versions.as_ref(), choice, &mut problems),
         None => {
             problems.push(fields.missing(schema::ServiceFile::routes(), ROUTES));
             None
@@ -72,20 +74,24 @@ pub(super) fn read(
     fields.finish(&mut problems);
 
     match (versions, routes) {
-        (Some(versions), Some(routes)) if problems.is_empty() => Ok(Service {
-            target_port: target_port.unwrap_or_else(|| default_target_port(&versions)),
-            name: name.clone(),
-            namespace,
-            file: root.at.file.to_string(),
-            versions,
-            port: port.unwrap_or(80),
-            routes,
-            upstream: upstream.unwrap_or_default(),
-            adopt: adopt.unwrap_or(false),
-            keep: keep.unwrap_or(false),
-            drift,
-            grants: Grants::default(),
-        }),
+        (Some(versions), Some(routes)) if problems.is_empty() => {
+            let service = Service {
+                target_port: target_port.unwrap_or_else(|| default_target_port(&versions)),
+                name: name.clone(),
+                namespace,
+                file: root.at.file.to_string(),
+                versions,
+                port: port.unwrap_or(80),
+                routes,
+                upstream: upstream.unwrap_or_default(),
+                adopt: adopt.unwrap_or(false),
+                keep: keep.unwrap_or(false),
+                drift,
+                grants: Grants::default(),
+            };
+            let unsaid = gateway_api::problems(&service, &Places::new(entry.node.clone()));
+            if unsaid.is_empty() { Ok(service) } else { Err(unsaid) }
+        }
         _ => Err(problems),
     }
 }

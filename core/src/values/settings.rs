@@ -8,9 +8,11 @@ use gloo::Edition;
 use super::defaults::Defaults;
 use super::entry::{Entry, Fields, Problems};
 use super::folders;
+use super::gateway;
 use super::kind_name::KindName;
 use super::model::{Policy, Settings};
 use super::names::{ServiceName, Weight};
+use super::node::{Data, Node};
 use super::scalars::{read_duration, read_label};
 use super::schema::{self, Key, Mapping};
 use super::service;
@@ -50,13 +52,20 @@ pub(super) fn read(
     };
     let mut fields = Entry::root(root).fields::<schema::SettingsFile>(problems)?;
     let defaults = fields.take(schema::SettingsFile::defaults());
+    let gateway = fields.take(schema::SettingsFile::gateway());
+    let choice = gateway.as_ref().map(|entry| gateway::read(entry, problems)).unwrap_or_default();
     let settings = read_settings(&mut fields, problems);
     fields.finish(problems);
-    let defaults = defaults.map(|entry| (Defaults::new(entry.node.clone()), entry));
-    if let Some((defaults, entry)) = &defaults {
-        check_defaults(defaults, entry, problems);
+    if let Some(entry) = defaults {
+        let defaults = Defaults::new(entry.node.clone()).with_gateway(choice);
+        check_defaults(&defaults, &entry, problems);
+        return Some(SettingsFile { settings, defaults: Some(defaults) });
     }
-    Some(SettingsFile { settings, defaults: defaults.map(|(defaults, _)| defaults) })
+    let defaults = gateway.map(|entry| {
+        let nothing = Node { at: entry.at.clone(), data: Data::Mapping(Vec::new()) };
+        Defaults::new(nothing.into()).with_gateway(choice)
+    });
+    Some(SettingsFile { settings, defaults })
 }
 
 fn read_settings(fields: &mut Fields<schema::SettingsFile>, problems: &mut Problems) -> Settings {

@@ -33,6 +33,7 @@ fn pods(version: &str) -> Pods {
         version: version.into(),
         selector: format!("app=echo,version={version}"),
         service: id("Service", "echo"),
+        endpoints: vec![id("Service", "echo")],
         deployment: id("Deployment", &format!("echo-{version}")),
         ours: true,
         parked: false,

@@ -1,6 +1,7 @@
 //! What services become.
 
 mod article;
+mod gateway_api;
 mod objects;
 mod properties;
 

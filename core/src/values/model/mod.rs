@@ -3,6 +3,7 @@
 mod binding;
 mod drift;
 mod folders;
+mod gateway;
 mod matching;
 mod routes;
 mod service;
@@ -13,6 +14,7 @@ pub use binding::Binding;
 pub use drift::Drift;
 pub(super) use drift::EXPECTED;
 pub use folders::{FolderPolicy, Listed, PodSecurity};
+pub use gateway::{Gateway, GatewayApi, GatewayRef, Profile};
 pub use matching::{HeaderMatch, Path, PathMatch, ValueMatch};
 pub use routes::{Canary, Fallback, Routes, Split};
 pub use service::{Grants, PORT_NAME, Service, TargetPort};

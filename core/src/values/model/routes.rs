@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::binding::Binding;
+use super::gateway::Gateway;
 use super::matching::{HeaderMatch, PathMatch};
 use crate::values::names::{Version, Weight};
 
@@ -28,6 +29,8 @@ pub struct Routes {
     /// What happens to a version's share while it has no ready pod. It matters to
     /// [`Split::Subset`] only: an Upstream of its own without pods answers 503.
     pub fallback: Fallback,
+    /// Which API the routes are written in.
+    pub gateway: Gateway,
 }
 
 /// The version that is being tried, and how much of the traffic it gets.

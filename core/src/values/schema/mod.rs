@@ -4,6 +4,7 @@
 //! `coalmine validate` says. Whatever is valid there fits the schema; the tests name every difference.
 
 mod folders;
+mod gateway;
 mod mapping;
 mod routes;
 mod rules;
@@ -16,6 +17,7 @@ use schemars::schema_for;
 use serde_json::Value;
 
 pub(super) use folders::{Folder, MAX_PATTERN};
+pub(super) use gateway::{Gateway, GatewayReference, MAX_GATEWAYS};
 pub(super) use mapping::{Key, Mapping};
 pub(super) use routes::{Canary, MAX_PATHS, Match, Path, Primary, Routes};
 pub(super) use service::{ENDPOINT_SOURCES, Service, ServiceFile};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::gateway::Gateway;
 use super::mapping::mapping;
 use super::rules::{exactly_one, present};
 use super::scalars::{Domain, FilledText, LabelValue, Method, Open, Percent, Text, True, UrlPath};
@@ -39,6 +40,8 @@ mapping! {
         fallback: Option<Fallback>,
         /// Whether services of other folders may have paths or domains within these; false by default.
         allow_carve_out as "allowCarveOut": Option<bool>,
+        /// Which API the routes are written in, and who serves them; as coalmine.yaml says by default.
+        gateway: Option<Gateway>,
     }
 }
 

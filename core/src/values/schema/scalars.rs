@@ -43,6 +43,13 @@ scalar! {
     /// A DNS label, such as a namespace's name.
     Label: {"type": TEXT, "pattern": LABEL, "maxLength": 63}
 
+    /// A DNS subdomain, such as the name of a Gateway.
+    Subdomain: {
+        "type": TEXT,
+        "pattern": r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$",
+        "maxLength": 253
+    }
+
     /// The value of a Kubernetes label.
     LabelValue: {
         "type": TEXT,

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 
 use super::folders::Folders;
+use super::gateway::Gateway;
 use super::mapping::mapping;
 use super::routes::Routes;
 use super::scalars::{Count, Duration, Kind, Label, Step};
@@ -17,6 +18,8 @@ mapping! {
         defaults: Option<Defaults>,
         /// Gloo.
         gloo: Option<Gloo>,
+        /// Which API routes are written in, and who serves them, where a service does not say it.
+        gateway: Option<Gateway>,
         /// How long things may take.
         timing: Option<Timing>,
         /// What one commit may do.

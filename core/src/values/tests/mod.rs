@@ -1,6 +1,7 @@
 //! The values as a whole: files in, services or messages out.
 
 mod defaults;
+mod gateway;
 mod incremental;
 mod layout;
 mod mistakes;

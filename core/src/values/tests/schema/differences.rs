@@ -26,7 +26,7 @@ const OTHER_FILE: &str = "coalmine.yaml may say it, which the schema of one file
 const VALUES: &str = "a schema does not compare one value with another";
 
 /// Those of a service, most of which the defaults of `coalmine.yaml` can have too.
-const OF_A_SERVICE: [Difference; 20] = [
+const OF_A_SERVICE: [Difference; 24] = [
     Difference {
         rule: "routes are given, by the service or by the defaults",
         reason: OTHER_FILE,
@@ -100,7 +100,7 @@ const OF_A_SERVICE: [Difference; 20] = [
     Difference {
         rule: "a number that stands for a name is a name",
         reason: NUMBERS,
-        key: r"namespace|(gloo|daemon)\.namespace|deployment(\..+)?\.external\.upstream\.namespace",
+        key: r"namespace|(gloo|daemon)\.namespace|deployment(\..+)?\.external\.upstream\.namespace|(routes\.)?gateway\.gateways\[\d+\]\.namespace",
         message: r#"^a namespace is lower-case letters, digits and `-` between them, found "-?[0-9.]+"$"#,
         example: "namespace: 1.5\ndeployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}}",
     },
@@ -166,6 +166,34 @@ const OF_A_SERVICE: [Difference; 20] = [
         key: r"routes\.canary",
         message: "exclude each other$",
         example: "deployment: {v1: , v2: }\nroutes: {apiGroup: a, primary: {version: v1}, canary: {version: v2, shadow: 5}, options: {shadowing: {}}}",
+    },
+    Difference {
+        rule: "a Gateway serves the routes of the Gateway API",
+        reason: OTHER_FILE,
+        key: "routes",
+        message: "^no Gateway is named",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}, gateway: {api: gateway-api}}",
+    },
+    Difference {
+        rule: "a Gateway is listed once",
+        reason: VALUES,
+        key: r"(routes\.)?gateway\.gateways\[\d+\]",
+        message: "is listed twice$",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}, gateway: {gateways: [{name: a}, {name: a, sectionName: b}]}}",
+    },
+    Difference {
+        rule: "a number that stands for the name of a Gateway or a listener is a name",
+        reason: NUMBERS,
+        key: r"(routes\.)?gateway\.gateways\[\d+\]\.(name|sectionName)",
+        message: r#"^a (Gateway|listener)'s name is .*, found "-[0-9.]+"$"#,
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}, gateway: {gateways: [{name: -1}]}}",
+    },
+    Difference {
+        rule: "the routes say what an HTTPRoute can",
+        reason: "it depends on the API, which coalmine.yaml may say",
+        key: r"routes\..+|upstream|deployment\..+\.external\.upstream",
+        message: "HTTPRoute|Upstream|implementations",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}, gateway: {api: gateway-api, profile: kgateway}, options: {faults: {}}}",
     },
 ];
 

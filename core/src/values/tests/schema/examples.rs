@@ -55,6 +55,11 @@ pub(super) fn settings() -> Vec<Value> {
         "policy": {"maxStep": 20, "requireHeaderPhase": true},
         "prune": {"limit": 10, "kinds": ["Secret", "Certificate.cert-manager.io"]},
         "daemon": {"namespace": "rollouts"},
+        "gateway": {
+            "api": "both",
+            "profile": "kgateway",
+            "gateways": [{"name": "edge", "namespace": "infra", "sectionName": "http"}],
+        },
     }));
     settings.push(json!({"folders": {
         "team-a": {
@@ -181,6 +186,14 @@ fn route_sections() -> Vec<Value> {
             "fallback": "any",
             "allowCarveOut": true,
         }),
+        json!({"gateway": {
+            "api": "gateway-api",
+            "profile": "envoy-gateway",
+            "gateways": [
+                {"name": "edge", "namespace": "infra", "sectionName": "https.public"},
+                {"name": "inner.example"},
+            ],
+        }}),
     ]
 }
 

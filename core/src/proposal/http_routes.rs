@@ -1,0 +1,135 @@
+//! Which request goes to whom by HTTPRoutes, from what they say themselves.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::routes::{Requests, Row};
+use crate::kind::Kind;
+use crate::object::Manifest;
+use crate::plan::Job;
+use crate::traffic::UpstreamNames;
+
+/// The rows of a job's HTTPRoutes, the more particular first, as the Gateway API tries them.
+pub(super) fn table(job: &Job, names: &UpstreamNames) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for route in routes(job) {
+        let spec = &route.object()["spec"];
+        let domains: Vec<String> = list(&spec["hostnames"]).iter().filter_map(text).collect();
+        let domains = if domains.is_empty() { vec!["*".to_owned()] } else { domains };
+        for rule in list(&spec["rules"]) {
+            let (shares, copies) = (shares(job, rule, names), copies(job, rule, names));
+            for matcher in list(&rule["matches"]) {
+                let requests = Requests { domains: domains.clone(), ..requests(matcher) };
+                let row = Row { requests, shares: shares.clone(), copies: copies.clone() };
+                rows.push((precedence(matcher), row));
+            }
+        }
+    }
+    rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// The Gateways that a job's HTTPRoutes attach to, `<namespace>/<name>`.
+pub(super) fn gateways(job: &Job) -> BTreeSet<String> {
+    let of = |route: &Manifest| {
+        let home = route.id().namespace.clone().unwrap_or_default();
+        let parents = list(&route.object()["spec"]["parentRefs"]).iter();
+        let name = |parent: &Value| {
+            let namespace = text(&parent["namespace"]).unwrap_or_else(|| home.clone());
+            Some(format!("{namespace}/{}", text(&parent["name"])?))
+        };
+        parents.filter_map(name).collect::<Vec<_>>()
+    };
+    routes(job).flat_map(of).collect()
+}
+
+/// What is said of a job's HTTPRoutes: what they do to the routes of others is not known.
+pub(super) fn notes(job: &Job) -> Vec<String> {
+    routes(job).map(|route| not_judged(&route.id().to_string())).collect()
+}
+
+/// What is said of an HTTPRoute, for which there is no model of its gateway.
+pub fn not_judged(route: &str) -> String {
+    format!(
+        "{route} is not judged: whether its rules and those of other HTTPRoutes harm each other is not known"
+    )
+}
+
+fn routes(job: &Job) -> impl Iterator<Item = &Manifest> {
+    job.desired.routes.iter().filter(|manifest| manifest.id().is(Kind::HttpRoute))
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+/// The order of the Gateway API, which the implementations follow as far as a service's own rules go.
+fn precedence(matcher: &Value) -> impl Ord + use<> {
+    let path = &matcher["path"];
+    let length = path["value"].as_str().map_or(0, str::len);
+    let (kind, length) = match path["type"].as_str() {
+        Some("Exact") => (0, 0),
+        Some("RegularExpression") => (1, 0),
+        _ => (2, length),
+    };
+    let count = |key: &str| Reverse(list(&matcher[key]).len());
+    (kind, Reverse(length), matcher["method"].is_null(), count("headers"), count("queryParams"))
+}
+
+fn requests(matcher: &Value) -> Requests {
+    let path = &matcher["path"];
+    let value = path["value"].as_str().unwrap_or("/");
+    let path = match path["type"].as_str() {
+        Some("Exact") => value.to_owned(),
+        Some("RegularExpression") => format!("~{value}"),
+        _ => format!("{}/*", value.trim_end_matches('/')),
+    };
+    let condition = |before: &'static str| {
+        move |it: &Value| {
+            let (name, value) = (text(&it["name"])?, text(&it["value"])?);
+            let name = format!("{before}{name}");
+            Some(match (it["type"] == "RegularExpression", value.as_str()) {
+                (true, ".*") => name,
+                (true, _) => format!("{name}: ~{value}"),
+                (false, _) => format!("{name}: {value}"),
+            })
+        }
+    };
+    let method = text(&matcher["method"]).map(|method| format!("method: {method}"));
+    let headers = list(&matcher["headers"]).iter().filter_map(condition(""));
+    let query = list(&matcher["queryParams"]).iter().filter_map(condition("?"));
+    Requests { domains: Vec::new(), path, conditions: headers.chain(method).chain(query).collect() }
+}
+
+fn shares(job: &Job, rule: &Value, names: &UpstreamNames) -> BTreeMap<String, u32> {
+    let backends = list(&rule["backendRefs"]);
+    let weight = |backend: &Value| backend["weight"].as_u64().unwrap_or(1);
+    let sum: u64 = backends.iter().map(weight).sum();
+    let mut shares = BTreeMap::new();
+    for backend in backends {
+        let share = (weight(backend) * 100).checked_div(sum).unwrap_or(0);
+        *shares.entry(version(job, backend, names)).or_default() +=
+            u32::try_from(share).unwrap_or(100);
+    }
+    shares
+}
+
+fn copies(job: &Job, rule: &Value, names: &UpstreamNames) -> BTreeMap<String, u32> {
+    let mirrors = list(&rule["filters"]).iter().map(|filter| &filter["requestMirror"]);
+    let copies = mirrors.filter(|mirror| mirror.is_object()).map(|mirror| {
+        let percent = mirror["percent"].as_u64().and_then(|it| u32::try_from(it).ok());
+        (version(job, &mirror["backendRef"], names), percent.unwrap_or(100))
+    });
+    copies.collect()
+}
+
+fn version(job: &Job, backend: &Value, names: &UpstreamNames) -> String {
+    let name = backend["name"].as_str().unwrap_or_default();
+    names.version(&job.service, name).unwrap_or_else(|| name.to_owned())
+}

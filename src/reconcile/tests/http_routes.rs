@@ -1,0 +1,126 @@
+//! A pass over a service in the Gateway API.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use super::*;
+use coalmine_core::kind::Kind;
+
+/// Seconds of a clock that stands still but for this.
+static SECONDS: AtomicI64 = AtomicI64::new(0);
+
+/// The routes of echo behind Envoy Gateway, and nothing that they need.
+fn routes_of(canary: &str) -> Job {
+    let values = format!(
+        "deployment: {{v1: {{}}, v2: {{}}}}\nroutes: {{apiGroup: a, primary: {{version: v1}}{canary}, gateway: \
+         {{api: gateway-api, profile: envoy-gateway, gateways: [{{name: edge, namespace: infra}}]}}}}\n"
+    );
+    let files = [("services/echo.yaml".to_owned(), values.as_str().into())].into();
+    let read = Repository::parse(&Tree { revision: "r".into(), files });
+    let service = read.services.into_values().next().expect("one").expect("valid");
+    let job =
+        Job::for_service(&service, &Owner { instance: "default".into(), revision: "r".into() });
+    let (routes, is_staged) = (job.desired.routes.clone(), job.desired.is_staged);
+    Job { desired: Desired { routes, is_staged, ..Desired::default() }, ..job }
+}
+
+/// The object as the API server has it, with what the Gateway says about this generation.
+fn stored(mut object: Value, version: u64, judged: Option<(u64, &str)>) -> Value {
+    object["metadata"]["resourceVersion"] = version.to_string().into();
+    object["metadata"]["generation"] = version.into();
+    if let Some((generation, status)) = judged {
+        let condition = |kind: &str| json!({"type": kind, "status": status, "reason": "Why", "observedGeneration": generation});
+        let parent = json!({"name": "edge", "namespace": "infra"});
+        let conditions = ["Accepted", "ResolvedRefs"].map(condition);
+        object["status"] = json!({"parents": [{"parentRef": parent, "conditions": conditions}]});
+    }
+    object
+}
+
+/// An API server that keeps the HTTPRoute that is applied, and counts its versions.
+fn server(route: Arc<Mutex<Value>>, version: Arc<AtomicU64>) -> Arc<Answer> {
+    Arc::new(move |method: &Method, path: &str, body: Value| {
+        if path.ends_with("/v1") {
+            let kind = json!({"name": "httproutes", "singularName": "", "kind": "HTTPRoute",
+                "namespaced": true, "verbs": ["get", "patch"]});
+            let group = "gateway.networking.k8s.io/v1";
+            let list =
+                json!({"kind": "APIResourceList", "groupVersion": group, "resources": [kind]});
+            return (200, list);
+        }
+        let mut known = route.lock().expect("whole");
+        if *method == Method::GET {
+            return (200, known.clone());
+        }
+        let mut written = stored(body, version.load(Ordering::Relaxed), None);
+        if !path.contains("dryRun") {
+            written = stored(written, version.fetch_add(1, Ordering::Relaxed) + 1, None);
+            written["status"] = known["status"].clone();
+            *known = written.clone();
+        }
+        (200, written)
+    })
+}
+
+#[tokio::test]
+async fn rules_come_in_stages_and_each_write_waits_for_its_own_status() {
+    let (before, after) =
+        (routes_of(""), routes_of(", canary: {version: v2, headers: {stage: canary}}"));
+    let routes = &before.desired.routes[0];
+    let mut object = routes.object().clone();
+    object["metadata"]["annotations"][APPLIED] = routes.digest().to_string().into();
+    let route = Arc::new(Mutex::new(stored(object, 2, Some((2, "True")))));
+    let version = Arc::new(AtomicU64::new(2));
+    let mut reconciler = reconciler(&[], server(route.clone(), version.clone()));
+    reconciler.clock = || Timestamp::from_second(SECONDS.load(Ordering::Relaxed)).expect("a time");
+    let kind = WatchedKind::http_routes();
+    reconciler.cache.receive(&kind, Event::Init);
+    let first = route.lock().expect("whole").clone();
+    reconciler.cache.receive(&kind, Event::InitApply(first));
+    reconciler.cache.receive(&kind, Event::InitDone);
+    let mut rollout_settings = rollout_settings(Drift::Ignore);
+    rollout_settings.timing = Timing { deadline: Duration::MAX, settle: Duration::from_secs(60) };
+    let mut memory = Memory::new(Timestamp::UNIX_EPOCH);
+    let mut pass = async |job: &Job, second: i64| {
+        SECONDS.store(second, Ordering::Relaxed);
+        match reconciler.pass(job, &rollout_settings, &mut memory, &|| false, &|_| ()).await {
+            ReconcileOutcome::Waiting { reason, .. } => Some(reason.code()),
+            ReconcileOutcome::Ready => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    let rules = || route.lock().expect("whole")["spec"]["rules"].clone();
+    let judged = |status: &str| {
+        let mut route = route.lock().expect("whole");
+        let generation = route["metadata"]["generation"].as_u64().expect("one");
+        let next = version.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut told = stored(route.clone(), next, Some((generation, status)));
+        told["metadata"]["generation"] = generation.into();
+        *route = told.clone();
+        reconciler.cache.record(&told);
+    };
+    assert_eq!(pass(&before, 0).await, None);
+    // The rule comes with a match that no request fits, and waits until every proxy knows its cluster.
+    assert_eq!(pass(&after, 1).await, Some(Code::WaitingForProxies));
+    assert_eq!(rules()[1]["matches"][0]["headers"][0]["name"], "x-coalmine-warming");
+    judged("True");
+    assert_eq!(pass(&after, 2).await, Some(Code::WaitingForProxies));
+    assert_eq!(pass(&after, 61).await, Some(Code::WaitingForProxies), "59 s after the status");
+    // Then it gets its own, and the old status says nothing about it.
+    assert_eq!(pass(&after, 62).await, Some(Code::WaitingForGateway));
+    assert_eq!(rules(), after.desired.routes[0].object()["spec"]["rules"]);
+    judged("True");
+    assert_eq!(pass(&after, 63).await, None);
+    let facts = reconciler.cache.object(routes.id()).expect("known");
+    assert!(
+        routes.id().is(Kind::HttpRoute)
+            && facts.shares().is_some_and(|it| it.is_header_target("v2"))
+    );
+    // The reverse on the way back.
+    assert_eq!(pass(&before, 64).await, Some(Code::WaitingForProxies));
+    assert_eq!(rules()[1]["matches"][0]["headers"][0]["name"], "x-coalmine-warming");
+    judged("True");
+    assert_eq!(pass(&before, 200).await, Some(Code::WaitingForGateway));
+    assert_eq!(rules(), routes.object()["spec"]["rules"]);
+    judged("True");
+    assert_eq!(pass(&before, 201).await, None);
+}
