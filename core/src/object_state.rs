@@ -83,6 +83,8 @@ pub struct Facts {
 pub struct HttpRoute {
     /// The label by which other HTTPRoutes select it.
     pub group: Option<String>,
+    /// The Gateways that it attaches to, `<namespace>/<name>`.
+    pub gateways: Vec<String>,
     /// Its hostnames; every host when there are none.
     pub hostnames: Vec<String>,
     /// Its rules.
@@ -95,7 +97,16 @@ impl HttpRoute {
         let hostnames = object.pointer("/spec/hostnames").and_then(Value::as_array);
         let hostnames = hostnames.into_iter().flatten().filter_map(Value::as_str);
         let rules = object.pointer("/spec/rules").and_then(Value::as_array);
+        let parents = object.pointer("/spec/parentRefs").and_then(Value::as_array);
+        let gateway = |parent: &Value| {
+            let is_gateway = parent["kind"].as_str().is_none_or(|kind| kind == "Gateway");
+            let home = object["metadata"]["namespace"].as_str().unwrap_or_default();
+            let namespace = parent["namespace"].as_str().unwrap_or(home);
+            let name = parent["name"].as_str().filter(|_| is_gateway)?;
+            Some(format!("{namespace}/{name}"))
+        };
         Self {
+            gateways: parents.into_iter().flatten().filter_map(gateway).collect(),
             group: object["metadata"]["labels"][DELEGATION_LABEL].as_str().map(str::to_owned),
             hostnames: hostnames.map(str::to_owned).collect(),
             rules: rules.cloned().unwrap_or_default(),

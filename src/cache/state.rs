@@ -359,6 +359,10 @@ impl State {
             self.gloo.upsert(object);
             self.count_gloo_change(&claim);
         }
+        if before.is_none() && id.is(Kind::HttpRoute) {
+            // What is said of its service is looked at again.
+            self.count_gloo_change(&claim);
+        }
         self.objects.insert(id.clone(), facts);
         self.index(&id, before.as_ref(), Some(&claim));
         let touched = service_of(&claim).or_else(|| before.as_ref().and_then(service_of));

@@ -106,9 +106,14 @@ impl Doctor {
         Ok(cluster)
     }
 
-    /// Where single namespaces are watched the daemon goes on without the rights to read Gloo's.
+    /// Where single namespaces are watched the daemon goes on without the rights to read Gloo's, and where the Gateway
+    /// API is served without Gloo itself.
     async fn look_at_gloo(&self, cluster: &Cluster, findings: &mut Findings) {
         let finding = self.gloo(cluster).await;
+        let has_http_routes = serves_http_routes(cluster).await;
+        if has_http_routes {
+            findings.add("Gateway API", Ok("HTTPRoutes are served".to_owned()));
+        }
         let error = finding.as_ref().err().and_then(|error| error.downcast_ref::<ClusterError>());
         match error {
             Some(error @ ClusterError::Denied { .. }) if cluster.namespaces().names().is_some() => {
@@ -118,6 +123,12 @@ impl Doctor {
                     &format!("the preflight does not know it: {error}; `{grant}` lets it read"),
                 );
             }
+            Some(error @ ClusterError::KindNotServed { .. }) if has_http_routes => findings.note(
+                "Gloo",
+                &format!(
+                    "{error}; only services with `gateway: {{api: gateway-api}}` can be brought out"
+                ),
+            ),
             _ => findings.add("Gloo", finding),
         }
     }
@@ -159,6 +170,12 @@ impl Doctor {
         }
         Ok(format!("its kinds, Settings and {} Gateways are in {namespace}", gateways.len()))
     }
+}
+
+/// Whether the API server serves HTTPRoutes. One that may not be listed is served.
+async fn serves_http_routes(cluster: &Cluster) -> bool {
+    let found = cluster.list_known(Kind::HttpRoute, None, "").await;
+    !matches!(found, Err(ClusterError::KindNotServed { .. } | ClusterError::Unreachable(_)))
 }
 
 #[derive(Default)]

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::RolloutSettings;
-use super::survey::survey;
+use super::survey::{survey, survey_http_routes};
 use crate::cache::Cache;
 use crate::report::Survey;
 use coalmine_core::managed_fields::Digest;
@@ -224,7 +224,10 @@ async fn survey_all(
     let work = move || {
         let baseline = batches.translated(snapshot, version, &cache);
         batches.surveyed = Some(seen);
-        let survey = survey(&baseline, &cache.inventory(), cache.blind_spot().as_deref());
+        let inventory = cache.inventory();
+        let mut survey = survey(&baseline, &inventory, cache.blind_spot().as_deref());
+        let kept = |id: &ObjectId| cache.object(id)?.http_route;
+        survey_http_routes(&mut survey, &inventory, kept);
         (batches, survey)
     };
     match tokio::task::spawn_blocking(work).await {

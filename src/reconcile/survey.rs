@@ -8,6 +8,7 @@ use gloo::ObjectRef;
 use crate::report::Survey;
 use coalmine_core::kind::Kind;
 use coalmine_core::object::ObjectId;
+use coalmine_core::object_state::HttpRoute;
 use coalmine_core::preflight::Baseline;
 use coalmine_core::proposal::{not_judged, reference};
 
@@ -38,11 +39,23 @@ pub(super) fn survey(
             }
         }
     }
-    for (id, service, _) in inventory.iter().filter(|(id, ..)| id.is(Kind::HttpRoute)) {
-        let known = &mut survey.entry(service.to_string()).or_default().notes;
-        insert(known, not_judged(&id.to_string()));
-    }
     survey
+}
+
+/// Adds to which Gateways the HTTPRoutes of services attach, and that what they do to others is not judged. `kept` is
+/// what is kept of one.
+pub(super) fn survey_http_routes(
+    survey: &mut Survey,
+    inventory: &[(ObjectId, Arc<str>, Option<bool>)],
+    kept: impl Fn(&ObjectId) -> Option<Arc<HttpRoute>>,
+) {
+    for (id, service, _) in inventory.iter().filter(|(id, ..)| id.is(Kind::HttpRoute)) {
+        let surveyed = survey.entry(service.to_string()).or_default();
+        insert(&mut surveyed.notes, not_judged(&id.to_string()));
+        for gateway in kept(id).iter().flat_map(|route| &route.gateways) {
+            insert(&mut surveyed.gateways, gateway.clone());
+        }
+    }
 }
 
 /// Keeps the texts sorted, each once.
@@ -88,5 +101,22 @@ mod tests {
             notes: vec![note.into()],
         };
         assert_eq!(survey, Survey::from([("echo".to_owned(), echo)]), "others are not told");
+    }
+
+    #[test]
+    fn a_service_is_told_of_the_gateways_of_its_http_routes_and_that_these_are_not_judged() {
+        let route = ObjectId::of(Kind::HttpRoute, Some("echo"), "echo-routes");
+        let table = ObjectId::of(Kind::RouteTable, Some("echo"), "echo-routes");
+        let inventory = [(route, "echo".into(), None), (table, "golf".into(), None)];
+        let gateways = vec!["infra/edge".to_owned()];
+        let kept = |_: &ObjectId| {
+            Some(Arc::new(HttpRoute { gateways: gateways.clone(), ..HttpRoute::default() }))
+        };
+        let mut survey = Survey::new();
+        survey_http_routes(&mut survey, &inventory, kept);
+        let surveyed = survey.remove("echo").expect("told");
+        assert_eq!(surveyed.gateways, gateways);
+        assert!(surveyed.notes[0].starts_with("HTTPRoute echo/echo-routes is not judged"));
+        assert_eq!(survey, Survey::new(), "a RouteTable is judged");
     }
 }

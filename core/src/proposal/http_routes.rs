@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::routes::{Requests, Row};
 use crate::kind::Kind;
 use crate::object::Manifest;
+use crate::object_state::HttpRoute;
 use crate::plan::Job;
 use crate::traffic::UpstreamNames;
 
@@ -33,16 +34,7 @@ pub(super) fn table(job: &Job, names: &UpstreamNames) -> Vec<Row> {
 
 /// The Gateways that a job's HTTPRoutes attach to, `<namespace>/<name>`.
 pub(super) fn gateways(job: &Job) -> BTreeSet<String> {
-    let of = |route: &Manifest| {
-        let home = route.id().namespace.clone().unwrap_or_default();
-        let parents = list(&route.object()["spec"]["parentRefs"]).iter();
-        let name = |parent: &Value| {
-            let namespace = text(&parent["namespace"]).unwrap_or_else(|| home.clone());
-            Some(format!("{namespace}/{}", text(&parent["name"])?))
-        };
-        parents.filter_map(name).collect::<Vec<_>>()
-    };
-    routes(job).flat_map(of).collect()
+    routes(job).flat_map(|route| HttpRoute::of(route.object()).gateways).collect()
 }
 
 /// What is said of a job's HTTPRoutes: what they do to the routes of others is not known.
@@ -132,4 +124,53 @@ fn copies(job: &Job, rule: &Value, names: &UpstreamNames) -> BTreeMap<String, u3
 fn version(job: &Job, backend: &Value, names: &UpstreamNames) -> String {
     let name = backend["name"].as_str().unwrap_or_default();
     names.version(&job.service, name).unwrap_or_else(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::Owner;
+    use crate::values::tests::service;
+
+    fn job(more: &str) -> (Job, UpstreamNames) {
+        let service = service(&format!(
+            "deployment: {{1.0: {{}}, v2: {{}}}}\nroutes: {{primary: {{version: 1.0}}, {more}, gateway: \
+             {{api: gateway-api, profile: kgateway, gateways: [{{name: edge, namespace: infra}}, {{name: own}}]}}}}\n"
+        ));
+        let owner = Owner { instance: "default".into(), revision: "r".into() };
+        (Job::for_service(&service, &owner), UpstreamNames::of(&service))
+    }
+
+    #[test]
+    fn requests_are_shown_in_the_order_in_which_they_are_tried() {
+        let (job, names) = job(
+            "domains: [a.example], paths: [{prefix: /a}, {prefix: /a/b/, methods: [GET]}, {exact: /a}], \
+             canary: {version: v2, weight: 10, shadow: 5, headers: {stage: canary, x: {present: true}, y: {regex: z+}}}",
+        );
+        let rows: Vec<(String, String)> = table(&job, &names)
+            .iter()
+            .map(|row| (row.requests.to_string(), format!("{:?} {:?}", row.shares, row.copies)))
+            .collect();
+        let with = "with stage: canary, x, y: ~z+";
+        let canary = || "{\"v2\": 100} {}".to_owned();
+        let both = || "{\"1.0\": 90, \"v2\": 10} {\"v2\": 5}".to_owned();
+        let expected = [
+            (format!("a.example/a {with}"), canary()),
+            ("a.example/a".to_owned(), both()),
+            (format!("a.example/a/b/* {with}, method: GET"), canary()),
+            ("a.example/a/b/* with method: GET".to_owned(), both()),
+            (format!("a.example/a/* {with}"), canary()),
+            ("a.example/a/*".to_owned(), both()),
+        ];
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn gateways_are_those_that_routes_attach_to_and_a_note_is_said_of_each_route() {
+        let (attached, _) = job("domains: ['*']");
+        assert!(gateways(&attached).iter().eq(["echo/own", "infra/edge"]));
+        let (child, _) = job("apiGroup: a");
+        assert!(gateways(&child).is_empty(), "its parent does");
+        assert_eq!(notes(&child), [not_judged("HTTPRoute echo/echo-routes")]);
+    }
 }

@@ -6,6 +6,7 @@ mod autoscalers;
 mod expected;
 mod http_routes;
 mod markdown;
+mod moves;
 mod released;
 mod routes;
 mod steps;
@@ -517,6 +518,7 @@ fn proposal(
 /// What is legal and probably not meant, in the values and in what leaves them, with the place in the new tree.
 fn warnings(old: Option<&Service>, new: &Service, head: &Tree) -> Vec<String> {
     let mut warnings = new.warnings();
+    warnings.extend(old.map(|old| moves::differences(old, new)).unwrap_or_default());
     for (version, workload) in &new.versions {
         let Workload::Deployed(deployment) = workload else { continue };
         let had_image = match old.and_then(|old| old.versions.get(version)) {

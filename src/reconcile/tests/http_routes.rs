@@ -119,8 +119,9 @@ async fn rules_come_in_stages_and_each_write_waits_for_its_own_status() {
     assert_eq!(pass(&before, 64).await, Some(Code::WaitingForProxies));
     assert_eq!(rules()[1]["matches"][0]["headers"][0]["name"], "x-coalmine-warming");
     judged("True");
-    assert_eq!(pass(&before, 200).await, Some(Code::WaitingForGateway));
+    assert_eq!(pass(&before, 65).await, Some(Code::WaitingForProxies));
+    assert_eq!(pass(&before, 125).await, Some(Code::WaitingForGateway));
     assert_eq!(rules(), routes.object()["spec"]["rules"]);
     judged("True");
-    assert_eq!(pass(&before, 201).await, None);
+    assert_eq!(pass(&before, 126).await, None);
 }
