@@ -1,6 +1,8 @@
 //! The network of a fresh namespace: loopback, the node's address, and a network of addresses that
 //! can all be bound without being configured one by one.
 
+use std::fs;
+
 use anyhow::{Context as _, Result};
 use futures::TryStreamExt as _;
 use rtnetlink::{
@@ -9,6 +11,9 @@ use rtnetlink::{
 };
 
 use super::addresses::{NODE, PODS};
+
+/// The first port of this network that everybody may listen on.
+const LOWEST_PORT: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 
 /// The kernel's table of addresses that are its own (`RT_TABLE_LOCAL`).
 const LOCAL_TABLE: u32 = 255;
@@ -33,5 +38,7 @@ pub(super) async fn prepare() -> Result<()> {
     let added = handle.route().add(route).execute().await;
     added.with_context(|| format!("cannot make {}/{} local", PODS.0, PODS.1))?;
     connection.abort();
+    // Whoever we are, as in the pods of gateways: listeners are on port 80.
+    fs::write(LOWEST_PORT, "0").with_context(|| format!("cannot write {LOWEST_PORT}"))?;
     Ok(())
 }

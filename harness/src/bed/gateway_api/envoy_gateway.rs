@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
+use nix::unistd::getuid;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -116,19 +117,27 @@ fn configuration() -> Value {
 }
 
 pub(super) fn program(place: &Place) -> Result<Program> {
-    Ok(Program::new(GatewayKind::EnvoyGateway.name(), chroot()?, &place.logs)
-        .arg(root(place))
+    let name = GatewayKind::EnvoyGateway.name();
+    let root = root(place);
+    let program = if getuid().is_root() {
+        Program::new(name, find("chroot")?, &place.logs).arg(root)
+    } else {
+        // Only root may take another root, which everybody is in a namespace of their own.
+        let program = Program::new(name, find("unshare")?, &place.logs);
+        program.args(["--user", "--map-root-user"]).flag("root", root)
+    };
+    Ok(program
         .args(["/envoy-gateway", "server", "--config-path=/config.yaml"])
         .env("KUBECONFIG", "/kubeconfig")
         .env("ENVOY_GATEWAY_NAMESPACE", &place.namespace))
 }
 
-/// The program of that name, which not every PATH has.
-fn chroot() -> Result<PathBuf> {
+/// A program of the system, which not every PATH has.
+fn find(name: &str) -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-    let found = folders.map(|folder| folder.join("chroot")).find(|program| program.is_file());
-    found.context("there is no program chroot: install coreutils")
+    let found = folders.map(|folder| folder.join(name)).find(|program| program.is_file());
+    found.with_context(|| format!("there is no program {name}: install coreutils and util-linux"))
 }
 
 /// As Envoy Gateway has it, without its statistics and what it says of zones.
