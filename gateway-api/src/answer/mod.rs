@@ -189,3 +189,6 @@ fn session(session: &Session) -> (String, String) {
         Session::Header(name) => (name.to_ascii_lowercase(), "…".into()),
     }
 }
+
+#[cfg(test)]
+mod tests;
