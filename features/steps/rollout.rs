@@ -12,6 +12,8 @@ use harness::wait::Seen;
 use crate::world::{World, bed};
 use crate::{flaw, wait};
 
+/// The settings of a repository.
+const SETTINGS: &str = "coalmine.yaml";
 /// What the example's settings say.
 const SETTLE: &str = "settle: 3s";
 
@@ -30,7 +32,7 @@ async fn follows_a_new_repository(world: &mut World) -> Result<()> {
     let nothing = world.directory.path().join("nothing");
     std::fs::create_dir(&nothing)?;
     if let Some(settings) = harness::gateway_settings(bed().gateway_kind()) {
-        std::fs::write(nothing.join("coalmine.yaml"), settings)?;
+        std::fs::write(nothing.join(SETTINGS), settings)?;
     }
     let repository = Repository::create(world.directory.path(), &nothing).await?;
     world.pushed = Some(repository.head().await?);
@@ -47,10 +49,9 @@ async fn follows_the_example(world: &mut World) -> Result<()> {
 /// fraction of that.
 pub(super) async fn soon_settled_example(world: &mut World) -> Result<Repository> {
     let repository = Repository::create(world.directory.path(), &example(world)?).await?;
-    let settings = "coalmine.yaml";
-    let content = std::fs::read_to_string(repository.clone_directory().join(settings))?;
-    ensure!(content.contains(SETTLE), "{settings} does not say {SETTLE}");
-    repository.write(settings, &content.replace(SETTLE, "settle: 2s"))?;
+    let content = std::fs::read_to_string(repository.clone_directory().join(SETTINGS))?;
+    ensure!(content.contains(SETTLE), "{SETTINGS} does not say {SETTLE}");
+    repository.write(SETTINGS, &content.replace(SETTLE, "settle: 2s"))?;
     repository.commit("A bed settles sooner").await?;
     world.pushed = Some(repository.push().await?.revision);
     Ok(repository)
@@ -60,8 +61,14 @@ pub(super) async fn soon_settled_example(world: &mut World) -> Result<Repository
 #[when(regex = r#"^the (\w+) team pushes "([^"]+)":$"#)]
 async fn pushes(world: &mut World, team: String, file: String, step: &Step) -> Result<()> {
     let content = step.docstring.as_deref().context("the step needs the file's content")?;
+    let mut content = flaw::read(content.trim_start());
+    if let Some(gateway) = harness::gateway_settings(bed().gateway_kind())
+        && file == SETTINGS
+    {
+        content = format!("{}\n{gateway}", content.trim_end());
+    }
     let repository = world.repository()?;
-    repository.write(&file, &flaw::read(content.trim_start()))?;
+    repository.write(&file, &content)?;
     repository.commit(&format!("{team}: {file}")).await?;
     world.pushed = Some(repository.push().await?.revision);
     Ok(())
