@@ -64,6 +64,14 @@ const CASES: &[Case] = &[
          c: {present: true}, d: {regex: e}}}, split: subset, fallback: none, allowCarveOut: true, \
          options: {timeout: 5s}}\n",
     ),
+    refused(
+        "a Gateway of its own choice",
+        "namespace: team-a\ndeployment: {v1: {}}\nroutes:\n  apiGroup: example\n  primary: {version: v1}\n  \
+         paths: [{prefix: /team-a}]\n  gateway:\n    api: gateway-api\n    profile: envoy-gateway\n    \
+         gateways: [{name: edge, namespace: infra, sectionName: http}]\n",
+        "services/team-a/it.yaml:8:5: routes.gateway: is not allowed here",
+        "coalmine.yaml:2 allows no gateway of a service's own",
+    ),
     allowed(
         "paths below its prefixes",
         "namespace: team-a\ndeployment: {v1: {}}\nroutes: {apiGroup: example, primary: {version: v1}, paths: [\

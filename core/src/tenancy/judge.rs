@@ -96,6 +96,7 @@ impl Judge<'_> {
         self.options(&mut problems);
         self.upstream(&mut problems);
         self.adopt(&mut problems);
+        self.gateway(&mut problems);
         let owner = Owner { instance: DEFAULT_INSTANCE.into(), revision: String::new() };
         let rendered = render(self.service, &Traffic::of(self.service), &owner);
         let mut deployments = rendered.deployments.iter();
@@ -293,6 +294,18 @@ impl Judge<'_> {
             let list = Listed { items: Vec::new(), at: policy.at.clone() };
             let what = "`adopt: true`, which takes over objects of others,";
             problems.push(self.denied(&["adopt"], what, "adopt", &list));
+        }
+    }
+
+    /// Which Gateways serve a folder, and by which API, is the platform team's: a Gateway has other teams' requests too.
+    fn gateway(&self, problems: &mut Vec<Problem>) {
+        let keys = ["routes", "gateway"];
+        if self.places.is_own(&keys) {
+            let Location { file, line, .. } = &self.entry.policy.at;
+            let message =
+                format!("is not allowed here, {file}:{line} allows no gateway of a service's own");
+            let help = "remove it: `gateway` of coalmine.yaml says it, and is the platform team's";
+            problems.push(Problem::new(&self.places.of(&keys), dotted(&keys), message).help(help));
         }
     }
 
