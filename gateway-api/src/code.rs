@@ -1,53 +1,8 @@
-use std::fmt;
+//! What is wrong with objects, independent of the words for it.
 
-use serde::{Serialize, Serializer};
+gloo::codes! {
+    "gateway-api/conformance":
 
-/// Declares [`Code`] with the recorded case that each variant comes from, where there is one.
-macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $name:ident $(= $case:literal)?,)+) => {
-        /// What is wrong, independent of the words for it. Names are stable: a name that was released
-        /// keeps its meaning.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[non_exhaustive]
-        pub enum Code {
-            $(
-                $(#[doc = $doc])+
-                $(#[doc = concat!("\n\nSeen in the recorded case ", $case, ".")])?
-                $name,
-            )+
-        }
-
-        impl Code {
-            /// Every code, in the order in which they are documented.
-            pub const ALL: &[Self] = &[$(Self::$name,)+];
-
-            /// The name, as it is spelled here.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => stringify!($name),)+
-                }
-            }
-
-            /// What it means, in a sentence or two.
-            pub fn meaning(self) -> &'static str {
-                match self {
-                    $(Self::$name => concat!($($doc),+).trim_ascii_start(),)+
-                }
-            }
-
-            /// The folder in `gateway-api/conformance/cases` that shows it, where it was recorded.
-            pub const fn case(self) -> Option<&'static str> {
-                match self {
-                    $(Self::$name => codes!(@case $($case)?),)+
-                }
-            }
-        }
-    };
-    (@case) => { None };
-    (@case $case:literal) => { Some($case) };
-}
-
-codes! {
     /// A listener has no certificate that could be used, or may not use it.
     InvalidCertificate = "07-https-missing-secret",
     /// A listener allows kinds of routes that its protocol does not take.
@@ -106,16 +61,4 @@ codes! {
     MissingTarget = "07-policy-invalid",
     /// Implementations decide otherwise what becomes of it.
     ImplementationsDiffer,
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Serialize for Code {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
 }

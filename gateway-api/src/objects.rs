@@ -1,51 +1,11 @@
-//! Objects by name, shared between copies.
+//! Objects with what counts of them beside their content.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
-use std::ops::Deref;
 use std::sync::Arc;
 
+use gloo::Table;
+
 use crate::ResourceRef;
-
-/// Things by the name of their object, in the order of namespace and name. A copy shares them; what is put in and is
-/// equal to what is there changes nothing.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Table<T>(Arc<BTreeMap<Arc<ResourceRef>, Arc<T>>>);
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
-}
-
-impl<T> Clone for Table<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T> Deref for Table<T> {
-    type Target = BTreeMap<Arc<ResourceRef>, Arc<T>>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl<T: PartialEq> Table<T> {
-    pub(crate) fn put(&mut self, reference: ResourceRef, thing: T) {
-        if self.0.get(&reference).is_some_and(|known| **known == thing) {
-            return;
-        }
-        Arc::make_mut(&mut self.0).insert(Arc::new(reference), Arc::new(thing));
-    }
-
-    /// Says whether there was one.
-    pub(crate) fn remove(&mut self, reference: &ResourceRef) -> bool {
-        self.0.contains_key(reference)
-            && Arc::make_mut(&mut self.0).remove(Borrow::<ResourceRef>::borrow(reference)).is_some()
-    }
-}
 
 /// What counts of an object beside its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

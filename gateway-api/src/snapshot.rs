@@ -4,6 +4,7 @@ mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gloo::Table;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::api::{
     HttpRouteSpec, RouteFilterSpec, SecuritySpec, ServiceSpec, SliceSpec, TrafficPolicySpec,
 };
 use crate::environment::Environment;
-use crate::objects::{Object, Table};
+use crate::objects::Object;
 use crate::{ObjectRef, ResourceRef};
 
 /// A Secret, as far as listeners look at it.

@@ -1,21 +1,19 @@
-use std::fmt;
+//! What is wrong with objects, independent of the words for it.
 
-use serde::{Serialize, Serializer};
-
-/// Declares [`Code`] with the recorded case that each variant comes from, where there is one.
+/// Declares `Code`, what a model finds wrong: each variant with what it means and the recorded case that it comes from,
+/// where there is one. The first line names the corpus of those cases.
+#[macro_export]
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $name:ident $(= $case:literal)?,)+) => {
+    ($(#[$about:meta])* $corpus:literal: $($(#[doc = $doc:literal])+ $name:ident $(= $case:literal)?,)+) => {
         /// What is wrong, independent of the words for it. Names are stable: a name that was released
         /// keeps its meaning.
-        ///
-        /// [`Code::Undecodable`] is not among the findings of a translation:
-        /// [`Snapshot::undecodable`](crate::Snapshot::undecodable) lists those objects.
+        $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Code {
             $(
                 $(#[doc = $doc])+
-                $(#[doc = concat!("\n\nSeen in gloo-conformance case ", $case, ".")])?
+                $(#[doc = concat!("\n\nSeen in the case ", $case, " of ", $corpus, ".")])?
                 $name,
             )+
         }
@@ -38,11 +36,23 @@ macro_rules! codes {
                 }
             }
 
-            /// The folder in `gloo/conformance/cases` that shows it, where it was recorded.
+            #[doc = concat!("The folder in `", $corpus, "/cases` that shows it, where it was recorded.")]
             pub const fn case(self) -> Option<&'static str> {
                 match self {
-                    $(Self::$name => codes!(@case $($case)?),)+
+                    $(Self::$name => $crate::codes!(@case $($case)?),)+
                 }
+            }
+        }
+
+        impl ::std::fmt::Display for Code {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
+        impl ::serde::Serialize for Code {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
             }
         }
     };
@@ -51,6 +61,11 @@ macro_rules! codes {
 }
 
 codes! {
+    ///
+    /// [`Code::Undecodable`] is not among the findings of a translation:
+    /// [`Snapshot::undecodable`](crate::Snapshot::undecodable) lists those objects.
+    "gloo/conformance":
+
     /// Gloo cannot decode the object and takes no change of any object of its kind.
     Undecodable = "13-undecodable",
 
@@ -175,16 +190,4 @@ codes! {
     InvalidWindow,
     /// Ratios of connections ahead of their use outside 1 to 3.
     InvalidPreconnect,
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Serialize for Code {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
 }

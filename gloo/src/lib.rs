@@ -17,7 +17,7 @@ mod environment;
 pub mod envoy;
 mod memo;
 mod objects;
-mod pattern;
+pub mod pattern;
 mod references;
 mod secret;
 mod snapshot;
@@ -29,6 +29,8 @@ pub use api::{ObjectRef, ResourceRef, State, Status};
 pub use code::Code;
 pub use crds::CRDS;
 pub use environment::{Edition, Environment};
+pub use memo::Memo;
+pub use objects::Table;
 pub use secret::Secret;
 pub use snapshot::{Kind, NamedPort, ServiceSpec, Snapshot};
 pub use translate::{

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Findings by text. When there are too many, those that were not asked for lately are forgotten.
-pub(crate) struct Memo<V> {
+pub struct Memo<V> {
     /// The most findings of one generation.
     most: usize,
     generations: Mutex<Generations<V>>,
@@ -20,13 +20,13 @@ const LONGEST: usize = 1024;
 
 impl<V: Clone> Memo<V> {
     /// Keeps at least `most` findings, and twice as many at the most.
-    pub(crate) fn new(most: usize) -> Self {
+    pub fn new(most: usize) -> Self {
         let generations = Generations { young: HashMap::new(), old: HashMap::new() };
         Self { most, generations: Mutex::new(generations) }
     }
 
     /// What is known about the text, found out by `find` if nothing is.
-    pub(crate) fn of(&self, text: &str, find: impl FnOnce() -> V) -> V {
+    pub fn of(&self, text: &str, find: impl FnOnce() -> V) -> V {
         if text.len() > LONGEST {
             return find();
         }

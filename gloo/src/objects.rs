@@ -11,7 +11,7 @@ use crate::api::{ObjectRef, ResourceRef};
 /// Things by the name of their object, in the order of namespace and name. A copy shares them; what
 /// is put in and is equal to what is there changes nothing.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Table<T>(Arc<BTreeMap<Arc<ResourceRef>, Arc<T>>>);
+pub struct Table<T>(Arc<BTreeMap<Arc<ResourceRef>, Arc<T>>>);
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
@@ -34,7 +34,8 @@ impl<T> Deref for Table<T> {
 }
 
 impl<T: PartialEq> Table<T> {
-    pub(crate) fn put(&mut self, reference: ResourceRef, thing: T) {
+    /// Puts it in, unless an equal one is there.
+    pub fn put(&mut self, reference: ResourceRef, thing: T) {
         if self.0.get(&reference).is_some_and(|known| **known == thing) {
             return;
         }
@@ -42,7 +43,7 @@ impl<T: PartialEq> Table<T> {
     }
 
     /// Puts in what another table has; the two share it.
-    pub(crate) fn extend(&mut self, other: &Self) {
+    pub fn extend(&mut self, other: &Self) {
         for (reference, thing) in other.iter() {
             if !self.0.get(reference).is_some_and(|known| known == thing) {
                 Arc::make_mut(&mut self.0).insert(Arc::clone(reference), Arc::clone(thing));
@@ -51,21 +52,18 @@ impl<T: PartialEq> Table<T> {
     }
 
     /// Says whether there was one.
-    pub(crate) fn remove(&mut self, reference: &ResourceRef) -> bool {
+    pub fn remove(&mut self, reference: &ResourceRef) -> bool {
         self.0.contains_key(reference)
             && Arc::make_mut(&mut self.0).remove(Borrow::<ResourceRef>::borrow(reference)).is_some()
     }
 
     /// Whether one is an unchanged copy of the other.
-    pub(crate) fn is(&self, other: &Self) -> bool {
+    pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The names of what the two have otherwise. Both are gone through once, in their order.
-    pub(crate) fn differing<'a>(
-        &'a self,
-        other: &'a Self,
-    ) -> impl Iterator<Item = &'a ResourceRef> {
+    pub fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a ResourceRef> {
         let both = (!self.is(other)).then_some((self, other)).into_iter();
         both.flat_map(|(one, other)| {
             let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());

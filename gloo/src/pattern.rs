@@ -1,4 +1,4 @@
-//! RE2 expressions, which Gloo compiles with Go and Envoy with RE2.
+//! RE2 expressions, which controllers compile with Go and Envoy with RE2.
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,8 +12,8 @@ use crate::memo::Memo;
 /// Checks an expression.
 ///
 /// # Errors
-/// What Go's `regexp` says about it, because Gloo puts that into statuses.
-pub(crate) fn check(pattern: &str) -> Result<(), String> {
+/// What Go's `regexp` says about it, because controllers put that into statuses.
+pub fn check(pattern: &str) -> Result<(), String> {
     static CHECKED: LazyLock<Memo<Result<(), String>>> = LazyLock::new(|| Memo::new(50_000));
     CHECKED.of(pattern, || compile(pattern).map(drop))
 }
@@ -138,19 +138,22 @@ fn comes_to_at_most(repetition: &ast::Repetition, most: u32) -> bool {
 }
 
 /// Whether the whole of `text` matches. An expression that does not compile matches nothing.
-pub(crate) fn matches_all(pattern: &str, text: &str) -> bool {
+pub fn matches_all(pattern: &str, text: &str) -> bool {
     static COMPILED: LazyLock<Memo<Option<Arc<Regex>>>> = LazyLock::new(|| Memo::new(250));
-    let whole = || Regex::new(&format!(r"\A(?:{})\z", adapt(pattern))).ok().map(Arc::new);
+    let whole = || {
+        check(pattern).ok()?;
+        Regex::new(&format!(r"\A(?:{})\z", adapt(pattern))).ok().map(Arc::new)
+    };
     COMPILED.of(pattern, whole).is_some_and(|regex| regex.is_match(text))
 }
 
 /// Replaces every match; `\1` in the substitution is the first group. A substitution that RE2 does not
 /// take, because there is no such group, leaves the text as it is.
-pub(crate) fn replace_all(pattern: &str, substitution: &str, text: &str) -> String {
+pub fn replace_all(pattern: &str, substitution: &str, text: &str) -> String {
     let Ok(regex) = compile(pattern) else {
         return text.to_owned();
     };
-    if !is_substitution(substitution, regex.captures_len()) {
+    if !refers_to_groups(substitution, regex.captures_len()) {
         return text.to_owned();
     }
     let expand = |captures: &regex::Captures<'_>| {
@@ -171,8 +174,13 @@ pub(crate) fn replace_all(pattern: &str, substitution: &str, text: &str) -> Stri
     regex.replace_all(text, expand).into_owned()
 }
 
-/// Whether every backslash is followed by a group that there is, or by another backslash.
-fn is_substitution(substitution: &str, groups: usize) -> bool {
+/// Whether RE2 takes the substitution for this expression: every backslash is followed by a group that there is, or by
+/// another backslash. An expression that does not compile has none.
+pub fn is_substitution(pattern: &str, substitution: &str) -> bool {
+    compile(pattern).is_ok_and(|regex| refers_to_groups(substitution, regex.captures_len()))
+}
+
+fn refers_to_groups(substitution: &str, groups: usize) -> bool {
     let mut chars = substitution.chars();
     while let Some(c) = chars.next() {
         let next = if c == '\\' { chars.next() } else { continue };
@@ -187,7 +195,7 @@ fn is_substitution(substitution: &str, groups: usize) -> bool {
 /// Turns RE2's notation into this engine's: quotes `\Q..\E`, and escapes what RE2 takes literally,
 /// braces that are no repetition and in a class `[`, `&`, `~`. Classes like `\w` stay wider here than
 /// in RE2: they take in letters beyond ASCII.
-fn adapt(pattern: &str) -> String {
+pub fn adapt(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
     // Where the class at hand begins, counted from the end of the pattern.

@@ -351,6 +351,38 @@ fn routes_that_gloo_judges_worse_are_rolled_back_after_the_settle_time() {
     assert!(is_await(&plan(&desired, &seen)[0]));
 }
 
+/// Routes come after what they rest on and before anything is deleted, routes and the rest are deleted apart, and a version
+/// that gets more than by the routes `before`, of the same API, is ready or is waited for.
+fn in_safe_order(
+    steps: &[Step],
+    desired: &Desired,
+    seen: &Observation,
+    before: Option<&[(&str, u64)]>,
+) -> Result<(), TestCaseError> {
+    let route = steps.iter().position(|step| matches!(step, Step::Route(_)));
+    for (index, step) in steps.iter().enumerate() {
+        match step {
+            Step::Apply(_) => prop_assert!(route.is_none_or(|route| index < route)),
+            Step::Delete(ids) => {
+                prop_assert!(route.is_none_or(|route| route < index));
+                let is_rest = ids.iter().any(|id| !id.is_route());
+                prop_assert!(!(is_rest && ids.iter().any(ObjectId::is_route)));
+            }
+            _ => {}
+        }
+    }
+    if let Some(route) = route {
+        let applied = before.map(shares);
+        for (version, new) in desired.shares.iter() {
+            let old = applied.as_ref().map_or(0, |shares| shares.share(version));
+            if new > old && !seen.pods.addresses.contains_key(version) {
+                prop_assert!(steps[..route].iter().any(is_await));
+            }
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     /// Whatever differs and whatever is left over, the order is safe.
     #[test]
@@ -377,28 +409,7 @@ proptest! {
         seen.to_prune = pick(old.iter().map(|kind| manifest(kind, "old").id().clone()).collect(), &left_over);
         let steps = plan(&desired, &seen);
 
-        let route = steps.iter().position(|step| matches!(step, Step::Route(_)));
-        for (index, step) in steps.iter().enumerate() {
-            match step {
-                Step::Apply(_) => prop_assert!(route.is_none_or(|route| index < route)),
-                Step::Delete(ids) => {
-                    prop_assert!(route.is_none_or(|route| route < index));
-                    let is_rest = ids.iter().any(|id| !id.is_route());
-                    prop_assert!(!(is_rest && ids.iter().any(ObjectId::is_route)));
-                }
-                _ => {}
-            }
-        }
-        // A version that gets more than before is ready, or is waited for before the routes.
-        if let Some(route) = route {
-            let applied = has_routes.then(|| shares(&before));
-            for (version, new) in desired.shares.iter() {
-                let old = applied.as_ref().map_or(0, |shares| shares.share(version));
-                if new > old && !seen.pods.addresses.contains_key(version) {
-                    prop_assert!(steps[..route].iter().any(is_await));
-                }
-            }
-        }
+        in_safe_order(&steps, &desired, &seen, has_routes.then_some(&before[..]))?;
         let written: BTreeSet<ObjectId> = steps.iter().flat_map(|step| match step {
             Step::Apply(manifests) | Step::Route(manifests) => {
                 manifests.iter().map(|m| m.id().clone()).collect()

@@ -6,11 +6,13 @@ mod listener;
 mod matcher;
 mod route;
 
+pub use gloo::config::PathRewrite;
+
 pub use cluster::{Cluster, Endpoint, Locality};
 pub use headers::{HeaderEdit, HeaderEdits};
 pub use listener::{Chain, Listener, RouteConfiguration, VirtualHost};
 pub use matcher::{HeaderMatch, Match, PathMatch, ValueMatch};
 pub use route::{
-    Action, CorsPolicy, Forward, JwtProvider, JwtRequirement, Mirror, PathRewrite, Redirect, Retry,
-    Route, Session, Target, WeightedCluster,
+    Action, CorsPolicy, Forward, JwtProvider, JwtRequirement, Mirror, Redirect, Retry, Route,
+    Session, Target, WeightedCluster,
 };

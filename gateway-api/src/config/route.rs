@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use gloo::config::PathRewrite;
+
 use super::{HeaderEdits, Match};
 use crate::ObjectRef;
 use crate::api::Cors;
@@ -98,20 +100,6 @@ pub struct WeightedCluster {
     pub request_headers: HeaderEdits,
     /// Changes of headers of the answer, before those of the route.
     pub response_headers: HeaderEdits,
-}
-
-/// How the path changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PathRewrite {
-    /// Replaces the matched prefix.
-    Prefix(String),
-    /// Replaces what the expression matches.
-    Regex {
-        /// The expression.
-        pattern: String,
-        /// The replacement.
-        substitution: String,
-    },
 }
 
 /// When and how often Envoy tries again.

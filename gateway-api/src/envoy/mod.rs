@@ -2,7 +2,8 @@
 
 mod route;
 
-use serde_json::{Map, Value, json};
+use gloo::envoy::compact;
+use serde_json::{Value, json};
 
 use self::route::route;
 use crate::config::VirtualHost;
@@ -17,18 +18,4 @@ pub fn virtual_host(host: &VirtualHost, profile: Profile) -> Value {
         "require_tls": host.require_tls.then_some("ALL"),
         "routes": routes,
     }))
-}
-
-/// An object without its empty fields: `null`, `false`, `""`, `[]`, `{}`.
-fn compact(value: Value) -> Value {
-    let Value::Object(fields) = value else { return value };
-    let empty = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        Value::Bool(true) | Value::Number(_) => false,
-    };
-    let kept = fields.into_iter().filter(|(_, value)| !empty(value));
-    Value::Object(kept.collect::<Map<String, Value>>())
 }

@@ -9,8 +9,8 @@ mod headers;
 mod order;
 mod overlap;
 mod policies;
-mod reports;
 mod rules;
+mod statuses;
 
 pub(super) use self::order::rank;
 
@@ -18,13 +18,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::policies::Policies;
-use self::reports::Reports;
 use self::rules::Made;
 use super::attachment::{self, Attachment};
 use super::conditions::{Status, parent_name};
 use super::listeners::{Plan, plans};
 use super::memory::Memory;
 use super::output::Output;
+use super::reports::Reports;
 use crate::ObjectRef;
 use crate::config::{Action, Chain, Cluster, Listener, RouteConfiguration, Target, VirtualHost};
 use crate::objects::by_age;
@@ -64,7 +64,7 @@ pub(super) fn translate(snapshot: &Snapshot, memory: &Memory) -> Output {
     }
     used(&output.routes, &mut clusters);
     output.clusters = Arc::new(clusters);
-    reports.routes(snapshot, memory, &mut output);
+    statuses::write_routes(reports, snapshot, memory, &mut output);
     keep(snapshot, memory, &mut output);
     output
 }
@@ -139,14 +139,7 @@ fn serve(plan: &Plan<'_>, mut placed: BTreeMap<usize, Vec<Placed<'_>>>, output: 
         let reference = plan.reference;
         format!("{}/{}/{}", reference.namespace, reference.name, plan.listeners[number].spec.name)
     };
-    let mut by_port: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
-    for (number, listener) in plan.listeners.iter().enumerate() {
-        let http = matches!(listener.spec.protocol.as_str(), "HTTP" | "HTTPS");
-        if http && listener.served {
-            by_port.entry(listener.spec.port).or_default().push(number);
-        }
-    }
-    for (port, numbers) in by_port {
+    for (port, numbers) in plan.served_by_port() {
         let mut chains: Vec<Chain> = Vec::new();
         let mut hosts: BTreeMap<String, Vec<VirtualHost>> = BTreeMap::new();
         for number in &numbers {

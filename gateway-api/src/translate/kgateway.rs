@@ -21,13 +21,13 @@ use self::context::Context;
 use self::flat::Flat;
 use self::policies::Policies;
 use self::rules::REPLACED;
-use self::statuses::Reports;
 use super::attachment::{self, Attachment};
 use super::backends;
 use super::conditions::parent_name;
 use super::listeners::{Plan, plans};
 use super::memory::Memory;
 use super::output::Output;
+use super::reports::Reports;
 use crate::ObjectRef;
 use crate::config::{Action, Chain, Cluster, Listener, Locality, RouteConfiguration, VirtualHost};
 use crate::objects::by_age;
@@ -49,11 +49,11 @@ pub(super) fn translate(snapshot: &Snapshot, memory: &Memory) -> Output {
         let attached = attach(snapshot, &mut plan, &mut reports, &mut output);
         serve(snapshot, &plan, attached, &policies, &mut reports, &mut output);
         let broken = policies.broken_below_gateway(plan.reference, None);
-        reports.gateway(&plan, broken, &mut output);
+        statuses::write_gateway(&plan, broken, &mut output);
         output.gateways.push(Arc::clone(&plan.name));
     }
     policies.report(snapshot, &reports, &mut output);
-    reports.routes(snapshot, &mut output);
+    statuses::write_routes(reports, snapshot, &mut output);
     statuses::write_gateways(snapshot, memory, &mut output);
     output
 }
@@ -120,14 +120,7 @@ fn serve<'a>(
     reports: &mut Reports,
     output: &mut Output,
 ) {
-    let mut by_port: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
-    for (number, listener) in plan.listeners.iter().enumerate() {
-        let http = matches!(listener.spec.protocol.as_str(), "HTTP" | "HTTPS");
-        if http && listener.served {
-            by_port.entry(listener.spec.port).or_default().push(number);
-        }
-    }
-    for (port, numbers) in by_port {
+    for (port, numbers) in plan.served_by_port() {
         let name = format!("listener~{port}");
         let mut chains = Vec::new();
         // Listeners without TLS share one route configuration; each of the others has its own.

@@ -32,6 +32,20 @@ pub(super) struct PlannedListener<'a> {
     pub(super) attached: usize,
 }
 
+impl Plan<'_> {
+    /// The numbers of the listeners that are served over HTTP or HTTPS, by their ports.
+    pub(super) fn served_by_port(&self) -> BTreeMap<u16, Vec<usize>> {
+        let mut by_port: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+        for (number, listener) in self.listeners.iter().enumerate() {
+            let http = matches!(listener.spec.protocol.as_str(), "HTTP" | "HTTPS");
+            if http && listener.served {
+                by_port.entry(listener.spec.port).or_default().push(number);
+            }
+        }
+        by_port
+    }
+}
+
 /// The Gateways that belong to the implementation, oldest first.
 pub(super) fn plans(snapshot: &Snapshot) -> Vec<Plan<'_>> {
     let controller = snapshot.environment.profile.controller();

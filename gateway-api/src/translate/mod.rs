@@ -16,6 +16,7 @@ mod memory;
 mod output;
 mod portable;
 mod refusal;
+mod reports;
 mod settle;
 #[cfg(test)]
 mod tests;

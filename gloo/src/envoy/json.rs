@@ -18,7 +18,7 @@ pub(super) fn typed(name: &str, resource: Value) -> Value {
 }
 
 /// An object without its empty fields: `null`, `false`, `""`, `[]`, `{}`.
-pub(super) fn compact(value: Value) -> Value {
+pub fn compact(value: Value) -> Value {
     let Value::Object(fields) = value else { return value };
     let empty = |value: &Value| match value {
         Value::Null | Value::Bool(false) => true,

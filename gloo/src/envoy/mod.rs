@@ -13,6 +13,7 @@ mod routes;
 mod tls;
 
 pub use clusters::{cluster, clusters, endpoints, load_assignment};
+pub use json::compact;
 pub use listener::listeners;
 pub use routes::{routes, virtual_host};
 

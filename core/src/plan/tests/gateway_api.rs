@@ -200,28 +200,8 @@ proptest! {
         }
         let steps = plan(&desired, &seen);
 
-        let route = steps.iter().position(|step| matches!(step, Step::Route(_)));
-        for (index, step) in steps.iter().enumerate() {
-            match step {
-                Step::Apply(_) => prop_assert!(route.is_none_or(|route| index < route)),
-                Step::Delete(ids) => {
-                    prop_assert!(route.is_none_or(|route| route < index));
-                    let is_rest = ids.iter().any(|id| !id.is_route());
-                    prop_assert!(!(is_rest && ids.iter().any(ObjectId::is_route)));
-                }
-                _ => {}
-            }
-        }
-        // A version that gets more than before by the routes of this API is ready, or is waited for before the routes.
-        if let Some(route) = route {
-            let applied = (live_api == Some(to_gateway_api)).then(|| shares(&before));
-            for (version, new) in desired.shares.iter() {
-                let old = applied.as_ref().map_or(0, |shares| shares.share(version));
-                if new > old && !seen.pods.addresses.contains_key(version) {
-                    prop_assert!(steps[..route].iter().any(is_await));
-                }
-            }
-        }
+        let by_the_same = live_api == Some(to_gateway_api);
+        in_safe_order(&steps, &desired, &seen, by_the_same.then_some(&before[..]))?;
         let deleted: BTreeSet<ObjectId> = steps.iter().flat_map(|step| match step {
             Step::Delete(ids) => ids.clone(),
             _ => Vec::new(),

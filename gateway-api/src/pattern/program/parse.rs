@@ -6,8 +6,6 @@ use regex_syntax::ast::{
 };
 use regex_syntax::hir::{Class, HirKind};
 
-use super::super::syntax;
-
 /// Part of an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Node {
@@ -38,7 +36,7 @@ struct Mode {
 }
 
 pub(super) fn parse(expression: &str) -> Option<Node> {
-    let adapted = syntax::adapt(expression);
+    let adapted = gloo::pattern::adapt(expression);
     let ast = Parser::new().parse(&adapted).ok()?;
     node(&ast, &mut Mode::default(), &adapted)
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::super::findings::Severity;
 use super::super::output::Output;
+use super::super::reports::Reports;
 use super::Placed;
-use super::reports::Reports;
 use crate::ObjectRef;
 use crate::code::Code;
 use crate::config::{HeaderMatch, Match, ValueMatch};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::super::findings::Severity;
 use super::super::matchers;
 use super::super::output::Output;
+use super::super::reports::Reports;
 use super::context::Context;
 use super::destinations::{self, Destination};
 use super::fault::Fault;
 use super::filters::{self, Filtered};
-use super::reports::Reports;
 use crate::api::{HttpMatch, HttpRouteSpec, RuleSpec, millis};
 use crate::code::Code;
 use crate::config::{

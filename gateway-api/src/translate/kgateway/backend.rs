@@ -3,8 +3,8 @@
 use super::super::backends::{self, Backend};
 use super::super::findings::Severity;
 use super::super::output::Output;
+use super::super::reports::Reports;
 use super::flat::Flat;
-use super::statuses::Reports;
 use crate::ResourceRef;
 use crate::api::BackendRef;
 use crate::code::Code;
