@@ -38,7 +38,10 @@ pub fn answer_with(
         return Answer::certain(Outcome::Refused);
     };
     let Some(chain) = entry.chain(listener) else { return Answer::certain(Outcome::Closed) };
-    let request = Request { path: path::normalize(&request.path), ..request.clone() };
+    let Some(path) = path::normalize(&request.path) else {
+        return Answer::certain(Outcome::status(400, ""));
+    };
+    let request = Request { path, ..request.clone() };
     let serving = Serving { translation, listener, chain, tokens };
     let Some(host) = domain::find(serving.hosts(), &request.host) else {
         return Answer::certain(Outcome::status(404, ""));

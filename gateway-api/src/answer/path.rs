@@ -1,59 +1,17 @@
-/// The path as both implementations have Envoy see it (`normalize_path`, `merge_slashes`): unreserved characters
-/// decoded, `.` and `..` resolved, `\` turned into `/`, one slash for several; the query stays as it is.
-pub(super) fn normalize(path: &str) -> String {
-    let (path, query) = split(path);
-    if !path.starts_with('/') {
-        return format!("{path}{query}");
-    }
-    let decoded = decode(path);
-    let mut kept: Vec<&str> = Vec::new();
-    let mut segments = decoded[1..].split('/').peekable();
-    while let Some(segment) = segments.next() {
-        let last = segments.peek().is_none();
-        match segment {
-            "." | ".." => {
-                if segment == ".." {
-                    kept.pop();
-                }
-                if last {
-                    kept.push("");
-                }
-            }
-            "" if !last => {}
-            segment => kept.push(segment),
+pub(super) use gloo::answer::split;
+
+/// The path as both implementations have Envoy see it: as with Gloo (`normalize_path`), and then one slash for several
+/// (`merge_slashes`). `None`: Envoy answers 400.
+pub(super) fn normalize(path: &str) -> Option<String> {
+    let path = gloo::answer::normalize(path)?;
+    let (path, query) = split(&path);
+    let mut merged = String::with_capacity(path.len() + query.len());
+    for c in path.chars() {
+        if c != '/' || !merged.ends_with('/') {
+            merged.push(c);
         }
     }
-    format!("/{}{query}", kept.join("/"))
-}
-
-/// The path and, with its `?`, the query.
-pub(super) fn split(path: &str) -> (&str, &str) {
-    path.split_at(path.find(['?', '#']).unwrap_or(path.len()))
-}
-
-fn decode(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    let mut rest = path;
-    while let Some(c) = rest.chars().next() {
-        let hex = rest.get(1..3).filter(|_| c == '%');
-        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        let taken = match (c, byte) {
-            (_, Some(byte)) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
-                out.push(char::from(byte));
-                3
-            }
-            ('\\', _) => {
-                out.push('/');
-                1
-            }
-            (c, _) => {
-                out.push(c);
-                c.len_utf8()
-            }
-        };
-        rest = &rest[taken..];
-    }
-    out
+    Some(merged + query)
 }
 
 #[cfg(test)]
@@ -73,8 +31,12 @@ mod tests {
             ("/", "/"),
             ("/?a//b", "/?a//b"),
             ("*", "*"),
+            // Dots go before slashes are merged, and what does not belong into a path is encoded.
+            ("/a//../b", "/a/b"),
+            ("/\u{e9}{b}", "/%C3%A9%7Bb%7D"),
         ] {
-            assert_eq!(normalize(path), expected);
+            assert_eq!(normalize(path).unwrap(), expected);
         }
+        assert_eq!(normalize("/a%00"), None);
     }
 }

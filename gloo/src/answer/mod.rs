@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 pub use domain::takes_host;
 pub use entry::{ClientTls, Entry};
 pub use outcome::{Answer, Forwarded, Outcome};
+pub use path::{normalize, split};
 pub use request::Request;
 
 use crate::config::{Action, Chain, Forward, Mirror, Route, Serves, Target, VirtualHost};

@@ -1,7 +1,7 @@
 /// The path as Envoy sees it with `normalize_path`: unreserved characters decoded, those that do not
 /// belong into a path encoded, `.` and `..` resolved, `\` turned into `/`; the query stays as it is.
 /// `None`: Envoy answers 400.
-pub(super) fn normalize(path: &str) -> Option<String> {
+pub fn normalize(path: &str) -> Option<String> {
     let (path, query) = split(path);
     if !path.starts_with('/') {
         return Some(format!("{path}{query}"));
@@ -27,7 +27,7 @@ pub(super) fn normalize(path: &str) -> Option<String> {
 }
 
 /// The path and, with its `?`, the query.
-pub(super) fn split(path: &str) -> (&str, &str) {
+pub fn split(path: &str) -> (&str, &str) {
     path.split_at(path.find(['?', '#']).unwrap_or(path.len()))
 }
 
