@@ -24,7 +24,7 @@ use crate::flaw::{self, Tampered};
 use crate::steps::{Company, Walk};
 
 /// How long the daemon gets to stop in order.
-const FAREWELL: Duration = Duration::from_secs(15);
+const SHUTDOWN: Duration = Duration::from_secs(15);
 /// How often the daemon looks at the repository in scenarios.
 const INTERVAL: &str = "200ms";
 
@@ -206,6 +206,6 @@ pub(crate) async fn end(scenario: &str, ended: &ScenarioFinished, world: Option<
         load.stop().await;
     }
     if let Some(daemon) = world.daemon.take() {
-        daemon.process.stop(FAREWELL).await;
+        daemon.process.stop(SHUTDOWN).await;
     }
 }

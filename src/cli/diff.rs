@@ -61,7 +61,7 @@ impl Diff {
             let inventory = cluster.inventory(&self.instance, None).await?;
             let owners = inventory.iter().map(|(id, object)| (id, owner(object), keep(object)));
             let gone = gone(owners, |name| repository.keeps(name));
-            jobs.extend(gone.iter().map(|name| Job::farewell(name)));
+            jobs.extend(gone.iter().map(|name| Job::removal(name)));
         }
         for job in jobs {
             match Review::of(&job, &cluster, &self.instance, &mut coming).await {

@@ -41,7 +41,7 @@ impl DesiredState {
         match self {
             Self::Platform(platform) => Job::for_platform(platform, owner),
             Self::Service(service) => Job::for_service(service, owner),
-            Self::Removal(name) => Job::farewell(name),
+            Self::Removal(name) => Job::removal(name),
         }
     }
 

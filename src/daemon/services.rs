@@ -282,7 +282,7 @@ impl Services {
     /// The live routes of a service that go with it.
     fn routes_to_prune(&self, name: &str) -> BTreeSet<ObjectId> {
         let objects = self.shared.reconciler.cache.of_service(name);
-        to_prune(&Job::farewell(name), &objects).into_iter().filter(ObjectId::is_route).collect()
+        to_prune(&Job::removal(name), &objects).into_iter().filter(ObjectId::is_route).collect()
     }
 
     /// The wait for a service that is not ready yet and takes over requests of one that is to go: the file of a

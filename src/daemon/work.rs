@@ -146,7 +146,7 @@ impl Work {
         let valid: BTreeMap<&str, &Job> =
             jobs.iter().map(|job| (job.service.as_str(), job)).collect();
         let goes = |(id, owner, keep): &&(ObjectId, Arc<str>, Option<bool>)| {
-            let removal = gone.contains(&**owner).then(|| Job::farewell(owner));
+            let removal = gone.contains(&**owner).then(|| Job::removal(owner));
             let job = removal.as_ref().or_else(|| valid.get(&**owner).copied());
             !desired.contains(id) && job.is_some_and(|job| job.retains(id, *keep).is_none())
         };

@@ -183,7 +183,7 @@ impl Reconciler {
 
 /// Whether a service that is gone has objects that are to go too.
 pub fn leaves(objects: &BTreeMap<ObjectId, Facts>) -> bool {
-    !to_prune(&Job::farewell(""), objects).is_empty()
+    !to_prune(&Job::removal(""), objects).is_empty()
 }
 
 /// What nothing desires any more. Of a service that goes, what is marked to be kept keeps all that it
@@ -194,7 +194,7 @@ pub fn to_prune(job: &Job, objects: &BTreeMap<ObjectId, Facts>) -> BTreeSet<Obje
     }
     let desired: BTreeSet<&ObjectId> = job.desired.manifests().map(Manifest::id).collect();
     let rank = |id: &ObjectId| (id.is_route(), id.has_gloo_status());
-    let kept = objects.iter().filter(|(_, facts)| facts.keep == Some(true) && job.farewell);
+    let kept = objects.iter().filter(|(_, facts)| facts.keep == Some(true) && job.is_removal);
     let highest = kept.map(|(id, _)| rank(id)).max();
     let left = objects.iter().filter(|(id, facts)| {
         let is_kept = job.retains(id, facts.keep).is_some() || highest > Some(rank(id));
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn what_another_job_takes_over_is_not_pruned() {
         let objects = objects(&[]);
-        let mut job = Job::farewell("echo");
+        let mut job = Job::removal("echo");
         let upstream = objects.keys().find(|id| id.is(Kind::Upstream)).expect("there");
         job.handed_over = [upstream.clone()].into();
         let goes = to_prune(&job, &objects);
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_keeps_what_it_needs() {
-        let goes = |kept: &[&str]| to_prune(&Job::farewell("echo"), &objects(kept)).len();
+        let goes = |kept: &[&str]| to_prune(&Job::removal("echo"), &objects(kept)).len();
         assert_eq!(goes(&[]), 3);
         assert_eq!(goes(&["Deployment"]), 2);
         assert_eq!(goes(&["Upstream"]), 1);

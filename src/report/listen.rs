@@ -32,7 +32,7 @@ const IN_ALL: usize = 512;
 /// The pause after the operating system had no connection to give.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long answers that are under way get when the daemon stops.
-const FAREWELL: Duration = Duration::from_secs(5);
+const SHUTDOWN: Duration = Duration::from_secs(5);
 
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,7 @@ pub(super) async fn serve(
     }
     let ended = async { while connections.join_next().await.is_some() {} };
     // Whoever has not taken their answer by then does not hold up the end.
-    let _ = timeout(FAREWELL, ended).await;
+    let _ = timeout(SHUTDOWN, ended).await;
 }
 
 async fn talk(
@@ -328,7 +328,7 @@ mod tests {
         // From here on time is virtual: it passes when nobody has anything to do.
         tokio::time::pause();
         server.stop.cancel();
-        sleep(FAREWELL / 2).await;
+        sleep(SHUTDOWN / 2).await;
         tokio::time::resume();
         come.notify_one();
         assert!(ended(stream, b"").await.contains("here"));

@@ -16,7 +16,7 @@ use crate::root;
 use crate::session::Session;
 
 const DEADLINE: Duration = Duration::from_secs(120);
-const FAREWELL: Duration = Duration::from_secs(15);
+const SHUTDOWN: Duration = Duration::from_secs(15);
 /// Lines of the daemon's log that are shown with a failure.
 const TAIL: usize = 12;
 
@@ -111,7 +111,7 @@ impl Scene {
 
     /// Ends the daemon; a failure is told with the end of its log.
     pub(crate) async fn strike(self, outcome: Result<()>) -> Result<()> {
-        self.daemon.stop(FAREWELL).await;
+        self.daemon.stop(SHUTDOWN).await;
         outcome.with_context(|| {
             let log = fs::read_to_string(&self.log).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();

@@ -180,7 +180,7 @@ impl Process {
         let owner = Owner { instance: INSTANCE.into(), revision: revision.to_string() };
         let job = match service {
             Some(service) => Job::for_service(service, &owner),
-            None => Job::farewell(&name),
+            None => Job::removal(&name),
         };
         let rollout_settings = RolloutSettings {
             timing: Timing { deadline: DEADLINE, settle: Duration::from_secs(3) },

@@ -20,9 +20,10 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 
+use crate::SHUTDOWN;
+
 /// Far longer than any change takes.
 const DEADLINE: Duration = Duration::from_secs(120);
-const FAREWELL: Duration = Duration::from_secs(15);
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts");
 /// How often the daemon dies again in one change while it starts, each time one call later.
 const DEATHS_AT_START: usize = 3;
@@ -111,7 +112,7 @@ impl<'a> Stage<'a> {
             }
         }
         println!("killed at {deaths} calls of a change");
-        daemon.stop(FAREWELL).await;
+        daemon.stop(SHUTDOWN).await;
         let total = load.stop().await.remove("echo").context("no load")?;
         let first = total.failures.first().map(ToString::to_string).unwrap_or_default();
         ensure!(total.failed == 0, "{} of {} failed: {first}", total.failed, total.requests);

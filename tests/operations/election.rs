@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const ROUNDS: usize = 3;
 
 /// How long each hand-over took is printed, not judged: that is the machine's affair.
-pub(crate) async fn another_one_leads_soon_after_a_crash_and_at_once_after_a_farewell(
+pub(crate) async fn another_one_leads_soon_after_a_crash_and_at_once_after_a_shutdown(
     bed: &Bed,
 ) -> Result<()> {
     let objects = kustomize(bed, "base")?;
@@ -37,7 +37,7 @@ pub(crate) async fn another_one_leads_soon_after_a_crash_and_at_once_after_a_far
                 leader.resign().await;
             }
             let next = leads(&standby).await?;
-            let how = if crash { "a crash" } else { "a farewell" };
+            let how = if crash { "a crash" } else { "a shutdown" };
             println!("another one led {} ms after {how}", end.elapsed().as_millis());
             tokio::time::timeout(DEADLINE, tenure.lost())
                 .await

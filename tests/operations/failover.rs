@@ -20,11 +20,10 @@ use kube::Api;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::kustomize;
+use crate::{SHUTDOWN, kustomize};
 
 /// Far longer than any hand-over, also on a machine that has much else to do.
 const DEADLINE: Duration = Duration::from_secs(180);
-const FAREWELL: Duration = Duration::from_secs(15);
 const ROUNDS: u8 = 3;
 const SECRET: &str = "known to the git server and the daemon";
 /// How often a daemon looks at the repository.
@@ -77,7 +76,7 @@ pub(crate) async fn a_push_is_applied_although_the_daemon_that_leads_is_killed(
         ensure!(standby.has_led_as(&holder), "the Lease is still the dead one's");
         leader = standby;
     }
-    leader.process.stop(FAREWELL).await;
+    leader.process.stop(SHUTDOWN).await;
     let total = load.stop().await.remove("echo").context("no load")?;
     ensure!(total.failed == 0, "{} of {} requests failed", total.failed, total.requests);
     Ok(())
@@ -101,8 +100,8 @@ pub(crate) async fn a_push_that_is_told_to_the_standby_is_applied_by_the_one_tha
         applied = leader.applied(&revision) => applied?,
         applied = standby.applied(&revision) => applied?,
     }
-    leader.process.stop(FAREWELL).await;
-    standby.process.stop(FAREWELL).await;
+    leader.process.stop(SHUTDOWN).await;
+    standby.process.stop(SHUTDOWN).await;
     Ok(())
 }
 
@@ -115,7 +114,7 @@ pub(crate) async fn a_replica_that_cannot_reach_the_source_goes_back_to_no_older
         |number| Replica::start(bed, folder.path(), &account, repository.bare(), number, &OFTEN);
     let behind = start(0)?;
     behind.applied(&repository.head().await?).await?;
-    behind.process.stop(FAREWELL).await;
+    behind.process.stop(SHUTDOWN).await;
     let ahead = start(1)?;
     let revision = push(&repository, 0).await?;
     ahead.applied(&revision).await?;
@@ -133,7 +132,7 @@ pub(crate) async fn a_replica_that_cannot_reach_the_source_goes_back_to_no_older
     behind.process.alive(seen).await?;
     let deployments: Api<Deployment> = Api::namespaced(bed.client(), "echo");
     ensure!(deployments.get_opt("echo-v2").await?.is_some(), "the newer commit was undone");
-    behind.process.stop(FAREWELL).await;
+    behind.process.stop(SHUTDOWN).await;
     Ok(())
 }
 
@@ -174,7 +173,7 @@ pub(crate) async fn a_rollout_is_one_message_also_of_the_daemon_that_leads_next(
     let told: Vec<_> = timeline.iter().map(|step| (&step.revision, &step.phase)).collect();
     let phases = [(&begun, &Some("Shifting".to_owned())), (&ended, &Some("Stable".to_owned()))];
     ensure!(told == phases, "it does not know what was before it: {timeline:#?}");
-    next.process.stop(FAREWELL).await;
+    next.process.stop(SHUTDOWN).await;
     Ok(())
 }
 

@@ -20,12 +20,11 @@ use harness::wait::{Seen, until};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::kubectl;
 use crate::trouble::{LONGEST, Trouble};
+use crate::{SHUTDOWN, kubectl};
 
 /// Far longer than the silence that a daemon takes for one, the lists that it makes anew, and what follows from them.
 const DEADLINE: Duration = Duration::from_secs(300);
-const FAREWELL: Duration = Duration::from_secs(15);
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts");
 /// Troubles at the same time.
 const AT_ONCE: usize = 2;
@@ -62,7 +61,7 @@ pub(crate) async fn the_promises_hold_whatever_fails_between_the_daemon_and_the_
     let folder = tempfile::tempdir()?;
     let mut stage = Stage::set(bed, folder.path(), seed).await?;
     let outcome = stage.play().await;
-    stage.daemon.stop(FAREWELL).await;
+    stage.daemon.stop(SHUTDOWN).await;
     let log = fs::read_to_string(&stage.program.log).unwrap_or_default();
     outcome.with_context(|| format!("seed {seed}; the daemon's log:\n{log}"))
 }

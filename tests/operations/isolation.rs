@@ -13,11 +13,10 @@ use harness::status::StatusClient;
 use harness::wait::{Seen, until};
 use harness::webhook::Webhook;
 
-use crate::kubectl;
+use crate::{SHUTDOWN, kubectl};
 
 /// Far longer than anything takes here.
 const DEADLINE: Duration = Duration::from_secs(120);
-const FAREWELL: Duration = Duration::from_secs(15);
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts");
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const PUSHES: usize = 9;
@@ -110,7 +109,7 @@ pub(crate) async fn the_pushes_of_one_team_do_not_wait_for_the_troubles_of_other
         pushes: 0,
     };
     let outcome = process.alive(stage.compare()).await;
-    process.stop(FAREWELL).await;
+    process.stop(SHUTDOWN).await;
     let names = ["validatingadmissionpolicybinding/juliett", "validatingadmissionpolicy/juliett"];
     kubectl(bed, &[&["delete"], &names[..]].concat(), "")?;
     let log = fs::read_to_string(&program.log).unwrap_or_default();

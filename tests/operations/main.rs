@@ -18,10 +18,14 @@ mod soak;
 mod trouble;
 
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::bed::Kind;
 use harness::{Bed, BedOptions, Inside, Openings, Progress};
+
+/// How long a daemon gets to stop in order.
+const SHUTDOWN: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
     if let Some(other) = Kind::other_than_local_gloo() {
@@ -66,7 +70,7 @@ fn run(inside: Inside) -> Result<bool> {
         }
         test!(manifests::the_api_server_takes_every_object_and_every_pod_is_a_restricted_one);
         test!(manifests::the_daemon_has_a_priority_of_its_own);
-        test!(election::another_one_leads_soon_after_a_crash_and_at_once_after_a_farewell);
+        test!(election::another_one_leads_soon_after_a_crash_and_at_once_after_a_shutdown);
         test!(failover::a_push_is_applied_although_the_daemon_that_leads_is_killed);
         test!(failover::a_push_that_is_told_to_the_standby_is_applied_by_the_one_that_leads);
         test!(failover::a_replica_that_cannot_reach_the_source_goes_back_to_no_older_commit);

@@ -14,11 +14,10 @@ use harness::status::{Service, StatusClient};
 use harness::wait::{Seen, until};
 use serde_json::Value;
 
-use crate::{kubectl, kustomize};
+use crate::{SHUTDOWN, kubectl, kustomize};
 
 /// Far longer than anything takes here, the longest pause between two attempts at a watch (30 s) included.
 const DEADLINE: Duration = Duration::from_secs(240);
-const FAREWELL: Duration = Duration::from_secs(15);
 const COALMINE: &str = env!("CARGO_BIN_EXE_coalmine");
 const WATCHED: &str = "echo,payments";
 /// Where the daemon may read something: what it watches, Gloo's namespace, and its own.
@@ -208,7 +207,7 @@ async fn rollouts(bed: &Bed, stage: &Stage) -> Result<()> {
     let daemon = Daemon { status: StatusClient::new(&format!("http://{STATUS}"))? };
     let process = Process::start(&program)?;
     let outcome = process.alive(daemon.brings_out(bed, &repository)).await;
-    process.stop(FAREWELL).await;
+    process.stop(SHUTDOWN).await;
     let log = fs::read_to_string(&program.log).unwrap_or_default();
     outcome.with_context(|| format!("the daemon's log:\n{log}"))?;
 
@@ -365,7 +364,7 @@ pub(crate) async fn a_silent_namespace_holds_up_its_own_service_and_no_other(
         daemon.applied("golf", &second).await.context("after the silence")
     };
     let outcome = process.alive(goes_on).await;
-    process.stop(FAREWELL).await;
+    process.stop(SHUTDOWN).await;
     let log = fs::read_to_string(&program.log).unwrap_or_default();
     outcome.with_context(|| format!("the daemon's log:\n{log}"))
 }

@@ -12,9 +12,10 @@ use harness::repository::Repository;
 use harness::status::StatusClient;
 use harness::wait::{Seen, until};
 
+use crate::SHUTDOWN;
+
 /// Far longer than anything takes here.
 const DEADLINE: Duration = Duration::from_secs(120);
-const FAREWELL: Duration = Duration::from_secs(15);
 const SERVICES: [&str; 2] = ["echo", "foxtrot"];
 /// Issue 4: what a change of weights may cost.
 const MOST: usize = 12;
@@ -73,7 +74,7 @@ pub(crate) async fn commits_that_change_nothing_cost_nothing_and_others_what_the
     let status = StatusClient::new(&format!("http://{STATUS}"))?;
     let counted = Counted { proxy, repository, status };
     let outcome = process.alive(counted.check(&first)).await;
-    process.stop(FAREWELL).await;
+    process.stop(SHUTDOWN).await;
     let log = fs::read_to_string(&program.log).unwrap_or_default();
     outcome.with_context(|| format!("the daemon's log:\n{log}"))
 }

@@ -13,9 +13,10 @@ use harness::repository::Repository;
 use harness::status::StatusClient;
 use harness::wait::{Seen, until};
 
+use crate::SHUTDOWN;
+
 /// Far longer than the 30 s after which a request counts as unanswered, and what follows from that.
 const DEADLINE: Duration = Duration::from_secs(300);
-const FAREWELL: Duration = Duration::from_secs(15);
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rollouts");
 
 /// A daemon behind a proxy.
@@ -46,7 +47,7 @@ pub(crate) async fn a_silent_or_busy_api_server_is_told_and_holds_up_nobody_else
     let process = Process::start(&program)?;
     let mut stage = Stage { proxy, repository, status, process, round: 0 };
     let outcome = stage.play().await;
-    stage.process.stop(FAREWELL).await;
+    stage.process.stop(SHUTDOWN).await;
     let log = fs::read_to_string(&program.log).unwrap_or_default();
     outcome.with_context(|| format!("the daemon's log:\n{log}"))
 }

@@ -14,9 +14,10 @@ use harness::repository::Repository;
 use harness::status::StatusClient;
 use harness::wait::{Seen, until};
 
+use crate::SHUTDOWN;
+
 /// Far longer than 20 services need to be applied.
 const DEADLINE: Duration = Duration::from_secs(180);
-const FAREWELL: Duration = Duration::from_secs(15);
 const SERVICES: usize = 20;
 /// Some twenty seconds of it on a machine that has time.
 const SETTINGS: Settings = Settings { reconciles: 2_000, at_most: Duration::from_secs(300) };
@@ -40,7 +41,7 @@ pub(crate) async fn a_daemon_that_reconciles_again_and_again_holds_no_more_than_
     let status = StatusClient::new(&format!("http://{STATUS}"))?;
     let daemon = Process::start(&program)?;
     let outcome = daemon.alive(play(bed, &daemon, status, &repository)).await;
-    daemon.stop(FAREWELL).await;
+    daemon.stop(SHUTDOWN).await;
     let log = fs::read_to_string(&program.log).unwrap_or_default();
     outcome.with_context(|| format!("the daemon's log:\n{log}"))
 }

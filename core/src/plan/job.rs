@@ -27,7 +27,7 @@ pub struct Job {
     /// Whether objects that exist without our label may be taken over.
     pub adopt: bool,
     /// Whether the service's file is gone and its objects are to go too.
-    pub farewell: bool,
+    pub is_removal: bool,
     /// What is done about changes of others, where the values say it.
     pub drift: Option<Drift>,
     /// The kinds whose objects are deleted although they are kept by default.
@@ -50,7 +50,7 @@ impl Job {
             service: service.into(),
             desired,
             adopt: false,
-            farewell: false,
+            is_removal: false,
             drift: None,
             prune_kinds: BTreeSet::new(),
             departing: BTreeSet::new(),
@@ -154,8 +154,8 @@ impl Job {
     }
 
     /// The work of taking a service away.
-    pub fn farewell(service: &str) -> Self {
-        Self { farewell: true, ..Self::of(service, Desired::default()) }
+    pub fn removal(service: &str) -> Self {
+        Self { is_removal: true, ..Self::of(service, Desired::default()) }
     }
 
     /// The work of going back to the routes before, and the objects that go by it.
@@ -187,7 +187,7 @@ impl Job {
     /// Whether what nothing desires any more and is marked to be kept stays: when a service's file
     /// goes, and in `platform/`, where every object stands for itself.
     fn respects_keep(&self) -> bool {
-        self.farewell || self.service == PLATFORM
+        self.is_removal || self.service == PLATFORM
     }
 
     /// Why an object of the service stays that nothing desires any more; `None` when it is deleted. `keep` is its
@@ -202,7 +202,7 @@ impl Job {
         let manifests = self.desired.manifests();
         let objects: Vec<_> =
             manifests.map(|m| (m.id().to_string(), m.digest().to_string())).collect();
-        Digest::of(&json!([self.service, self.adopt, self.farewell, objects]))
+        Digest::of(&json!([self.service, self.adopt, self.is_removal, objects]))
     }
 
     /// The routes that the job asks for.
@@ -334,7 +334,7 @@ mod tests {
         let (asked, refused) =
             (manifest("Service", json!({ADOPT: "true"})), manifest("Secret", json!({ADOPT: "no"})));
         let namespace = manifest("Namespace", json!({}));
-        let mut job = Job::farewell("echo");
+        let mut job = Job::removal("echo");
         assert!(!job.adopts(asked.id()), "it is not desired");
         assert!(job.adopts(namespace.id()));
         job.desired.workloads = vec![asked.clone(), refused.clone()];
@@ -345,16 +345,16 @@ mod tests {
 
     #[test]
     fn marked_objects_stay_when_a_file_goes_and_in_the_platform() {
-        let with = |service: &str, farewell: bool| Job { farewell, ..Job::farewell(service) };
+        let with = |service: &str, is_removal: bool| Job { is_removal, ..Job::removal(service) };
         let all = [("echo", false), ("echo", true), (PLATFORM, false)];
-        let respects = all.map(|(service, farewell)| with(service, farewell).respects_keep());
+        let respects = all.map(|(service, is_removal)| with(service, is_removal).respects_keep());
         assert_eq!(respects, [false, true, true]);
     }
 
     #[test]
     fn a_job_is_known_by_what_it_asks_for() {
         let with = |routes: &[Manifest]| {
-            let mut job = Job::farewell("echo");
+            let mut job = Job::removal("echo");
             job.desired.routes = routes.to_vec();
             job
         };
@@ -392,8 +392,8 @@ mod tests {
         let accepted = crate::health::Verdict::Accepted;
         let before = [(old.id().clone(), Some((old.clone(), accepted))), (new.id().clone(), None)];
         let (job, to_prune) =
-            Job::farewell("echo").rollback(&PreviousRoutes { before: before.into() });
+            Job::removal("echo").rollback(&PreviousRoutes { before: before.into() });
         assert_eq!(job.desired.routes, [old]);
-        assert!(to_prune.iter().eq([new.id()]) && !job.farewell);
+        assert!(to_prune.iter().eq([new.id()]) && !job.is_removal);
     }
 }

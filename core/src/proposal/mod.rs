@@ -280,7 +280,7 @@ fn compare(before: &Expected, after: &Expected, head: &Tree) -> Vec<ServicePropo
     let owners: BTreeMap<ObjectId, String> = names.iter().flat_map(desired).collect();
     for name in names.iter().filter(|name| !invalid.contains(**name)) {
         let old = before.job(name).cloned();
-        let mut new = after.job(name).cloned().unwrap_or_else(|| Job::farewell(name));
+        let mut new = after.job(name).cloned().unwrap_or_else(|| Job::removal(name));
         let own = old.iter().flat_map(|job| job.desired.manifests()).map(Manifest::id);
         let is_anothers = |id: &&ObjectId| owners.get(*id).is_some_and(|owner| owner != name);
         new.handed_over = own.filter(is_anothers).cloned().collect();
@@ -377,7 +377,7 @@ fn successors<'a>(
 fn interruptions(job: &Job, pairs: &[Pair]) -> Vec<String> {
     let wanted: BTreeSet<String> = domains(&job.desired.routes).collect();
     let mut found = Vec::new();
-    for pair in pairs.iter().filter(|pair| pair.after.farewell) {
+    for pair in pairs.iter().filter(|pair| pair.after.is_removal) {
         let old = pair.before.iter().flat_map(|job| domains(&job.desired.routes));
         for domain in old.filter(|domain| wanted.contains(domain)) {
             found.push(format!(
@@ -400,7 +400,7 @@ fn domains(routes: &[Manifest]) -> impl Iterator<Item = String> {
 
 /// The routes that go with their service.
 fn departing(pair: &Pair) -> impl Iterator<Item = &ObjectId> {
-    pair.to_prune.iter().filter(move |id| pair.after.farewell && id.is_route())
+    pair.to_prune.iter().filter(move |id| pair.after.is_removal && id.is_route())
 }
 
 /// Whether anything of the service changes in the cluster.

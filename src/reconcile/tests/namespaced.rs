@@ -99,7 +99,7 @@ async fn nothing_is_done_in_a_namespace_that_is_not_known_yet() {
     reconciler.cache.receive(&kind, Event::InitApply(upstream));
     reconciler.cache.receive(&kind, Event::InitDone);
     assert_eq!(reconciler.cache.of_service("old").len(), 1);
-    assert_eq!(stalled(&reconciler, &Job::farewell("old")).await, None, "it waits");
+    assert_eq!(stalled(&reconciler, &Job::removal("old")).await, None, "it waits");
     assert_eq!(asked.load(Ordering::SeqCst), 0);
     // Where all is known it goes on, and asks.
     let (code, _) = stalled(&reconciler, &service("echo", "gloo-system")).await.expect("away");

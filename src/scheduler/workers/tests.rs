@@ -21,7 +21,7 @@ enum Behavior {
     Hang,
 }
 
-/// What passes are to do, by the names of the services; the last deed is done again and again.
+/// What passes are to do, by the names of the services; the last is done again and again.
 #[derive(Clone, Default)]
 struct Script {
     behaviors: Arc<Mutex<BTreeMap<String, Vec<Behavior>>>>,

@@ -27,7 +27,7 @@ pub(super) enum Node {
     Place,
 }
 
-/// The flags in force.
+/// The flags that apply.
 #[derive(Clone, Copy, Default)]
 struct Mode {
     any_case: bool,
