@@ -48,6 +48,17 @@ pub(crate) fn wider(domain: &str) -> Vec<String> {
     ends(&domain).into_iter().chain(starts(&domain)).collect()
 }
 
+/// Whether the domain has a `*` at its beginning. It takes hosts from every domain that [ends with
+/// one](has_wildcard_at_end): some host fits both, and Envoy looks for those with one at the beginning first.
+pub(crate) fn has_wildcard_at_beginning(domain: &str) -> bool {
+    domain.starts_with('*') && domain != "*"
+}
+
+/// Whether the domain has a `*` at its end.
+pub(crate) fn has_wildcard_at_end(domain: &str) -> bool {
+    domain.ends_with('*') && domain != "*"
+}
+
 /// The text without its first character; none when it has no other.
 fn without_first(text: &str) -> Option<&str> {
     let mut rest = text.chars();
@@ -103,6 +114,26 @@ mod tests {
                 && !pattern.eq_ignore_ascii_case(&domain);
             let found = wider(&domain).contains(&pattern.to_ascii_lowercase());
             prop_assert_eq!(found, is_wider, "{} {}", pattern, domain);
+        }
+
+        /// Two domains share a host by which the one or the other is asked first, as the model of the gateway orders them.
+        #[test]
+        fn a_newcomer_takes_hosts_from_wider_ones_and_from_wildcards_at_the_end(
+            newcomer in domain(), owner in domain(),
+        ) {
+            let (newcomer, owner) = (newcomer.to_ascii_lowercase(), owner.to_ascii_lowercase());
+            let is_told = wider(&newcomer).contains(&owner)
+                || has_wildcard_at_beginning(&newcomer) && has_wildcard_at_end(&owner);
+            let joined = format!("{}7{}", owner.trim_end_matches('*'), newcomer.trim_start_matches('*'));
+            let hosts = [joined, newcomer.replace('*', "7"), newcomer.replace('*', "77")];
+            let taken = hosts.iter().any(|host| {
+                let both = [newcomer.as_str(), owner.as_str()];
+                newcomer != owner
+                    && owner != "*"
+                    && gloo::takes_host(&owner, host)
+                    && gloo::domain_of_host(both, host) == Some(&newcomer)
+            });
+            prop_assert_eq!(is_told, taken, "{} {}", newcomer, owner);
         }
     }
 

@@ -23,7 +23,7 @@ mod secret;
 mod snapshot;
 mod translate;
 
-pub use answer::{Answer, Entry, Outcome, Request, answer, takes_host};
+pub use answer::{Answer, Entry, Outcome, Request, answer, domain_of_host, takes_host};
 pub use api::crds;
 pub use api::{ObjectRef, ResourceRef, State, Status};
 pub use code::Code;

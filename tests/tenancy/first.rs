@@ -108,6 +108,13 @@ fn a_domain_stays_with_its_service() {
     assert!(after(&[wide], &[wide, ("services/team-a/a.yaml", &other)]).is_empty());
     let other = file("ba.example");
     assert_eq!(after(&[wide], &[wide, ("services/team-a/a.yaml", &other)]).len(), 1);
+    // Envoy looks for a `*` at the beginning before one at the end, and `a.b.example` fits both.
+    let (end, beginning) = (file("a.*"), file("*.example"));
+    let (end, beginning) =
+        [("services/owner.yaml", &*end), ("services/team-a/a.yaml", &*beginning)].into();
+    let found = after(&[end], &[end, beginning]);
+    assert!(found["a"].contains("would take requests of services/owner.yaml"), "{found:?}");
+    assert!(after(&[beginning], &[beginning, end]).is_empty(), "what comes behind takes nothing");
     let policy = "folders: {team-a: {namespaces: [a], domains: [login.a.example]}}\n";
     let files = [("coalmine.yaml", policy), owner, ("services/team-a/a.yaml", &newcomer)];
     assert!(after(&[owner], &files).is_empty(), "the platform team's word");

@@ -1,4 +1,4 @@
-//! Domains of one owner that another owner's wildcard has covered so far.
+//! Domains of one owner that take hosts which another owner's wildcard has taken so far.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -7,28 +7,37 @@ use gloo::config::VirtualHost;
 use gloo::{ObjectRef, Translation};
 
 use super::ownership::Owners;
-use crate::domain::wider;
+use crate::domain::{has_wildcard_at_beginning, has_wildcard_at_end, wider};
 use crate::reason::Refusal;
 
-/// The domains with a wildcard of all virtual hosts, by Gateway and in small letters, each as it is written.
-pub(super) struct Wildcards<'a>(
-    HashMap<(&'a ObjectRef, String), Vec<(&'a VirtualHost, &'a String)>>,
-);
+/// The domains with a wildcard of all virtual hosts, each as it is written.
+#[derive(Default)]
+pub(super) struct Wildcards<'a> {
+    /// By Gateway and in small letters.
+    all: HashMap<(&'a ObjectRef, String), Vec<Wildcard<'a>>>,
+    /// Those with the `*` at the end, by Gateway.
+    at_end: HashMap<&'a ObjectRef, Vec<Wildcard<'a>>>,
+}
+
+type Wildcard<'a> = (&'a VirtualHost, &'a String);
 
 impl<'a> Wildcards<'a> {
     pub(super) fn of(translation: &'a Translation) -> Self {
-        let mut wildcards: HashMap<_, Vec<_>> = HashMap::new();
+        let mut wildcards = Self::default();
         for host in translation.desired_hosts() {
             for domain in host.domains.iter().filter(|it| it.contains('*') && *it != "*") {
                 let key = (&*host.gateway, domain.to_ascii_lowercase());
-                wildcards.entry(key).or_default().push((&**host, domain));
+                wildcards.all.entry(key).or_default().push((host, domain));
+                if has_wildcard_at_end(domain) {
+                    wildcards.at_end.entry(&host.gateway).or_default().push((host, domain));
+                }
             }
         }
-        Self(wildcards)
+        wildcards
     }
 
     /// # Errors
-    /// A domain that comes to the virtual host and that another owner's wildcard covers. `*` is for whatever nobody
+    /// A domain that comes to the virtual host and takes hosts from another owner's wildcard. `*` is for whatever nobody
     /// claims.
     pub(super) fn check(
         &self,
@@ -40,8 +49,9 @@ impl<'a> Wildcards<'a> {
         let mut new = host.domains.iter().filter(|it| !known.contains(it) && *it != "*");
         let own = owners.of_object(&host.holder);
         new.try_for_each(|domain| {
-            let covering = self.above(&host.gateway, domain);
-            let other = covering.into_iter().find(|(it, _)| owners.of_object(&it.holder) != own);
+            let other = self
+                .behind(&host.gateway, domain)
+                .find(|(it, _)| owners.of_object(&it.holder) != own);
             match other {
                 Some((other, wildcard)) => Err(Refusal::Domain {
                     object: Arc::clone(&host.holder),
@@ -54,9 +64,10 @@ impl<'a> Wildcards<'a> {
         })
     }
 
-    /// Those of the Gateway that are about the domain and about more; the narrowest come first.
-    fn above(&self, gateway: &ObjectRef, domain: &str) -> Vec<(&'a VirtualHost, &'a String)> {
-        let of = |wildcard| self.0.get(&(gateway, wildcard)).into_iter().flatten().copied();
-        wider(domain).into_iter().flat_map(of).collect()
+    /// Those of the Gateway that lose hosts to the domain; the narrowest that cover it come first.
+    fn behind(&self, gateway: &'a ObjectRef, domain: &str) -> impl Iterator<Item = Wildcard<'a>> {
+        let of = move |wildcard| self.all.get(&(gateway, wildcard)).into_iter().flatten();
+        let at_end = has_wildcard_at_beginning(domain).then(|| self.at_end.get(gateway)).flatten();
+        wider(domain).into_iter().flat_map(of).chain(at_end.into_iter().flatten()).copied()
     }
 }

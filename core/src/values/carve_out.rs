@@ -10,7 +10,7 @@ use std::ops::Bound;
 
 use super::layout::folder_of;
 use super::model::{Binding, Path, PathMatch, Service};
-use crate::domain::wider;
+use crate::domain::{has_wildcard_at_beginning, has_wildcard_at_end, wider};
 
 /// A path or a domain that may lie within another service's.
 pub(super) enum Carve<'a> {
@@ -29,6 +29,8 @@ pub(super) struct CarveOuts<'a> {
     paths: HashMap<&'a str, BTreeMap<String, Vec<Owned<'a>>>>,
     /// By the domain, in lower case.
     domains: HashMap<Cow<'a, str>, Vec<&'a Service>>,
+    /// Those with a domain that ends with a wildcard.
+    wildcards_at_end: Vec<&'a Service>,
 }
 
 /// A path and whose it is.
@@ -47,6 +49,9 @@ impl<'a> CarveOuts<'a> {
                 }
             }
             Binding::Domains(domains) => {
+                if domains.iter().any(|domain| has_wildcard_at_end(domain)) {
+                    self.wildcards_at_end.push(service);
+                }
                 for domain in domains {
                     self.domains.entry(lowered(domain)).or_default().push(service);
                 }
@@ -103,12 +108,15 @@ impl<'a> CarveOuts<'a> {
         below.flat_map(|(_, owned)| owned).find(loses).map(|owned| owned.service)
     }
 
-    /// The owner of a wider domain. `*` is the rest that nobody else has.
+    /// The owner of a domain that the newcomer's comes before. `*` is the rest that nobody else has.
     fn owner_of_domain(&self, service: &Service, domain: &str) -> Option<&'a Service> {
-        wider(domain).into_iter().find_map(|wider| {
-            let owners = self.domains.get(wider.as_str())?;
+        let elsewhere = |owners: &[&'a Service]| {
             owners.iter().copied().find(|owner| is_elsewhere(owner, service))
-        })
+        };
+        let wider = wider(domain);
+        let wider = wider.iter().find_map(|wider| elsewhere(self.domains.get(wider.as_str())?));
+        let is_asked_first = has_wildcard_at_beginning(domain);
+        wider.or_else(|| is_asked_first.then(|| elsewhere(&self.wildcards_at_end)).flatten())
     }
 }
 

@@ -21,6 +21,18 @@ pub fn takes_host(domain: &str, host: &str) -> bool {
     rank(&domain.to_ascii_lowercase(), &host.to_ascii_lowercase()).is_some()
 }
 
+/// Which of several domains takes the host, in whatever order they come; letter case aside.
+pub fn domain_of_host<'a>(
+    domains: impl IntoIterator<Item = &'a str>,
+    host: &str,
+) -> Option<&'a str> {
+    let host = host.to_ascii_lowercase();
+    let ranked = domains
+        .into_iter()
+        .filter_map(|domain| Some((rank(&domain.to_ascii_lowercase(), &host)?, domain)));
+    ranked.max_by_key(|(rank, _)| *rank).map(|(_, domain)| domain)
+}
+
 fn rank(domain: &str, host: &str) -> Option<(u8, usize)> {
     if domain == "*" {
         return Some((0, 0));

@@ -12,7 +12,7 @@ mod rewrite;
 
 use std::collections::BTreeMap;
 
-pub use domain::takes_host;
+pub use domain::{domain_of_host, takes_host};
 pub use entry::{ClientTls, Entry};
 pub use outcome::{Answer, Forwarded, Outcome};
 pub use path::{normalize, split};

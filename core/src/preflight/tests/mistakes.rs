@@ -130,6 +130,19 @@ fn a_domain_below_another_owners_wildcard_is_that_owners() {
     judge(&objects, &echo(host("echo", &["a.other"], all_to("echo")))).expect("nobody's");
 }
 
+/// Envoy looks for those with the `*` at the beginning first, and some hosts fit both.
+#[test]
+fn a_wildcard_at_the_beginning_takes_hosts_of_another_owners_wildcard_at_the_end() {
+    let mut objects = cluster_with_foxtrot();
+    objects.push(host("foxtrot", &["a.*"], all_to("foxtrot")));
+    let refusal = refused(&objects, &echo(host("echo", &["*.example"], all_to("echo"))));
+    assert!(matches!(&refusal, Refusal::Domain { wildcard, .. } if wildcard == "a.*"), "{refusal}");
+    judge(&objects, &echo(host("echo", &["b.*"], all_to("echo")))).expect("nobody's");
+    objects.pop();
+    objects.push(host("foxtrot", &["*.example"], all_to("foxtrot")));
+    judge(&objects, &echo(host("echo", &["a.*"], all_to("echo")))).expect("it comes behind");
+}
+
 #[test]
 fn a_virtual_host_that_gloo_keeps_in_memory_keeps_its_domains() {
     let mut objects = cluster_with_foxtrot();
