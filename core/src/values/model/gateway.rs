@@ -38,7 +38,7 @@ pub struct GatewayApi {
 }
 
 /// An implementation of the Gateway API, as far as routes depend on which it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Profile {
     /// kgateway.
     Kgateway,

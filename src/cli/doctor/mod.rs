@@ -1,5 +1,8 @@
 //! `coalmine doctor`: can this machine, or this pod, do what `coalmine run` does?
 
+mod gateways;
+
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -9,8 +12,8 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::{Api, PostParams};
 use serde::Deserialize;
 
-use super::git::Git;
-use super::watch_namespaces::WatchNamespaces;
+use crate::cli::git::Git;
+use crate::cli::watch_namespaces::WatchNamespaces;
 use crate::cluster::{Cluster, ClusterError};
 use crate::hint::{self, advised};
 use crate::report::Requests;
@@ -25,15 +28,15 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const NOTE: Style = AnsiColor::Yellow.on_default().bold();
 
 /// The rights that the daemon needs: those that it is given.
-const RIGHTS: &str = include_str!("../../deploy/base/rbac.yaml");
+const RIGHTS: &str = include_str!("../../../deploy/base/rbac.yaml");
 /// Those that it needs in each namespace where it watches single ones.
 const RIGHTS_IN_NAMESPACE: &str =
-    include_str!("../../deploy/overlays/namespaced/watched/rbac.yaml");
+    include_str!("../../../deploy/overlays/namespaced/watched/rbac.yaml");
 
 /// Look whether everything is there that the daemon needs
 ///
-/// The repository, the API server, Gloo's kinds and settings, and the rights; each with what to do when it is
-/// not. Nothing is changed. Exits with 0 when all is well.
+/// The repository, the API server, Gloo's kinds and settings, the Gateways of the Gateway API that services name, and the
+/// rights; each with what to do when it is not. Nothing is changed. Exits with 0 when all is well.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -56,14 +59,20 @@ pub(super) struct Doctor {
 
 impl Doctor {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        super::runtime()?.block_on(async {
+        crate::cli::runtime()?.block_on(async {
             let mut findings = Findings::default();
+            let mut wanted = BTreeMap::new();
             if let Some(repository) = &self.repo {
-                findings.add("repository", self.repository(repository).await);
+                let read = self.repository(repository).await.map(|(read, words)| {
+                    wanted = gateways::wanted(&read);
+                    words
+                });
+                findings.add("repository", read);
             }
             match self.cluster(&mut findings).await {
                 Ok(cluster) => {
-                    self.look_at_gloo(&cluster, &mut findings).await;
+                    let has_http_routes = gateways::look(&cluster, &wanted, &mut findings).await;
+                    self.look_at_gloo(&cluster, has_http_routes, &mut findings).await;
                     self.look_at_rights(&cluster, &mut findings).await;
                 }
                 Err(error) => findings.add("API server", Err(error)),
@@ -73,7 +82,7 @@ impl Doctor {
     }
 
     /// Fetches the branch and reads it, in a folder that goes again.
-    async fn repository(&self, repository: &str) -> anyhow::Result<String> {
+    async fn repository(&self, repository: &str) -> anyhow::Result<(Repository, String)> {
         let name = format!("coalmine-doctor-{}", std::process::id());
         let directory = std::env::temp_dir().join(name);
         let looked_at = async {
@@ -85,7 +94,9 @@ impl Doctor {
             if let Some(problem) = read.problems.first() {
                 anyhow::bail!("it can be fetched, but nothing of it would be applied: {problem}");
             }
-            Ok(format!("at {}, {good} of {all} services without mistakes", revision.short()))
+            let words =
+                format!("at {}, {good} of {all} services without mistakes", revision.short());
+            Ok((read, words))
         };
         let result = looked_at.await;
         // What is left of it is in the folder for temporary files.
@@ -108,12 +119,13 @@ impl Doctor {
 
     /// Where single namespaces are watched the daemon goes on without the rights to read Gloo's, and where the Gateway
     /// API is served without Gloo itself.
-    async fn look_at_gloo(&self, cluster: &Cluster, findings: &mut Findings) {
+    async fn look_at_gloo(
+        &self,
+        cluster: &Cluster,
+        has_http_routes: bool,
+        findings: &mut Findings,
+    ) {
         let finding = self.gloo(cluster).await;
-        let has_http_routes = serves_http_routes(cluster).await;
-        if has_http_routes {
-            findings.add("Gateway API", Ok("HTTPRoutes are served".to_owned()));
-        }
         let error = finding.as_ref().err().and_then(|error| error.downcast_ref::<ClusterError>());
         match error {
             Some(error @ ClusterError::Denied { .. }) if cluster.namespaces().names().is_some() => {
@@ -286,8 +298,8 @@ mod tests {
 
     use super::*;
 
-    const DOCKERFILE: &str = include_str!("../../deploy/Dockerfile");
-    const DEPLOYMENT: &str = include_str!("../../deploy/base/deployment.yaml");
+    const DOCKERFILE: &str = include_str!("../../../deploy/Dockerfile");
+    const DEPLOYMENT: &str = include_str!("../../../deploy/base/deployment.yaml");
 
     /// Every right of a role, each as group, resource and verb.
     fn all_of(role: &str) -> BTreeSet<(String, String, String)> {
@@ -310,7 +322,7 @@ mod tests {
         let reads = |(_, _, verb): &(String, String, String)| {
             matches!(verb.as_str(), "get" | "list" | "watch")
         };
-        let gloo = all_of(include_str!("../../deploy/overlays/namespaced/gloo/rbac.yaml"));
+        let gloo = all_of(include_str!("../../../deploy/overlays/namespaced/gloo/rbac.yaml"));
         assert!(gloo.iter().all(reads) && gloo.is_subset(&whole), "{gloo:?}");
         for kind in crate::cluster::WatchedKind::of_gloo() {
             let group = kind.api_version.rsplit_once('/').map_or("", |(group, _)| group);
