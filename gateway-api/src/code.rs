@@ -27,8 +27,6 @@ gloo::codes! {
     InvalidHeader = "07-header-host",
     /// A direct answer has a body that Envoy does not take.
     InvalidDirectResponse,
-    /// A path is replaced by what cannot replace it.
-    InvalidRewrite,
     /// A rule cannot be served as it is written.
     InvalidRule = "07-header-host",
     /// A rule has no backend, or one that does nothing.

@@ -23,6 +23,8 @@ use crate::{ObjectRef, ResourceRef};
 pub(crate) enum Secret {
     /// It has a certificate and a key, as far as can be told without opening them.
     Certificate,
+    /// It has users and passwords, `.htpasswd`.
+    Users,
     /// It has no certificate that could be used.
     Broken,
     /// It is of another type.

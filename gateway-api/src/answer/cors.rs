@@ -1,17 +1,21 @@
 use super::outcome::Outcome;
 use crate::Request;
 use crate::api::Cors;
-use crate::config::CorsPolicy;
+use crate::config::{Action, Route};
 use crate::pattern;
 
 type Headers = Vec<(String, String)>;
 
-/// The answer to a browser's preflight request, which no backend sees. `None`: the request is none.
-pub(super) fn preflight(
-    policy: Option<&CorsPolicy>,
-    request: &Request,
-) -> Option<(Outcome, Headers)> {
-    let rules = &policy?.rules;
+/// The rules of a route. Envoy looks at them only where it asks a backend, not where it answers by itself.
+fn rules(route: &Route) -> Option<&Cors> {
+    let policy = route.cors.as_ref().filter(|_| matches!(route.action, Action::Forward(_)));
+    policy.map(|policy| &policy.rules)
+}
+
+/// The answer to a browser's preflight request, which no backend sees. `None`: the request is none. An origin that is
+/// not allowed gets all but the word that it is.
+pub(super) fn preflight(route: &Route, request: &Request) -> Option<(Outcome, Headers)> {
+    let rules = rules(route)?;
     let origin = header(request, "origin")?;
     header(request, "access-control-request-method")?;
     if request.method != "OPTIONS" {
@@ -20,36 +24,40 @@ pub(super) fn preflight(
     let mut headers = Headers::new();
     if allows(rules, origin) {
         headers.push(("access-control-allow-origin".into(), origin.into()));
-        // A star alone stands for whatever is asked for.
-        let list = |name: &str, values: &[String]| {
-            if values.iter().any(|value| value == "*") {
-                let asked = name.replacen("allow", "request", 1);
-                let asked =
-                    asked.strip_suffix("methods").map_or(asked.clone(), |it| format!("{it}method"));
-                return header(request, &asked).map(|asked| (name.to_owned(), asked.to_owned()));
-            }
-            (!values.is_empty()).then(|| (name.to_owned(), values.join(", ")))
-        };
-        headers.extend(credentials(rules));
-        headers.extend(list("access-control-allow-methods", &rules.allow_methods));
-        headers.extend(list("access-control-allow-headers", &rules.allow_headers));
-        headers.push(("access-control-max-age".into(), rules.max_age.to_string()));
+        headers.extend(exposed(rules));
     }
+    // A star alone stands for whatever is asked for.
+    let list = |name: &str, values: &[String]| {
+        if values.iter().any(|value| value == "*") {
+            let asked = name.replacen("allow", "request", 1);
+            let asked =
+                asked.strip_suffix("methods").map_or(asked.clone(), |it| format!("{it}method"));
+            return header(request, &asked).map(|asked| (name.to_owned(), asked.to_owned()));
+        }
+        (!values.is_empty()).then(|| (name.to_owned(), values.join(", ")))
+    };
+    headers.extend(credentials(rules));
+    headers.extend(list("access-control-allow-methods", &rules.allow_methods));
+    headers.extend(list("access-control-allow-headers", &rules.allow_headers));
+    headers.push(("access-control-max-age".into(), rules.max_age.to_string()));
     Some((Outcome::status(200, ""), headers))
 }
 
 /// What is added to the answers to other requests.
-pub(super) fn added(policy: Option<&CorsPolicy>, request: &Request) -> Headers {
-    let Some(rules) = policy.map(|policy| &policy.rules) else { return Headers::new() };
+pub(super) fn added(route: &Route, request: &Request) -> Headers {
+    let Some(rules) = rules(route) else { return Headers::new() };
     let Some(origin) = header(request, "origin").filter(|origin| allows(rules, origin)) else {
         return Headers::new();
     };
     let mut headers = vec![("access-control-allow-origin".to_owned(), origin.to_owned())];
     headers.extend(credentials(rules));
-    if !rules.expose_headers.is_empty() {
-        headers.push(("access-control-expose-headers".into(), rules.expose_headers.join(", ")));
-    }
+    headers.extend(exposed(rules));
     headers
+}
+
+fn exposed(rules: &Cors) -> Option<(String, String)> {
+    let name = || "access-control-expose-headers".to_owned();
+    (!rules.expose_headers.is_empty()).then(|| (name(), rules.expose_headers.join(", ")))
 }
 
 fn credentials(rules: &Cors) -> Option<(String, String)> {

@@ -1,6 +1,7 @@
 //! Who answers a request, without asking Envoy.
 
 mod balance;
+mod command;
 mod cors;
 mod domain;
 mod entry;
@@ -14,11 +15,11 @@ pub use entry::Entry;
 pub use outcome::{Answer, Copied, Forwarded, Outcome};
 pub use token::{Token, Tokens, Verdict};
 
+use self::path::Read;
 use self::token::Checked;
 use crate::Request;
 use crate::config::{
-    Action, Chain, Forward, HeaderEdits, Listener, Route, Session, Target, VirtualHost,
-    WeightedCluster,
+    Action, Chain, Forward, Listener, Route, Session, Target, VirtualHost, WeightedCluster,
 };
 use crate::translate::Translation;
 
@@ -38,8 +39,9 @@ pub fn answer_with(
         return Answer::certain(Outcome::Refused);
     };
     let Some(chain) = entry.chain(listener) else { return Answer::certain(Outcome::Closed) };
-    let Some(path) = path::normalize(&request.path) else {
-        return Answer::certain(Outcome::status(400, ""));
+    let path = match path::read(request, listener.redirects_escaped_slashes) {
+        Read::Path(path) => path,
+        Read::Answered(outcome) => return Answer::certain(outcome),
     };
     let request = Request { path, ..request.clone() };
     let serving = Serving { translation, listener, chain, tokens };
@@ -81,7 +83,7 @@ impl<'a> Serving<'a> {
         if route.opaque {
             return Answer { route: Some(route.name.clone()), ..Answer::certain(Outcome::Unknown) };
         }
-        let mut preflight = cors::preflight(route.cors.as_ref(), &request);
+        let mut preflight = cors::preflight(route, &request);
         if preflight.is_none()
             && let Some(requirement) = &route.jwt
         {
@@ -131,9 +133,10 @@ impl<'a> Serving<'a> {
         };
         let endpoint = |(outcome, _): &(Outcome, f64)| matches!(outcome, Outcome::Endpoint { .. });
         if !answer.outcomes.iter().any(endpoint) {
-            route.response_headers.apply(&mut answer.response_headers);
+            command::evaluated(&route.response_headers, request)
+                .apply(&mut answer.response_headers);
         }
-        answer.response_headers.extend(cors::added(route.cors.as_ref(), request));
+        answer.response_headers.extend(cors::added(route, request));
         answer
     }
 
@@ -148,9 +151,10 @@ impl<'a> Serving<'a> {
         let mut insert = |name: &str, cluster: Option<&WeightedCluster>| {
             let forwarded = rewrite::forwarded(forward, route, cluster, request, tells);
             answer.forwarded.entry(name.to_owned()).or_insert(forwarded);
-            let mut edits = HeaderEdits::default();
-            cluster.into_iter().for_each(|cluster| edits.extend(&cluster.response_headers));
-            edits.extend(&route.response_headers);
+            // The changes of a single backend come first, so that those of its rule have the last word.
+            let edits = cluster.into_iter().map(|cluster| &cluster.response_headers);
+            let edits = edits.chain([&route.response_headers]);
+            let edits = edits.map(|edits| command::evaluated(edits, request)).collect();
             answer.response_edits.entry(name.to_owned()).or_insert(edits);
         };
         match &forward.target {
@@ -185,9 +189,9 @@ fn shadow(host: &str) -> String {
 /// What a client gets to stay with its pod; what it says of the pod is left out.
 fn session(session: &Session) -> (String, String) {
     match session {
-        Session::Cookie { name, ttl } => {
+        Session::Cookie { name, ttl, path } => {
             let ttl = ttl.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-            ("set-cookie".into(), format!("{name}=…{ttl}; Path=/; HttpOnly"))
+            ("set-cookie".into(), format!("{name}=…{ttl}; Path={path}; HttpOnly"))
         }
         Session::Header(name) => (name.to_ascii_lowercase(), "…".into()),
     }

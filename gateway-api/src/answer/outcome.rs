@@ -18,8 +18,8 @@ pub struct Answer {
     pub forwarded: BTreeMap<String, Forwarded>,
     /// Headers of the answer where no backend gives it; with one, those that Envoy adds by itself.
     pub response_headers: Vec<(String, String)>,
-    /// What changes of the headers of a backend's answer, by cluster.
-    pub response_edits: BTreeMap<String, HeaderEdits>,
+    /// What changes of the headers of a backend's answer, by cluster, one after the other.
+    pub response_edits: BTreeMap<String, Vec<HeaderEdits>>,
 }
 
 /// A copy of a request.

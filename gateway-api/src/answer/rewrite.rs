@@ -1,3 +1,4 @@
+use super::command;
 use super::domain::without_port;
 use super::outcome::{Forwarded, Outcome};
 use super::path::split;
@@ -15,9 +16,9 @@ pub(super) fn forwarded(
 ) -> Forwarded {
     let mut headers = request.headers.clone();
     if let Some(cluster) = cluster {
-        cluster.request_headers.apply(&mut headers);
+        command::evaluated(&cluster.request_headers, request).apply(&mut headers);
     }
-    route.request_headers.apply(&mut headers);
+    command::evaluated(&route.request_headers, request).apply(&mut headers);
     let (path, query) = split(&request.path);
     let new_path = match &forward.path_rewrite {
         Some(rewrite) => rewritten(rewrite, &route.matcher, path),
@@ -45,6 +46,12 @@ pub(super) fn forwarded(
 fn rewritten(rewrite: &PathRewrite, matcher: &Match, path: &str) -> String {
     match rewrite {
         PathRewrite::Prefix(new) => swap_prefix(matcher, path, new),
+        // Envoy takes a substitution for groups that are not there, and then changes nothing (case 05-rewrite-full).
+        PathRewrite::Regex { pattern, substitution }
+            if !pattern::is_substitution(pattern, substitution) =>
+        {
+            path.to_owned()
+        }
         PathRewrite::Regex { pattern, substitution } => {
             pattern::replace_all(pattern, substitution, path)
         }

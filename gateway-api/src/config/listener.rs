@@ -12,6 +12,8 @@ pub struct Listener {
     pub name: String,
     /// The port.
     pub port: u16,
+    /// A path with an escaped slash is answered by a redirect to the path with a plain one.
+    pub redirects_escaped_slashes: bool,
     /// What it does with connections.
     pub chains: Vec<Chain>,
 }

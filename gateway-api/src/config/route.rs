@@ -165,6 +165,8 @@ pub enum Session {
         name: String,
         /// Its life, in seconds.
         ttl: Option<u64>,
+        /// The paths that it is for.
+        path: String,
     },
     /// By a header.
     Header(String),

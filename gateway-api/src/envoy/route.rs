@@ -198,11 +198,11 @@ fn filters(from: &Route) -> Value {
     }
     if let Some(session) = &from.session {
         let (name, state) = match session {
-            Session::Cookie { name, ttl } => {
+            Session::Cookie { name, ttl, path } => {
                 let kind =
                     format!("{TYPE}.http.stateful_session.cookie.v3.CookieBasedSessionState");
                 let ttl = ttl.map(|seconds| format!("{seconds}s"));
-                let cookie = compact(json!({ "name": name, "path": "/", "ttl": ttl }));
+                let cookie = compact(json!({ "name": name, "path": path, "ttl": ttl }));
                 ("cookie", json!({ "@type": kind, "cookie": cookie }))
             }
             Session::Header(name) => {

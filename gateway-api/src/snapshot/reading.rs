@@ -45,7 +45,8 @@ pub(super) fn slice_of(object: &Value) -> (ResourceRef, SliceSpec) {
 /// What a Secret holds, without opening it.
 pub(super) fn secret(object: &Value) -> Secret {
     if object["type"] != "kubernetes.io/tls" {
-        return Secret::Other;
+        let has = |data: &str| object[data].get(".htpasswd").is_some();
+        return if has("data") || has("stringData") { Secret::Users } else { Secret::Other };
     }
     // `LS0tLS1CRUdJTi` is the beginning of every PEM block in base64.
     let begins = |name: &str| {

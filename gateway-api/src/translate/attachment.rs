@@ -97,8 +97,12 @@ pub(super) fn attach(
         // kgateway keeps HTTPS listeners apart by server names alone.
         let apart = !envoy_gateway && listener.protocol != "HTTP";
         let neighbours = if apart { &[][..] } else { &neighbours };
-        let (common, hosts) =
-            hostnames::common(listener, neighbours, &spec.hostnames, envoy_gateway);
+        let (common, hosts) = if envoy_gateway {
+            let hosts = hostnames::for_envoy_gateway(listener, neighbours, &spec.hostnames);
+            (!hosts.is_empty(), hosts)
+        } else {
+            hostnames::for_kgateway(listener, neighbours, &spec.hostnames)
+        };
         if common {
             attached.push((number, hosts));
         }

@@ -108,9 +108,7 @@ fn attach<'a>(
                 }
             };
             for (number, hosts) in listeners {
-                if !hosts.is_empty() {
-                    plan.listeners[number].attached += 1;
-                }
+                plan.listeners[number].attached += 1;
                 let listener = &plan.listeners[number];
                 if !listener.served {
                     continue;
@@ -149,10 +147,12 @@ fn serve(plan: &Plan<'_>, mut placed: BTreeMap<usize, Vec<Placed<'_>>>, output: 
             let configuration = hosts.entry(routes.clone()).or_default();
             for placed in placed.remove(number).unwrap_or_default() {
                 let domain = placed.host;
-                match configuration.iter_mut().find(|it| it.domains[..] == [domain.clone()]) {
+                // Two listeners that share a host have a virtual host each, and Envoy refuses them.
+                let virtual_host = format!("{}/{}", name(*number), domain.replace('.', "_"));
+                match configuration.iter_mut().find(|it| it.name == virtual_host) {
                     Some(host) => host.routes.push(placed.made.route),
                     None => configuration.push(VirtualHost {
-                        name: format!("{}/{}", name(*number), domain.replace('.', "_")),
+                        name: virtual_host,
                         domains: vec![domain],
                         require_tls: false,
                         routes: vec![placed.made.route],
@@ -177,6 +177,7 @@ fn serve(plan: &Plan<'_>, mut placed: BTreeMap<usize, Vec<Placed<'_>>>, output: 
             gateway: Arc::clone(&plan.name),
             name: name(numbers[0]),
             port,
+            redirects_escaped_slashes: true,
             chains,
         });
     }

@@ -2,28 +2,17 @@
 
 use crate::api::ListenerSpec;
 
-/// The hosts of a route behind a listener: those that both have, `*` for all. `None` where there is none.
+/// The hosts of a route behind a listener, as kgateway has them, and whether there are any: those that both have, `*` for
+/// all. A host that another listener of the same port is more exactly for goes to that one.
 ///
-/// Of a host that comes out twice Envoy Gateway takes one, `once`; kgateway takes both (case 07-duplicate-hostnames).
-/// A host that another listener of the same port is more exactly for goes to that one.
-pub(super) fn common(
+/// A host that a route names twice is there twice where the listener is for every host (case 07-duplicate-hostnames),
+/// and once where it has a host of its own (case 07-listener-hosts).
+pub(super) fn for_kgateway(
     listener: &ListenerSpec,
     neighbours: &[&ListenerSpec],
     hostnames: &[String],
-    once: bool,
 ) -> (bool, Vec<String>) {
-    let own = listener.hostname.as_deref().unwrap_or_default();
-    let mut all: Vec<String> = Vec::new();
-    if hostnames.is_empty() {
-        all.push(if own.is_empty() { "*".into() } else { own.into() });
-    }
-    for hostname in hostnames {
-        if let Some(common) = intersect(own, hostname)
-            && !(once && all.iter().any(|known| known == common))
-        {
-            all.push(common.to_owned());
-        }
-    }
+    let mut all = shared(listener, hostnames, listener.hostname.is_some());
     let attached = !all.is_empty();
     all.retain(|host| {
         !neighbours.iter().any(|other| {
@@ -33,6 +22,38 @@ pub(super) fn common(
         })
     });
     (attached, all)
+}
+
+/// The same as Envoy Gateway has them. Only a host that is that of another listener of the same port goes to that one.
+/// Another that both listeners take is served by both, and Envoy refuses the two of them (case 07-listener-hosts).
+pub(super) fn for_envoy_gateway(
+    listener: &ListenerSpec,
+    neighbours: &[&ListenerSpec],
+    hostnames: &[String],
+) -> Vec<String> {
+    let mut all = shared(listener, hostnames, true);
+    all.retain(|host| {
+        let mut others = neighbours.iter().filter(|other| other.name != listener.name);
+        !others.any(|other| other.hostname.as_ref() == Some(host))
+    });
+    all
+}
+
+/// The hosts that a listener and a route both have.
+fn shared(listener: &ListenerSpec, hostnames: &[String], once: bool) -> Vec<String> {
+    let own = listener.hostname.as_deref().unwrap_or_default();
+    if hostnames.is_empty() {
+        return vec![if own.is_empty() { "*".into() } else { own.into() }];
+    }
+    let mut all: Vec<String> = Vec::new();
+    for hostname in hostnames {
+        if let Some(common) = intersect(own, hostname)
+            && !(once && all.iter().any(|known| known == common))
+        {
+            all.push(common.to_owned());
+        }
+    }
+    all
 }
 
 /// The more exact of two hosts, if one is within the other. Empty is every host.
@@ -84,7 +105,7 @@ mod tests {
 
     fn hosts(own: Option<&str>, route: &[&str]) -> Vec<String> {
         let route: Vec<String> = route.iter().map(|it| (*it).to_owned()).collect();
-        common(&listener("a", own), &[], &route, true).1
+        for_envoy_gateway(&listener("a", own), &[], &route)
     }
 
     #[test]
@@ -102,10 +123,26 @@ mod tests {
     fn a_host_goes_to_the_listener_that_is_more_exactly_for_it() {
         let (all, exact) = (listener("all", None), listener("exact", Some("a.test")));
         let route = ["a.test".to_owned(), "b.test".to_owned()];
-        assert_eq!(common(&all, &[&all, &exact], &route, true), (true, vec!["b.test".to_owned()]));
-        assert_eq!(
-            common(&exact, &[&all, &exact], &route, true),
-            (true, vec!["a.test".to_owned()])
-        );
+        let both = [&all, &exact];
+        assert_eq!(for_kgateway(&all, &both, &route), (true, vec!["b.test".to_owned()]));
+        assert_eq!(for_kgateway(&exact, &both, &route), (true, vec!["a.test".to_owned()]));
+        assert_eq!(for_envoy_gateway(&all, &both, &route), ["b.test"]);
+        assert_eq!(for_envoy_gateway(&exact, &both, &route), ["a.test"]);
+    }
+
+    #[test]
+    fn envoy_gateway_serves_a_host_below_a_wildcard_twice() {
+        let (all, wild) = (listener("all", None), listener("wild", Some("*.test")));
+        let (both, route) = ([&all, &wild], ["a.test".to_owned()]);
+        assert_eq!(for_envoy_gateway(&all, &both, &route), ["a.test"]);
+        assert_eq!(for_envoy_gateway(&wild, &both, &route), ["a.test"]);
+        assert_eq!(for_kgateway(&all, &both, &route), (true, Vec::new()));
+    }
+
+    #[test]
+    fn kgateway_keeps_a_host_twice_only_where_the_listener_has_none() {
+        let route = ["a.test".to_owned(), "a.test".to_owned()];
+        assert_eq!(for_kgateway(&listener("a", None), &[], &route).1, route);
+        assert_eq!(for_kgateway(&listener("a", Some("*.test")), &[], &route).1, route[..1]);
     }
 }

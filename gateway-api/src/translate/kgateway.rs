@@ -148,7 +148,13 @@ fn serve<'a>(
             };
             output.routes.push(configuration);
         }
-        output.listeners.push(Listener { gateway: Arc::clone(&plan.name), name, port, chains });
+        output.listeners.push(Listener {
+            gateway: Arc::clone(&plan.name),
+            name,
+            port,
+            redirects_escaped_slashes: false,
+            chains,
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which listeners a Gateway has, who may attach to them, and whether they are served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::conditions::{Conditions, ListenerStatus};
@@ -68,14 +68,13 @@ fn listeners<'a>(
     namespace: &str,
     gateway: &'a GatewaySpec,
 ) -> Vec<PlannedListener<'a>> {
-    let mut protocols: BTreeMap<u16, &str> = BTreeMap::new();
+    let envoy_gateway = snapshot.environment.profile.is_envoy_gateway();
     let mut all = Vec::new();
     for spec in &gateway.listeners {
-        let envoy_gateway = snapshot.environment.profile.is_envoy_gateway();
-        let (kinds, invalid) = kinds(spec);
+        let (kinds, invalid) = kinds(spec, envoy_gateway);
         let mut conditions = Conditions::default();
         let mut served = true;
-        if supported(&spec.protocol).is_empty() {
+        if supported(spec, envoy_gateway).is_empty() {
             let words = format!("Protocol {} is unsupported.", spec.protocol);
             conditions.set("Accepted", "False", "UnsupportedProtocol", words);
             served = false;
@@ -87,36 +86,94 @@ fn listeners<'a>(
             served &= !envoy_gateway && !kinds.is_empty();
         }
         served &= tls::check(snapshot, namespace, spec, &mut conditions);
-        let first = *protocols.entry(spec.port).or_insert(spec.protocol.as_str());
-        if first != spec.protocol {
-            let words = "Found conflicting protocols on listeners, a single port can only contain listeners \
-                         with compatible protocols";
-            for (kind, status) in
-                [("Conflicted", "True"), ("Accepted", "False"), ("Programmed", "False")]
-            {
-                conditions.set(kind, status, "ProtocolConflict", words);
-            }
-            served = false;
-        }
         all.push(PlannedListener { spec, conditions, kinds, served, attached: 0 });
+    }
+    match envoy_gateway {
+        true => conflicts_of_envoy_gateway(&mut all),
+        false => {
+            conflicts_of_kgateway(&mut all);
+            without_routes(snapshot, &mut all);
+        }
     }
     all
 }
 
-/// The kinds of routes that a protocol takes.
-fn supported(protocol: &str) -> &'static [&'static str] {
-    match protocol {
-        "HTTP" | "HTTPS" => &["GRPCRoute", "HTTPRoute"],
-        "TLS" => &["TCPRoute", "TLSRoute"],
-        "TCP" => &["TCPRoute"],
-        "UDP" => &["UDPRoute"],
+/// HTTPS and TLS get on with each other.
+fn protocol(spec: &ListenerSpec) -> &str {
+    match spec.protocol.as_str() {
+        "HTTPS" | "TLS" => "HTTPS/TLS",
+        other => other,
+    }
+}
+
+/// With kgateway the protocol of the first listener of a port wins.
+fn conflicts_of_kgateway(all: &mut [PlannedListener<'_>]) {
+    let mut first: BTreeMap<u16, &str> = BTreeMap::new();
+    for listener in all {
+        let own = protocol(listener.spec);
+        if *first.entry(listener.spec.port).or_insert(own) == own {
+            continue;
+        }
+        let words = "Found conflicting protocols on listeners, a single port can only contain listeners \
+                     with compatible protocols";
+        for (kind, status) in
+            [("Conflicted", "True"), ("Accepted", "False"), ("Programmed", "False")]
+        {
+            listener.conditions.set(kind, status, "ProtocolConflict", words);
+        }
+        listener.served = false;
+    }
+}
+
+/// With Envoy Gateway nobody wins: all listeners of the port are gone (case 07-listener-conflicts). UDP gets on with
+/// everything.
+fn conflicts_of_envoy_gateway(all: &mut [PlannedListener<'_>]) {
+    let counts = |it: &PlannedListener<'_>| it.served && it.spec.protocol != "UDP";
+    let mut protocols: BTreeMap<u16, BTreeSet<&str>> = BTreeMap::new();
+    for listener in all.iter().filter(|it| counts(it)) {
+        protocols.entry(listener.spec.port).or_default().insert(protocol(listener.spec));
+    }
+    for listener in all.iter_mut().filter(|it| counts(it)) {
+        if protocols.get(&listener.spec.port).is_some_and(|all| all.len() > 1) {
+            let words = "All listeners for a given port must use a compatible protocol";
+            listener.conditions.set("Conflicted", "True", "ProtocolConflict", words);
+            listener.served = false;
+        }
+    }
+}
+
+/// kgateway does not open a port for TCP or TLS that no route leads on from. Such routes are not modelled: where there
+/// are any, nothing is said.
+fn without_routes(snapshot: &Snapshot, all: &mut [PlannedListener<'_>]) {
+    let routes = ["TCPRoute", "TLSRoute"];
+    if snapshot.others().any(|object| routes.contains(&object.kind.as_str())) {
+        return;
+    }
+    for listener in all.iter_mut().filter(|it| matches!(it.spec.protocol.as_str(), "TCP" | "TLS")) {
+        if !listener.conditions.is("Accepted", "False") {
+            let words = "No valid routes with backends";
+            listener.conditions.set("Programmed", "False", "Invalid", words);
+        }
+    }
+}
+
+/// The kinds of routes that a listener takes by its protocol.
+fn supported(spec: &ListenerSpec, envoy_gateway: bool) -> &'static [&'static str] {
+    let mode = spec.tls.as_ref().and_then(|tls| tls.mode.as_deref());
+    match (spec.protocol.as_str(), mode) {
+        ("HTTP" | "HTTPS", _) => &["GRPCRoute", "HTTPRoute"],
+        ("TLS", Some("Terminate")) => &["TCPRoute", "TLSRoute"],
+        ("TLS", None) if envoy_gateway => &["TCPRoute", "TLSRoute"],
+        ("TLS", _) => &["TLSRoute"],
+        ("TCP", _) => &["TCPRoute"],
+        ("UDP", _) if envoy_gateway => &["UDPRoute"],
         _ => &[],
     }
 }
 
 /// The kinds that may attach, and those that the listener names in vain.
-fn kinds(spec: &ListenerSpec) -> (Vec<String>, Vec<String>) {
-    let supported = supported(&spec.protocol);
+fn kinds(spec: &ListenerSpec, envoy_gateway: bool) -> (Vec<String>, Vec<String>) {
+    let supported = supported(spec, envoy_gateway);
     let asked = &spec.allowed_routes.kinds;
     if asked.is_empty() {
         return (supported.iter().map(|kind| (*kind).to_owned()).collect(), Vec::new());
@@ -154,7 +211,12 @@ impl Plan<'_> {
 impl PlannedListener<'_> {
     /// Whether an HTTPRoute of this namespace may attach.
     pub(super) fn allows(&self, snapshot: &Snapshot, gateway: &str, namespace: &str) -> bool {
-        if !self.kinds.iter().any(|kind| kind == "HTTPRoute") {
+        // kgateway lets routes attach to a listener of a protocol that it does not know, and serves none.
+        let kgateway = !snapshot.environment.profile.is_envoy_gateway();
+        let unknown = kgateway
+            && !["HTTP", "HTTPS", "TLS", "TCP", "UDP"].contains(&self.spec.protocol.as_str())
+            && self.spec.allowed_routes.kinds.is_empty();
+        if !unknown && !self.kinds.iter().any(|kind| kind == "HTTPRoute") {
             return false;
         }
         let namespaces = &self.spec.allowed_routes.namespaces;

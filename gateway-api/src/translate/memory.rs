@@ -14,6 +14,8 @@ use crate::snapshot::Snapshot;
 pub struct Memory {
     /// In the Envoys: what they took last.
     pub(super) envoys: Envoys,
+    /// In the controller: what it sent last.
+    pub(super) published: Envoys,
     /// On the objects.
     pub(super) statuses: Arc<BTreeMap<ObjectRef, Status>>,
     /// When these objects were made.
@@ -30,10 +32,10 @@ impl Memory {
     }
 
     /// The same after the controller was restarted: nobody notices, but that statuses are written anew (case
-    /// 08-restart-controller).
+    /// 08-restart-controller), and that what it sent before is not known any more.
     #[must_use]
     pub fn controller_restarted(self) -> Self {
-        Self { wanted: Wanted::default(), ..self }
+        Self { wanted: Wanted::default(), published: Envoys::default(), ..self }
     }
 
     /// The same after the Envoys were restarted: what they took last is gone. Where routes are refused they have none

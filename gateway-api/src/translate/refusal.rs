@@ -16,6 +16,10 @@ pub(super) struct Refusal {
     pub(super) words: String,
 }
 
+/// Said of an expression without a letter. Envoy Gateway finds it before Envoy does, and then sends that Envoy nothing at
+/// all any more (case 07-empty-expression).
+pub(super) const EMPTY: &str = "the expression is empty";
+
 /// The longest body of a direct answer, in bytes.
 const LONGEST_BODY: usize = 4096;
 
@@ -58,6 +62,9 @@ pub(super) fn of_match(route: &Route, profile: Profile) -> Option<(Code, String)
 }
 
 fn of_expression(expression: &str, profile: Profile) -> Option<(Code, String)> {
+    if expression.is_empty() {
+        return Some((Code::InvalidExpression, EMPTY.into()));
+    }
     if let Err(fault) = pattern::check(expression) {
         return Some((Code::InvalidExpression, fault));
     }
@@ -102,12 +109,8 @@ fn of_action(route: &Route, profile: Profile) -> Option<(Code, String)> {
 }
 
 fn of_rewrite(rewrite: Option<&PathRewrite>, profile: Profile) -> Option<(Code, String)> {
-    let Some(PathRewrite::Regex { pattern, substitution }) = rewrite else { return None };
-    if let Some(found) = of_expression(pattern, profile) {
-        return Some(found);
-    }
-    let words = format!("invalid substitution {substitution:?} for the expression {pattern:?}");
-    (!pattern::is_substitution(pattern, substitution)).then_some((Code::InvalidRewrite, words))
+    let Some(PathRewrite::Regex { pattern, .. }) = rewrite else { return None };
+    of_expression(pattern, profile)
 }
 
 fn of_headers(edits: &HeaderEdits) -> Option<(Code, String)> {
@@ -149,7 +152,7 @@ fn of_format(value: &str) -> Option<(Code, String)> {
 /// The length of a command and its closing `%`, for example of `REQ(x-a):5%`.
 fn command(rest: &str) -> Option<usize> {
     let name = rest.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))?;
-    if name == 0 {
+    if !rest.get(..name).is_some_and(is_command) {
         return None;
     }
     let mut at = name;
@@ -163,6 +166,65 @@ fn command(rest: &str) -> Option<usize> {
     rest.get(at..)?.starts_with('%').then_some(at + 1)
 }
 
+/// Whether Envoy knows a command; the many about the connections on both sides are not told apart.
+fn is_command(name: &str) -> bool {
+    const COMMANDS: &[&str] = &[
+        "ACCESS_LOG_TYPE",
+        "BYTES_RECEIVED",
+        "BYTES_RETRANSMITTED",
+        "BYTES_SENT",
+        "CLUSTER_METADATA",
+        "COMMON_DURATION",
+        "CONNECTION_ID",
+        "CONNECTION_TERMINATION_DETAILS",
+        "CUSTOM_FLAGS",
+        "DURATION",
+        "DYNAMIC_METADATA",
+        "EMIT_TIME",
+        "EMIT_TIME_LOCAL",
+        "ENVIRONMENT",
+        "FILTER_CHAIN_NAME",
+        "FILTER_STATE",
+        "GRPC_STATUS",
+        "GRPC_STATUS_NUMBER",
+        "HOSTNAME",
+        "LOCAL_REPLY_BODY",
+        "METADATA",
+        "PACKETS_RETRANSMITTED",
+        "PATH",
+        "PROTOCOL",
+        "QUERY_PARAM",
+        "QUERY_PARAMS",
+        "REQ",
+        "REQUESTED_SERVER_NAME",
+        "REQUEST_DURATION",
+        "REQUEST_HEADERS_BYTES",
+        "REQUEST_TX_DURATION",
+        "RESP",
+        "RESPONSE_CODE",
+        "RESPONSE_CODE_DETAILS",
+        "RESPONSE_DURATION",
+        "RESPONSE_FLAGS",
+        "RESPONSE_FLAGS_LONG",
+        "RESPONSE_HEADERS_BYTES",
+        "RESPONSE_TRAILERS_BYTES",
+        "RESPONSE_TX_DURATION",
+        "ROUNDTRIP_DURATION",
+        "ROUTE_NAME",
+        "START_TIME",
+        "START_TIME_LOCAL",
+        "STREAM_ID",
+        "TLS_JA3_FINGERPRINT",
+        "TLS_JA4_FINGERPRINT",
+        "TRACE_ID",
+        "TRAILER",
+        "UNIQUE_ID",
+        "VIRTUAL_CLUSTER_NAME",
+    ];
+    COMMANDS.contains(&name)
+        || ["DOWNSTREAM_", "UPSTREAM_"].iter().any(|side| name.starts_with(side))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,7 +234,7 @@ mod tests {
         for fine in ["", "a", "50%%", "%REQ(x-a)%", "%REQ(x-a):5%b", "%START_TIME%", "%%%%"] {
             assert!(of_format(fine).is_none(), "{fine}");
         }
-        for wrong in ["100%", "%", "%%%", "50% off", "%req(x)%", "%REQ(x", "a%20b"] {
+        for wrong in ["100%", "%", "%%%", "%NOPE%", "50% off", "%req(x)%", "%REQ(x", "a%20b"] {
             assert!(of_format(wrong).is_some(), "{wrong}");
         }
         let (_, words) = of_format("100%").expect("refused");

@@ -19,10 +19,16 @@ impl Reports {
         self.0.entry(route.clone()).or_default().entry(parent.to_owned()).or_default()
     }
 
+    /// The parents that something is said about below.
+    pub(super) fn parents(&self, route: &ResourceRef) -> Vec<String> {
+        self.0.get(route).into_iter().flat_map(BTreeMap::keys).cloned().collect()
+    }
+
     /// The Gateways that a route is below, itself or by its parents.
     pub(super) fn gateways(&self, route: &ResourceRef) -> Vec<String> {
-        let parents = self.0.get(route).into_iter().flat_map(BTreeMap::keys);
-        parents.filter(|parent| parent.starts_with("Gateway ")).cloned().collect()
+        let mut parents = self.parents(route);
+        parents.retain(|parent| parent.starts_with("Gateway "));
+        parents
     }
 
     /// Writes the statuses of routes below the parents for which a route `has` one. What nobody said otherwise of is

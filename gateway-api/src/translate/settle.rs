@@ -3,7 +3,7 @@
 //! Envoy takes a route configuration, or leaves it and goes on with the one it has. Clusters and their endpoints
 //! arrive all the same (case 07-freeze-and-canary).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::envoys::{Envoy, Envoys, Refused};
@@ -33,6 +33,8 @@ pub(super) fn settle(snapshot: &Snapshot, memory: &Memory, output: Output) -> Tr
         }
     }
     let mut desired = Vec::new();
+    // The Gateways whose Envoys are sent nothing at all.
+    let mut held = BTreeSet::new();
     for configuration in routes {
         desired.push(Desired {
             gateway: Arc::clone(&configuration.gateway),
@@ -40,7 +42,11 @@ pub(super) fn settle(snapshot: &Snapshot, memory: &Memory, output: Output) -> Tr
             virtual_hosts: configuration.virtual_hosts.clone(),
         });
         let refusals = refusal::refusals(&configuration, profile);
-        if let Some(first) = refusals.first() {
+        let is_held =
+            profile.is_envoy_gateway() && refusals.iter().any(|it| it.words == refusal::EMPTY);
+        if is_held {
+            held.insert(Arc::clone(&configuration.gateway));
+        } else if let Some(first) = refusals.first() {
             refused.push(Refused {
                 gateway: Arc::clone(&configuration.gateway),
                 kind: "RouteConfiguration",
@@ -65,6 +71,19 @@ pub(super) fn settle(snapshot: &Snapshot, memory: &Memory, output: Output) -> Tr
             envoy.routes.extend(taken);
         }
     }
+    let mut published = memory.published.clone();
+    for (gateway, envoy) in &mut envoys {
+        match held.contains(gateway) {
+            true => {
+                let known = [&memory.envoys, &memory.published];
+                let known = known.iter().find_map(|envoys| envoys.0.get(gateway).cloned());
+                *envoy = known.unwrap_or_default();
+                refused.retain(|refused: &Refused| refused.gateway != *gateway);
+            }
+            false => drop(published.0.insert(Arc::clone(gateway), envoy.clone())),
+        }
+    }
+    published.0.retain(|gateway, _| envoys.contains_key(gateway));
     // The Envoy of a Gateway that is gone goes on with kgateway, and loses its listeners with Envoy Gateway (case
     // 08-delete-gateway).
     if !profile.is_envoy_gateway() {
@@ -92,6 +111,6 @@ pub(super) fn settle(snapshot: &Snapshot, memory: &Memory, output: Output) -> Tr
         desired,
         findings,
         notes,
-        memory: Memory { envoys: Envoys(envoys), statuses, made, wanted },
+        memory: Memory { envoys: Envoys(envoys), published, statuses, made, wanted },
     }
 }

@@ -33,7 +33,11 @@ pub(super) fn check(
     if faults.len() < references.len() {
         // Some can be used: the listener is served with these.
         let partial = if envoy_gateway { "PartiallyInvalidCertificateRef" } else { reason };
-        conditions.set("ResolvedRefs", "False", partial, words);
+        conditions.set("ResolvedRefs", "False", partial, words.clone());
+        let kept = if envoy_gateway { ["Accepted", "Programmed"] } else { ["Invalid"; 2] };
+        for (kind, reason) in ["Accepted", "Programmed"].into_iter().zip(kept) {
+            conditions.set(kind, "True", reason, words.clone());
+        }
         return true;
     }
     if envoy_gateway {
@@ -66,7 +70,7 @@ fn fault(
     }
     match snapshot.secrets.get(&ResourceRef::new(target, name)).map(|it| **it) {
         Some(Secret::Certificate) => None,
-        Some(Secret::Broken | Secret::Other) => {
+        Some(Secret::Broken | Secret::Users | Secret::Other) => {
             Some(("InvalidCertificateRef", format!("invalid TLS secret {target}/{name}.")))
         }
         // A Secret that nobody has read is taken to be there.

@@ -131,7 +131,7 @@ fn recorded_form(cluster: &Cluster) -> Value {
         let pod = it.pod.as_ref().map(|pod| format!("{}/{}", pod.namespace, pod.name));
         let mut form = json!({ "pod": pod, "port": it.port });
         if it.draining {
-            form["health"] = json!("DRAINING");
+            form["health"] = json!("UNHEALTHY");
         }
         form
     };
@@ -151,7 +151,11 @@ fn sorted(cluster: &Value) -> Value {
     if let Some(localities) = cluster["localities"].as_array_mut() {
         for locality in localities.iter_mut() {
             if let Some(endpoints) = locality["endpoints"].as_array_mut() {
-                endpoints.sort_by_key(ToString::to_string);
+                // Envoy shows what it is told to drain as unhealthy; either word says that it gets nothing.
+                for endpoint in endpoints.iter_mut().filter(|it| it["health"] == "DRAINING") {
+                    endpoint["health"] = json!("UNHEALTHY");
+                }
+                endpoints.sort_by_key(|it| (it["pod"].to_string(), it["port"].as_u64()));
             }
         }
     }

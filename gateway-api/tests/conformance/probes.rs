@@ -35,6 +35,7 @@ pub(crate) fn differences(translation: &Translation, expected: &Value) -> Vec<St
         }
         let samples = probe["samples"].as_u64().expect("a number of samples") as f64;
         let likely = distribution(&answer, &request);
+        let likely = likely.into_iter().map(|(line, p)| (line, (p, p * (1.0 - p)))).collect();
         found.extend(check(&at, "answers", &probe["responses"], &likely, samples));
         if let Some(wanted) = probe.get("upstream_request_counts") {
             found.extend(check(&at, "requests received", wanted, &received(&answer), samples));
@@ -139,8 +140,9 @@ fn distribution(answer: &Answer, request: &Request) -> BTreeMap<String, f64> {
     likely
 }
 
-/// How likely each pod is to receive the request or its copy.
-fn received(answer: &Answer) -> BTreeMap<String, f64> {
+/// How often each pod receives the request or its copies: the mean and the variance. A pod may receive several, each
+/// drawn by itself.
+fn received(answer: &Answer) -> BTreeMap<String, (f64, f64)> {
     let main = answer.outcomes.iter().map(|(outcome, probability)| (outcome, *probability));
     let copies = answer.mirrors.iter().flat_map(|copied| {
         copied
@@ -148,10 +150,12 @@ fn received(answer: &Answer) -> BTreeMap<String, f64> {
             .iter()
             .map(move |(outcome, probability)| (outcome, probability * copied.share))
     });
-    let mut likely = BTreeMap::new();
+    let mut likely: BTreeMap<String, (f64, f64)> = BTreeMap::new();
     for (outcome, probability) in main.chain(copies) {
         if let Some(pod) = pod(outcome) {
-            *likely.entry(pod).or_default() += probability;
+            let (mean, variance) = likely.entry(pod).or_default();
+            *mean += probability;
+            *variance += probability * (1.0 - probability);
         }
     }
     likely
@@ -164,12 +168,12 @@ fn pod(outcome: &Outcome) -> Option<String> {
     }
 }
 
-/// Counts against probabilities: 0 and 1 exactly, else within five standard deviations.
+/// Counts against means and variances: what is certain exactly, else within five standard deviations.
 fn check(
     at: &str,
     what: &str,
     counts: &Value,
-    likely: &BTreeMap<String, f64>,
+    likely: &BTreeMap<String, (f64, f64)>,
     samples: f64,
 ) -> Vec<String> {
     let mut found = Vec::new();
@@ -178,8 +182,8 @@ fn check(
         counts.map(|(line, count)| (line.clone(), count.as_f64().expect("a count"))).collect();
     for line in counts.keys().chain(likely.keys().filter(|line| !counts.contains_key(*line))) {
         let count = counts.get(line).copied().unwrap_or_default();
-        let probability = likely.get(line).copied().unwrap_or_default();
-        let deviation = (samples * probability * (1.0 - probability)).max(0.0).sqrt();
+        let (probability, variance) = likely.get(line).copied().unwrap_or_default();
+        let deviation = (samples * variance).max(0.0).sqrt();
         let tolerance =
             if samples == 1.0 && deviation > 0.0 { 1.0 } else { 5.0 * deviation + 1e-6 };
         if (count - samples * probability).abs() > tolerance {
@@ -229,7 +233,7 @@ fn response_headers(outcome: &Outcome, answer: &Answer) -> BTreeMap<String, Stri
             headers.push(("location".into(), location.clone()));
         }
         Outcome::Endpoint { cluster, .. } => {
-            if let Some(edits) = answer.response_edits.get(cluster) {
+            for edits in answer.response_edits.get(cluster).into_iter().flatten() {
                 edits.apply(&mut headers);
             }
         }

@@ -42,13 +42,19 @@ pub(super) fn security(
         let namespace = basic.users.namespace.as_deref().unwrap_or(&reference.namespace);
         let secret = ResourceRef::new(namespace, &basic.users.name);
         effect.opaque = true;
-        if !snapshot.secrets.contains_key(&secret) {
-            if snapshot.is_complete("Secret") {
+        match snapshot.secrets.get(&secret).map(|it| **it) {
+            Some(crate::snapshot::Secret::Users) => {}
+            Some(_) => {
+                effect.broken = true;
+                let words =
+                    format!("BasicAuth: .htpasswd not found in secret {}.", slashed(&secret));
+                fault = Some(words);
+            }
+            None if snapshot.is_complete("Secret") => {
                 effect.broken = true;
                 fault = Some(format!("BasicAuth: secret {} does not exist.", slashed(&secret)));
-            } else {
-                output.unread(name, ObjectRef::new("Secret", namespace, &basic.users.name));
             }
+            None => output.unread(name, ObjectRef::new("Secret", namespace, &basic.users.name)),
         }
     }
     effect.opaque &= !effect.broken;

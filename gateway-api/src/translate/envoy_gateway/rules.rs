@@ -11,7 +11,7 @@ use super::context::Context;
 use super::destinations::{self, Destination};
 use super::fault::Fault;
 use super::filters::{self, Filtered};
-use crate::api::{HttpMatch, HttpRouteSpec, RuleSpec, millis};
+use crate::api::{HttpMatch, HttpRouteSpec, PathKind, PathSpec, RuleSpec, millis};
 use crate::code::Code;
 use crate::config::{
     Action, Cluster, Forward, HeaderMatch, PathMatch, PathRewrite, Retry, Route, Session,
@@ -126,7 +126,7 @@ fn matches<'a>(
             request_headers: filtered.request_headers.clone(),
             response_headers: filtered.response_headers.clone(),
             cors: filtered.cors.clone(),
-            session: session(rule, &context.name),
+            session: session(rule, &context.name, &one.path),
             jwt: None,
             opaque: filtered.opaque || destination.opaque,
         };
@@ -232,15 +232,30 @@ pub(super) fn set_timeout(forward: &mut Forward, timeout: Option<u64>) {
     forward.idle_timeout = timeout.map(|it| if it == 0 { 0 } else { it.max(3_600_000) });
 }
 
-fn session(rule: &RuleSpec, name: &str) -> Option<Session> {
+fn session(rule: &RuleSpec, name: &str, path: &PathSpec) -> Option<Session> {
     let session = rule.session_persistence.as_ref()?;
     let name = session.session_name.clone().unwrap_or_else(|| name.replace('/', "-"));
     let lifetime = session.cookie_config.as_ref().and_then(|it| it.lifetime_type.as_deref());
     let ttl = session.absolute_timeout.as_deref().and_then(millis).map(|ms| ms / 1000);
     Some(match session.kind.as_deref() {
         Some("Header") => Session::Header(name),
-        _ => Session::Cookie { name, ttl: ttl.filter(|_| lifetime == Some("Permanent")) },
+        _ => Session::Cookie {
+            name,
+            ttl: ttl.filter(|_| lifetime == Some("Permanent")),
+            path: cookie_path(path),
+        },
     })
+}
+
+/// The path of a cookie is that of the match; of an expression what stands before its first element with a star.
+fn cookie_path(path: &PathSpec) -> String {
+    match path.kind {
+        PathKind::RegularExpression => {
+            let elements = path.value.split('/').take_while(|element| !element.contains('*'));
+            elements.collect::<Vec<_>>().join("/")
+        }
+        PathKind::Exact | PathKind::PathPrefix => path.value.clone(),
+    }
 }
 
 /// With cross-origin rules and another method than OPTIONS Envoy Gateway adds a route for the question that a browser
@@ -250,6 +265,17 @@ fn preflight(route: &Route, one: &HttpMatch) -> Option<Route> {
     one.method.as_deref().filter(|method| *method != "OPTIONS")?;
     let mut route = route.clone();
     route.name.push_str("/cors-preflight");
+    // Of the filters it has the cross-origin rules alone.
+    (route.request_headers, route.response_headers, route.session) = Default::default();
+    route.action = match route.action {
+        Action::Forward(forward) => {
+            let Forward { target, not_found, .. } = *forward;
+            Action::Forward(Box::new(Forward { target, not_found, ..Forward::default() }))
+        }
+        // A redirect is a filter, and without it there is nobody to ask.
+        Action::Redirect(_) => Action::DirectResponse { status: 500, body: None },
+        answer @ Action::DirectResponse { .. } => answer,
+    };
     let header = |name: &str, value| HeaderMatch { name: name.into(), value };
     route.matcher.headers.retain(|it| it.name != ":method");
     let any = || ValueMatch::Regex(".*".into());

@@ -236,6 +236,7 @@ fn of_rule(rule: &RuleSpec, route: &mut Route, action: &mut Option<Action>) {
             Some("Header") => Session::Header(name("x-session-persistence")),
             _ => Session::Cookie {
                 name: name("sessionPersistence"),
+                path: "/".into(),
                 ttl: match lifetime {
                     Some("Session") => None,
                     Some(_) => ttl.or(Some(365 * 24 * 3600)),
