@@ -251,6 +251,12 @@ impl Snapshot {
         })
     }
 
+    /// The generation of a TrafficPolicy.
+    pub(crate) fn generation(&self, policy: &ObjectRef) -> i64 {
+        let found = self.traffic_policies.get(&policy.resource());
+        found.map(|it| it.meta.generation).unwrap_or_default()
+    }
+
     /// When an object with a status was made, as far as it is there.
     pub(crate) fn created(&self, object: &ObjectRef) -> Option<&str> {
         fn of<'a, S>(table: &'a Table<Object<S>>, name: &ResourceRef) -> Option<&'a str> {

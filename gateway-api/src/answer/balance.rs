@@ -52,25 +52,20 @@ pub(super) fn pick(
     }
 }
 
-/// Envoy counts a locality in full as long as it has most of its endpoints: 1.4 times the share of those that are not
-/// draining, at most 1. Where too few are left altogether it takes all alike, draining or not.
+/// A locality has its share as long as one of its endpoints is left: those that drain do not count at all. Where no
+/// locality has any left Envoy takes all alike (case 04-not-ready).
 fn shares(cluster: &Cluster) -> Vec<(&Endpoint, f64)> {
-    let all: Vec<&Endpoint> = cluster.localities.iter().flat_map(|it| &it.endpoints).collect();
-    let there = all.iter().filter(|endpoint| !endpoint.draining).count();
-    let share = there as f64 / all.len().max(1) as f64;
-    let panic = share < 0.5 && share * OVERPROVISIONING < 1.0;
+    let mut all = cluster.localities.iter().flat_map(|it| &it.endpoints);
+    let panic = all.all(|endpoint| endpoint.draining);
     let weighted = !panic && cluster.localities.iter().any(|it| it.weight.is_some());
     let usable = |locality: &Locality| -> usize {
         locality.endpoints.iter().filter(|it| panic || !it.draining).count()
     };
     let weight = |locality: &Locality| -> f64 {
-        let usable = usable(locality) as f64;
-        match locality.weight {
-            _ if !weighted => usable,
-            weight => {
-                let share = usable / locality.endpoints.len().max(1) as f64;
-                f64::from(weight.unwrap_or_default()) * (share * OVERPROVISIONING).min(1.0)
-            }
+        match usable(locality) {
+            0 => 0.0,
+            usable if !weighted => usable as f64,
+            _ => f64::from(locality.weight.unwrap_or_default()),
         }
     };
     let sum: f64 = cluster.localities.iter().map(weight).sum();
@@ -82,9 +77,6 @@ fn shares(cluster: &Cluster) -> Vec<(&Endpoint, f64)> {
     }
     shares
 }
-
-/// Envoy's overprovisioning factor.
-const OVERPROVISIONING: f64 = 1.4;
 
 #[cfg(test)]
 mod tests {
@@ -101,16 +93,17 @@ mod tests {
     }
 
     #[test]
-    fn a_locality_loses_its_share_as_it_loses_its_endpoints() {
+    fn a_locality_has_its_share_until_it_loses_all_its_endpoints() {
         let two = |one: &[bool]| vec![locality(Some(1), one), locality(Some(1), &[false])];
         assert_eq!(of(two(&[false])), [0.5, 0.5]);
-        // 1.4 * 1/2 = 0.7 of the weight is left.
-        assert_eq!(of(two(&[false, true])), [0.411765, 0.588235]);
+        assert_eq!(of(two(&[false, true])), [0.5, 0.5]);
         assert_eq!(of(two(&[true])), [1.0]);
+        assert_eq!(of(vec![locality(Some(9), &[true, true]), locality(Some(1), &[false])]), [1.0]);
+        assert_eq!(of(vec![locality(Some(1), &[false, true, true, true])]), [1.0]);
+        // Nobody is left: all are taken, whatever their weights.
         assert_eq!(of(vec![locality(Some(1), &[true])]), [1.0]);
-        // One of three is not enough: weights do not count any more.
-        let few = vec![locality(Some(9), &[true, true]), locality(Some(1), &[false])];
-        assert_eq!(of(few), [0.333333, 0.333333, 0.333333]);
+        let none = vec![locality(Some(9), &[true, true]), locality(Some(1), &[true])];
+        assert_eq!(of(none), [0.333333, 0.333333, 0.333333]);
         assert_eq!(of(vec![locality(None, &[false, false])]), [0.5, 0.5]);
         assert!(of(Vec::new()).is_empty());
     }

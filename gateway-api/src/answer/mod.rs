@@ -19,7 +19,8 @@ use self::path::Read;
 use self::token::Checked;
 use crate::Request;
 use crate::config::{
-    Action, Chain, Forward, Listener, Route, Session, Target, VirtualHost, WeightedCluster,
+    Action, Chain, Forward, JwtRequirement, Listener, Route, Session, Target, VirtualHost,
+    WeightedCluster,
 };
 use crate::translate::Translation;
 
@@ -84,26 +85,37 @@ impl<'a> Serving<'a> {
             return Answer { route: Some(route.name.clone()), ..Answer::certain(Outcome::Unknown) };
         }
         let mut preflight = cors::preflight(route, &request);
-        if preflight.is_none()
-            && let Some(requirement) = &route.jwt
-        {
-            match token::check(requirement, &request, self.tokens, self.chain.tls) {
-                Checked::Passed { request: passed, recompute } => {
-                    request = passed;
-                    match pick(&request) {
-                        Some(other) if recompute => route = other,
-                        None if recompute => return Answer::certain(Outcome::status(404, "")),
-                        _ => {}
+        if preflight.is_none() && route.jwt.is_none() {
+            self.sanitize(&mut request);
+        }
+        if preflight.is_none() {
+            let mut picked = route;
+            for requirement in requirements(host, route) {
+                // A filter that is not there asks for nothing.
+                if requirement.policy.is_some() && self.chain.tokens.is_empty() {
+                    continue;
+                }
+                match token::check(requirement, &request, self.tokens, self.chain.tls) {
+                    Checked::Passed { request: passed, recompute } => {
+                        request = passed;
+                        match pick(&request) {
+                            Some(other) if recompute => picked = other,
+                            None if recompute => {
+                                return Answer::certain(Outcome::status(404, ""));
+                            }
+                            _ => {}
+                        }
                     }
+                    Checked::Rejected(outcome, headers) => {
+                        let mut answer = Answer::certain(outcome);
+                        answer.route = Some(route.name.clone());
+                        answer.response_headers = headers;
+                        return answer;
+                    }
+                    Checked::Unknown => return Answer::certain(Outcome::Unknown),
                 }
-                Checked::Rejected(outcome, headers) => {
-                    let mut answer = Answer::certain(outcome);
-                    answer.route = Some(route.name.clone());
-                    answer.response_headers = headers;
-                    return answer;
-                }
-                Checked::Unknown => return Answer::certain(Outcome::Unknown),
             }
+            route = picked;
         }
         if route.opaque {
             preflight = Some((Outcome::Unknown, Vec::new()));
@@ -116,6 +128,15 @@ impl<'a> Serving<'a> {
         };
         answer.route = Some(route.name.clone());
         answer
+    }
+
+    /// Envoy Gateway's one filter takes the headers that stand for claims off requests to routes that ask for no token,
+    /// too (case 09-jwt-two-routes).
+    fn sanitize(&self, request: &mut Request) {
+        let providers = self.chain.tokens.iter().flat_map(|it| &it.providers);
+        for (_, header) in providers.flat_map(|it| &it.claims) {
+            request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(header));
+        }
     }
 
     fn route(&self, route: &Route, request: &Request) -> Answer {
@@ -178,6 +199,22 @@ impl<'a> Serving<'a> {
         }
         answer
     }
+}
+
+/// Which tokens a request needs: of each filter the nearest requirement, in the order in which the filters ask.
+fn requirements<'a>(host: &'a VirtualHost, route: &'a Route) -> Vec<&'a JwtRequirement> {
+    let mut all: Vec<&JwtRequirement> = Vec::new();
+    for one in [&route.jwt, &host.jwt, &host.jwt_of_all].into_iter().flatten() {
+        if !all.iter().any(|known| known.filter == one.filter) {
+            all.push(one);
+        }
+    }
+    // One without providers says that none is needed.
+    if all.iter().any(|it| it.providers.is_empty()) {
+        return Vec::new();
+    }
+    all.sort_by(|a, b| a.filter.cmp(&b.filter));
+    all
 }
 
 /// The host of a copy.

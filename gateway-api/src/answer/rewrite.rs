@@ -43,8 +43,10 @@ pub(super) fn forwarded(
     }
 }
 
+/// The new path; what would leave none changes nothing.
 fn rewritten(rewrite: &PathRewrite, matcher: &Match, path: &str) -> String {
-    match rewrite {
+    let new = match rewrite {
+        PathRewrite::Prefix(new) if new.is_empty() => return path.to_owned(),
         PathRewrite::Prefix(new) => swap_prefix(matcher, path, new),
         // Envoy takes a substitution for groups that are not there, and then changes nothing (case 05-rewrite-full).
         PathRewrite::Regex { pattern, substitution }
@@ -55,7 +57,8 @@ fn rewritten(rewrite: &PathRewrite, matcher: &Match, path: &str) -> String {
         PathRewrite::Regex { pattern, substitution } => {
             pattern::replace_all(pattern, substitution, path)
         }
-    }
+    };
+    if new.is_empty() { path.to_owned() } else { new }
 }
 
 /// Replaces what the matcher took: the prefix, or the whole path.

@@ -82,16 +82,20 @@ pub(super) fn check(
     let Some(provider) = requirement.providers.iter().find(fits) else {
         return invalid("Jwt issuer is not configured");
     };
-    match token.verdict {
-        Verdict::Expired => return invalid("Jwt is expired"),
-        Verdict::Forged => return invalid("Jwt verification fails"),
-        Verdict::Valid => {}
+    if token.verdict == Verdict::Expired {
+        return invalid("Jwt is expired");
     }
+    // Who it is for is looked at before its signature (case 09-jwt-required).
     let audiences = &provider.audiences;
     if !audiences.is_empty() && !audiences.iter().any(|it| token.audiences.contains(it)) {
         let words = "Audiences in Jwt are not allowed";
-        return Checked::Rejected(Outcome::status(403, words), Vec::new());
+        return rejected(403, words, format!("{realm}, error=\"invalid_token\""));
     }
+    if token.verdict == Verdict::Forged {
+        return invalid("Jwt verification fails");
+    }
+    // The token goes no further.
+    passed.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
     for (claim, header) in &provider.claims {
         if let Some(value) = token.claims.get(claim) {
             passed.headers.push((header.to_ascii_lowercase(), value.clone()));

@@ -23,6 +23,13 @@ pub struct ServicePortSpec {
     pub protocol: Option<String>,
 }
 
+impl ServicePortSpec {
+    /// Whether it is a port of TCP.
+    pub fn is_tcp(&self) -> bool {
+        self.protocol.as_deref().unwrap_or("TCP") == "TCP"
+    }
+}
+
 /// What routing sees of an EndpointSlice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]

@@ -93,6 +93,11 @@ pub struct JwtProviderSpec {
     pub claim_to_headers: Vec<ClaimHeader>,
     /// Envoy Gateway: pick the rule again with the new headers. kgateway always does.
     pub recompute_route: Option<bool>,
+    /// kgateway: the keys.
+    pub jwks: Option<Value>,
+    /// Envoy Gateway: the keys, where they are in the cluster.
+    #[serde(rename = "localJWKS")]
+    pub local_jwks: Option<Value>,
     /// Where the token is, if not in `authorization`; not modelled.
     #[serde(alias = "extractFrom")]
     pub token_source: Option<Value>,

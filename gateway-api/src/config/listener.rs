@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::Route;
+use super::{JwtRequirement, Route};
 use crate::ObjectRef;
 
 /// A listener of an Envoy.
@@ -27,6 +27,8 @@ pub struct Chain {
     pub tls: bool,
     /// The name of the route configuration.
     pub routes: String,
+    /// What its one filter for tokens knows, where it has such a filter.
+    pub tokens: Vec<Arc<JwtRequirement>>,
 }
 
 /// A route configuration.
@@ -49,6 +51,10 @@ pub struct VirtualHost {
     pub domains: Vec<String>,
     /// Requests without TLS are sent to the same address with it.
     pub require_tls: bool,
+    /// Which token every request needs, whatever its route asks for beside it.
+    pub jwt: Option<Arc<JwtRequirement>>,
+    /// The same, said for all virtual hosts together.
+    pub jwt_of_all: Option<Arc<JwtRequirement>>,
     /// The first that matches takes the request.
     pub routes: Vec<Route>,
 }

@@ -175,6 +175,11 @@ pub enum Session {
 /// Which token is needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JwtRequirement {
+    /// The filter of Envoy that asks for it. Of several requirements of one filter the nearest counts; those of others
+    /// count beside it.
+    pub filter: String,
+    /// The policy that says so, where Envoy has all policies in one filter.
+    pub policy: Option<Arc<ObjectRef>>,
     /// One of these has to have issued it.
     pub providers: Vec<JwtProvider>,
     /// A request without a token is taken, too.
@@ -194,4 +199,6 @@ pub struct JwtProvider {
     pub claims: Vec<(String, String)>,
     /// Pick the route again with the new headers.
     pub recompute_route: bool,
+    /// There is a key that can be used. Envoy refuses a filter without one.
+    pub has_keys: bool,
 }

@@ -16,6 +16,7 @@ pub fn virtual_host(host: &VirtualHost, profile: Profile) -> Value {
         "name": host.name,
         "domains": host.domains,
         "require_tls": host.require_tls.then_some("ALL"),
+        "typed_per_filter_config": host.jwt.as_deref().map(route::jwt),
         "routes": routes,
     }))
 }

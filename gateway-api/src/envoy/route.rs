@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::compact;
 use crate::config::{
-    Action, CorsPolicy, Forward, HeaderEdits, HeaderMatch, Match, Mirror, PathMatch, PathRewrite,
-    Redirect, Retry, Route, Session, Target, ValueMatch, WeightedCluster,
+    Action, CorsPolicy, Forward, HeaderEdits, HeaderMatch, JwtRequirement, Match, Mirror,
+    PathMatch, PathRewrite, Redirect, Retry, Route, Session, Target, ValueMatch, WeightedCluster,
 };
 use crate::environment::Profile;
 
@@ -136,7 +136,12 @@ fn redirect(from: &Redirect, profile: Profile) -> Value {
         _ => "",
     };
     fields.insert("response_code".into(), json!(code));
-    compact(Value::Object(fields))
+    let mut redirect = compact(Value::Object(fields));
+    // Nothing in place of a prefix is said, although it changes nothing.
+    if from.rewrite == Some(PathRewrite::Prefix(String::new())) {
+        redirect["prefix_rewrite"] = json!("");
+    }
+    redirect
 }
 
 fn retry(from: &Retry) -> Value {
@@ -187,14 +192,25 @@ fn headers(of: &str, from: &HeaderEdits, fields: &mut Map<String, Value>) {
     fields.insert(format!("{of}_headers_to_remove"), json!(from.remove));
 }
 
+/// What the filter for tokens is told.
+pub(super) fn jwt(requirement: &JwtRequirement) -> Value {
+    let kind = format!("{TYPE}.filters.http.jwt_authn.v3.PerRouteConfig");
+    let name = match requirement.filter.as_str() {
+        "" => "global_disable/jwt",
+        name => name,
+    };
+    json!({ name: { "@type": kind } })
+}
+
 fn filters(from: &Route) -> Value {
     let mut fields = Map::new();
     if let Some(policy) = &from.cors {
         fields.insert("envoy.filters.http.cors".into(), cors(policy));
     }
-    if from.jwt.is_some() {
-        let kind = format!("{TYPE}.filters.http.jwt_authn.v3.PerRouteConfig");
-        fields.insert("envoy.filters.http.jwt_authn".into(), json!({ "@type": kind }));
+    if let Some(requirement) = from.jwt.as_deref()
+        && let Value::Object(own) = jwt(requirement)
+    {
+        fields.extend(own);
     }
     if let Some(session) = &from.session {
         let (name, state) = match session {

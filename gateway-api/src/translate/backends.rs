@@ -23,7 +23,6 @@ const KNOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("networking.istio.io", "ServiceEntry"),
     ("networking.istio.io", "Hostname"),
     ("inference.networking.k8s.io", "InferencePool"),
-    ("multicluster.x-k8s.io", "ServiceImport"),
 ];
 
 /// Resolves a reference of an HTTPRoute.
@@ -68,7 +67,12 @@ pub(super) fn resolve<'a>(
         }
     }
     if !service {
-        return Ok(Backend::Unknown(ObjectRef::new(kind, target, name)));
+        let object = ObjectRef::new(kind, target, name);
+        // An import is looked for, and may be there although it is not modelled.
+        if envoy_gateway && !snapshot.contains(&object) && snapshot.is_complete(kind) {
+            return Err(("BackendNotFound", format!("{kind} {target}/{name} not found")));
+        }
+        return Ok(Backend::Unknown(object));
     }
     let reference = ResourceRef::new(target, name);
     let missing = || ("BackendNotFound", format!("Service {target}/{name} not found"));
@@ -77,9 +81,8 @@ pub(super) fn resolve<'a>(
         let words = format!("Service {target}/{name} is of type ExternalName");
         return Err(("UnsupportedValue", words));
     }
-    let fits = |it: &&ServicePortSpec| {
-        Some(it.port) == *port && it.protocol.as_deref().unwrap_or("TCP") == "TCP"
-    };
+    // kgateway takes a port of another protocol for one that nobody answers at.
+    let fits = |it: &&ServicePortSpec| Some(it.port) == *port && (!envoy_gateway || it.is_tcp());
     match spec.ports.iter().find(fits) {
         Some(port) => Ok(Backend::Service { reference, port }),
         None if envoy_gateway => {

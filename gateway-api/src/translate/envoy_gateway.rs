@@ -155,6 +155,8 @@ fn serve(plan: &Plan<'_>, mut placed: BTreeMap<usize, Vec<Placed<'_>>>, output: 
                         name: virtual_host,
                         domains: vec![domain],
                         require_tls: false,
+                        jwt: None,
+                        jwt_of_all: None,
                         routes: vec![placed.made.route],
                     }),
                 }
@@ -162,7 +164,17 @@ fn serve(plan: &Plan<'_>, mut placed: BTreeMap<usize, Vec<Placed<'_>>>, output: 
             if !chains.iter().any(|chain| chain.routes == routes) {
                 let names = listener.spec.hostname.clone().into_iter();
                 let server_names = if tls { names.collect() } else { Vec::new() };
-                chains.push(Chain { server_names, tls, routes });
+                chains.push(Chain { server_names, tls, routes, tokens: Vec::new() });
+            }
+        }
+        for (routes, virtual_hosts) in &hosts {
+            let all = virtual_hosts.iter().flat_map(|host| &host.routes);
+            for chain in chains.iter_mut().filter(|chain| chain.routes == *routes) {
+                for requirement in all.clone().filter_map(|route| route.jwt.as_ref()) {
+                    if !chain.tokens.contains(requirement) {
+                        chain.tokens.push(Arc::clone(requirement));
+                    }
+                }
             }
         }
         for (routes, mut virtual_hosts) in hosts {
@@ -191,7 +203,8 @@ fn gateway(plan: &Plan<'_>, output: &mut Output) {
     let mut rejected = Vec::new();
     for listener in &plan.listeners {
         let mut own = listener.conditions.clone();
-        if !own.is("ResolvedRefs", "False") && !own.is("Accepted", "False") {
+        let faulty = own.is("ResolvedRefs", "False") || own.is("Conflicted", "True");
+        if !faulty && !own.is("Accepted", "False") {
             own.assume("Accepted", "True", "Accepted");
         }
         own.assume(

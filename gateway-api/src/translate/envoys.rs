@@ -12,7 +12,7 @@ use crate::config::{Listener, RouteConfiguration};
 pub struct Refused {
     /// The Gateway whose Envoy refuses it.
     pub gateway: Arc<ObjectRef>,
-    /// `RouteConfiguration`.
+    /// `RouteConfiguration` or `Listener`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -30,6 +30,21 @@ pub(super) struct Envoy {
     pub(super) listeners: Vec<Listener>,
     pub(super) routes: Vec<RouteConfiguration>,
     pub(super) clusters: Clusters,
+    /// The names of the route configurations, in the order in which it asked for them.
+    pub(super) asked: Vec<String>,
+}
+
+impl Envoy {
+    /// Adds the names that are new, and forgets those that are gone.
+    pub(super) fn ask(&mut self, known: Option<&Self>, names: &[&String]) {
+        let known = known.into_iter().flat_map(|envoy| &envoy.asked);
+        self.asked = known.filter(|name| names.contains(name)).cloned().collect();
+        for name in names {
+            if !self.asked.contains(name) {
+                self.asked.push((*name).clone());
+            }
+        }
+    }
 }
 
 impl Envoys {

@@ -52,7 +52,7 @@ pub(super) fn translate(snapshot: &Snapshot, memory: &Memory) -> Output {
         statuses::write_gateway(&plan, broken, &mut output);
         output.gateways.push(Arc::clone(&plan.name));
     }
-    policies.report(snapshot, &reports, &mut output);
+    policies.report(snapshot, &mut output);
     statuses::write_routes(reports, snapshot, &mut output);
     statuses::write_gateways(snapshot, memory, &mut output);
     output
@@ -65,7 +65,7 @@ fn clusters(snapshot: &Snapshot) -> BTreeMap<String, Cluster> {
         for port in &service.ports {
             let mut endpoints = backends::endpoints(snapshot, reference, port);
             // Those that are not ready do not count (krtcollections of kgateway).
-            endpoints.retain(|endpoint| !endpoint.draining);
+            endpoints.retain(|endpoint| !endpoint.draining && port.is_tcp());
             let name = backend::cluster_name(reference, port.port);
             let locality = Locality { weight: None, endpoints };
             let localities =
@@ -131,15 +131,17 @@ fn serve<'a>(
             .into_iter()
             .map(|number| (plan.listeners[number].spec.name.clone(), vec![number], true));
         for (routes, numbers, tls) in plain.into_iter().chain(tls) {
-            let own = numbers.iter().flat_map(|number| attached.get(number).into_iter().flatten());
-            let context = Context { snapshot, plan, policies, port, tls, routes: &routes };
-            let hosts = virtual_hosts(&context, own, &numbers, reports, output);
+            let section = numbers.first().map(|number| &plan.listeners[*number].spec.name);
+            let section = section.map(String::as_str).unwrap_or_default();
+            let context = Context { snapshot, plan, policies, port, tls, section, routes: &routes };
+            let hosts = virtual_hosts(context, &attached, &numbers, reports, output);
             let names =
                 numbers.iter().filter_map(|number| plan.listeners[*number].spec.hostname.clone());
             chains.push(Chain {
                 server_names: if tls { names.collect() } else { Vec::new() },
                 tls,
                 routes: routes.clone(),
+                tokens: Vec::new(),
             });
             let configuration = RouteConfiguration {
                 gateway: Arc::clone(&plan.name),
@@ -159,42 +161,69 @@ fn serve<'a>(
 }
 
 fn virtual_hosts<'a>(
-    context: &Context<'_>,
-    attached: impl Iterator<Item = &'a Attached<'a>>,
+    context: Context<'_>,
+    attached: &BTreeMap<usize, Vec<Attached<'a>>>,
     numbers: &[usize],
     reports: &mut Reports,
     output: &mut Output,
 ) -> Vec<Arc<VirtualHost>> {
-    if context.policies.broken_below_gateway(context.plan.reference, None).is_some() {
-        return vec![Arc::new(fallback(context, "default", "*"))];
+    let Context { policies, plan, tls, .. } = context;
+    let gateway = plan.reference;
+    // A listener with TLS has a route configuration of its own, and its policies count there.
+    let own = Some(context.section).filter(|_| tls);
+    let sections: Vec<Option<&str>> = own.into_iter().map(Some).chain([None]).collect();
+    policies.stand_below_gateway(gateway, &sections, output);
+    if policies.broken_below_gateway(gateway, None).is_some() {
+        return vec![Arc::new(fallback(&context, "default", "*"))];
     }
+    let of_all = sections.iter().map(|section| policies.of_gateway(gateway, *section));
+    let of_all: Vec<_> = of_all.filter_map(|effect| effect.jwt).collect();
     let mut by_host: BTreeMap<String, Vec<(usize, &Flat<'a>)>> = BTreeMap::new();
-    for route in attached {
-        for host in &route.hosts {
-            let rules = by_host.entry(host.clone()).or_default();
-            rules.extend(route.rules.iter().enumerate());
+    let mut owners: BTreeMap<String, &str> = BTreeMap::new();
+    for number in numbers {
+        for route in attached.get(number).into_iter().flatten() {
+            for host in &route.hosts {
+                let rules = by_host.entry(host.clone()).or_default();
+                rules.extend(route.rules.iter().enumerate());
+                // The most exact listener has the host, of several the first.
+                let listener = &plan.listeners[*number].spec;
+                let length = |name: &str| {
+                    let mut all = plan.listeners.iter();
+                    let found = all.find(|it| it.spec.name == name);
+                    found.and_then(|it| it.spec.hostname.as_ref()).map_or(0, String::len)
+                };
+                let owner = owners.entry(host.clone()).or_insert(&listener.name);
+                if length(&listener.name) > length(owner) {
+                    *owner = &listener.name;
+                }
+            }
         }
     }
     let mut hosts = Vec::new();
     for (host, mut rules) in by_host {
         let name = format!("{}~{}", context.routes, host.replace('.', "_"));
-        let broken = numbers.iter().find_map(|number| {
-            let section = Some(context.plan.listeners[*number].spec.name.as_str());
-            context.policies.broken_below_gateway(context.plan.reference, section)
-        });
-        if broken.is_some() {
-            hosts.push(Arc::new(fallback(context, &name, &host)));
+        let section = owners.get(&host).copied().unwrap_or(context.section);
+        let context = Context { section, ..context };
+        let listener = Some(section).filter(|_| !tls);
+        if listener.is_some() {
+            policies.stand_below_gateway(gateway, &[listener], output);
+        }
+        if policies.broken_below_gateway(gateway, Some(section)).is_some() {
+            hosts.push(Arc::new(fallback(&context, &name, &host)));
             continue;
         }
         rules.sort_by(|a, b| order::compare(a, b));
         let routes = rules
             .into_iter()
-            .filter_map(|(_, flat)| rules::route(context, &name, flat, reports, output));
+            .filter_map(|(_, flat)| rules::route(&context, &name, flat, reports, output));
+        let routes = routes.collect();
         hosts.push(Arc::new(VirtualHost {
-            routes: routes.collect(),
+            routes,
             name,
             domains: vec![host],
-            require_tls: context.tls,
+            require_tls: tls,
+            jwt: listener.and_then(|_| policies.of_gateway(gateway, listener).jwt),
+            jwt_of_all: of_all.first().cloned(),
         }));
     }
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
@@ -208,6 +237,8 @@ fn fallback(context: &Context<'_>, name: &str, domain: &str) -> VirtualHost {
         name: name.into(),
         domains: vec![domain.into()],
         require_tls: false,
+        jwt: None,
+        jwt_of_all: None,
         routes: vec![rules::bare(Arc::clone(&context.plan.name), action)],
     }
 }

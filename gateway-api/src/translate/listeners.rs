@@ -33,13 +33,16 @@ pub(super) struct PlannedListener<'a> {
 }
 
 impl Plan<'_> {
-    /// The numbers of the listeners that are served over HTTP or HTTPS, by their ports.
-    pub(super) fn served_by_port(&self) -> BTreeMap<u16, Vec<usize>> {
-        let mut by_port: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    /// The numbers of the listeners that are served over HTTP or HTTPS, by their ports, in the order of the Gateway.
+    pub(super) fn served_by_port(&self) -> Vec<(u16, Vec<usize>)> {
+        let mut by_port: Vec<(u16, Vec<usize>)> = Vec::new();
         for (number, listener) in self.listeners.iter().enumerate() {
             let http = matches!(listener.spec.protocol.as_str(), "HTTP" | "HTTPS");
             if http && listener.served {
-                by_port.entry(listener.spec.port).or_default().push(number);
+                match by_port.iter_mut().find(|(port, _)| *port == listener.spec.port) {
+                    Some((_, numbers)) => numbers.push(number),
+                    None => by_port.push((listener.spec.port, vec![number])),
+                }
             }
         }
         by_port

@@ -9,6 +9,7 @@ mod envoys;
 mod findings;
 mod grants;
 mod hostnames;
+mod keys;
 mod kgateway;
 mod listeners;
 mod matchers;

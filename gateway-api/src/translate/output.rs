@@ -25,8 +25,21 @@ pub(super) struct Output {
     pub(super) statuses: BTreeMap<ObjectRef, Status>,
     /// What the controller wanted to write last, for its memory.
     pub(super) wanted: Wanted,
+    /// How the policies of kgateway stand below the Gateways where they count.
+    pub(super) standings: BTreeMap<(ObjectRef, String), Standing>,
     pub(super) findings: Vec<Finding>,
     pub(super) notes: Vec<Note>,
+}
+
+/// How a policy stands below a Gateway, over all rules that it is for.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    /// Why it cannot be applied.
+    pub(super) fault: Option<String>,
+    /// Somewhere others say all that it says.
+    pub(super) overridden: bool,
+    /// Somewhere others say something beside it.
+    pub(super) merged: bool,
 }
 
 impl Output {

@@ -11,7 +11,7 @@ use crate::config::{Cluster, Listener, RouteConfiguration, VirtualHost};
 /// What the controller and the Envoys of its Gateways make of a snapshot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Translation {
-    /// What Envoys listen on, by Gateway and name. Elsewhere connections are refused.
+    /// What Envoys listen on, by Gateway. Elsewhere connections are refused.
     pub listeners: Vec<Listener>,
     /// What they serve there. Of what Envoy refuses this is what it took last.
     pub routes: Vec<RouteConfiguration>,

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use super::super::keys::{self, Keys};
 use super::super::output::Output;
 use crate::api::{BackendTrafficSpec, JwtProviderSpec, SecuritySpec, millis};
 use crate::config::{JwtProvider, JwtRequirement};
 use crate::objects::slashed;
 use crate::snapshot::Snapshot;
 use crate::{ObjectRef, ResourceRef};
+
+/// The one filter that asks for tokens.
+const FILTER: &str = "envoy.filters.http.jwt_authn";
 
 /// What a policy does to a rule.
 #[derive(Clone, Default)]
@@ -33,8 +37,23 @@ pub(super) fn security(
     let mut fault = None;
     if let Some(jwt) = &spec.jwt {
         effect.opaque |= jwt.providers.iter().any(|it| it.token_source.is_some());
+        let mut providers = Vec::new();
+        for spec in &jwt.providers {
+            let keys = keys::find(snapshot, &reference.namespace, spec);
+            providers.push(provider(spec, !matches!(keys, Keys::Broken)));
+            match keys {
+                Keys::There | Keys::Broken => {}
+                Keys::Missing(object) => {
+                    effect.broken = true;
+                    fault = Some(format!("JWT: local JWKS {object} not found."));
+                }
+                Keys::Unread(object) => output.unread(name, object),
+            }
+        }
         effect.jwt = Some(Arc::new(JwtRequirement {
-            providers: jwt.providers.iter().map(provider).collect(),
+            filter: FILTER.into(),
+            policy: Some(Arc::clone(name)),
+            providers,
             allow_missing: jwt.optional,
         }));
     }
@@ -73,7 +92,7 @@ pub(super) fn traffic(
     Effect { timeout, opaque, ..Effect::default() }
 }
 
-fn provider(spec: &JwtProviderSpec) -> JwtProvider {
+fn provider(spec: &JwtProviderSpec, has_keys: bool) -> JwtProvider {
     let claims = spec.claim_to_headers.iter().map(|it| (it.claim.clone(), it.header.clone()));
     JwtProvider {
         name: spec.name.clone(),
@@ -81,6 +100,7 @@ fn provider(spec: &JwtProviderSpec) -> JwtProvider {
         audiences: spec.audiences.clone(),
         claims: claims.collect(),
         recompute_route: spec.recompute_route == Some(true),
+        has_keys,
     }
 }
 

@@ -221,8 +221,29 @@ fn one(
             policy.conditions.entry(ancestor.clone()).or_default();
         }),
     }
+    if target.kind == "HTTPRoute" && section.is_none() {
+        // The policies of rules are attached already.
+        let of_rules = attached.keys().filter(|(kind, name, section)| {
+            kind == "HTTPRoute" && *name == reference && section.is_some()
+        });
+        let names: Vec<&str> = of_rules.filter_map(|(_, _, section)| section.as_deref()).collect();
+        if !names.is_empty() {
+            let words = format!(
+                "This policy is being overridden by other policies for these route rules: [{}]",
+                names.join(" ")
+            );
+            for ancestor in &ancestors {
+                let conditions = policy.conditions.entry(ancestor.clone()).or_default();
+                conditions.set("Overridden", "True", "Overridden", words.clone());
+            }
+        }
+    }
     if target.kind == "Gateway" {
         let mut names: BTreeSet<String> = overriding.get(&key).cloned().unwrap_or_default();
+        if section.is_some() {
+            // A route that is attached to the whole Gateway is attached to the listener, too.
+            names.extend(overriding.get(&gateway(None)).into_iter().flatten().cloned());
+        }
         if section.is_none() {
             let listeners = overriding
                 .iter()

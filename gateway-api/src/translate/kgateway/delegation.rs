@@ -31,6 +31,7 @@ pub(super) fn flatten<'a>(
         output,
         flat: Vec::new(),
         top: source(reference, route),
+        gateway: below.to_owned(),
         visited: BTreeSet::new(),
     };
     let rules: Vec<(usize, Vec<HttpMatch>)> =
@@ -53,6 +54,7 @@ struct Walk<'a, 'b> {
     output: &'b mut Output,
     flat: Vec<Flat<'a>>,
     top: Source,
+    gateway: String,
     visited: BTreeSet<&'a ResourceRef>,
 }
 
@@ -84,6 +86,7 @@ impl<'a> Walk<'a, '_> {
                     delegates: false,
                     unresolved: false,
                     below: below.to_owned(),
+                    gateway: self.gateway.clone(),
                     top: self.top.clone(),
                     own: source(reference, route),
                 };

@@ -174,7 +174,7 @@ fn redirect(spec: &RequestRedirect, listener: u16, tls: bool) -> Redirect {
         scheme: spec.scheme.clone(),
         host: spec.hostname.clone(),
         path: path.filter(|path| !path.is_empty()),
-        rewrite: rewrite.filter(|it| *it != PathRewrite::Prefix(String::new())),
+        rewrite,
         port: (port != usual).then_some(port),
         code: spec.status_code.unwrap_or(302),
     }

@@ -32,6 +32,8 @@ pub(super) struct Flat<'a> {
     pub(super) unresolved: bool,
     /// What its status is below.
     pub(super) below: String,
+    /// The Gateway that the topmost route is attached to, as in statuses.
+    pub(super) gateway: String,
     /// The route that is attached to the Gateway.
     pub(super) top: Source,
     /// The route that it is written in.

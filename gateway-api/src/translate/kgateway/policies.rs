@@ -1,17 +1,17 @@
 //! TrafficPolicies: what they change, and what their status says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::conditions::{Conditions, ParentStatus};
 use super::super::findings::Severity;
-use super::super::output::Output;
-use super::super::reports::Reports;
+use super::super::keys::{self, Keys};
+use super::super::output::{Output, Standing};
 use super::flat::Flat;
 use crate::api::{GROUP, PolicyTarget, TrafficPolicySpec, millis};
 use crate::code::Code;
 use crate::config::{JwtProvider, JwtRequirement};
-use crate::objects::{Object, by_age};
+use crate::objects::{Object, by_age, slashed};
 use crate::snapshot::Snapshot;
 use crate::{ObjectRef, ResourceRef};
 
@@ -62,20 +62,38 @@ impl<'a> Policies<'a> {
     }
 
     /// What the policies of a rule, its route and those that delegate to it say together.
-    pub(super) fn of_rule(&self, flat: &Flat<'_>, extension: &[ResourceRef]) -> Effect {
-        let mut effect = Effect::default();
+    pub(super) fn of_rule(
+        &self,
+        flat: &Flat<'_>,
+        extension: &[ResourceRef],
+        output: &mut Output,
+    ) -> Effect {
         let named =
             |reference: &ResourceRef| self.0.iter().find(move |it| it.reference == reference);
-        extension.iter().filter_map(named).for_each(|policy| effect.merge(policy));
+        let mut all: Vec<&Policy<'_>> = extension.iter().filter_map(named).collect();
         let own = (flat.reference, flat.rule);
         for (route, rule) in std::iter::once(own).chain(flat.ancestors.iter().copied()) {
             if let Some(section) = rule.name.as_deref() {
-                let own = self.targeting("HTTPRoute", route, Some(section));
-                own.for_each(|policy| effect.merge(policy));
+                all.extend(self.targeting("HTTPRoute", route, Some(section)));
             }
-            self.targeting("HTTPRoute", route, None).for_each(|policy| effect.merge(policy));
+            all.extend(self.targeting("HTTPRoute", route, None));
         }
+        stand(&all, &flat.gateway, output);
+        let mut effect = Effect::default();
+        all.into_iter().for_each(|policy| effect.merge(policy));
         effect
+    }
+
+    /// Records how the policies of a Gateway and of a listener stand that count together.
+    pub(super) fn stand_below_gateway(
+        &self,
+        gateway: &ResourceRef,
+        sections: &[Option<&str>],
+        output: &mut Output,
+    ) {
+        let all = sections.iter().flat_map(|section| self.targeting("Gateway", gateway, *section));
+        let all: Vec<&Policy<'_>> = all.collect();
+        stand(&all, &format!("Gateway {}", slashed(gateway)), output);
     }
 
     /// What the policies of the Gateway, or of one of its listeners, say.
@@ -110,46 +128,61 @@ impl<'a> Policies<'a> {
         })
     }
 
-    /// Writes the statuses. One whose target is not there, or does not have the named rule, gets none.
-    pub(super) fn report(&self, snapshot: &Snapshot, reports: &Reports, output: &mut Output) {
-        let mut taken: BTreeMap<&PolicyTarget, BTreeSet<&'static str>> = BTreeMap::new();
+    /// Writes the statuses. One that counts for no rule, no host and no Gateway gets none.
+    pub(super) fn report(&self, snapshot: &Snapshot, output: &mut Output) {
         for policy in &self.0 {
-            let mut ancestors: BTreeMap<String, bool> = BTreeMap::new();
             for target in policy.targets() {
-                let own = policy.fields();
-                let known = taken.entry(target).or_default();
-                let overridden = !own.is_empty() && own.iter().all(|field| known.contains(field));
-                if policy.fault.is_none() {
-                    known.extend(own);
-                }
-                for ancestor in policy.ancestors(snapshot, target, reports, output) {
-                    let all = ancestors.entry(ancestor).or_insert(true);
-                    *all &= overridden;
-                }
-            }
-            for (parent, overridden) in ancestors {
-                let mut conditions = Conditions::default();
-                match &policy.fault {
-                    Some(fault) => {
-                        conditions.set("Accepted", "False", "Invalid", fault.clone());
-                        conditions.set("Attached", "False", "Pending", "");
-                    }
-                    None if overridden => {
-                        let words =
-                            "Overridden due to conflict with higher priority policy in target(s)";
-                        conditions.set("Accepted", "True", "Valid", "Policy accepted");
-                        conditions.set("Attached", "False", "Overridden", words);
-                        output.find(&policy.name, Severity::Warning, Code::OverriddenPolicy, words);
-                    }
-                    None => {
-                        conditions.set("Accepted", "True", "Valid", "Policy accepted");
-                        conditions.set("Attached", "True", "Attached", "Attached to all targets");
-                    }
-                }
-                let conditions = conditions.finish(policy.object.meta.generation);
-                output.below(&policy.name, ParentStatus { parent, conditions });
+                policy.look_for(snapshot, target, output);
             }
         }
+        for ((object, parent), standing) in std::mem::take(&mut output.standings) {
+            let mut conditions = Conditions::default();
+            if let Some(fault) = standing.fault {
+                conditions.set("Accepted", "False", "Invalid", fault);
+                conditions.set("Attached", "False", "Pending", "");
+            } else {
+                conditions.set("Accepted", "True", "Valid", "Policy accepted");
+                let (status, reason, words) = match standing {
+                    Standing { overridden: true, .. } => ("False", "Overridden", OVERRIDDEN),
+                    Standing { merged: true, .. } => {
+                        ("True", "Merged", "Merged with other policies")
+                    }
+                    _ => ("True", "Attached", "Attached to all targets"),
+                };
+                conditions.set("Attached", status, reason, words);
+                if standing.overridden {
+                    let name = Arc::new(object.clone());
+                    output.find(&name, Severity::Warning, Code::OverriddenPolicy, words);
+                }
+            }
+            let conditions = conditions.finish(snapshot.generation(&object));
+            output.below(&object, ParentStatus { parent, conditions });
+        }
+    }
+}
+
+/// Said of a policy that others say everything of.
+const OVERRIDDEN: &str = "Overridden due to conflict with higher priority policy in target(s)";
+
+/// Records how policies stand that count together, the first of which counts most: who says something about a field
+/// first has it (case 07-policy-sections).
+fn stand(policies: &[&Policy<'_>], gateway: &str, output: &mut Output) {
+    let mut owners: BTreeMap<&str, &ResourceRef> = BTreeMap::new();
+    for policy in policies.iter().filter(|policy| policy.fault.is_none()) {
+        for field in policy.fields() {
+            owners.entry(field).or_insert(policy.reference);
+        }
+    }
+    for policy in policies {
+        let key = ((*policy.name).clone(), gateway.to_owned());
+        let standing = output.standings.entry(key).or_default();
+        if policy.fault.is_some() {
+            standing.fault.clone_from(&policy.fault);
+            continue;
+        }
+        let own = owners.values().filter(|owner| **owner == policy.reference).count();
+        standing.overridden |= own == 0 && !owners.is_empty();
+        standing.merged |= own < owners.len();
     }
 }
 
@@ -159,21 +192,15 @@ impl Policy<'_> {
     }
 
     /// The fields that it says something about.
-    fn fields(&self) -> Vec<&'static str> {
+    fn fields(&self) -> Vec<&str> {
         let spec = &self.object.spec;
-        let timeouts = spec.timeouts.as_ref();
-        let all = [("timeouts", timeouts.is_some()), ("jwt", spec.jwt_auth.is_some())];
-        all.into_iter().filter(|(_, said)| *said).map(|(field, _)| field).collect()
+        let known = [("timeouts", spec.timeouts.is_some()), ("jwtAuth", spec.jwt_auth.is_some())];
+        let known = known.into_iter().filter(|(_, said)| *said).map(|(field, _)| field);
+        known.chain(spec.others.keys().map(String::as_str)).collect()
     }
 
-    /// What its status is below, as far as the target is there.
-    fn ancestors(
-        &self,
-        snapshot: &Snapshot,
-        target: &PolicyTarget,
-        reports: &Reports,
-        output: &mut Output,
-    ) -> Vec<String> {
+    /// Finds that a target is not there.
+    fn look_for(&self, snapshot: &Snapshot, target: &PolicyTarget, output: &mut Output) {
         let reference = ResourceRef::new(&self.reference.namespace, &target.name);
         let section = target.section_name.as_deref();
         let found = match target.kind.as_str() {
@@ -190,11 +217,6 @@ impl Policy<'_> {
         if !found {
             let words = format!("{} {} is not there", target.kind, target.name);
             output.find(&self.name, Severity::Warning, Code::MissingTarget, words);
-            return Vec::new();
-        }
-        match target.kind.as_str() {
-            "Gateway" => vec![format!("Gateway {}/{}", reference.namespace, reference.name)],
-            _ => reports.gateways(&reference),
         }
     }
 }
@@ -228,7 +250,10 @@ fn jwt(
 ) -> Result<Option<Arc<JwtRequirement>>, String> {
     let Some(auth) = &spec.jwt_auth else { return Ok(None) };
     if auth.disable.is_some() {
-        return Ok(Some(Arc::new(JwtRequirement { providers: Vec::new(), allow_missing: true })));
+        return Ok(Some(Arc::new(JwtRequirement {
+            allow_missing: true,
+            ..JwtRequirement::default()
+        })));
     }
     let Some(extension) = &auth.extension_ref else {
         return Err("jwt: extensionRef is required if disable is not set".into());
@@ -244,6 +269,14 @@ fn jwt(
     let Some(jwt) = &found.spec.jwt else {
         return Err("jwt: the gateway extension is of another type".into());
     };
+    for provider in &jwt.providers {
+        match keys::find(snapshot, namespace, provider) {
+            Keys::There => {}
+            Keys::Broken => return Err("jwt: the inline jwks has no key that can be used".into()),
+            Keys::Missing(object) => return Err(format!("jwt: {object} not found")),
+            Keys::Unread(object) => output.unread(name, object),
+        }
+    }
     let providers = jwt.providers.iter().map(|provider| JwtProvider {
         name: provider.name.clone(),
         issuer: provider.issuer.clone(),
@@ -255,8 +288,11 @@ fn jwt(
             .collect(),
         // kgateway picks the rule again whenever claims become headers.
         recompute_route: !provider.claim_to_headers.is_empty(),
+        has_keys: true,
     });
     Ok(Some(Arc::new(JwtRequirement {
+        policy: None,
+        filter: format!("jwt/{namespace}/{}", extension.name),
         providers: providers.collect(),
         allow_missing: jwt.validation_mode.as_deref() == Some("AllowMissing"),
     })))

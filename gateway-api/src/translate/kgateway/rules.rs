@@ -16,7 +16,7 @@ use super::{filters, validation};
 use crate::api::{BackendRef, FilterKind};
 use crate::code::Code;
 use crate::config::{
-    Action, Forward, HeaderEdits, Match, PathMatch, Route, Target, WeightedCluster,
+    Action, CorsPolicy, Forward, HeaderEdits, Match, PathMatch, Route, Target, WeightedCluster,
 };
 use crate::snapshot::Snapshot;
 use crate::{ObjectRef, ResourceRef};
@@ -70,22 +70,18 @@ pub(super) fn route(
     for (kind, target) in extensions.unread {
         output.unread(&flat.holder, ObjectRef::new(&kind, &target.namespace, &target.name));
     }
-    let mut effects = vec![context.policies.of_rule(flat, &extensions.policies)];
+    let mut effects = vec![context.policies.of_rule(flat, &extensions.policies, output)];
     faults.extend(effects.iter_mut().flat_map(|effect| effect.faults.drain(..)));
-    let listener = context
-        .plan
-        .listeners
-        .iter()
-        .find(|it| it.spec.port == context.port && it.has_tls() == context.tls);
-    let section = listener.map(|it| it.spec.name.as_str());
-    effects.push(context.policies.of_gateway(context.plan.reference, section));
+    let own = effects.len();
+    effects.push(context.policies.of_gateway(context.plan.reference, Some(context.section)));
     effects.push(context.policies.of_gateway(context.plan.reference, None));
-    for effect in effects {
+    for (number, effect) in effects.into_iter().enumerate() {
         if let Some(Action::Forward(forward)) = &mut action {
             forward.timeout = forward.timeout.or(effect.timeout);
             forward.idle_timeout = forward.idle_timeout.or(effect.idle_timeout);
         }
-        route.jwt = route.jwt.or(effect.jwt);
+        // Of Gateways and listeners the virtual host has it.
+        route.jwt = route.jwt.or(effect.jwt.filter(|_| number < own));
         route.opaque |= effect.opaque;
     }
     if let Some(response) = extensions.responses.first() {
@@ -189,8 +185,9 @@ fn action(
     route: &mut Route,
 ) -> (Option<Action>, WeightedCluster) {
     let own = flat.rule.backend_refs.iter().filter(|it| !flat::is_delegation(it));
+    let several = own.clone().count() > 1;
     let mut clusters: Vec<WeightedCluster> =
-        own.map(|backend| cluster(snapshot, flat.reference, backend, route)).collect();
+        own.map(|backend| cluster(snapshot, flat.reference, backend, several, route)).collect();
     let (target, single) = match clusters.len() {
         0 => return (None, WeightedCluster::default()),
         1 => {
@@ -207,6 +204,7 @@ fn cluster(
     snapshot: &Snapshot,
     route: &ResourceRef,
     backend: &BackendRef,
+    route_has_several: bool,
     out: &mut Route,
 ) -> WeightedCluster {
     let name = match backends::resolve(snapshot, &route.namespace, backend) {
@@ -227,6 +225,12 @@ fn cluster(
             }
             FilterKind::ResponseHeaderModifier => {
                 cluster.response_headers = edits(&filter.response_header_modifier);
+            }
+            // The rules of a single backend are those of the route.
+            FilterKind::Cors => {
+                let rules = filter.cors.clone();
+                out.cors = rules.map(|rules| CorsPolicy { rules }).or(out.cors.take());
+                out.opaque |= route_has_several;
             }
             // Others have no effect on a backend.
             _ => {}
