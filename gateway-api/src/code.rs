@@ -8,15 +8,15 @@ gloo::codes! {
     /// A listener allows kinds of routes that its protocol does not take.
     InvalidRouteKinds = "07-allowed-routes",
     /// A listener has a protocol that is not served, or shares its port with another protocol.
-    InvalidListener,
+    InvalidListener = "07-listener-conflicts",
     /// A route names a listener or port that its Gateway does not have.
-    NoMatchingParent,
+    NoMatchingParent = "07-allowed",
     /// No listener allows routes of this namespace or kind.
     NotAllowed = "07-allowed-routes",
     /// A route and the listeners it names have no host in common.
-    NoMatchingHostname,
+    NoMatchingHostname = "07-listener-hosts",
     /// A domain stands twice in what Envoy is told.
-    DuplicateDomain,
+    DuplicateDomain = "07-listener-hosts",
     /// Rules of several routes take the very same requests.
     SameMatch = "03-across-routes",
     /// A regular expression cannot be compiled.
@@ -36,7 +36,7 @@ gloo::codes! {
     /// A backend is of a kind that the implementation does not know.
     InvalidBackendKind = "04-backend-kinds",
     /// A backend is in another namespace, and no ReferenceGrant there allows that.
-    NoGrant,
+    NoGrant = "04-backends-elsewhere",
     /// A backend, or its port, is not there.
     MissingBackend = "01-port-mismatch",
     /// A backend has nobody that is ready.

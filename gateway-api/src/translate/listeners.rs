@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::conditions::{Conditions, ListenerStatus};
 use super::findings::Severity;
 use super::output::Output;
+use super::overlapping;
 use super::tls;
 use crate::api::{GROUP, GatewaySpec, ListenerSpec, RouteKind};
 use crate::code::Code;
@@ -92,7 +93,10 @@ fn listeners<'a>(
         all.push(PlannedListener { spec, conditions, kinds, served, attached: 0 });
     }
     match envoy_gateway {
-        true => conflicts_of_envoy_gateway(&mut all),
+        true => {
+            conflicts_of_envoy_gateway(&mut all);
+            overlapping::report(&mut all, namespace);
+        }
         false => {
             conflicts_of_kgateway(&mut all);
             without_routes(snapshot, &mut all);

@@ -15,6 +15,7 @@ mod listeners;
 mod matchers;
 mod memory;
 mod output;
+mod overlapping;
 mod portable;
 mod refusal;
 mod reports;

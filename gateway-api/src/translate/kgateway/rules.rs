@@ -25,6 +25,9 @@ use crate::{ObjectRef, ResourceRef};
 pub(super) const REPLACED: &str =
     "invalid route configuration detected and replaced with a direct response.";
 
+/// The annotation of a route by which it says how its own filters and policies are merged with those of its children.
+const PRIORITY: &str = "kgateway.dev/inherited-policy-priority";
+
 /// The cluster that nobody has, for backends that cannot be had.
 const BLACKHOLE: &str = "blackhole-cluster";
 
@@ -61,6 +64,7 @@ pub(super) fn route(
         matcher: matchers::matcher(&flat.matcher),
         ..bare(Arc::clone(&flat.holder), placeholder)
     };
+    priorities(context.snapshot, flat, &mut route, output);
     let (mut action, of_backend) = action(context.snapshot, flat, &mut route);
     let extensions = filters::apply(context, flat, &mut route, &mut action);
     // What a single backend changes, its route changes last (case 05-request-headers step 7).
@@ -96,6 +100,24 @@ pub(super) fn route(
         }
     }
     finish(context, flat, route, action, faults, reports, output)
+}
+
+/// Notes that a parent says otherwise whose filters and policies count more.
+fn priorities(snapshot: &Snapshot, flat: &Flat<'_>, route: &mut Route, output: &mut Output) {
+    for (parent, _) in &flat.ancestors {
+        let said = snapshot.routes.get(*parent).is_some_and(|it| {
+            let value = it.meta.annotations.get(PRIORITY);
+            value.is_some_and(|value| value != "ShallowMergePreferChild")
+        });
+        if said {
+            let holder = ObjectRef::new("HTTPRoute", &parent.namespace, &parent.name);
+            let words = format!(
+                "the annotation {PRIORITY} is not modelled: what rules below it do is not judged"
+            );
+            output.note(&Arc::new(holder), words);
+            route.opaque = true;
+        }
+    }
 }
 
 fn finish(
