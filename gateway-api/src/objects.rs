@@ -36,6 +36,44 @@ pub(crate) struct Object<S> {
     pub(crate) unknown: Vec<String>,
 }
 
+/// Puts in every object of `other`, as it stands once it was written. One that is there keeps its age, and the labels and
+/// annotations that others gave it.
+pub(crate) fn write_over<S: Clone + PartialEq>(
+    table: &mut Table<Object<S>>,
+    other: &Table<Object<S>>,
+) {
+    for (name, wanted) in other.iter() {
+        let written = match table.get(name) {
+            Some(known) => known.overwritten(wanted),
+            None => Object::clone(wanted),
+        };
+        table.put(ResourceRef::clone(name), written);
+    }
+}
+
+/// Whether there is the object, as `other` wants it.
+pub(crate) fn has<S: Clone + PartialEq>(
+    table: &Table<Object<S>>,
+    other: &Table<Object<S>>,
+    name: &ResourceRef,
+) -> bool {
+    match (table.get(name), other.get(name)) {
+        (Some(known), Some(wanted)) => known.overwritten(wanted) == **known,
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+impl<S: Clone> Object<S> {
+    /// The same after `wanted` was written over it.
+    fn overwritten(&self, wanted: &Self) -> Self {
+        let mut meta = self.meta.clone();
+        meta.labels.extend(wanted.meta.labels.clone());
+        meta.annotations.extend(wanted.meta.annotations.clone());
+        Self { meta, spec: wanted.spec.clone(), unknown: wanted.unknown.clone() }
+    }
+}
+
 /// `namespace/name`.
 pub(crate) fn slashed(reference: &ResourceRef) -> String {
     format!("{}/{}", reference.namespace, reference.name)

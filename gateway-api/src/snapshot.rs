@@ -1,5 +1,6 @@
 //! The objects that a translation looks at.
 
+mod comparison;
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
