@@ -177,7 +177,11 @@ impl World {
             | Refusal::Shared { .. }
             | Refusal::Port { .. }
             | Refusal::Claimed { .. }
-            | Refusal::Leaving { .. } => return false,
+            | Refusal::Leaving { .. }
+            | Refusal::NotAdmitted { .. }
+            | Refusal::HttpRouteRule { .. }
+            | Refusal::NotServed { .. }
+            | Refusal::Unattached { .. } => return false,
         };
         path.contains(COMMON) && self.is_contested(service)
     }

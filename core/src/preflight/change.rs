@@ -1,9 +1,10 @@
-//! The change of one service, as far as Gloo sees it.
+//! The change of one service, as far as gateways see it.
 
 use std::collections::BTreeSet;
 
 use gloo::{ObjectRef, Snapshot};
 
+use super::http_routes::RouteChange;
 use crate::kind::Kind;
 use crate::object::{Manifest, ObjectId};
 use crate::plan::{Desired, has_same_domain};
@@ -28,6 +29,8 @@ pub struct Change {
     pub(super) deleted: Vec<ObjectRef>,
     /// Routes of services that are removed: they go once this change is live, so it may take their requests.
     pub(super) departing: Vec<ObjectRef>,
+    /// What of it the Gateway API's implementations see.
+    pub(super) http_routes: RouteChange,
 }
 
 impl Change {
@@ -48,6 +51,7 @@ impl Change {
             upstreams: desired.upstreams.iter().map(Manifest::id).cloned().collect(),
             deleted: deleted.collect(),
             departing: Vec::new(),
+            http_routes: RouteChange::new(desired, to_prune),
         }
     }
 

@@ -8,20 +8,29 @@ use gloo::api::Route;
 use gloo::{ObjectRef, Severity, Snapshot};
 
 use super::change::Change;
+use super::http_routes::HttpRoutes;
 use super::translated_cluster::{TranslatedCluster, under_way};
 use crate::kind::Kind;
 
 /// Cuts the changes, in their order, into runs of independent ones.
 pub(super) fn independent<'a>(
     live: &TranslatedCluster,
+    http_routes: Option<&HttpRoutes>,
     changes: &'a [Arc<Change>],
 ) -> Vec<&'a [Arc<Change>]> {
     let coming = under_way(&live.snapshot, changes);
     let broken = broken(live);
+    let routes = http_routes.map(|routes| (routes, routes.coming(changes)));
     let mut runs = Vec::new();
     let (mut start, mut run) = (0, Run::default());
     for (at, change) in changes.iter().enumerate() {
-        let footprint = Footprint::of(change, &live.snapshot, &coming, &broken);
+        let mut footprint = Footprint::of(change, &live.snapshot, &coming, &broken);
+        if let Some((routes, coming)) = &routes {
+            let own = routes.footprint(change, coming);
+            footprint.objects.extend(own.objects);
+            footprint.uses.extend(own.uses);
+            footprint.alone |= own.alone;
+        }
         if at > start && !run.takes(&footprint) {
             runs.push(&changes[start..at]);
             (start, run) = (at, Run::default());

@@ -13,6 +13,7 @@ mod claims;
 mod domains;
 mod expected_changes;
 mod group;
+mod http_routes;
 mod obstacles;
 mod overlap;
 mod ownership;
@@ -28,6 +29,7 @@ use gloo::{Memory, Note, ObjectRef, Snapshot, State};
 
 use crate::object::ObjectId;
 use crate::reason::{Blocker, Refusal};
+use http_routes::HttpRoutes;
 use obstacles::Obstacles;
 use ownership::Owners;
 use translated_cluster::{Stages, TranslatedCluster};
@@ -35,6 +37,7 @@ use translated_cluster::{Stages, TranslatedCluster};
 pub use broken::{Blocks, Broken, Rule};
 pub use change::Change;
 pub use expected_changes::are_expected;
+pub use http_routes::http_route_snapshot;
 
 /// What is known about a change that harms nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub struct Prediction {
 pub struct Baseline {
     live: Arc<TranslatedCluster>,
     ahead: Option<Ahead>,
+    /// The same for the Gateway API; `None`: nobody has looked.
+    http_routes: Option<HttpRoutes>,
 }
 
 /// The live objects with those of admitted changes over them.
@@ -92,7 +97,17 @@ impl Ahead {
 impl Baseline {
     /// The live cluster: every object of [`Snapshot::ROUTING`].
     pub fn new(live: Snapshot) -> Self {
-        Self { live: Arc::new(TranslatedCluster::read(live, &Memory::default())), ahead: None }
+        let live = Arc::new(TranslatedCluster::read(live, &Memory::default()));
+        Self { live, ahead: None, http_routes: None }
+    }
+
+    /// The same with these objects of the Gateway API, of which everything has to be there that the preflight looks at:
+    /// every object of [`gateway_api::Snapshot::ROUTING`], in a copy of [`http_route_snapshot`]. EndpointSlices do not
+    /// count: pods are assumed. What Envoys remember is taken along.
+    #[must_use]
+    pub fn beside(&self, http_routes: gateway_api::Snapshot) -> Self {
+        let http_routes = HttpRoutes::read(http_routes, self.http_routes.as_ref());
+        Self { http_routes: Some(http_routes), ..self.clone() }
     }
 
     /// The live cluster some time later. What Gloo and Envoy remember is taken along: a virtual host
@@ -100,7 +115,9 @@ impl Baseline {
     #[must_use]
     pub fn follow(&self, live: Snapshot) -> Self {
         let memory = &self.live.translation.memory;
-        Self { live: Arc::new(TranslatedCluster::read(live, memory)), ahead: None }
+        let live = Arc::new(TranslatedCluster::read(live, memory));
+        let http_routes = self.http_routes.as_ref().map(HttpRoutes::alone);
+        Self { live, ahead: None, http_routes }
     }
 
     /// The same with changes that were admitted and are not to be seen in the live objects yet. What
@@ -125,13 +142,18 @@ impl Baseline {
         };
         let (writers, leaving) = (Arc::new(writers), Arc::new(leaving));
         let ahead = Ahead { snapshot, writers, leaving, translated };
-        Self { live: Arc::clone(&self.live), ahead: Some(ahead) }
+        let http_routes = self.http_routes.as_ref().map(|routes| routes.with(changes));
+        Self { live: Arc::clone(&self.live), ahead: Some(ahead), http_routes }
     }
 
     /// What is broken in the live cluster, whoever broke it; the same mistake is equal from one
     /// baseline to the next, so that it can be told once.
     pub fn broken(&self) -> Vec<Broken> {
-        broken::list(&self.live)
+        let mut all = broken::list(&self.live);
+        all.extend(self.http_routes.iter().flat_map(HttpRoutes::broken));
+        all.sort();
+        all.dedup();
+        all
     }
 
     /// The objects whose routes a Gateway serves, or would, each with that Gateway.
@@ -141,12 +163,13 @@ impl Baseline {
             let holders = host.routes.iter().map(|route| &*route.holder);
             holders.chain([&*host.holder]).map(move |holder| (holder, &*host.gateway))
         });
-        of_host.collect()
+        of_host.chain(self.http_routes.iter().flat_map(HttpRoutes::served_by)).collect()
     }
 
     /// What of the live cluster could not be judged: neither good nor bad.
-    pub fn notes(&self) -> &[Note] {
-        &self.live.translation.notes
+    pub fn notes(&self) -> impl Iterator<Item = &Note> {
+        let http_routes = self.http_routes.iter().flat_map(HttpRoutes::notes);
+        self.live.translation.notes.iter().chain(http_routes)
     }
 
     /// Says of each change whether it harms anybody: the same as if they were checked one after the
@@ -155,7 +178,7 @@ impl Baseline {
     pub fn check(&self, changes: &[Arc<Change>]) -> Vec<Result<Prediction, Refusal>> {
         let mut ahead = self.clone();
         let mut verdicts = Vec::with_capacity(changes.len());
-        for run in group::independent(&self.live, changes) {
+        for run in group::independent(&self.live, self.http_routes.as_ref(), changes) {
             ahead.admit(run, &mut verdicts);
         }
         verdicts
@@ -178,6 +201,17 @@ impl Baseline {
     }
 
     fn examine(&self, changes: &[Arc<Change>]) -> Result<Vec<Prediction>, Refusal> {
+        let mut predictions = self.examine_gloo(changes)?;
+        if let Some(http_routes) = &self.http_routes {
+            let blockers = http_routes.examine(changes)?;
+            for (prediction, blocker) in predictions.iter_mut().zip(blockers) {
+                prediction.blocked_by = prediction.blocked_by.take().or(blocker);
+            }
+        }
+        Ok(predictions)
+    }
+
+    fn examine_gloo(&self, changes: &[Arc<Change>]) -> Result<Vec<Prediction>, Refusal> {
         let owners = Owners::of(changes)?;
         let predictions = examine(&self.live, changes, &owners)?;
         let Some(ahead) = &self.ahead else { return Ok(predictions) };

@@ -21,9 +21,26 @@ impl Owners {
     /// # Errors
     /// An object that two of the changes have.
     pub(super) fn of(changes: &[Arc<Change>]) -> Result<Self, Refusal> {
+        Self::over(changes, |change| (&change.written, &change.deleted))
+    }
+
+    /// The same of the objects that the Gateway API's implementations see.
+    ///
+    /// # Errors
+    /// An object that two of the changes have.
+    pub(super) fn of_http_routes(changes: &[Arc<Change>]) -> Result<Self, Refusal> {
+        Self::over(changes, |change| (&change.http_routes.written, &change.http_routes.deleted))
+    }
+
+    /// Of the objects that a change writes and deletes.
+    fn over(
+        changes: &[Arc<Change>],
+        of: impl Fn(&Change) -> (&Vec<ObjectRef>, &Vec<ObjectRef>),
+    ) -> Result<Self, Refusal> {
         let mut objects = HashMap::new();
         for (at, change) in changes.iter().enumerate() {
-            for object in change.own() {
+            let (written, deleted) = of(change);
+            for object in written.iter().chain(deleted) {
                 if let Some(other) = objects.insert(object.clone(), at).filter(|other| *other != at)
                 {
                     let service = changes[other].service.clone();
@@ -31,7 +48,7 @@ impl Owners {
                 }
             }
         }
-        let deleted = changes.iter().flat_map(|change| change.deleted.iter().cloned()).collect();
+        let deleted = changes.iter().flat_map(|change| of(change).1.iter().cloned()).collect();
         let departing = changes.iter().enumerate().flat_map(|(at, change)| {
             change.departing.iter().map(move |object| (at, object.clone()))
         });

@@ -248,9 +248,12 @@ impl Judgement {
 }
 
 /// What of these objects could not be judged, a line each.
-fn unjudged<'a>(notes: &[Note], manifests: impl Iterator<Item = &'a Manifest>) -> Vec<String> {
+fn unjudged<'a>(
+    notes: impl IntoIterator<Item = &'a Note>,
+    manifests: impl Iterator<Item = &'a Manifest>,
+) -> Vec<String> {
     let own: BTreeSet<ObjectRef> = manifests.map(|manifest| reference(manifest.id())).collect();
-    let of_own = notes.iter().filter(|note| own.contains(&*note.object));
+    let of_own = notes.into_iter().filter(|note| own.contains(&*note.object));
     let lines = of_own.map(ToString::to_string);
     lines.collect::<BTreeSet<String>>().into_iter().collect()
 }

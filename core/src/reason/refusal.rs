@@ -16,6 +16,38 @@ pub enum Refusal {
         /// What is wrong with it.
         reason: String,
     },
+    /// The API server would not take an object of the Gateway API, such as one with 17 rules (case 07-too-many-rules).
+    #[error("{object}: the API server would refuse it: {reason}")]
+    NotAdmitted {
+        /// The object, ours.
+        object: Arc<ObjectRef>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A rule of an HTTPRoute would not be served as it is written (cases 01-port-mismatch, 04-weights).
+    #[error("{object}: a rule would not be served as written: {reason}")]
+    HttpRouteRule {
+        /// The HTTPRoute, ours or another owner's.
+        object: Arc<ObjectRef>,
+        /// The words of the implementation.
+        reason: String,
+    },
+    /// An HTTPRoute, or a listener of a Gateway, would not be served at all (case 07-allowed-routes).
+    #[error("{object}: it would not be served: {reason}")]
+    NotServed {
+        /// The HTTPRoute or Gateway, ours or another owner's.
+        object: Arc<ObjectRef>,
+        /// The words of the implementation.
+        reason: String,
+    },
+    /// No Gateway would serve an HTTPRoute, and no status would say so (case 06-no-child).
+    #[error("{object}: no Gateway would serve it{}, and its requests would get 404", without(missing.as_deref()))]
+    Unattached {
+        /// The HTTPRoute, ours or another owner's.
+        object: Arc<ObjectRef>,
+        /// The Gateway that it names and that is not there.
+        missing: Option<Arc<ObjectRef>>,
+    },
     /// Envoy would keep what it has, for every team that the Gateway serves (cases 08-weights,
     /// 18-sni-overlap).
     #[error(
@@ -175,11 +207,20 @@ fn on(gateway: Option<&ObjectRef>) -> String {
     gateway.map(|gateway| format!(" of {gateway}")).unwrap_or_default()
 }
 
+/// `: Gateway <namespace>/<name> is not there`; nothing where none is missing.
+fn without(gateway: Option<&ObjectRef>) -> String {
+    gateway.map(|gateway| format!(": {gateway} is not there")).unwrap_or_default()
+}
+
 impl Refusal {
     /// The object that the reason is about.
     pub fn object(&self) -> &ObjectRef {
         match self {
             Self::Undecodable { object, .. }
+            | Self::NotAdmitted { object, .. }
+            | Self::HttpRouteRule { object, .. }
+            | Self::NotServed { object, .. }
+            | Self::Unattached { object, .. }
             | Self::WholeConfiguration { object, .. }
             | Self::Clusters { object, .. }
             | Self::Crash { object, .. }
@@ -202,7 +243,11 @@ impl Refusal {
 impl Hinted for Refusal {
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Undecodable { .. } => "correct it",
+            Self::Undecodable { .. } | Self::NotAdmitted { .. } => "correct it",
+            Self::Unattached { missing: Some(_), .. } => "are the gateways right?",
+            Self::Unattached { missing: None, .. } => {
+                "are apiGroup, gateways and domains right, and does a parent or listener take them?"
+            }
             Self::Unserved(_) => "are the apiGroup and the labels right?",
             Self::Reordered { .. } => "give the tables different weights",
             Self::Conflict(_) => "choose another path, or agree with its owner",
@@ -211,6 +256,8 @@ impl Hinted for Refusal {
             Self::Claimed { .. } => "give one of the two another name",
             Self::Leaving { .. } => "push it again when that is gone, with another destination",
             Self::WholeConfiguration { .. }
+            | Self::HttpRouteRule { .. }
+            | Self::NotServed { .. }
             | Self::Clusters { .. }
             | Self::Crash { .. }
             | Self::Verdict { .. }

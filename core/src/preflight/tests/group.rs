@@ -10,7 +10,7 @@ fn plain(name: &str) -> ProposedChange {
 fn runs(objects: &[Value], wishes: &[ProposedChange]) -> Vec<Vec<String>> {
     let live = TranslatedCluster::read(cluster(objects), &Memory::default());
     let changes: Vec<Arc<Change>> = wishes.iter().map(ProposedChange::change).collect();
-    let runs = super::super::group::independent(&live, &changes);
+    let runs = super::super::group::independent(&live, None, &changes);
     runs.iter().map(|run| run.iter().map(|change| change.service.clone()).collect()).collect()
 }
 

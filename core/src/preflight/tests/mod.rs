@@ -4,6 +4,7 @@ mod batch;
 mod broken;
 mod gateways;
 mod group;
+mod http_routes;
 mod judgement;
 mod mistakes;
 mod properties;
