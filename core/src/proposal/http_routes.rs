@@ -37,11 +37,6 @@ pub(super) fn gateways(job: &Job) -> BTreeSet<String> {
     routes(job).flat_map(|route| HttpRoute::of(route.object()).gateways).collect()
 }
 
-/// What is said of a job's HTTPRoutes: what they do to the routes of others is not known.
-pub(super) fn notes(job: &Job) -> Vec<String> {
-    routes(job).map(|route| not_judged(&route.id().to_string())).collect()
-}
-
 /// What is said of an HTTPRoute, for which there is no model of its gateway.
 pub fn not_judged(route: &str) -> String {
     format!(
@@ -166,11 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn gateways_are_those_that_routes_attach_to_and_a_note_is_said_of_each_route() {
+    fn gateways_are_those_that_routes_attach_to() {
         let (attached, _) = job("domains: ['*']");
         assert!(gateways(&attached).iter().eq(["echo/own", "infra/edge"]));
         let (child, _) = job("apiGroup: a");
         assert!(gateways(&child).is_empty(), "its parent does");
-        assert_eq!(notes(&child), [not_judged("HTTPRoute echo/echo-routes")]);
     }
 }

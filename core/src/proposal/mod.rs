@@ -4,6 +4,7 @@
 
 mod autoscalers;
 mod expected;
+mod gateways;
 mod http_routes;
 mod markdown;
 mod moves;
@@ -212,7 +213,8 @@ impl Judgement {
         let jobs: Vec<&Job> = names.filter_map(|name| expected.job(name)).collect();
         let none = BTreeSet::new();
         let changes: Vec<_> = jobs.iter().map(|job| change(job, &none)).collect();
-        let verdicts = Baseline::new(cluster.clone()).check(&changes);
+        let surroundings = gateways::surroundings(&[expected]);
+        let verdicts = judging(cluster.clone(), surroundings.clone()).check(&changes);
         let refused = jobs
             .iter()
             .zip(verdicts)
@@ -223,14 +225,13 @@ impl Judgement {
         }
         let platform = expected.job(PLATFORM).into_iter().flat_map(|job| job.desired.manifests());
         let own: BTreeSet<ObjectRef> = platform.map(|it| reference(it.id())).collect();
-        let baseline = Baseline::new(cluster);
+        let http_routes = surroundings.map(|it| gateways::cluster(expected, it));
+        let baseline = judging(cluster, http_routes);
         let mut broken = baseline.broken();
         broken.retain(|it| own.contains(&it.object));
         let of = |name: &str| {
             let Some(job) = expected.job(name) else { return Vec::new() };
-            let mut notes = unjudged(baseline.notes(), job.desired.manifests());
-            notes.extend(http_routes::notes(job));
-            notes
+            unjudged(baseline.notes(), job.desired.manifests())
         };
         let notes = expected.names().map(|name| (name.to_owned(), of(name)));
         let notes = notes.collect();
@@ -238,12 +239,23 @@ impl Judgement {
         let gateways = jobs.iter().map(|job| {
             let own: BTreeSet<ObjectRef> =
                 job.desired.routes.iter().map(|manifest| reference(manifest.id())).collect();
-            let serving = served.iter().filter(|(object, _)| own.contains(object));
+            let serving = served.iter().filter(|(object, gateway)| {
+                own.contains(object) && gateway.name != gateways::STAND_IN
+            });
             let names = serving.map(|(_, it)| format!("{}/{}", it.namespace, it.name));
             (job.service.clone(), names.chain(http_routes::gateways(job)).collect())
         });
         let gateways = gateways.collect();
         Self { refused, platform: broken, notes, gateways }
+    }
+}
+
+/// What changes are compared with; with the objects of the Gateway API where anybody writes HTTPRoutes.
+fn judging(cluster: Snapshot, http_routes: Option<gateway_api::Snapshot>) -> Baseline {
+    let baseline = Baseline::new(cluster);
+    match http_routes {
+        Some(http_routes) => baseline.beside(http_routes),
+        None => baseline,
     }
 }
 
@@ -295,11 +307,15 @@ fn compare(before: &Expected, after: &Expected, head: &Tree) -> Vec<ServicePropo
     let clusters = [before.cluster(), after.cluster()];
     let successors = successors(after, &pairs, &clusters[0]);
     let translations = clusters.map(|it| translate(&it, &Memory::default()));
+    let http_routes = gateways::surroundings(&[before, after]);
+    let http_routes = http_routes.map(|it| gateways::cluster(after, it));
+    let judged = judging(Snapshot::default(), http_routes);
     let mut proposals: Vec<ServiceProposal> = pairs
         .iter()
         .map(|pair| {
             let refusal = refused.get(pair.after.service.as_str());
             let mut proposal = proposal(pair, before, after, &translations, refusal);
+            proposal.notes.extend(unjudged(judged.notes(), pair.after.desired.manifests()));
             let [old, new] = [before, after].map(|tree| tree.service(&pair.after.service));
             proposal.warnings = new.map_or(Vec::new(), |new| warnings(old, new, head));
             if let Some(successor) = successors.get(pair.after.service.as_str()) {
@@ -453,13 +469,21 @@ fn judge(before: &Expected, after: &Expected, pairs: &[Pair]) -> BTreeMap<String
         Arc::new(change.beside(departing))
     };
     let changes: Vec<_> = pairs.iter().map(change).collect();
-    let verdicts = Baseline::new(base).check(&changes);
+    let http_routes = gateways::surroundings(&[after, before]);
+    let http_routes = http_routes.map(|it| gateways::cluster(before, it));
+    let verdicts = judging(base, http_routes).check(&changes);
     let verdicts = pairs.iter().zip(verdicts);
     let refused =
         verdicts.filter_map(|(pair, verdict)| Some((pair.after.service.clone(), verdict.err()?)));
     // Without a VirtualService in the tree nobody can say that routes are not served.
     refused
         .filter(|(_, refusal)| after.has_way_in() || !matches!(refusal, Refusal::Unserved(_)))
+        // Nor by whom, where a Gateway selects namespaces by labels that are not in the tree.
+        .filter(|(_, refusal)| {
+            let is_about_attachment =
+                matches!(refusal, Refusal::NotServed { .. } | Refusal::Unattached { .. });
+            !(is_about_attachment && gateways::select_unknown_namespaces(after))
+        })
         .collect()
 }
 
@@ -499,8 +523,7 @@ fn proposal(
     let mut gateways: BTreeSet<String> =
         routes::gateways(&translations[1], &holders(&pair.after)).into_iter().collect();
     gateways.extend(http_routes::gateways(&pair.after));
-    let mut notes = unjudged(&translations[1].notes, pair.after.desired.manifests());
-    notes.extend(http_routes::notes(&pair.after));
+    let notes = unjudged(&translations[1].notes, pair.after.desired.manifests());
     let is_service = name != PLATFORM;
     ServiceProposal {
         service: name.to_owned(),

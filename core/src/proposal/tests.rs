@@ -648,3 +648,80 @@ fn the_gateways_that_would_serve_a_service_are_named() {
     let names: Vec<&str> = gateways.iter().map(String::as_str).collect();
     assert_eq!(names, ["gloo-system/private", "gloo-system/public"]);
 }
+
+/// Two services behind a Gateway, echo with this path.
+fn behind_a_gateway(profile: &str, path: &str, platform: &[(&str, &str)]) -> Tree {
+    let settings = format!(
+        "gateway: {{api: gateway-api, profile: {profile}, gateways: [{{name: edge, namespace: infra}}]}}\n"
+    );
+    let values = |path: &str| {
+        format!(
+            "deployment: {{v1: {{}}}}\nroutes: {{apiGroup: example, primary: {{version: v1}}, paths: [{path}]}}\n"
+        )
+    };
+    let (echo, foxtrot) = (values(path), values("{prefix: /foxtrot}"));
+    let mut files: Vec<(&str, &str)> = vec![
+        ("coalmine.yaml", &settings),
+        ("services/echo.yaml", &echo),
+        ("services/foxtrot.yaml", &foxtrot),
+    ];
+    files.extend(platform);
+    tree(&files)
+}
+
+#[test]
+fn http_routes_are_judged_by_the_implementation_that_serves_them() {
+    let words: Vec<String> =
+        (1..=40).map(|number| format!("{:08x}", 2_654_435_761_u32.wrapping_mul(number))).collect();
+    let long = format!("{{regex: '/echo/({})'}}", words.join("|"));
+    for (profile, path, expected) in [
+        ("kgateway", "{prefix: /echo}", None),
+        ("envoy-gateway", "{prefix: /echo}", None),
+        ("portable", "{prefix: /echo}", None),
+        ("kgateway", &long, Some("Envoy would refuse the whole route configuration")),
+        ("envoy-gateway", &long, None),
+        ("kgateway", "{regex: '/.*'}", Some("would take the requests of /foxtrot")),
+        ("envoy-gateway", "{regex: '/.*'}", Some("would take the requests of /foxtrot")),
+    ] {
+        let after = behind_a_gateway(profile, path, &[]);
+        let judgement = Judgement::of(&Expected::of(&after));
+        let refused: Vec<&String> = judgement.refused.values().collect();
+        // Of two that come together the first has what both want.
+        let is_freeze = expected.is_some_and(|words| words.starts_with("Envoy"));
+        assert_eq!(refused.len(), usize::from(is_freeze), "{profile} {path}: {refused:?}");
+        let before = behind_a_gateway(profile, "{prefix: /echo}", &[]);
+        let objections = Proposal::of(&before, &after).objections("echo");
+        assert_eq!(objections.len(), usize::from(expected.is_some()), "{profile}: {objections:?}");
+        if let Some(expected) = expected {
+            assert!(objections[0].line().contains(expected), "{profile}: {objections:?}");
+        }
+        assert!(judgement.notes.values().all(Vec::is_empty), "{:?}", judgement.notes);
+        // What stands in for the parent of others that selects kgateway's is not told.
+        let named = (profile != "kgateway").then(|| "infra/edge".to_owned());
+        assert_eq!(judgement.gateways["foxtrot"], named.into_iter().collect());
+    }
+}
+
+#[test]
+fn a_gateway_in_the_tree_takes_the_place_of_one_that_is_assumed() {
+    let gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge, namespace: infra}\n\
+        spec: {gatewayClassName: ours, listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: \
+        {from: FROM}}}]}\n";
+    for (from, refused) in
+        [("All", 0), ("Same", 2), ("Selector, selector: {matchLabels: {team: a}}", 0)]
+    {
+        let gateway = gateway.replace("FROM", from);
+        let tree = behind_a_gateway(
+            "envoy-gateway",
+            "{prefix: /echo}",
+            &[("platform/gateway.yaml", &gateway)],
+        );
+        let judgement = Judgement::of(&Expected::of(&tree));
+        assert_eq!(judgement.refused.len(), refused, "{from}: {:?}", judgement.refused);
+        // Nothing is known of the labels of namespaces that are not in the tree.
+        let proposal =
+            Proposal::of(&behind_a_gateway("envoy-gateway", "{prefix: /echo}", &[]), &tree);
+        let objections = proposal.objections("platform");
+        assert_eq!(objections.is_empty(), refused == 0, "{from}: {objections:?}");
+    }
+}
