@@ -23,6 +23,15 @@ folders:
     podSecurity: baseline
 ";
 
+/// A policy with Gateways, and the platform's own, which no folder may name.
+const GATEWAYS: &str = "\
+gateway: {profile: kgateway, gateways: [{name: main, namespace: infra}]}
+folders:
+  team-a:
+    {namespaces: [team-a, team-a-b], domains: [a.example.com],
+    gateways: [infra/edge, 'team-a/*', 'infra/{folder}-*']}
+";
+
 /// A policy with an entry that lists nothing.
 const NOTHING: &str = "folders:\n  team-a:\n";
 
@@ -72,6 +81,42 @@ const CASES: &[Case] = &[
         "services/team-a/it.yaml:8:5: routes.gateway: is not allowed here",
         "coalmine.yaml:2 allows no gateway of a service's own",
     ),
+    Case {
+        what: "a Gateway that is listed",
+        policy: GATEWAYS,
+        file: "namespace: team-a\ndeployment: {v1: {}}\nroutes:\n  domains: [a.example.com]\n  primary: {version: v1}\n  \
+               gateway: {api: gateway-api, profile: kgateway, gateways: [{name: edge, namespace: infra}, \
+               {name: own}, {name: team-a-b, namespace: infra, sectionName: http}]}\n",
+        refusal: None,
+    },
+    Case {
+        what: "the API alone, with the platform's Gateways",
+        policy: GATEWAYS,
+        file: "namespace: team-a\ndeployment: {v1: {}}\nroutes:\n  domains: [a.example.com]\n  primary: {version: v1}\n  \
+               gateway: {api: gateway-api}\n",
+        refusal: None,
+    },
+    Case {
+        what: "a Gateway that is not listed",
+        policy: GATEWAYS,
+        file: "namespace: team-a\ndeployment: {v1: {}}\nroutes:\n  domains: [a.example.com]\n  primary: {version: v1}\n  \
+               gateway:\n    api: both\n    gateways:\n      - {name: edge, namespace: infra}\n      \
+               - {name: private, namespace: infra}\n",
+        refusal: Some((
+            "services/team-a/it.yaml:10:9: routes.gateway.gateways[1]: the Gateway infra/private",
+            "coalmine.yaml:5 allows infra/edge, team-a/*, infra/team-a-*",
+        )),
+    },
+    Case {
+        what: "a Gateway of another namespace by its own's name",
+        policy: GATEWAYS,
+        file: "namespace: team-a-b\ndeployment: {v1: {}}\nroutes:\n  domains: [a.example.com]\n  primary: {version: v1}\n  \
+               gateway: {api: gateway-api, gateways: [{name: own}]}\n",
+        refusal: Some((
+            "services/team-a/it.yaml:6:",
+            "the Gateway team-a-b/own is not allowed here, coalmine.yaml:5",
+        )),
+    },
     allowed(
         "paths below its prefixes",
         "namespace: team-a\ndeployment: {v1: {}}\nroutes: {apiGroup: example, primary: {version: v1}, paths: [\

@@ -280,11 +280,7 @@ impl Judge<'_> {
         }
         let list = &self.entry.policy.upstreams;
         let full = format!("{namespace}/{name}");
-        let is_listed = list.items.iter().any(|item| {
-            let item = self.entry.resolved(item);
-            let Some((of, called)) = item.split_once('/') else { return false };
-            pattern::matches(of, namespace) && pattern::matches(called, name)
-        });
+        let is_listed = self.lists_object(list, namespace, name);
         (!is_listed).then(|| self.denied(keys, &format!("{full} of others"), "upstreams", list))
     }
 
@@ -298,15 +294,47 @@ impl Judge<'_> {
     }
 
     /// Which Gateways serve a folder, and by which API, is the platform team's: a Gateway has other teams' requests too.
+    /// A folder with a list of some chooses among these.
     fn gateway(&self, problems: &mut Vec<Problem>) {
         let keys = ["routes", "gateway"];
-        if self.places.is_own(&keys) {
-            let Location { file, line, .. } = &self.entry.policy.at;
+        let list = &self.entry.policy.gateways;
+        if !self.places.is_own(&keys) {
+            return;
+        }
+        if list.items.is_empty() {
+            let Location { file, line, .. } = &list.at;
+            let folder = &self.entry.policy.folder;
             let message =
                 format!("is not allowed here, {file}:{line} allows no gateway of a service's own");
-            let help = "remove it: `gateway` of coalmine.yaml says it, and is the platform team's";
+            let help = format!(
+                "remove it, `gateway` of coalmine.yaml says it for all; or ask the platform team for \
+                 `folders.{folder}.gateways` there"
+            );
             problems.push(Problem::new(&self.places.of(&keys), dotted(&keys), message).help(help));
+            return;
         }
+        // Those of coalmine.yaml are the platform team's own.
+        if !self.places.is_own(&["routes", "gateway", "gateways"]) {
+            return;
+        }
+        let api = self.service.routes.gateway.gateway_api();
+        for (index, gateway) in api.into_iter().flat_map(|api| &api.gateways).enumerate() {
+            let namespace = gateway.namespace.as_deref().unwrap_or(&self.service.namespace);
+            if !self.lists_object(list, namespace, &gateway.name) {
+                let keys = ["routes", "gateway", "gateways", &index.to_string()];
+                let what = format!("the Gateway {namespace}/{}", gateway.name);
+                problems.push(self.denied(&keys, &what, "gateways", list));
+            }
+        }
+    }
+
+    /// Whether an item `namespace/name` of the list matches the object; a `*` in it stands for no slash.
+    fn lists_object(&self, list: &Listed, namespace: &str, name: &str) -> bool {
+        list.items.iter().any(|item| {
+            let item = self.entry.resolved(item);
+            let Some((of, called)) = item.split_once('/') else { return false };
+            pattern::matches(of, namespace) && pattern::matches(called, name)
+        })
     }
 
     fn patch(&self, version: &Version, problems: &mut Vec<Problem>) {
@@ -422,7 +450,8 @@ fn dotted(keys: Keys<'_>) -> String {
     let mut dotted = String::new();
     for key in keys {
         let is_index = key.bytes().all(|byte| byte.is_ascii_digit());
-        if is_index && (dotted.ends_with("paths") || dotted.ends_with("domains")) {
+        let is_list = ["paths", "domains", "gateways"].iter().any(|list| dotted.ends_with(list));
+        if is_index && is_list {
             dotted += &format!("[{key}]");
             continue;
         }

@@ -31,6 +31,7 @@ fn read_folder(folder: &str, entry: &Entry, problems: &mut Problems) -> Option<F
     let domains = list(schema::Folder::domains(), &DOMAIN);
     let paths = list(schema::Folder::paths(), &PATH);
     let upstreams = list(schema::Folder::upstreams(), &UPSTREAM);
+    let gateways = list(schema::Folder::gateways(), &GATEWAY);
     let options = list(schema::Folder::options(), &OPTION);
     let upstream_options = list(schema::Folder::upstream_options(), &OPTION);
     let pod_service_accounts = list(schema::Folder::pod_service_accounts(), &ACCOUNTS);
@@ -49,6 +50,7 @@ fn read_folder(folder: &str, entry: &Entry, problems: &mut Problems) -> Option<F
         domains,
         paths,
         upstreams,
+        gateways,
         options,
         upstream_options,
         adopt: adopt.unwrap_or_default(),
@@ -161,6 +163,11 @@ const UPSTREAM: Item = Item {
         let Some((namespace, name)) = text.split_once('/') else { return false };
         (NAMESPACE.is_right)(namespace) && (ACCOUNTS.is_right)(name)
     },
+};
+const GATEWAY: Item = Item {
+    what: "a Gateway as namespace/name",
+    help: WILDCARDS,
+    is_right: |text| (UPSTREAM.is_right)(text),
 };
 const OPTION: Item = Item {
     what: "the name of an option",

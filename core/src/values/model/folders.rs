@@ -20,6 +20,8 @@ pub struct FolderPolicy {
     pub paths: Listed,
     /// Upstreams of others that its routes may use, `namespace/name`.
     pub upstreams: Listed,
+    /// Gateways of the Gateway API that its services may name in `routes.gateway`, `namespace/name`.
+    pub gateways: Listed,
     /// Gloo's route options that its services may set.
     pub options: Listed,
     /// Fields of an Upstream's spec that its services may set.

@@ -40,6 +40,9 @@ mapping! {
         paths: Option<Vec<PathPrefix>>,
         /// Upstreams of others that its routes may use, written `namespace/name`.
         upstreams: Option<Vec<UpstreamPattern>>,
+        /// Gateways of the Gateway API that its services may name in `routes.gateway`, written `namespace/name`; none by
+        /// default, and then no service of the folder says `routes.gateway`.
+        gateways: Option<Vec<GatewayPattern>>,
         /// Gloo's route options that its services may set, by their names; `rest` for `paths[].rest`.
         options: Option<Vec<OptionName>>,
         /// Fields of an Upstream's spec that its services may set in `upstream`.
@@ -91,6 +94,9 @@ scalar! {
 
     /// An Upstream, `namespace/name`; `*` stands for any characters, `{folder}` for the folder's name.
     UpstreamPattern: {"type": "string", "pattern": UPSTREAM_PATTERN, "maxLength": MAX_PATTERN}
+
+    /// A Gateway, `namespace/name`; `*` stands for any characters, `{folder}` for the folder's name.
+    GatewayPattern: {"type": "string", "pattern": UPSTREAM_PATTERN, "maxLength": MAX_PATTERN}
 
     /// The name of an option, or `*` for any.
     OptionName: {"type": "string", "pattern": OPTION_NAME, "maxLength": MAX_PATTERN}

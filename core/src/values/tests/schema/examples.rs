@@ -68,6 +68,7 @@ pub(super) fn settings() -> Vec<Value> {
             "domains": ["{folder}.example.com", "*.{folder}.example.com"],
             "paths": ["/{folder}", "/shared/{folder}/"],
             "upstreams": ["gloo-system/{folder}-*"],
+            "gateways": ["infra/edge", "{folder}/*"],
             "options": ["timeout"],
             "upstreamOptions": ["outlierDetection", "*"],
             "adopt": false,
