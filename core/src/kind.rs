@@ -185,6 +185,19 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Whether the Gateway API's routing rests on objects of this kind, as far as a preflight reads them: it assumes pods, and
+/// opens no Secret. In whatever version of the group.
+pub fn is_gateway_api_routing(api_version: &str, kind: &str) -> bool {
+    gateway_api_routing()
+        .any(|(version, name)| name == kind && group(version) == group(api_version))
+}
+
+/// These kinds, each with the API version in which it is read.
+pub fn gateway_api_routing() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let kinds = gateway_api::Snapshot::ROUTING.iter().chain(gateway_api::Snapshot::FURTHER);
+    kinds.copied().filter(|(_, kind)| !["EndpointSlice", "Secret"].contains(kind))
+}
+
 /// The group of an API version; the core group has none.
 pub(crate) fn group(api_version: &str) -> &str {
     api_version.rsplit_once('/').map_or("", |(group, _)| group)
@@ -219,6 +232,17 @@ mod tests {
         let behind = gloo::Snapshot::ENDPOINTS.iter();
         let behind: Vec<_> = behind.map(|kind| Kind::of(kind.api_version, kind.kind)).collect();
         assert_eq!(behind, [Some(Kind::Endpoints), Some(Kind::Pod)]);
+    }
+
+    #[test]
+    fn the_kinds_of_the_gateway_api_are_known_by_their_groups() {
+        for (version, kind) in gateway_api_routing() {
+            assert!(is_gateway_api_routing(version, kind), "{kind}");
+            assert!(!is_gateway_api_routing("example.org/v1", kind), "{kind}");
+        }
+        assert!(is_gateway_api_routing("gateway.networking.k8s.io/v1", "ReferenceGrant"));
+        assert!(!is_gateway_api_routing("gateway.solo.io/v1", "Gateway"), "it is Gloo's");
+        assert!(!is_gateway_api_routing("v1", "Secret"));
     }
 
     #[test]

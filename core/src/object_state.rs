@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::health::{self, Health, Trouble, Verdict};
-use crate::kind::Kind;
+use crate::kind::{Kind, is_gateway_api_routing};
 use crate::labels::{ACCOUNT, APPLIED, DELEGATION_LABEL, INSTANCE, SERVICE, keep, last_changed};
 use crate::managed_fields::{self, Digest};
 use crate::object::ObjectId;
@@ -72,6 +72,8 @@ pub struct Facts {
     pub terminating: bool,
     /// What Gloo's routing reads of it, for the kinds that it rests on.
     pub routing: Option<Digest>,
+    /// What routing by the Gateway API reads of it, for the kinds that it rests on.
+    pub gateway_api: Option<Digest>,
     /// What is kept of an HTTPRoute of ours.
     pub http_route: Option<Arc<HttpRoute>>,
     /// What its kind tells.
@@ -199,6 +201,21 @@ impl Facts {
             routing: kind.is_some_and(Kind::is_routing).then(|| {
                 let beside = gloo::Snapshot::beside_spec(object);
                 Digest::of(&json!([metadata["labels"], beside, object["spec"]]))
+            }),
+            gateway_api: is_gateway_api_routing(
+                object["apiVersion"].as_str().unwrap_or_default(),
+                object["kind"].as_str().unwrap_or_default(),
+            )
+            .then(|| match kind {
+                Some(Kind::Service) => Digest::of(&object["spec"]),
+                Some(Kind::Namespace) => Digest::of(&metadata["labels"]),
+                // Age decides between equals.
+                _ => Digest::of(&json!([
+                    metadata["labels"],
+                    metadata["annotations"],
+                    metadata["creationTimestamp"],
+                    object["spec"]
+                ])),
             }),
             http_route: (is_ours && kind == Some(Kind::HttpRoute))
                 .then(|| HttpRoute::of(object).into()),

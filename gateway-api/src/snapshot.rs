@@ -59,6 +59,10 @@ pub struct Snapshot {
     pub(crate) others: Table<Object<Value>>,
     pub(crate) faults: BTreeMap<ObjectRef, String>,
     known: BTreeSet<String>,
+    /// Only what was read is complete, see [`Snapshot::of_what_is_read`].
+    partial: bool,
+    /// The kinds that were read of a namespace, by namespace.
+    read: BTreeSet<(String, String)>,
 }
 
 impl Snapshot {
@@ -106,11 +110,28 @@ impl Snapshot {
         self.known.insert(kind.to_owned());
     }
 
+    /// The same where even the kinds of [`Self::ROUTING`] are complete only as far as they [are known](Self::know) or
+    /// [read](Self::read): somebody may not be allowed to look.
+    #[must_use]
+    pub fn of_what_is_read(self) -> Self {
+        Self { partial: true, ..self }
+    }
+
+    /// From now on an object of this kind that is not in the snapshot is taken for one that is not in this namespace.
+    pub fn read(&mut self, kind: &str, namespace: &str) {
+        self.read.insert((namespace.to_owned(), kind.to_owned()));
+    }
+
     /// Whether an object of this kind that is not in the snapshot is not in the cluster either.
-    pub(crate) fn is_complete(&self, kind: &str) -> bool {
-        self.environment.complete
-            || self.known.contains(kind)
-            || Self::ROUTING.iter().any(|(_, routing)| *routing == kind)
+    pub fn is_complete(&self, kind: &str) -> bool {
+        let is_routing = || Self::ROUTING.iter().any(|(_, routing)| *routing == kind);
+        self.environment.complete || self.known.contains(kind) || !self.partial && is_routing()
+    }
+
+    /// Whether an object of this kind that is not in the snapshot is not in this namespace either.
+    pub fn is_complete_in(&self, kind: &str, namespace: &str) -> bool {
+        let is_it = |(place, read): &(String, String)| place == namespace && read == kind;
+        self.is_complete(kind) || self.read.iter().any(is_it)
     }
 
     /// Puts an object in, in place of one of the same kind, namespace and name.

@@ -51,6 +51,17 @@ pub enum Watching {
 /// Told how the watches go.
 pub type Notice = Arc<dyn Fn(&WatchedKind, Watching) + Send + Sync>;
 
+/// Everything that routing rests on at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Routing {
+    /// By Gloo's kinds.
+    pub gloo: Snapshot,
+    /// By the Gateway API, as far as it was read; `None` where nobody uses it.
+    pub gateway_api: Option<gateway_api::Snapshot>,
+    /// A number that changes with it.
+    pub version: u64,
+}
+
 /// The live state; cloning gives another handle on the same.
 #[derive(Clone)]
 pub struct Cache {
@@ -197,7 +208,14 @@ impl Cache {
         self.state().gloo()
     }
 
-    /// A number that changes with everything that Gloo's routing rests on, but for the objects of this
+    /// Everything that routing rests on.
+    pub fn routing(&self) -> Routing {
+        let state = self.state();
+        let (gloo, version) = state.gloo();
+        Routing { gloo, gateway_api: state.gateway_api(), version }
+    }
+
+    /// A number that changes with everything that routing rests on, but for the objects of this
     /// service.
     pub fn gloo_without(&self, service: &str) -> u64 {
         self.state().gloo_without(service)

@@ -9,12 +9,13 @@ use serde_json::Value;
 use super::Touched;
 use super::following::{Following, Trouble};
 use crate::cluster::{Namespaces, WatchedKind};
-use coalmine_core::kind::Kind;
+use coalmine_core::kind::{Kind, is_gateway_api_routing};
 use coalmine_core::labels::{SERVICE, last_changed};
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::{
     Addresses, Claim, Facts, PodFacts, identify, ready_addresses, version,
 };
+use coalmine_core::preflight::http_route_snapshot;
 use coalmine_core::reason::Reason;
 
 /// The state behind [`super::Cache`].
@@ -31,7 +32,9 @@ pub(super) struct State {
     /// Ready pods by the Service's namespace and name.
     endpoints: BTreeMap<Key, Endpoints>,
     gloo: Snapshot,
-    /// How often the snapshot has changed, in all and by objects of each service.
+    /// What routing by the Gateway API rests on, as far as it was read.
+    gateway_api: gateway_api::Snapshot,
+    /// How often either snapshot has changed, in all and by objects of each service.
     gloo_version: u64,
     own_gloo_changes: BTreeMap<Arc<str>, u64>,
     kinds: BTreeMap<WatchedKind, Following>,
@@ -70,6 +73,7 @@ impl State {
             instance: instance.into(),
             namespaces,
             gloo,
+            gateway_api: http_route_snapshot().of_what_is_read(),
             gloo_namespace,
             objects: BTreeMap::new(),
             services: BTreeMap::new(),
@@ -94,16 +98,29 @@ impl State {
             return false;
         }
         self.kinds.insert(kind.clone(), Following::default());
+        if kind.is_kind(&WatchedKind::http_routes()) {
+            // From now on it is looked at.
+            self.gloo_version += 1;
+        }
         true
     }
 
+    /// Whether somebody uses the Gateway API, so that its routes are watched.
+    pub(super) fn has_gateway_api(&self) -> bool {
+        self.kinds.keys().any(|kind| kind.is_kind(&WatchedKind::http_routes()))
+    }
+
     /// How many of the lists that every service rests on have not come yet. Those of a namespace that is left out do not
-    /// count, nor those of Gloo where the cluster serves none of its kinds: there is no Gloo then.
+    /// count, nor those of Gloo where the cluster serves none of its kinds: there is no Gloo then. What the preflight of
+    /// HTTPRoutes looks at is awaited where it is served and may be read.
     pub(super) fn unsynced(&self) -> usize {
         let has_gloo = !self.lacks_gloo();
         let is_awaited = |(kind, known): &(&WatchedKind, &Following)| {
             let is_needed = kind.is_of_services() && (has_gloo || !kind.is_of_gloo());
-            !known.listed && !known.left_out && is_needed
+            let is_beside = kind.is_beside_http_routes()
+                && known.forbidden.is_none()
+                && !self.unserved.contains(kind);
+            !known.listed && !known.left_out && (is_needed || is_beside)
         };
         self.kinds.iter().filter(is_awaited).count()
     }
@@ -172,8 +189,8 @@ impl State {
             true => "no namespace is read now".to_owned(),
             false => format!("only objects in the namespaces {} are read", read.join(", ")),
         };
-        words += ": whether RouteTables, VirtualServices, Gateways and Upstreams elsewhere take requests of this \
-                  service, or lose some to it, is not judged";
+        words += ": whether RouteTables, VirtualServices, HTTPRoutes, Gateways and Upstreams elsewhere take requests of \
+                  this service, or lose some to it, is not judged";
         for namespace in unread {
             words += &format!("; {namespace} cannot be read now");
         }
@@ -241,7 +258,8 @@ impl State {
     }
 
     pub(super) fn troubles(&self) -> Vec<String> {
-        let needed = self.kinds.iter().filter(|(kind, _)| !kind.is_further());
+        let is_needed = |kind: &WatchedKind| !kind.is_further() && !kind.is_beside_http_routes();
+        let needed = self.kinds.iter().filter(|(kind, _)| is_needed(kind));
         needed.filter_map(|(_, following)| following.trouble.clone()).collect()
     }
 
@@ -280,6 +298,11 @@ impl State {
 
     pub(super) fn gloo(&self) -> (Snapshot, u64) {
         (self.gloo.clone(), self.gloo_version)
+    }
+
+    /// What routing by the Gateway API rests on, where somebody uses it.
+    pub(super) fn gateway_api(&self) -> Option<gateway_api::Snapshot> {
+        self.has_gateway_api().then(|| self.gateway_api.clone())
     }
 
     pub(super) fn gloo_without(&self, service: &str) -> u64 {
@@ -354,13 +377,16 @@ impl State {
         let is_new = known.is_none_or(|known| !known.says_the_same(&facts));
         let before = known.map(|known| known.claim.clone());
         let gloo_changed = facts.routing != known.and_then(|known| known.routing);
+        let gateway_api_changed = facts.gateway_api != known.and_then(|known| known.gateway_api);
         let claim = facts.claim.clone();
         if gloo_changed {
             self.gloo.upsert(object);
-            self.count_gloo_change(&claim);
         }
-        if before.is_none() && id.is(Kind::HttpRoute) {
-            // What is said of its service is looked at again.
+        if gateway_api_changed {
+            self.gateway_api.upsert(object);
+        }
+        let routing_changed = gloo_changed || gateway_api_changed && self.has_gateway_api();
+        if routing_changed {
             self.count_gloo_change(&claim);
         }
         self.objects.insert(id.clone(), facts);
@@ -368,7 +394,7 @@ impl State {
         let touched = service_of(&claim).or_else(|| before.as_ref().and_then(service_of));
         match touched {
             Some(service) => is_new.then_some(Touched::Service(service)),
-            None => gloo_changed.then_some(Touched::Foreign),
+            None => routing_changed.then_some(Touched::Foreign),
         }
     }
 
@@ -433,15 +459,21 @@ impl State {
             _ => {
                 let facts = self.objects.remove(id)?;
                 self.index(id, Some(&facts.claim), None);
-                let gloo_changed = facts.routing.is_some();
-                if gloo_changed {
-                    let namespace = id.namespace.as_deref().unwrap_or_default();
+                let namespace = id.namespace.as_deref().unwrap_or_default();
+                if facts.routing.is_some() {
                     self.gloo.remove(&id.kind, namespace, &id.name);
+                }
+                if facts.gateway_api.is_some() {
+                    self.gateway_api.remove(&id.kind, namespace, &id.name);
+                }
+                let routing_changed = facts.routing.is_some()
+                    || facts.gateway_api.is_some() && self.has_gateway_api();
+                if routing_changed {
                     self.count_gloo_change(&facts.claim);
                 }
                 match service_of(&facts.claim) {
                     Some(service) => Some(Touched::Service(service)),
-                    None => gloo_changed.then_some(Touched::Foreign),
+                    None => routing_changed.then_some(Touched::Foreign),
                 }
             }
         }
@@ -474,6 +506,13 @@ impl State {
         (following.trouble, following.forbidden) = (None, None);
         following.left_out = false;
         self.unserved.remove(kind);
+        if is_first && is_gateway_api_routing(&kind.api_version, &kind.kind) && !kind.only_ours {
+            match &kind.namespace {
+                Some(namespace) => self.gateway_api.read(&kind.kind, namespace),
+                None => self.gateway_api.know(&kind.kind),
+            }
+            self.gloo_version += u64::from(self.has_gateway_api());
+        }
         match &kind.namespace {
             Some(namespace) if is_first => {
                 self.gloo.read(&kind.kind, namespace);

@@ -29,7 +29,7 @@ pub(super) async fn follow(cache: Cache, cluster: Cluster, kind: WatchedKind, re
         cache.record_alive(&kind);
         let watched = match timeout(PATIENCE, cluster.watch(&kind, &instance)).await {
             Ok(Err(error @ ClusterError::KindNotServed { .. }))
-                if kind.is_further() || kind.is_of_gloo() =>
+                if kind.is_further() || kind.is_of_gloo() || kind.is_beside_http_routes() =>
             {
                 cache.record_unserved(&kind, error.line());
                 pause = (pause * 2).min(LONGEST_PAUSE);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use coalmine_core::kind::Kind;
+use coalmine_core::kind::{Kind, gateway_api_routing, is_gateway_api_routing};
 use coalmine_core::object::ObjectId;
 
 /// A kind that is watched, in the whole cluster or in one namespace: one watch.
@@ -39,10 +39,48 @@ impl WatchedKind {
         gloo::Snapshot::ROUTING.iter().map(Self::all_of).chain(Self::further())
     }
 
-    /// The routes of the Gateway API, whoever's they are. They are watched where values or `platform/` ask for them.
+    /// The routes of the Gateway API, whoever's they are.
     pub fn http_routes() -> Self {
-        let kind = Kind::HttpRoute;
-        Self { only_ours: false, ..Self::ours(kind.api_version(), kind.as_str()) }
+        Self::ours(Kind::HttpRoute.api_version(), Kind::HttpRoute.as_str()).of_everybody()
+    }
+
+    /// These routes and all that they rest on beside what [every service](Self::of_services) does: Gateways, their classes,
+    /// who may refer to whom, the labels of namespaces, and policies. They are watched where values or `platform/` ask for
+    /// HTTPRoutes.
+    pub fn of_gateway_api() -> impl Iterator<Item = Self> {
+        let kinds = gateway_api_routing().map(|(version, kind)| Self::ours(version, kind));
+        kinds.filter(|kind| !kind.is_of_services()).map(Self::of_everybody)
+    }
+
+    /// Whether it is one of [`Self::of_gateway_api`] but the routes themselves, wherever it is watched: without it
+    /// services go on, and what it would have told is not judged.
+    pub fn is_beside_http_routes(&self) -> bool {
+        Self::of_gateway_api().any(|known| known.is_kind(self))
+            && !Self::http_routes().is_kind(self)
+    }
+
+    /// Whether nothing needs the kind: a policy of an implementation, which only some clusters serve.
+    pub fn is_policy(&self) -> bool {
+        let mut policies = gateway_api::Snapshot::FURTHER.iter();
+        policies.any(|(version, kind)| *version == self.api_version && *kind == self.kind)
+    }
+
+    /// The same with the objects of everybody where routing rests on them: of one kind there is one watch.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        let is_routing = is_gateway_api_routing(&self.api_version, &self.kind);
+        if is_routing { self.of_everybody() } else { self }
+    }
+
+    fn of_everybody(self) -> Self {
+        Self { only_ours: false, ..self }
+    }
+
+    /// Whether its objects belong to no namespace, as far as is known here.
+    pub fn is_cluster_scoped(&self) -> bool {
+        let is_class =
+            self.kind == "GatewayClass" && is_gateway_api_routing(&self.api_version, &self.kind);
+        is_class || Kind::of(&self.api_version, &self.kind).is_some_and(Kind::is_cluster_scoped)
     }
 
     /// Whether it is a kind of Gloo's that every service of Gloo's rests on.

@@ -150,6 +150,8 @@ impl Daemon {
     fn watch(&mut self, kind: WatchedKind) {
         match self.reconciler.cluster.namespaces().clone().names() {
             None => self.begin(kind),
+            // A daemon with Roles in single namespaces reads nothing that belongs to the cluster.
+            Some(_) if kind.is_cluster_scoped() => {}
             Some(names) => names.iter().for_each(|name| self.begin(kind.clone().within(name))),
         }
     }

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 
 use super::Daemon;
 use super::history;
 use super::request::DesiredState;
 use super::work::{Work, joined};
-use crate::cluster::{Namespaces, WatchedKind};
+use crate::cluster::{ClusterError, Namespaces, WatchedKind};
 use crate::hint::advised;
 use crate::report::ChangeKind;
 use crate::scheduler::KnownServices;
 use crate::source::{Revision, Source};
 use coalmine_core::kind::Kind;
-use coalmine_core::object::Manifest;
+use coalmine_core::labels::INSTANCE;
+use coalmine_core::object::{Manifest, ObjectId};
+use coalmine_core::object_state::Claim;
 use coalmine_core::phase::Phase;
 use coalmine_core::problem::Problem;
 use coalmine_core::values::{Applied, Gateway, Service};
@@ -88,10 +91,41 @@ impl Daemon {
     async fn remember_applied(&mut self) -> anyhow::Result<()> {
         self.sync().await?;
         let (snapshot, _) = self.cache.gloo();
+        let http_routes = self.http_routes().await?;
         let inventory = self.cache.inventory();
         let objects = inventory.iter().map(|(id, service, _)| (id, &**service));
-        self.reader.remember(Applied::of(&snapshot, objects));
+        let routes = http_routes.iter().map(|(id, (service, _))| (id, service.as_str()));
+        let objects = objects.chain(routes);
+        let contents = http_routes.iter().map(|(id, (_, route))| (id.clone(), route.clone()));
+        self.reader.remember(Applied::of(&snapshot, &contents.collect(), objects));
         Ok(())
+    }
+
+    /// The HTTPRoutes of services in the cluster, each with its service. They are listed once, since nobody knows yet
+    /// whether they are to be watched. Where they are not served or may not be read there are none.
+    async fn http_routes(&self) -> anyhow::Result<BTreeMap<ObjectId, (String, Value)>> {
+        let cluster = &self.reconciler.cluster;
+        let selector = format!("{INSTANCE}={}", self.reconciler.instance);
+        let mut all = BTreeMap::new();
+        for namespace in cluster.namespaces().each() {
+            let listed = cluster.list_known(Kind::HttpRoute, namespace, &selector);
+            let listed = tokio::time::timeout(DISCOVERY, listed).await;
+            let listed = listed.with_context(|| {
+                format!("no answer from the API server for {} s", DISCOVERY.as_secs())
+            })?;
+            let objects = match listed {
+                Ok(objects) => objects,
+                Err(ClusterError::KindNotServed { .. } | ClusterError::Denied { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            for (id, object) in objects {
+                let claim = Claim::on(&object, &self.reconciler.instance);
+                if let Claim::Ours(service) = claim {
+                    all.insert(id, (service.to_string(), object));
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// Waits until all that services rest on is known. Where each namespace is watched for itself, those that do not
@@ -137,7 +171,7 @@ impl Daemon {
             self.swept.insert(place);
         }
         for kind in kinds {
-            self.watch(kind);
+            self.watch(kind.whole());
         }
         self.watch_gloo(&work.rollout_settings.gloo_namespace);
         self.sync().await?;
@@ -206,13 +240,13 @@ impl Work {
         ids.map(|id| WatchedKind::ours(&id.api_version, &id.kind)).collect()
     }
 
-    /// The kinds of the Gateway API that routes are written in.
+    /// The kinds that HTTPRoutes rest on, where there are any.
     fn gateway_kinds(&self) -> Vec<WatchedKind> {
         let has_route = |gateway: &Gateway| gateway.gateway_api().is_some();
         let mut platform = self.platform();
         let is_used = self.gateways().any(has_route)
             || platform.any(|manifest| manifest.id().is(Kind::HttpRoute));
-        is_used.then(WatchedKind::http_routes).into_iter().collect()
+        is_used.then(WatchedKind::of_gateway_api).into_iter().flatten().collect()
     }
 
     /// Whether something is written in Gloo's kinds.

@@ -14,7 +14,7 @@ use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::plan::{Job, gone};
 use coalmine_core::problem::{Location, Problem};
 use coalmine_core::render::Owner;
-use coalmine_core::values::{PLATFORM, Repository, Service, Settings, folder_of};
+use coalmine_core::values::{PLATFORM, Profile, Repository, Service, Settings, folder_of};
 
 /// What one revision means for the cluster.
 pub(super) struct Work {
@@ -38,7 +38,7 @@ impl Work {
         if !repository.problems.is_empty() {
             bail!("revision {revision} is not accepted: {}", joined(&repository.problems));
         }
-        let rollout_settings = Arc::new(rollout_settings(&repository.settings, options));
+        let rollout_settings = Arc::new(rollout_settings(repository, options));
         let revision: Arc<str> = revision.into();
         let (mut requests, mut invalid) = (Vec::new(), Vec::new());
         let mut request = |state| {
@@ -198,13 +198,29 @@ fn beyond(
     beyond
 }
 
-fn rollout_settings(settings: &Settings, options: DaemonOptions) -> RolloutSettings {
+fn rollout_settings(repository: &Repository, options: DaemonOptions) -> RolloutSettings {
+    let settings: &Settings = &repository.settings;
     RolloutSettings {
         timing: settings.timing,
         gloo_namespace: settings.gloo_namespace.clone(),
         edition: settings.edition,
+        gateway_api: implementation(repository),
         policy: settings.policy.clone(),
         drift: options.drift,
+    }
+}
+
+/// The implementation that all HTTPRoutes of services are for; `None` where there is none, or more than one.
+fn implementation(repository: &Repository) -> Option<gateway_api::Profile> {
+    let services = repository.services.values().filter_map(|service| service.as_ref().ok());
+    let apis = services.filter_map(|service| service.routes.gateway.gateway_api());
+    let profiles: BTreeSet<&str> = apis.map(|api| api.profile.as_str()).collect();
+    let has = |profile: Profile| profiles.contains(profile.as_str());
+    match (has(Profile::Kgateway), has(Profile::EnvoyGateway), has(Profile::Portable)) {
+        (true, true, _) | (false, false, false) => None,
+        (false, true, _) => Some(gateway_api::Profile::EnvoyGateway),
+        // Whoever is portable is judged by the stricter one.
+        _ => Some(gateway_api::Profile::Portable),
     }
 }
 

@@ -63,6 +63,8 @@ pub struct RolloutSettings {
     pub gloo_namespace: String,
     /// Which Gloo it is.
     pub edition: gloo::Edition,
+    /// Which implementation serves Gateways that nobody may read; `None` where that cannot be told.
+    pub gateway_api: Option<gateway_api::Profile>,
     /// What one commit may do.
     pub policy: Policy,
     /// What is done about changes of others, where a service's values do not say it.

@@ -6,21 +6,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gloo::{Edition, Environment, Snapshot};
+use gloo::{Edition, Environment};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::RolloutSettings;
 use super::survey::{survey, survey_http_routes};
-use crate::cache::Cache;
+use crate::cache::{Cache, Routing};
 use crate::report::Survey;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::ObjectId;
 use coalmine_core::plan::Job;
-use coalmine_core::preflight::{Baseline, Broken, Change, Prediction, are_expected};
+use coalmine_core::preflight::{
+    Baseline, Broken, Change, Prediction, are_expected, http_routes_are_expected,
+};
 use coalmine_core::reason::{PreflightError, Refusal};
 
-/// A handle on the task that checks changes against Gloo's rules.
+/// A handle on the task that checks changes against the gateways' rules.
 #[derive(Clone)]
 pub struct PreflightService {
     messages: mpsc::UnboundedSender<Message>,
@@ -34,23 +36,26 @@ enum Message {
     Surroundings(Surroundings),
 }
 
-/// What the repository says about Gloo.
+/// What the repository says about its gateways.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Surroundings {
     gloo_namespace: String,
     edition: Edition,
+    gateway_api: Option<gateway_api::Profile>,
 }
 
 impl Surroundings {
     fn of(settings: &RolloutSettings) -> Self {
-        let RolloutSettings { gloo_namespace, edition, .. } = settings;
-        Self { gloo_namespace: gloo_namespace.clone(), edition: *edition }
+        let RolloutSettings { gloo_namespace, edition, gateway_api, .. } = settings;
+        let gloo_namespace = gloo_namespace.clone();
+        Self { gloo_namespace, edition: *edition, gateway_api: *gateway_api }
     }
 
     /// The cluster as this Gloo sees it.
-    fn around(&self, snapshot: Snapshot) -> Snapshot {
+    fn around(&self, routing: Routing) -> Routing {
         let environment = Environment { edition: self.edition, ..Environment::default() };
-        snapshot.of_gloo_in(&self.gloo_namespace).within(environment)
+        let gloo = routing.gloo.of_gloo_in(&self.gloo_namespace).within(environment);
+        Routing { gloo, ..routing }
     }
 }
 
@@ -79,7 +84,7 @@ impl PreflightService {
         Self { messages, surroundings: Arc::default() }
     }
 
-    /// Says what the repository says about Gloo. Nothing is surveyed before.
+    /// Says what the repository says about its gateways. Nothing is surveyed before.
     pub(super) fn surroundings(&self, settings: &RolloutSettings) {
         let surroundings = Surroundings::of(settings);
         let mut known = self.surroundings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,12 +108,12 @@ impl PreflightService {
         let change = Change::new(&job.service, &job.desired, to_prune).beside(&job.departing);
         let change = Arc::new(change);
         let (answer, answered) = oneshot::channel();
-        let (job, surroundings) = (job.digest(), Surroundings::of(settings));
-        let question = Question { change, job, surroundings, answer };
+        let surroundings = Surroundings::of(settings);
+        let question = Question { change, job: job.digest(), surroundings, answer };
         // A task that has ended drops the question, and with it the answer's sender.
         let _ = self.messages.send(Message::Admit(Box::new(question)));
         match answered.await {
-            Ok(answer) => Ok(answer?),
+            Ok(answer) => answer.map_err(|refusal| job.refused(refusal)),
             Err(_) => Err(PreflightError::Failed),
         }
     }
@@ -163,8 +168,8 @@ async fn answer_all(cache: Cache, mut messages: mpsc::UnboundedReceiver<Message>
             }
         }
         let begun = Instant::now();
-        let (snapshot, version) = cache.gloo();
-        batches.look(&snapshot, version);
+        let routing = cache.routing();
+        batches.look(&routing);
         next_look = Instant::now() + cool_down(begun.elapsed(), POLL);
         applied.iter().for_each(|service| drop(batches.reserved.remove(service)));
         let answered = |question: Question| match batches.known(&question) {
@@ -180,13 +185,13 @@ async fn answer_all(cache: Cache, mut messages: mpsc::UnboundedReceiver<Message>
         if Instant::now() < next_batch {
             continue;
         }
-        let snapshot = first.surroundings.around(snapshot);
+        let around = first.surroundings.clone();
         let questions = std::mem::take(&mut open);
         // Translating a big cluster takes longer than other tasks should wait.
         let state = cache.clone();
         let work = move || {
             let begun = Instant::now();
-            let answers = batches.answer(snapshot, version, &questions, &state);
+            let answers = batches.answer(routing, &around, &questions, &state);
             (batches, questions, answers, begun.elapsed())
         };
         match tokio::task::spawn_blocking(work).await {
@@ -215,14 +220,14 @@ async fn survey_all(
     cache: &Cache,
     tell: &Tell,
 ) -> BatchState {
-    let (snapshot, version) = cache.gloo();
-    let seen = (version, surroundings.clone());
+    let routing = cache.routing();
+    let seen = (routing.version, surroundings.clone());
     if batches.surveyed.as_ref() == Some(&seen) {
         return batches;
     }
-    let (snapshot, cache) = (surroundings.around(snapshot), cache.clone());
+    let (around, cache) = (surroundings.clone(), cache.clone());
     let work = move || {
-        let baseline = batches.translated(snapshot, version, &cache);
+        let baseline = batches.translated(routing, &around, &cache);
         batches.surveyed = Some(seen);
         let inventory = cache.inventory();
         let mut survey = survey(&baseline, &inventory, cache.blind_spot().as_deref());
@@ -278,12 +283,12 @@ fn cool_down(cost: Duration, BatchBudget { free, times, most }: BatchBudget) -> 
 /// What is kept from one batch of questions to the next.
 #[derive(Default)]
 struct BatchState {
-    /// The cluster as it was translated last, and the version of the live state that it is from.
-    baseline: Option<(u64, Environment, Baseline)>,
+    /// The cluster as it was translated last, the version of the live state that it is from, and for whom.
+    baseline: Option<(u64, Surroundings, Baseline)>,
     /// The version of the live state that was surveyed last, and for whom.
     surveyed: Option<(u64, Surroundings)>,
-    /// The cluster as it was looked at last, and the version of the live state that it is from.
-    seen: (Snapshot, u64),
+    /// The cluster as it was looked at last.
+    seen: Routing,
     reserved: BTreeMap<String, Reservation>,
     /// The mistakes of others that were logged.
     reported: BTreeSet<Broken>,
@@ -300,16 +305,21 @@ struct Reservation {
 
 impl BatchState {
     /// Drops the known answers if the cluster has changed otherwise than by admitted changes.
-    fn look(&mut self, snapshot: &Snapshot, version: u64) {
-        if self.seen.1 == version {
+    fn look(&mut self, now: &Routing) {
+        if self.seen.version == now.version {
             return;
         }
         let changes: Vec<Arc<Change>> =
             self.reserved.values().map(|it| it.change.clone()).collect();
-        if !are_expected(&self.seen.0, snapshot, &changes) {
+        let http_routes = match (&self.seen.gateway_api, &now.gateway_api) {
+            (Some(before), Some(after)) => http_routes_are_expected(before, after, &changes),
+            (None, None) => true,
+            _ => false,
+        };
+        if !http_routes || !are_expected(&self.seen.gloo, &now.gloo, &changes) {
             self.reserved.values_mut().for_each(|it| it.prediction = None);
         }
-        self.seen = (snapshot.clone(), version);
+        self.seen = now.clone();
     }
 
     /// The answer to the same question as before, if it is still true.
@@ -322,15 +332,15 @@ impl BatchState {
 
     fn answer(
         &mut self,
-        snapshot: Snapshot,
-        version: u64,
+        routing: Routing,
+        around: &Surroundings,
         questions: &[Question],
         state: &Cache,
     ) -> Vec<Result<Prediction, Refusal>> {
         for question in questions {
             self.reserved.remove(&question.change.service);
         }
-        let cache = self.translated(snapshot, version, state);
+        let cache = self.translated(routing, around, state);
         let ahead: Vec<Arc<Change>> = self.reserved.values().map(|it| it.change.clone()).collect();
         let changes: Vec<Arc<Change>> = questions.iter().map(|it| it.change.clone()).collect();
         let answers = cache.with(&ahead).check(&changes);
@@ -348,16 +358,20 @@ impl BatchState {
 
     /// The live cluster, translated. A mistake in an object of another owner is logged once; one in an object of ours
     /// is in the status of its service.
-    fn translated(&mut self, snapshot: Snapshot, version: u64, state: &Cache) -> Baseline {
-        let environment = snapshot.environment();
-        let baseline = match &self.baseline {
-            Some((known, within, baseline)) if *known == version && *within == environment => {
+    fn translated(&mut self, routing: Routing, around: &Surroundings, state: &Cache) -> Baseline {
+        let version = routing.version;
+        let Routing { gloo, gateway_api, .. } = around.around(routing);
+        let mut baseline = match &self.baseline {
+            Some((known, within, baseline)) if *known == version && within == around => {
                 return baseline.clone();
             }
-            Some((.., earlier)) => earlier.follow(snapshot),
-            None => Baseline::new(snapshot),
+            Some((.., earlier)) => earlier.follow(gloo),
+            None => Baseline::new(gloo),
         };
-        self.baseline = Some((version, environment, baseline.clone()));
+        if let Some(http_routes) = gateway_api {
+            baseline = baseline.beside(http_routes, around.gateway_api);
+        }
+        self.baseline = Some((version, around.clone(), baseline.clone()));
         let mut broken: BTreeSet<Broken> = baseline.broken().into_iter().collect();
         if broken != self.reported {
             let ours = state.inventory().into_iter().map(|(id, ..)| id.to_string());

@@ -10,7 +10,7 @@ use coalmine_core::kind::Kind;
 use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::HttpRoute;
 use coalmine_core::preflight::Baseline;
-use coalmine_core::proposal::{not_judged, reference};
+use coalmine_core::proposal::reference;
 
 /// Which Gateways serve each service, and what of its objects could not be judged. `inventory` says whose
 /// an object is, `blind_spot` what is not read of the cluster.
@@ -42,8 +42,8 @@ pub(super) fn survey(
     survey
 }
 
-/// Adds to which Gateways the HTTPRoutes of services attach, and that what they do to others is not judged. `kept` is
-/// what is kept of one.
+/// Adds to which Gateways the HTTPRoutes of services attach, those of implementations that are not modelled among them.
+/// `kept` is what is kept of one.
 pub(super) fn survey_http_routes(
     survey: &mut Survey,
     inventory: &[(ObjectId, Arc<str>, Option<bool>)],
@@ -51,7 +51,6 @@ pub(super) fn survey_http_routes(
 ) {
     for (id, service, _) in inventory.iter().filter(|(id, ..)| id.is(Kind::HttpRoute)) {
         let surveyed = survey.entry(service.to_string()).or_default();
-        insert(&mut surveyed.notes, not_judged(&id.to_string()));
         for gateway in kept(id).iter().flat_map(|route| &route.gateways) {
             insert(&mut surveyed.gateways, gateway.clone());
         }
@@ -72,6 +71,7 @@ mod tests {
 
     use super::*;
     use crate::report::Surveyed;
+    use coalmine_core::preflight::http_route_snapshot;
 
     fn object(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
         json!({"kind": kind, "metadata": {"namespace": namespace, "name": name}, "spec": spec})
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_told_of_the_gateways_of_its_http_routes_and_that_these_are_not_judged() {
+    fn a_service_is_told_of_the_gateways_that_its_http_routes_attach_to() {
         let route = ObjectId::of(Kind::HttpRoute, Some("echo"), "echo-routes");
         let table = ObjectId::of(Kind::RouteTable, Some("echo"), "echo-routes");
         let inventory = [(route, "echo".into(), None), (table, "golf".into(), None)];
@@ -115,8 +115,29 @@ mod tests {
         let mut survey = Survey::new();
         survey_http_routes(&mut survey, &inventory, kept);
         let surveyed = survey.remove("echo").expect("told");
-        assert_eq!(surveyed.gateways, gateways);
-        assert!(surveyed.notes[0].starts_with("HTTPRoute echo/echo-routes is not judged"));
-        assert_eq!(survey, Survey::new(), "a RouteTable is judged");
+        assert_eq!((surveyed.gateways, surveyed.notes), (gateways, Vec::new()));
+        assert_eq!(survey, Survey::new(), "a RouteTable is told of elsewhere");
+    }
+
+    #[test]
+    fn a_service_is_told_of_what_is_not_judged_of_its_http_routes() {
+        let mut snapshot = http_route_snapshot().of_what_is_read();
+        let route = json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+            "metadata": {"namespace": "echo", "name": "echo"},
+            "spec": {"parentRefs": [{"name": "edge", "namespace": "infra"}]}});
+        assert!(snapshot.upsert(&route));
+        let own = [(ObjectId::of(Kind::HttpRoute, Some("echo"), "echo"), "echo".into(), None)];
+        for (profile, words) in [
+            (None, "what Gateway infra/edge makes of it is not judged: it was not read"),
+            (
+                Some(gateway_api::Profile::EnvoyGateway),
+                "Gateway infra/edge was not read: the route is",
+            ),
+        ] {
+            let baseline = Baseline::new(Snapshot::default()).beside(snapshot.clone(), profile);
+            let survey = survey(&baseline, &own, None);
+            assert_eq!(survey["echo"].notes.len(), 1, "{survey:?}");
+            assert!(survey["echo"].notes[0].contains(words), "{survey:?}");
+        }
     }
 }

@@ -101,6 +101,7 @@ fn rollout_settings(drift: Drift) -> RolloutSettings {
         timing: Timing { deadline: Duration::ZERO, settle: Duration::ZERO },
         gloo_namespace: "gloo-system".into(),
         edition: gloo::Edition::Unknown,
+        gateway_api: None,
         policy: Policy::default(),
         drift,
     }

@@ -215,6 +215,7 @@ fn facts(detail: Detail) -> Facts {
         keep: None,
         terminating: false,
         routing: None,
+        gateway_api: None,
         http_route: None,
         detail,
     }

@@ -186,6 +186,7 @@ impl Process {
             timing: Timing { deadline: DEADLINE, settle: Duration::from_secs(3) },
             gloo_namespace: GLOO_NAMESPACE.into(),
             edition: gloo::Edition::Unknown,
+            gateway_api: None,
             policy: Policy::default(),
             drift: Drift::Repair,
         };

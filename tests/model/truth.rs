@@ -85,7 +85,9 @@ impl World {
     /// Whether a service that is to go is stalled because of an object of another owner: somebody else's routes,
     /// or those whose label somebody took away, may still need what is to go.
     pub(crate) fn names_another_owner(&self, reason: &Reason) -> bool {
-        let Reason::Preflight(PreflightError::Refused(refusal)) = reason else { return false };
+        let Reason::Preflight(PreflightError::Refused { refusal, .. }) = reason else {
+            return false;
+        };
         let is_foreign = |object: &ObjectRef| {
             let live = self.store.get(&id(&object.kind, &object.namespace, &object.name));
             live.is_some_and(|live| !is_ours(&live))
@@ -156,7 +158,7 @@ impl World {
     /// The model has one thing that two can claim.
     fn is_refused(&self, service: &str, error: &PreflightError) -> bool {
         let refusal = match error {
-            PreflightError::Refused(refusal) => refusal,
+            PreflightError::Refused { refusal, .. } => refusal,
             PreflightError::Failed => return false,
         };
         let path = match refusal {

@@ -1,5 +1,6 @@
 //! Who was there first keeps it: names, paths, domains, and what lies within them.
 
+use coalmine_core::kind::Kind;
 use coalmine_core::proposal::Expected;
 use coalmine_core::values::{Applied, Reader, Repository};
 
@@ -218,6 +219,52 @@ fn long_paths_and_domains_cost_no_more_than_their_length() {
     assert!(after(&files, &files).is_empty());
 }
 
+/// As [`what_the_cluster_has_stays_with_its_service_when_a_daemon_starts`], where the routes are HTTPRoutes.
+#[test]
+fn what_the_http_routes_of_the_cluster_take_stays_with_its_service_when_a_daemon_starts() {
+    for profile in ["kgateway", "envoy-gateway", "portable"] {
+        let settings = format!(
+            "gateway: {{api: gateway-api, profile: {profile}, gateways: [{{name: edge, namespace: infra}}]}}\n"
+        );
+        let at = |paths: &str| {
+            format!(
+                "deployment: {{v1: {{}}}}\nroutes: {{apiGroup: a, paths: [{paths}], primary: {{version: v1}}}}\n"
+            )
+        };
+        let domain = |name: &str| {
+            format!(
+                "deployment: {{v1: {{}}}}\nroutes: {{domains: [{name}], primary: {{version: v1}}}}\n"
+            )
+        };
+        let zulu =
+            at("{prefix: /a}, {exact: /b}, {regex: /c.*}, {prefix: /d, methods: [GET, PUT]}, \
+             {prefix: /e, queryParameters: {q: x}}");
+        let yankee = domain("y.example");
+        let owners = [
+            ("coalmine.yaml", &*settings),
+            ("services/zulu.yaml", &*zulu),
+            ("services/yankee.yaml", &*yankee),
+        ];
+        for (name, file) in [
+            ("prefix", at("{prefix: /a}")),
+            ("exact", at("{exact: /b}")),
+            ("regex", at("{regex: /c.*}")),
+            ("methods", at("{prefix: /d, methods: [PUT, GET]}")),
+            ("parameters", at("{prefix: /e, queryParameters: {q: x}}")),
+            ("domain", domain("Y.example")),
+        ] {
+            let path = format!("services/{name}.yaml");
+            let both: Vec<_> =
+                owners.iter().copied().chain([(path.as_str(), file.as_str())]).collect();
+            let mut reader = Reader::default();
+            reader.remember(applied(&owners));
+            let found = errors(&reader.read(&tree(&both)));
+            let names: Vec<_> = found.keys().map(String::as_str).collect();
+            assert_eq!(names, [name], "{profile}: {found:?}");
+        }
+    }
+}
+
 /// What the cluster has once these files are applied.
 fn applied(files: &[(&str, &str)]) -> Applied {
     let expected = Expected::of(&tree(files));
@@ -225,7 +272,10 @@ fn applied(files: &[(&str, &str)]) -> Applied {
     let objects = jobs.iter().flat_map(|job| {
         job.desired.manifests().map(|manifest| (manifest.id(), job.service.as_str()))
     });
-    Applied::of(&expected.cluster(), objects)
+    let manifests = jobs.iter().flat_map(|job| job.desired.manifests());
+    let routes = manifests.filter(|manifest| manifest.id().is(Kind::HttpRoute));
+    let routes = routes.map(|route| (route.id().clone(), route.object().clone()));
+    Applied::of(&expected.cluster(), &routes.collect(), objects)
 }
 
 #[test]

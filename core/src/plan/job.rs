@@ -13,15 +13,18 @@ use crate::labels::ADOPT;
 use crate::managed_fields::Digest;
 use crate::object::{Manifest, ObjectId};
 use crate::object_state::{Detail, Facts};
+use crate::reason::{PreflightError, Refusal};
 use crate::render::{Owner, Rendered, render};
 use crate::traffic::Traffic;
-use crate::values::{Drift, KindName, PLATFORM, Platform, Service, Version, Workload};
+use crate::values::{Drift, KindName, PLATFORM, Platform, RoutePlaces, Service, Version, Workload};
 
 /// What is to be done about one service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// The service's name; [`PLATFORM`] for the objects in `platform/`.
     pub service: String,
+    /// Where its routes are written, for messages; `None` where it has no file of its own.
+    pub places: Option<RoutePlaces>,
     /// What it should be; empty for a service whose file is gone.
     pub desired: Desired,
     /// Whether objects that exist without our label may be taken over.
@@ -48,6 +51,7 @@ impl Job {
     fn of(service: &str, desired: Desired) -> Self {
         Self {
             service: service.into(),
+            places: None,
             desired,
             adopt: false,
             is_removal: false,
@@ -81,7 +85,18 @@ impl Job {
             tolerates_warnings: false,
         };
         let (adopt, drift) = (service.adopt, service.drift);
-        Self { adopt, drift, ..Self::of(service.name.as_str(), desired) }
+        let places = Some(service.places.clone());
+        Self { adopt, drift, places, ..Self::of(service.name.as_str(), desired) }
+    }
+
+    /// Says of a refusal where in the service's file it comes from.
+    pub fn refused(&self, refusal: Refusal) -> PreflightError {
+        let place = self.places.as_ref().map(|places| {
+            let named = || refusal.words().and_then(|words| places.named_in(words));
+            let at = places.of(refusal.path().or_else(named));
+            format!("{}:{}:{}", at.file, at.line, at.column)
+        });
+        PreflightError::Refused { refusal, place }
     }
 
     /// The work that the objects in `platform/` mean. Namespaces and CustomResourceDefinitions come first. What makes

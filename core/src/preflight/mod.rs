@@ -37,7 +37,8 @@ use translated_cluster::{Stages, TranslatedCluster};
 pub use broken::{Blocks, Broken, Rule};
 pub use change::Change;
 pub use expected_changes::are_expected;
-pub use http_routes::http_route_snapshot;
+pub(crate) use http_routes::stand_ins;
+pub use http_routes::{http_route_snapshot, http_routes_are_expected};
 
 /// What is known about a change that harms nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,9 +105,16 @@ impl Baseline {
     /// The same with these objects of the Gateway API, of which everything has to be there that the preflight looks at:
     /// every object of [`gateway_api::Snapshot::ROUTING`], in a copy of [`http_route_snapshot`]. EndpointSlices do not
     /// count: pods are assumed. What Envoys remember is taken along.
+    ///
+    /// Of what [was not read](gateway_api::Snapshot::of_what_is_read), Gateways count as ones of `unread` that take every
+    /// route, if that is known.
     #[must_use]
-    pub fn beside(&self, http_routes: gateway_api::Snapshot) -> Self {
-        let http_routes = HttpRoutes::read(http_routes, self.http_routes.as_ref());
+    pub fn beside(
+        &self,
+        http_routes: gateway_api::Snapshot,
+        unread: Option<gateway_api::Profile>,
+    ) -> Self {
+        let http_routes = HttpRoutes::read(http_routes, unread, self.http_routes.as_ref());
         Self { http_routes: Some(http_routes), ..self.clone() }
     }
 

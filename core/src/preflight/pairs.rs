@@ -4,21 +4,30 @@ use std::collections::BTreeMap;
 
 use gloo::config::{Match, PathMatch, ValueMatch};
 
+/// A condition that only one value fulfils, and that value.
+type Exact<'a> = (Condition<'a>, &'a str);
+
+/// The matcher of a route, as far as pairs are found by it.
+pub(super) trait Matcher {
+    /// What every path begins with that it takes.
+    fn beginning(&self) -> String;
+
+    /// The conditions that only one value fulfils.
+    fn exact_conditions(&self) -> Vec<Exact<'_>>;
+}
+
 /// Calls `found` with the positions `(i, j)`, `i < j`, of matchers that may have requests in common, of which
 /// `concerns` one at least.
 ///
 /// Sorted by the beginnings of their paths, such routes lie behind one another; of those with one beginning, the ones
 /// whose exact condition on a header or a parameter has another value are passed over. So this takes as long as there
 /// are routes and pairs to tell, not the square of the routes.
-pub(super) fn pairs<E>(
-    matchers: &[&Match],
+pub(super) fn pairs<M: Matcher, E>(
+    matchers: &[&M],
     concerns: impl Fn(usize) -> bool,
     mut found: impl FnMut(usize, usize) -> Result<(), E>,
 ) -> Result<(), E> {
-    let beginning = |matcher: &&Match| {
-        let path = matcher.path.as_ref();
-        path.map(PathMatch::beginning).unwrap_or_default().to_ascii_lowercase()
-    };
+    let beginning = |matcher: &M| matcher.beginning().to_ascii_lowercase();
     let mut order: Vec<(String, usize)> =
         matchers.iter().enumerate().map(|(at, it)| (beginning(it), at)).collect();
     order.sort();
@@ -28,7 +37,8 @@ pub(super) fn pairs<E>(
             outer.pop();
         }
         let (matcher, concerned) = (matchers[*at], concerns(*at));
-        let conditions: BTreeMap<Condition<'_>, &str> = exact_conditions(matcher).collect();
+        let conditions: BTreeMap<Condition<'_>, &str> =
+            matcher.exact_conditions().into_iter().collect();
         for (_, level) in &outer {
             level.meets(&conditions, concerned, |other| found(other.min(*at), other.max(*at)))?;
         }
@@ -54,7 +64,7 @@ struct Level<'a> {
 
 /// What an exact condition is about.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Condition<'a> {
+pub(super) enum Condition<'a> {
     /// A header, in small letters.
     Header(String),
     /// A parameter of the query.
@@ -69,8 +79,8 @@ struct Members {
 }
 
 impl<'a> Level<'a> {
-    fn add(&mut self, matcher: &'a Match, at: usize, concerned: bool) {
-        let members = match exact_conditions(matcher).next() {
+    fn add(&mut self, matcher: &'a impl Matcher, at: usize, concerned: bool) {
+        let members = match matcher.exact_conditions().into_iter().next() {
             Some((condition, value)) => {
                 self.exact.entry(condition).or_default().entry(value).or_default()
             }
@@ -105,18 +115,25 @@ impl<'a> Level<'a> {
     }
 }
 
-/// The conditions that only one value fulfils.
-fn exact_conditions(matcher: &Match) -> impl Iterator<Item = (Condition<'_>, &str)> {
-    let headers = matcher.headers.iter().filter(|it| !it.invert && it.name != ":method");
-    let headers = headers.filter_map(|it| match &it.value {
-        ValueMatch::Exact(value) => Some((Condition::Header(it.name.to_ascii_lowercase()), value)),
-        ValueMatch::Regex(_) | ValueMatch::Present => None,
-    });
-    let query = matcher.query.iter().filter_map(|it| match &it.value {
-        ValueMatch::Exact(value) => Some((Condition::Query(&it.name), value)),
-        ValueMatch::Regex(_) | ValueMatch::Present => None,
-    });
-    headers.chain(query).map(|(condition, value)| (condition, value.as_str()))
+impl Matcher for Match {
+    fn beginning(&self) -> String {
+        self.path.as_ref().map(PathMatch::beginning).unwrap_or_default()
+    }
+
+    fn exact_conditions(&self) -> Vec<Exact<'_>> {
+        let headers = self.headers.iter().filter(|it| !it.invert && it.name != ":method");
+        let headers = headers.filter_map(|it| match &it.value {
+            ValueMatch::Exact(value) => {
+                Some((Condition::Header(it.name.to_ascii_lowercase()), value))
+            }
+            ValueMatch::Regex(_) | ValueMatch::Present => None,
+        });
+        let query = self.query.iter().filter_map(|it| match &it.value {
+            ValueMatch::Exact(value) => Some((Condition::Query(&it.name), value)),
+            ValueMatch::Regex(_) | ValueMatch::Present => None,
+        });
+        headers.chain(query).map(|(condition, value)| (condition, value.as_str())).collect()
+    }
 }
 
 #[cfg(test)]

@@ -6,19 +6,11 @@ use gateway_api::{ObjectRef, Snapshot};
 use serde_json::{Value, json};
 
 use super::Expected;
-use crate::kind::Kind;
-use crate::labels::DELEGATION_LABEL;
+use crate::kind::is_gateway_api_routing;
 use crate::object::Manifest;
 use crate::preflight::http_route_snapshot;
+use crate::preflight::stand_ins::{self, EARLIER, STAND_IN};
 use crate::values::{Binding, GatewayApi, PLATFORM, Profile, Service};
-
-/// The name of what stands in for others' objects.
-pub(super) const STAND_IN: &str = "not-in-this-repository";
-
-/// When what is in the cluster already was made: before whatever comes.
-const EARLIER: &str = "1970-01-01T00:00:00Z";
-
-const API: &str = "gateway.networking.k8s.io/v1";
 
 /// The objects of the Gateway API that services find in a cluster: the platform's of the last of these trees, and
 /// stand-ins for the Gateways, GatewayClasses and parents that only the values of any of them name. `None`: nobody
@@ -98,19 +90,16 @@ pub(super) fn surroundings(trees: &[&Expected]) -> Option<Snapshot> {
         let key = (STAND_IN.to_owned(), STAND_IN.to_owned());
         wanted.entry(key).or_insert_with(|| (Profile::Kgateway, BTreeSet::new()));
         classes.insert(stand_in_class(Profile::Kgateway).to_owned(), Profile::Kgateway);
-        put(&mut snapshot, &parent(&groups));
+        put(&mut snapshot, &stand_ins::parent(&groups));
     }
     for (class, profile) in classes {
         if !snapshot.contains(&ObjectRef::new("GatewayClass", "", &class)) {
-            put(
-                &mut snapshot,
-                &json!({"apiVersion": API, "kind": "GatewayClass",
-                "metadata": {"name": class}, "spec": {"controllerName": controller(profile)}}),
-            );
+            put(&mut snapshot, &stand_ins::class(&class, controller(profile)));
         }
     }
     for ((namespace, name), (profile, sections)) in wanted {
-        put(&mut snapshot, &gateway(&namespace, &name, profile, &sections));
+        let class = stand_in_class(profile);
+        put(&mut snapshot, &stand_ins::gateway(&namespace, &name, class, &sections));
     }
     Some(snapshot)
 }
@@ -126,16 +115,19 @@ pub(super) fn cluster(tree: &Expected, mut surroundings: Snapshot) -> Snapshot {
     surroundings
 }
 
+impl Expected {
+    /// The whole cluster of the Gateway API, with a ready pod behind every Service, and with what stands in for Gateways and
+    /// parents that the values name and that are not in the tree; `None` where nobody writes HTTPRoutes.
+    pub fn gateway_api(&self) -> Option<gateway_api::Snapshot> {
+        let surroundings = surroundings(&[self])?;
+        Some(cluster(self, surroundings).with_every_endpoint(None))
+    }
+}
+
 /// Puts in an object of a kind that counts.
 fn put(snapshot: &mut Snapshot, object: &Value) {
     let text = |key: &str| object[key].as_str().unwrap_or_default();
-    let group =
-        |version: &str| version.rsplit_once('/').map_or(String::new(), |it| it.0.to_owned());
-    let mut kinds = Snapshot::ROUTING.iter().chain(Snapshot::FURTHER);
-    let counts = kinds.any(|(version, kind)| {
-        *kind == text("kind") && group(version) == group(text("apiVersion"))
-    });
-    if counts {
+    if is_gateway_api_routing(text("apiVersion"), text("kind")) {
         snapshot.upsert(object);
     }
 }
@@ -184,32 +176,4 @@ fn controller(profile: Profile) -> &'static str {
         Profile::Kgateway | Profile::Portable => gateway_api::Profile::Portable.controller(),
         Profile::EnvoyGateway => gateway_api::Profile::EnvoyGateway.controller(),
     }
-}
-
-/// A Gateway of which only the name is known, and the names of listeners.
-fn gateway(namespace: &str, name: &str, profile: Profile, sections: &BTreeSet<String>) -> Value {
-    let names = sections.iter().map(String::as_str);
-    let names: Vec<&str> = if sections.is_empty() { vec!["http"] } else { names.collect() };
-    let listeners = names.iter().zip(1_u16..).map(|(name, port)| {
-        json!({"name": name, "port": port, "protocol": "HTTP",
-            "allowedRoutes": {"namespaces": {"from": "All"}}})
-    });
-    json!({"apiVersion": API, "kind": "Gateway",
-        "metadata": {"name": name, "namespace": namespace, "creationTimestamp": EARLIER},
-        "spec": {"gatewayClassName": stand_in_class(profile),
-            "listeners": listeners.collect::<Vec<_>>()}})
-}
-
-/// A parent that selects the routes of each group.
-fn parent(groups: &BTreeSet<String>) -> Value {
-    let (api_group, kind) = DELEGATION_LABEL.split_once('/').unwrap_or_default();
-    let rules = groups.iter().map(|group| {
-        json!({"backendRefs": [{"group": api_group, "kind": kind, "name": group,
-            "namespace": "all"}]})
-    });
-    json!({"apiVersion": API, "kind": Kind::HttpRoute,
-        "metadata": {"name": STAND_IN, "namespace": STAND_IN, "creationTimestamp": EARLIER},
-        "spec": {"parentRefs": [{"name": STAND_IN}],
-            "hostnames": [format!("{STAND_IN}.invalid")],
-            "rules": rules.collect::<Vec<_>>()}})
 }

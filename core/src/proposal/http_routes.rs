@@ -37,13 +37,6 @@ pub(super) fn gateways(job: &Job) -> BTreeSet<String> {
     routes(job).flat_map(|route| HttpRoute::of(route.object()).gateways).collect()
 }
 
-/// What is said of an HTTPRoute, for which there is no model of its gateway.
-pub fn not_judged(route: &str) -> String {
-    format!(
-        "{route} is not judged: whether its rules and those of other HTTPRoutes harm each other is not known"
-    )
-}
-
 fn routes(job: &Job) -> impl Iterator<Item = &Manifest> {
     job.desired.routes.iter().filter(|manifest| manifest.id().is(Kind::HttpRoute))
 }

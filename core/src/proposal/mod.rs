@@ -25,7 +25,6 @@ use serde_json::Value;
 
 pub use autoscalers::contested;
 pub use expected::{Expected, Secrets, reference};
-pub use http_routes::not_judged;
 pub use markdown::markdown;
 pub use released::{homes, notes, released};
 pub use routes::{Requests, Row, host_of, in_words};
@@ -215,10 +214,9 @@ impl Judgement {
         let changes: Vec<_> = jobs.iter().map(|job| change(job, &none)).collect();
         let surroundings = gateways::surroundings(&[expected]);
         let verdicts = judging(cluster.clone(), surroundings.clone()).check(&changes);
-        let refused = jobs
-            .iter()
-            .zip(verdicts)
-            .filter_map(|(job, verdict)| Some((job.service.clone(), verdict.err()?.line())));
+        let refused = jobs.iter().zip(verdicts).filter_map(|(job, verdict)| {
+            Some((job.service.clone(), job.refused(verdict.err()?).line()))
+        });
         let refused = refused.collect();
         for manifest in jobs.iter().flat_map(|job| job.desired.manifests()) {
             cluster.upsert(manifest.object());
@@ -239,9 +237,7 @@ impl Judgement {
         let gateways = jobs.iter().map(|job| {
             let own: BTreeSet<ObjectRef> =
                 job.desired.routes.iter().map(|manifest| reference(manifest.id())).collect();
-            let serving = served.iter().filter(|(object, gateway)| {
-                own.contains(object) && gateway.name != gateways::STAND_IN
-            });
+            let serving = served.iter().filter(|(object, _)| own.contains(object));
             let names = serving.map(|(_, it)| format!("{}/{}", it.namespace, it.name));
             (job.service.clone(), names.chain(http_routes::gateways(job)).collect())
         });
@@ -254,7 +250,7 @@ impl Judgement {
 fn judging(cluster: Snapshot, http_routes: Option<gateway_api::Snapshot>) -> Baseline {
     let baseline = Baseline::new(cluster);
     match http_routes {
-        Some(http_routes) => baseline.beside(http_routes),
+        Some(http_routes) => baseline.beside(http_routes, None),
         None => baseline,
     }
 }
@@ -500,7 +496,8 @@ fn proposal(
     let shares = pair.before.as_ref().map(|job| &job.desired.shares);
     let forbidden = new.and_then(|_| policy::objection(shares, &pair.after.desired.shares, policy));
     let forbidden = forbidden.as_ref().map(Advice::of);
-    let errors: Vec<Advice> = refusal.map(Advice::of).into_iter().chain(forbidden).collect();
+    let refused = refusal.map(|it| pair.after.refused(it.clone()));
+    let errors: Vec<Advice> = refused.iter().map(Advice::of).chain(forbidden).collect();
     let verdict = match (old, new) {
         _ if !errors.is_empty() => Verdict::Error,
         (Some(old), Some(new)) => {

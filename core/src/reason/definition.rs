@@ -156,7 +156,7 @@ impl Reason {
             Self::Unsafe(UnsafeChange::HandedOver(_)) => Code::VersionHandedOver,
             Self::Unsafe(UnsafeChange::WithoutPods(_)) => Code::VersionWithoutPods,
             Self::Unsafe(UnsafeChange::ServicePort { .. }) => Code::ServicePortChanged,
-            Self::Preflight(PreflightError::Refused(_)) => Code::PreflightRefused,
+            Self::Preflight(PreflightError::Refused { .. }) => Code::PreflightRefused,
             Self::Preflight(PreflightError::Failed) => Code::PreflightFailed,
             Self::Foreign(ForeignObject::OfService { .. }) => Code::ObjectOfOtherService,
             Self::Foreign(ForeignObject::OfInstance { .. }) => Code::ObjectOfOtherInstance,

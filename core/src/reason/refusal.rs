@@ -202,6 +202,10 @@ pub enum Refusal {
     },
 }
 
+fn is_http_route(object: &ObjectRef) -> bool {
+    object.kind == "HTTPRoute"
+}
+
 /// ` of Gateway <namespace>/<name>`; nothing where it is of none.
 fn on(gateway: Option<&ObjectRef>) -> String {
     gateway.map(|gateway| format!(" of {gateway}")).unwrap_or_default()
@@ -213,6 +217,28 @@ fn without(gateway: Option<&ObjectRef>) -> String {
 }
 
 impl Refusal {
+    /// The path of ours that the reason is about, where it is about one.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Conflict(conflict) => Some(&conflict.ours),
+            Self::Shadowed { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// What the gateway or the API server would say, where it would say something.
+    pub fn words(&self) -> Option<&str> {
+        match self {
+            Self::NotAdmitted { reason, .. }
+            | Self::HttpRouteRule { reason, .. }
+            | Self::NotServed { reason, .. }
+            | Self::WholeConfiguration { reason, .. }
+            | Self::Verdict { reason, .. }
+            | Self::Route { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
     /// The object that the reason is about.
     pub fn object(&self) -> &ObjectRef {
         match self {
@@ -243,10 +269,25 @@ impl Refusal {
 impl Hinted for Refusal {
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Undecodable { .. } | Self::NotAdmitted { .. } => "correct it",
-            Self::Unattached { missing: Some(_), .. } => "are the gateways right?",
-            Self::Unattached { missing: None, .. } => {
-                "are apiGroup, gateways and domains right, and does a parent or listener take them?"
+            Self::Undecodable { .. } => "correct it",
+            Self::NotAdmitted { .. } | Self::HttpRouteRule { .. } => {
+                "correct it, and try it with `coalmine validate`"
+            }
+            Self::NotServed { .. } | Self::Unattached { .. } => {
+                return Some(
+                    "are apiGroup, gateways and domains right, and does a parent or listener take them? \
+                     `kubectl get gateways,httproutes -A` shows what there is"
+                        .to_owned(),
+                );
+            }
+            Self::WholeConfiguration { object, .. } if is_http_route(object) => {
+                "correct it, and try it with `coalmine validate`"
+            }
+            Self::Conflict(conflict) if is_http_route(&conflict.owner) => {
+                return Some(format!(
+                    "choose another path, or agree with its owner: `kubectl get httproute -n {} {} -o yaml` shows it",
+                    conflict.owner.namespace, conflict.owner.name
+                ));
             }
             Self::Unserved(_) => "are the apiGroup and the labels right?",
             Self::Reordered { .. } => "give the tables different weights",
@@ -256,8 +297,6 @@ impl Hinted for Refusal {
             Self::Claimed { .. } => "give one of the two another name",
             Self::Leaving { .. } => "push it again when that is gone, with another destination",
             Self::WholeConfiguration { .. }
-            | Self::HttpRouteRule { .. }
-            | Self::NotServed { .. }
             | Self::Clusters { .. }
             | Self::Crash { .. }
             | Self::Verdict { .. }
@@ -274,17 +313,33 @@ impl Hinted for Refusal {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PreflightError {
     /// The change would harm somebody.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
+    #[error("{}{refusal}", at(place.as_deref()))]
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// The place in the service's file that it is about, `<file>:<line>:<column>`, as far as that is known.
+        place: Option<String>,
+    },
     /// The preflight itself failed.
     #[error("the preflight failed")]
     Failed,
 }
 
+impl From<Refusal> for PreflightError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { refusal, place: None }
+    }
+}
+
+/// The place and a colon; nothing where it is not known.
+fn at(place: Option<&str>) -> String {
+    place.map(|place| format!("{place}: ")).unwrap_or_default()
+}
+
 impl Hinted for PreflightError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Refused(refusal) => refusal.hint(),
+            Self::Refused { refusal, .. } => refusal.hint(),
             Self::Failed => Some("the log says why".to_owned()),
         }
     }

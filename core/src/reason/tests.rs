@@ -126,7 +126,7 @@ fn all() -> Vec<Reason> {
         Reason::RolledBack(Box::new(verdict(Verdict::Rejected("no".into())))),
         Reason::RollbackRefused {
             cause: Box::new(verdict(Verdict::Rejected("no".into()))),
-            error: PreflightError::Refused(Refusal::Unserved(table())),
+            error: PreflightError::from(Refusal::Unserved(table())),
         },
         Reason::Policy(PolicyViolation::MaxStep {
             version: "v2".into(),
@@ -138,7 +138,7 @@ fn all() -> Vec<Reason> {
         Reason::Unsafe(UnsafeChange::HandedOver(id("Deployment"))),
         Reason::Unsafe(UnsafeChange::WithoutPods("v2".into())),
         Reason::Unsafe(UnsafeChange::ServicePort { service: id("Service"), from: 80, to: 81 }),
-        Reason::Preflight(PreflightError::Refused(Refusal::Unserved(table()))),
+        Reason::Preflight(PreflightError::from(Refusal::Unserved(table()))),
         Reason::Preflight(PreflightError::Failed),
         Reason::Foreign(ForeignObject::OfService { object: object.clone(), service: "a".into() }),
         Reason::Foreign(ForeignObject::OfInstance { object: object.clone(), instance: "a".into() }),
@@ -263,7 +263,7 @@ fn only_a_missing_answer_and_a_missing_namespace_pass_by_themselves() {
 fn a_refused_change_has_the_hint_of_its_refusal() {
     let refusal = Refusal::Unserved(table());
     assert!(refusal.hint().is_some());
-    assert_eq!(PreflightError::Refused(refusal.clone()).hint(), refusal.hint());
+    assert_eq!(PreflightError::from(refusal.clone()).hint(), refusal.hint());
     let failed = PreflightError::Failed.hint().expect("where to look");
     assert_ne!(Some(failed), refusal.hint());
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::carve_out::{Carve, lowered};
-use super::held::{Held, Thing};
+use super::held::{Held, OF_EVERY_GROUP, Thing};
 use super::model::{Binding, Path, PathMatch, Service, Split, ValueMatch, Workload};
 use super::names::Weight;
 use super::node::{Data, Node};
@@ -18,8 +18,9 @@ pub(super) enum Claim<'a> {
     Object { kind: Kind, namespace: &'a str, name: Cow<'a, str> },
     /// A domain, in lower case.
     Domain(Cow<'a, str>),
-    /// A path of an apiGroup.
-    Path { group: &'a str, path: &'a PathMatch },
+    /// A path of an apiGroup; and whether it is on every host of the Gateways, whatever the group, as HTTPRoutes are that
+    /// no parent selects.
+    Path { group: &'a str, path: &'a PathMatch, on_every_host: bool },
 }
 
 /// Who claims what. For every key the first two services are enough to name a rival of any.
@@ -108,7 +109,7 @@ impl<'a> Claim<'a> {
     /// What the claim is found under.
     pub(super) fn keys(&self) -> Vec<Key<'a>> {
         match self {
-            Self::Path { group, path } => {
+            Self::Path { group, path, .. } => {
                 let named = path.methods.iter().map(|method| Methods::Named(method));
                 let every = path.methods.is_empty().then_some(Methods::Every);
                 let methods = [Methods::Any].into_iter().chain(every).chain(named);
@@ -128,13 +129,20 @@ impl<'a> Claim<'a> {
         if held.applied.is_empty() {
             return None;
         }
-        held.applied.owner(&match self {
+        let owner = held.applied.owner(&match self {
             Self::Object { kind, namespace, name } => {
                 Thing::Object(*kind, (*namespace).to_owned(), name.to_string())
             }
             Self::Domain(domain) => Thing::Domain(domain.to_string()),
-            Self::Path { group, path } => Thing::path(group, path),
-        })
+            Self::Path { group, path, .. } => Thing::path(group, path),
+        });
+        let shared = || match self {
+            Self::Path { path, on_every_host: true, .. } => {
+                held.applied.owner(&Thing::path(OF_EVERY_GROUP, path))
+            }
+            _ => None,
+        };
+        owner.or_else(shared)
     }
 
     /// What the claims that meet this one are found under.
@@ -144,10 +152,10 @@ impl<'a> Claim<'a> {
                 vec![Key::Object(*kind, namespace, name.clone())]
             }
             Self::Domain(domain) => vec![Key::Domain(domain.clone())],
-            Self::Path { group, path } if path.methods.is_empty() => {
+            Self::Path { group, path, .. } if path.methods.is_empty() => {
                 vec![path_key(group, path, Methods::Any)]
             }
-            Self::Path { group, path } => {
+            Self::Path { group, path, .. } => {
                 let named = path.methods.iter().map(|method| Methods::Named(method));
                 let methods = [Methods::Every].into_iter().chain(named);
                 methods.map(|methods| path_key(group, path, methods)).collect()
@@ -160,7 +168,7 @@ impl<'a> Claim<'a> {
         match self {
             Self::Object { .. } => Carve::Nothing,
             Self::Domain(domain) => Carve::Domain(domain),
-            Self::Path { group, path } => Carve::Path { group, path },
+            Self::Path { group, path, .. } => Carve::Path { group, path },
         }
     }
 
@@ -177,7 +185,7 @@ impl<'a> Claim<'a> {
                 "routes.domains",
                 "a domain belongs to one service; several share one by `apiGroup`",
             ),
-            Self::Path { group, path: PathMatch { path, .. } } => (
+            Self::Path { group, path: PathMatch { path, .. }, .. } => (
                 format!("the {} path {:?} in apiGroup {group}", path.kind(), path.text()),
                 "routes.paths",
                 "give one of the two another path, other methods or another apiGroup",
@@ -249,7 +257,10 @@ pub(super) fn claims(service: &Service) -> Vec<Claim<'_>> {
             claims.extend(domains.iter().map(|domain| Claim::Domain(lowered(domain))));
         }
         Binding::ApiGroup(group) => {
-            claims.extend(service.routes.paths.iter().map(|path| Claim::Path { group, path }));
+            let api = service.routes.gateway.gateway_api();
+            let on_every_host = api.is_some_and(|api| !api.profile.delegates());
+            let claim = |path| Claim::Path { group, path, on_every_host };
+            claims.extend(service.routes.paths.iter().map(claim));
         }
     }
     claims

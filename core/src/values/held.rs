@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use gloo::api::Matcher;
 use gloo::{ResourceRef, Snapshot};
+use serde_json::Value;
 
 use super::layout::folder_of;
 use super::model::{Path, PathMatch, Service};
 use crate::kind::Kind;
+use crate::labels::DELEGATION_LABEL;
 use crate::object::ObjectId;
 use crate::tree::Tree;
 
@@ -101,9 +103,11 @@ pub(super) enum Thing {
 }
 
 impl Applied {
-    /// What the objects have, each with its service. The contents of the routes come from the snapshot.
+    /// What the objects have, each with its service. The contents of routes come from the snapshot, those of HTTPRoutes
+    /// from `http_routes`.
     pub fn of<'a>(
         snapshot: &Snapshot,
+        http_routes: &BTreeMap<ObjectId, Value>,
         objects: impl IntoIterator<Item = (&'a ObjectId, &'a str)>,
     ) -> Self {
         let mut applied = Self::default();
@@ -124,6 +128,9 @@ impl Applied {
             {
                 let domains = host.virtual_host.iter().flat_map(|host| &host.domains);
                 domains.for_each(|domain| add(Thing::Domain(domain.to_ascii_lowercase())));
+            }
+            if let Some(route) = http_routes.get(id) {
+                things_of(service, &id.name, route).into_iter().for_each(&mut add);
             }
             let namespaces = applied.namespaces.entry(service.to_owned()).or_default();
             namespaces.insert(namespace.clone());
@@ -150,6 +157,60 @@ impl Applied {
         self.owners.retain(|_, service| keep(service));
         self.namespaces.retain(|service, _| keep(service));
     }
+}
+
+/// The group of paths that are on every host, of which the objects do not say the apiGroup.
+pub(super) const OF_EVERY_GROUP: &str = "";
+
+/// What an HTTPRoute of a service has: its hostnames, or the paths of an apiGroup.
+fn things_of(service: &str, name: &str, route: &Value) -> Vec<Thing> {
+    let list =
+        |pointer: &str| route.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    let domain = |name: &str| Thing::Domain(name.to_ascii_lowercase());
+    let hosts: Vec<Thing> = list("/spec/hostnames").filter_map(Value::as_str).map(domain).collect();
+    if !hosts.is_empty() {
+        return hosts;
+    }
+    // A route of the service's own name has domains, with `*` among them.
+    if name == service {
+        return vec![domain("*")];
+    }
+    let group = route["metadata"]["labels"][DELEGATION_LABEL].as_str().unwrap_or(OF_EVERY_GROUP);
+    let mut methods: BTreeMap<(Path, BTreeSet<String>), Vec<BTreeSet<String>>> = BTreeMap::new();
+    for rule in list("/spec/rules") {
+        let mut of_rule: BTreeMap<(Path, BTreeSet<String>), BTreeSet<String>> = BTreeMap::new();
+        let matches = rule["matches"].as_array().into_iter().flatten();
+        // Rules with headers are those of a canary, on paths that are there without.
+        for one in matches.filter(|it| it.get("headers").is_none()) {
+            let text = one["path"]["value"].as_str().unwrap_or("/").to_owned();
+            let path = match one["path"]["type"].as_str() {
+                Some("Exact") => Path::Exact(text),
+                Some("RegularExpression") => Path::Regex(text),
+                _ => Path::Prefix(text),
+            };
+            let parameters = one["queryParams"].as_array().into_iter().flatten();
+            let parameters = parameters.filter_map(|it| it["name"].as_str().map(str::to_owned));
+            let known = of_rule.entry((path, parameters.collect())).or_default();
+            known.extend(one["method"].as_str().map(str::to_owned));
+        }
+        for (place, of_rule) in of_rule {
+            methods.entry(place).or_default().push(of_rule);
+        }
+    }
+    let thing = |path: &Path, parameters: &BTreeSet<String>, methods| Thing::Path {
+        group: group.to_owned(),
+        path: path.clone(),
+        methods,
+        parameters: parameters.clone(),
+    };
+    let mut things = Vec::new();
+    for ((path, parameters), by_rule) in &methods {
+        // One path with several methods may be a rule for each of them.
+        let all = by_rule.iter().flatten().cloned().collect();
+        things.push(thing(path, parameters, all));
+        things.extend(by_rule.iter().map(|it| thing(path, parameters, it.clone())));
+    }
+    things
 }
 
 impl Thing {

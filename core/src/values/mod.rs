@@ -49,8 +49,8 @@ pub use layout::{Place, folder_of, service_file};
 pub use model::{
     Binding, Canary, DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Drift, Fallback, FolderPolicy,
     Gateway, GatewayApi, GatewayRef, Grants, HeaderMatch, Listed, PORT_NAME, Path, PathMatch,
-    PodSecurity, Policy, Probe, Probes, Profile, Routes, Service, Settings, Split, TargetPort,
-    Timing, UpstreamRef, ValueMatch, Workload,
+    PodSecurity, Policy, Probe, Probes, Profile, RoutePlaces, Routes, Service, Settings, Split,
+    TargetPort, Timing, UpstreamRef, ValueMatch, Workload,
 };
 pub use names::{
     PLATFORM, ServiceName, Version, Weight, check_label, check_label_value, object_name,

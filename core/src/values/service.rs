@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 
 use super::defaults::{Defaults, extent, with_defaults};
 use super::entry::{Entry, Fields, Problems};
-use super::model::{DEFAULT_PORT, Grants, PORT_NAME, Service, TargetPort, Workload};
+use super::model::{
+    DEFAULT_PORT, Grants, PORT_NAME, PathMatch, RoutePlaces, Service, TargetPort, Workload,
+};
 use super::names::{ServiceName, Version, object_name};
 use super::node::{Data, Extent, Node, Scalar};
 use super::passed::Passed;
@@ -75,6 +77,13 @@ pub(super) fn read(
 
     match (versions, routes) {
         (Some(versions), Some(routes)) if problems.is_empty() => {
+            let written = Places::new(entry.node.clone());
+            let paths = routes.paths.iter().map(|PathMatch { path, .. }| {
+                let keys = written.path(path);
+                let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+                (path.text().to_owned(), written.of(&keys))
+            });
+            let places = RoutePlaces::new(written.of(&["routes"]), paths.collect());
             let service = Service {
                 target_port: target_port.unwrap_or_else(|| default_target_port(&versions)),
                 name: name.clone(),
@@ -88,8 +97,9 @@ pub(super) fn read(
                 keep: keep.unwrap_or(false),
                 drift,
                 grants: Grants::default(),
+                places,
             };
-            let unsaid = gateway_api::problems(&service, &Places::new(entry.node.clone()));
+            let unsaid = gateway_api::problems(&service, &written);
             if unsaid.is_empty() { Ok(service) } else { Err(unsaid) }
         }
         _ => Err(problems),

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use gloo::Table;
 
 use super::Snapshot;
-use crate::api::{EndpointSpec, HttpRouteSpec, PortSpec, ServiceSpec, SliceSpec, TargetRef};
+use crate::api::{
+    EndpointSpec, HttpRouteSpec, PortSpec, ServicePortSpec, ServiceSpec, SliceSpec, TargetRef,
+};
 use crate::objects::{has, write_over};
 use crate::{ObjectRef, ResourceRef};
 
@@ -34,7 +36,7 @@ impl Snapshot {
             && self.secrets.is(&other.secrets)
             && self.others.is(&other.others)
             && self.environment == other.environment
-            && self.known == other.known
+            && self.is_read_alike(other)
             && self.faults == other.faults;
         macro_rules! each {
             ($field:ident, $kind:literal) => {
@@ -43,6 +45,11 @@ impl Snapshot {
         }
         with_objects!(each);
         same
+    }
+
+    /// Whether the same kinds were read, and in the same namespaces.
+    pub fn is_read_alike(&self, other: &Self) -> bool {
+        self.known == other.known && (self.partial, &self.read) == (other.partial, &other.read)
     }
 
     /// Puts in the HTTPRoutes of `other`, as they stand once they were written: one that is there keeps its age, which
@@ -62,7 +69,12 @@ impl Snapshot {
         with_objects!(each);
         write_over(&mut self.others, &other.others);
         self.namespaces.extend(&other.namespaces);
-        self.services.extend(&other.services);
+        for (name, wanted) in other.services.iter() {
+            // What the API server fills in is no change.
+            if !self.services.get(name).is_some_and(|it| defaulted(it) == defaulted(wanted)) {
+                self.services.put(ResourceRef::clone(name), ServiceSpec::clone(wanted));
+            }
+        }
         self.slices.extend(&other.slices);
         self.secrets.extend(&other.secrets);
         self.take_faults(other, false);
@@ -141,13 +153,21 @@ impl Snapshot {
         self.routes.iter().map(|(name, route)| (&**name, &route.spec))
     }
 
+    /// A label of an HTTPRoute.
+    pub fn label(&self, route: &ResourceRef, label: &str) -> Option<&str> {
+        self.routes.get(route)?.meta.labels.get(label).map(String::as_str)
+    }
+
     /// Every Gateway with the controller of its GatewayClass; `None`: there is no such class.
     pub fn gateways(&self) -> impl Iterator<Item = (&ResourceRef, Option<&str>)> {
-        self.gateways.iter().map(|(name, gateway)| {
-            let class = ResourceRef::new("", &gateway.spec.gateway_class_name);
-            let class = self.classes.get(&class);
-            (&**name, class.map(|class| class.spec.controller_name.as_str()))
-        })
+        self.gateways.keys().map(|name| (&**name, self.gateway_controller(name)))
+    }
+
+    /// The controller of a Gateway's GatewayClass; `None`: there is no such Gateway, or no such class.
+    pub fn gateway_controller(&self, gateway: &ResourceRef) -> Option<&str> {
+        let gateway = self.gateways.get(gateway)?;
+        let class = ResourceRef::new("", &gateway.spec.gateway_class_name);
+        self.classes.get(&class).map(|class| class.spec.controller_name.as_str())
     }
 
     /// The Services that an HTTPRoute sends requests or copies to; of other objects none.
@@ -167,32 +187,40 @@ impl Snapshot {
     }
 
     /// The same with one ready pod behind every port of every Service: what answers then depends on routes alone.
+    /// `earlier` are a snapshot and what came of it, from which what is the same is taken.
     #[must_use]
-    pub fn with_every_endpoint(&self) -> Self {
-        let mut slices: BTreeMap<_, _> = BTreeMap::new();
-        for (name, service) in self.services.iter() {
-            let pod = TargetRef {
-                kind: "Pod".into(),
-                namespace: name.namespace.clone(),
-                name: name.name.clone(),
-            };
-            let endpoint = EndpointSpec {
-                addresses: vec![format!("{}.{}", name.name, name.namespace)],
-                target_ref: Some(pod),
-                ..EndpointSpec::default()
-            };
-            let port = |it: &crate::api::ServicePortSpec| PortSpec {
-                name: Some(it.name.clone()),
-                port: Some(it.port),
-            };
-            let ports = service.ports.iter().map(port).collect();
-            let slice = SliceSpec { endpoints: vec![endpoint], ports };
-            slices.insert(ResourceRef::clone(name), BTreeMap::from([(name.name.clone(), slice)]));
+    pub fn with_every_endpoint(&self, earlier: Option<(&Self, &Self)>) -> Self {
+        let (mut slices, changed): (_, Vec<&ResourceRef>) = match earlier {
+            Some((before, after)) => {
+                (after.slices.clone(), before.services.differing(&self.services).collect())
+            }
+            None => (Table::default(), self.services.keys().map(|name| &**name).collect()),
+        };
+        for name in changed {
+            match self.services.get(name) {
+                Some(service) => slices.put(ResourceRef::clone(name), one_endpoint(name, service)),
+                None => drop(slices.remove(name)),
+            }
         }
-        let mut all = Table::default();
-        slices.into_iter().for_each(|(name, slices)| all.put(name, slices));
-        Self { slices: all, ..self.clone() }
+        Self { slices, ..self.clone() }
     }
+}
+
+/// A ready pod behind every port of a Service.
+fn one_endpoint(name: &ResourceRef, service: &ServiceSpec) -> BTreeMap<String, SliceSpec> {
+    let pod = TargetRef {
+        kind: "Pod".into(),
+        namespace: name.namespace.clone(),
+        name: name.name.clone(),
+    };
+    let endpoint = EndpointSpec {
+        addresses: vec![format!("{}.{}", name.name, name.namespace)],
+        target_ref: Some(pod),
+        ..EndpointSpec::default()
+    };
+    let port = |it: &ServicePortSpec| PortSpec { name: Some(it.name.clone()), port: Some(it.port) };
+    let ports = service.ports.iter().map(port).collect();
+    BTreeMap::from([(name.name.clone(), SliceSpec { endpoints: vec![endpoint], ports })])
 }
 
 /// A Service with what the API server fills in.

@@ -13,9 +13,13 @@ pub(super) type Fault = (&'static str, String);
 pub(super) enum Backend<'a> {
     /// A Service and one of its ports.
     Service { reference: ResourceRef, port: &'a ServicePortSpec },
-    /// Something that is not modelled.
-    Unknown(ObjectRef),
+    /// Something that is not modelled, or that nobody has read: the object, and why it is not judged.
+    Unknown(ObjectRef, &'static str),
 }
+
+/// Why a backend is not judged.
+const NOT_MODELLED: &str = "is not modelled";
+const NOT_READ: &str = "was not read";
 
 /// Kinds that the implementations know and this model does not.
 const KNOWN_ELSEWHERE: &[(&str, &str)] = &[
@@ -37,7 +41,8 @@ pub(super) fn resolve<'a>(
     let permitted = || {
         let to = (group.as_str(), kind.as_str(), target, name.as_str());
         match grants::permits(snapshot, ("HTTPRoute", namespace), to) {
-            true => Ok(()),
+            true => Ok(true),
+            false if !snapshot.is_complete_in("ReferenceGrant", target) => Ok(false),
             false => {
                 let words = format!(
                     "backend ref to {kind} {target}/{name} not permitted by any ReferenceGrant"
@@ -47,24 +52,29 @@ pub(super) fn resolve<'a>(
         }
     };
     let service = group.is_empty() && kind == "Service";
-    if envoy_gateway {
+    let permitted = if envoy_gateway {
         let elsewhere = group == "multicluster.x-k8s.io" && kind == "ServiceImport";
         let own = group == "gateway.envoyproxy.io" && kind == "Backend";
         if !service && !elsewhere && !own {
             return Err(("InvalidKind", format!("{group}/{kind} is no kind of backend")));
         }
-        permitted()?;
+        let permitted = permitted()?;
         if own {
             return Err((
                 "UnsupportedValue",
                 "Backend is disabled in Envoy Gateway configuration".into(),
             ));
         }
+        permitted
     } else {
-        permitted()?;
+        let permitted = permitted()?;
         if !service && !KNOWN_ELSEWHERE.contains(&(group.as_str(), kind.as_str())) {
             return Err(("InvalidKind", "unknown backend kind".into()));
         }
+        permitted
+    };
+    if !permitted {
+        return Ok(Backend::Unknown(ObjectRef::new("ReferenceGrant", target, "*"), NOT_READ));
     }
     if !service {
         let object = ObjectRef::new(kind, target, name);
@@ -72,11 +82,16 @@ pub(super) fn resolve<'a>(
         if envoy_gateway && !snapshot.contains(&object) && snapshot.is_complete(kind) {
             return Err(("BackendNotFound", format!("{kind} {target}/{name} not found")));
         }
-        return Ok(Backend::Unknown(object));
+        return Ok(Backend::Unknown(object, NOT_MODELLED));
     }
     let reference = ResourceRef::new(target, name);
     let missing = || ("BackendNotFound", format!("Service {target}/{name} not found"));
-    let spec = snapshot.services.get(&reference).ok_or_else(missing)?;
+    let Some(spec) = snapshot.services.get(&reference) else {
+        return match snapshot.is_complete_in("Service", target) {
+            true => Err(missing()),
+            false => Ok(Backend::Unknown(ObjectRef::new("Service", target, name), NOT_READ)),
+        };
+    };
     if spec.kind.as_deref() == Some("ExternalName") && envoy_gateway {
         let words = format!("Service {target}/{name} is of type ExternalName");
         return Err(("UnsupportedValue", words));

@@ -232,8 +232,11 @@ impl PlannedListener<'_> {
             "Same" => namespace == gateway,
             "Selector" => namespaces.selector.as_ref().is_some_and(|selector| {
                 let none = BTreeMap::new();
-                let known = snapshot.namespaces.get(&ResourceRef::new("", namespace));
-                selector.takes(known.map_or(&none, |labels| labels))
+                match snapshot.namespaces.get(&ResourceRef::new("", namespace)) {
+                    Some(labels) => selector.takes(labels),
+                    // Of labels that nobody has read nothing is known: it is taken to be allowed.
+                    None => !snapshot.is_complete("Namespace") || selector.takes(&none),
+                }
             }),
             _ => false,
         }

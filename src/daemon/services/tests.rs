@@ -70,6 +70,7 @@ fn request(state: DesiredState) -> ServiceRequest {
         timing: Timing { deadline: DEADLINE, settle: Duration::ZERO },
         gloo_namespace: "gloo-system".into(),
         edition: gloo::Edition::Unknown,
+        gateway_api: None,
         policy: Policy::default(),
         drift: Drift::Repair,
     };

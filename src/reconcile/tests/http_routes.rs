@@ -125,3 +125,112 @@ async fn rules_come_in_stages_and_each_write_waits_for_its_own_status() {
     judged("True");
     assert_eq!(pass(&before, 126).await, None);
 }
+
+const GATEWAY_API: &str = "gateway.networking.k8s.io/v1";
+
+/// A platform's HTTPRoute on this path.
+fn route(name: &str, kind: &str, path: &str, port: u16) -> Job {
+    let route = json!({"apiVersion": GATEWAY_API, "kind": "HTTPRoute",
+        "metadata": {"name": name, "namespace": "teams"},
+        "spec": {"parentRefs": [{"name": "edge", "namespace": "infra"}], "rules": [
+            {"matches": [{"path": {"type": kind, "value": path}}],
+            "backendRefs": [{"name": "shared", "port": port}]}]}});
+    let mut job = Job { service: name.into(), ..platform_job(&[route]) };
+    job.desired.routes.iter_mut().for_each(|it| it.mark("default", name, "r"));
+    job.desired.tolerates_warnings = false;
+    job
+}
+
+/// Where the Gateway API's kinds are listed, those of `unread` are not.
+fn list_gateway_api(reconciler: &Reconciler, controller: &str, unread: &[&str]) {
+    let object = |kind: &str, namespace: &str, name: &str, spec: Value| {
+        json!({"apiVersion": GATEWAY_API, "kind": kind, "spec": spec,
+            "metadata": {"name": name, "namespace": namespace, "resourceVersion": "1"}})
+    };
+    let listener = json!({"name": "http", "port": 80, "protocol": "HTTP",
+        "allowedRoutes": {"namespaces": {"from": "All"}}});
+    let objects = [
+        object("GatewayClass", "", "class", json!({"controllerName": controller})),
+        object(
+            "Gateway",
+            "infra",
+            "edge",
+            json!({"gatewayClassName": "class", "listeners": [listener]}),
+        ),
+    ];
+    for kind in WatchedKind::of_gateway_api().filter(|kind| !unread.contains(&kind.kind.as_str())) {
+        reconciler.cache.receive(&kind, Event::Init);
+        for object in objects.iter().filter(|object| object["kind"] == kind.kind) {
+            reconciler.cache.receive(&kind, Event::InitApply(object.clone()));
+        }
+        reconciler.cache.receive(&kind, Event::InitDone);
+    }
+}
+
+/// An API server that stores what is applied, and the names of what it stored.
+fn storing(stored: Arc<Mutex<Vec<String>>>) -> Arc<Answer> {
+    Arc::new(move |method: &Method, path: &str, mut body: Value| {
+        if path.ends_with("/v1") {
+            return (200, kinds(GATEWAY_API, &[("HTTPRoute", "httproutes", true)]));
+        }
+        if *method == Method::GET {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "code": 404,
+                "status": "Failure", "reason": "NotFound", "details": {"name": "it"}});
+            return (404, status);
+        }
+        body["metadata"]["resourceVersion"] = "5".into();
+        body["metadata"]["generation"] = 1.into();
+        if !path.contains("dryRun") {
+            let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            stored.lock().expect("whole").push(name);
+        }
+        (200, body)
+    })
+}
+
+#[tokio::test]
+async fn what_harms_others_by_http_routes_is_refused_before_it_is_written_and_others_go_on() {
+    let shared = json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "shared", "namespace": "teams", "resourceVersion": "1"},
+        "spec": {"ports": [{"port": 80}]}});
+    let kgateway = "kgateway.dev/kgateway";
+    let envoy_gateway = "gateway.envoyproxy.io/gatewayclass-controller";
+    let portable = Some(gateway_api::Profile::Portable);
+    for (controller, unread, profile) in [
+        (kgateway, &[][..], None),
+        (envoy_gateway, &[][..], None),
+        // Whoever may not read Gateways judges by the profile.
+        (kgateway, &["Gateway", "GatewayClass", "Namespace", "ReferenceGrant"][..], portable),
+    ] {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let reconciler = reconciler(std::slice::from_ref(&shared), storing(written.clone()));
+        list_gateway_api(&reconciler, controller, unread);
+        let timing = Timing { deadline: Duration::MAX, settle: Duration::ZERO };
+        let settings = rollout_settings(Drift::Ignore);
+        let settings = RolloutSettings { gateway_api: profile, timing, ..settings };
+        let pass = async |job: Job| {
+            let mut memory = Memory::new(Timestamp::UNIX_EPOCH);
+            reconciler.pass(&job, &settings, &mut memory, &|| false, &|_| ()).await
+        };
+        for (words, job) in [
+            ("an expression", route("regex", "RegularExpression", "/a/(?=b)", 80)),
+            ("a port", route("port", "PathPrefix", "/b", 81)),
+        ] {
+            match pass(job).await {
+                ReconcileOutcome::Stalled { reason, .. } => {
+                    assert_eq!(reason.code(), Code::PreflightRefused, "{words}: {reason}");
+                }
+                other => panic!("{words} on {controller}: {other:?}"),
+            }
+        }
+        let good = pass(route("good", "PathPrefix", "/c", 80)).await;
+        assert!(matches!(good, ReconcileOutcome::Waiting { .. }), "{controller}: {good:?}");
+        assert_eq!(*written.lock().expect("whole"), ["good"], "{controller}");
+        match pass(route("taken", "PathPrefix", "/c", 80)).await {
+            ReconcileOutcome::Stalled { reason, .. } => {
+                assert!(reason.to_string().contains("HTTPRoute teams/good"), "{reason}");
+            }
+            other => panic!("the same path on {controller}: {other:?}"),
+        }
+    }
+}

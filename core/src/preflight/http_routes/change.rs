@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gateway_api::{ObjectRef, Snapshot, admit};
 
 use super::surroundings::environment;
-use crate::kind::group;
+use crate::kind::is_gateway_api_routing;
 use crate::object::ObjectId;
 use crate::plan::Desired;
 
@@ -52,8 +52,7 @@ impl RouteChange {
 
 /// Whether the Gateway API's implementations look at the object.
 fn counts(id: &ObjectId) -> bool {
-    let mut kinds = Snapshot::ROUTING.iter().chain(Snapshot::FURTHER);
-    kinds.any(|(version, kind)| *kind == id.kind && group(version) == group(&id.api_version))
+    is_gateway_api_routing(&id.api_version, &id.kind)
 }
 
 fn reference(id: &ObjectId) -> ObjectRef {

@@ -9,6 +9,7 @@ use gateway_api::{ObjectRef, Snapshot, Translation};
 
 use super::super::change::Change;
 use super::super::ownership::Owners;
+use super::super::pairs::pairs;
 use super::findings::mended;
 use super::overlap::{covers, meet, takes_from};
 use super::surroundings::delegates;
@@ -33,13 +34,15 @@ fn hosts(translation: &Translation) -> Hosts<'_> {
 /// Requests of one that another would get, another owner's route that would go or be answered otherwise, and a route of
 /// ours that none would reach.
 pub(super) fn check(base: &World, stage: &World, owners: &Owners) -> Result<(), Refusal> {
+    let mut own = owners.objects();
+    let inherits = own.any(|(object, _)| is_above(&stage.snapshot, object));
     for model in &stage.models {
         let before = base.model(model.profile);
         let mended = before.map(|before| mended(before, model)).unwrap_or_default();
         let known = before.map(|before| hosts(&before.translation)).unwrap_or_default();
         let now = hosts(&model.translation);
         for (place, old) in &known {
-            unchanged(old, now.get(place).copied(), stage, owners, &mended)?;
+            unchanged(old, now.get(place).copied(), inherits, owners, &mended)?;
         }
         for (place, host) in &now {
             let old = known.get(place).copied();
@@ -55,27 +58,39 @@ pub(super) fn check(base: &World, stage: &World, owners: &Owners) -> Result<(), 
     Ok(())
 }
 
-/// Finds a route of another owner's that is not there any more, or does otherwise.
+/// Finds a route of another owner's that is not there any more, or does otherwise. `inherits`: whose the surroundings are
+/// may change what routes inherit, but may not lose one of them.
 fn unchanged(
     before: &VirtualHost,
     after: Option<&VirtualHost>,
-    stage: &World,
+    inherits: bool,
     owners: &Owners,
     mended: &HashSet<Arc<ObjectRef>>,
 ) -> Result<(), Refusal> {
     if after == Some(before) {
         return Ok(());
     }
+    let foreign = |host: &'_ VirtualHost| -> Vec<usize> {
+        let routes = host.routes.iter().enumerate();
+        routes.filter(|(_, route)| !owners.has(&route.holder)).map(|(at, _)| at).collect()
+    };
+    let old: Vec<&Route> = foreign(before).into_iter().map(|at| &before.routes[at]).collect();
+    let new: Vec<&Route> = after.map_or_else(Vec::new, |after| {
+        foreign(after).into_iter().map(|at| &after.routes[at]).collect()
+    });
+    let is_same = |(one, other): (&&Route, &&Route)| {
+        one.holder == other.holder && one.matcher == other.matcher && answers_alike(one, other)
+    };
+    if old.len() == new.len() && old.iter().zip(&new).all(is_same) {
+        return Ok(());
+    }
     let mut now: HashMap<(&ObjectRef, usize), Vec<&Route>> = HashMap::new();
-    for route in after.into_iter().flat_map(|host| &host.routes) {
+    for route in new {
         now.entry((&*route.holder, route.rule)).or_default().push(route);
     }
-    let foreign = before.routes.iter().filter(|it| !owners.has(&it.holder));
-    for route in foreign.filter(|it| !mended.contains(&it.holder)) {
+    for route in old.into_iter().filter(|it| !mended.contains(&it.holder)) {
         let places = now.get(&(&*route.holder, route.rule));
         let mut same = places.into_iter().flatten().filter(|it| it.matcher == route.matcher);
-        // Who owns the surroundings may change what routes inherit, but may not lose one of them.
-        let inherits = owners.objects().any(|(object, _)| is_above(&stage.snapshot, object));
         if !same.any(|it| inherits || answers_alike(route, it)) {
             return Err(Refusal::RouteChanged {
                 object: Arc::clone(&route.holder),
@@ -96,30 +111,57 @@ fn is_above(snapshot: &Snapshot, object: &ObjectRef) -> bool {
     }
 }
 
-/// Equal but for the name, which counts positions.
+/// Equal but for the name, which counts positions, and for what tells them apart.
 fn answers_alike(one: &Route, other: &Route) -> bool {
-    let renamed = Route { name: one.name.clone(), ..other.clone() };
-    *one == renamed
+    let Route {
+        holder: _,
+        rule,
+        name: _,
+        matcher: _,
+        action,
+        request_headers,
+        response_headers,
+        cors,
+        session,
+        jwt,
+        opaque,
+    } = one;
+    *rule == other.rule
+        && *action == other.action
+        && *request_headers == other.request_headers
+        && *response_headers == other.response_headers
+        && *cors == other.cors
+        && *session == other.session
+        && *jwt == other.jwt
+        && *opaque == other.opaque
 }
 
-/// Compares the routes of each change with all others of the virtual host.
+/// Compares the routes of each change with all others of the virtual host that may take the same requests.
 fn conflicts(
     before: Option<&VirtualHost>,
     host: &VirtualHost,
     owners: &Owners,
 ) -> Result<(), Refusal> {
-    let owner = |route: &Route| owners.of_object(&route.holder);
-    for (position, first) in host.routes.iter().enumerate() {
-        for second in host.routes.iter().skip(position + 1) {
-            let refusal = match (owner(first), owner(second)) {
-                (None, None) => continue,
+    let owner: Vec<Option<usize>> =
+        host.routes.iter().map(|route| owners.of_object(&route.holder)).collect();
+    if owner.iter().all(Option::is_none) {
+        return Ok(());
+    }
+    let matchers: Vec<&Match> = host.routes.iter().map(|route| &route.matcher).collect();
+    pairs(
+        &matchers,
+        |at| owner[at].is_some(),
+        |position, behind| {
+            let (first, second) = (&host.routes[position], &host.routes[behind]);
+            let refusal = match (owner[position], owner[behind]) {
+                (None, None) => return Ok(()),
                 (one, other) if one == other => {
                     let moves = owners.goes(&first.holder) || owners.goes(&second.holder);
                     if moves
                         || first.action == second.action
                         || !covers(&first.matcher, &second.matcher)
                     {
-                        continue;
+                        return Ok(());
                     }
                     Refusal::Shadowed {
                         object: Arc::clone(&second.holder),
@@ -127,22 +169,22 @@ fn conflicts(
                         before: path(&first.matcher),
                     }
                 }
-                (Some(at), None) if owners.succeeds(at, &second.holder) => continue,
-                (None, Some(at)) if owners.succeeds(at, &first.holder) => continue,
+                (Some(at), None) if owners.succeeds(at, &second.holder) => return Ok(()),
+                (None, Some(at)) if owners.succeeds(at, &first.holder) => return Ok(()),
                 (Some(_), _) if takes_from(&first.matcher, &second.matcher) => {
                     conflict(host, first, second, true)
                 }
                 (_, Some(_)) if covers(&first.matcher, &second.matcher) => {
                     conflict(host, second, first, false)
                 }
-                _ => continue,
+                _ => return Ok(()),
             };
-            if !before.is_some_and(|before| has_order(before, first, second)) {
-                return Err(refusal);
+            match before.is_some_and(|before| has_order(before, first, second)) {
+                true => Ok(()),
+                false => Err(refusal),
             }
-        }
-    }
-    Ok(())
+        },
+    )
 }
 
 /// Whether both routes took the same requests, in this order.
@@ -204,15 +246,8 @@ pub(super) fn served(
     changes: &[Arc<Change>],
     owners: &Owners,
 ) -> Result<(), Refusal> {
-    let serving = |world: &'_ World| -> HashSet<(Arc<ObjectRef>, Arc<ObjectRef>)> {
-        let all = world.models.iter().flat_map(|model| &model.translation.desired);
-        let hosts = all.flat_map(|it| it.virtual_hosts.iter().map(|host| (&it.gateway, host)));
-        let routes =
-            hosts.flat_map(|(gateway, host)| host.routes.iter().map(move |it| (it, gateway)));
-        routes.map(|(it, gateway)| (Arc::clone(&it.holder), Arc::clone(gateway))).collect()
-    };
-    let (before, after) = (serving(base), serving(last));
-    let mut lost: Vec<_> = before.difference(&after).map(|(object, _)| object).collect();
+    let (before, after) = (base.serving(), last.serving());
+    let mut lost: Vec<_> = before.difference(after).map(|(object, _)| object).collect();
     lost.sort();
     // A parent has a route of its own only as long as no child is there.
     let stays = |it: &ObjectRef| last.snapshot.contains(it) && !delegates(&last.snapshot, it);
@@ -246,9 +281,13 @@ fn unreached(last: &World, object: &ObjectRef) -> Option<Option<Arc<ObjectRef>>>
         let namespace = it.namespace.as_deref().unwrap_or(&object.namespace);
         ObjectRef::new("Gateway", namespace, &it.name)
     });
+    // A parent that selects it may be where nobody has looked.
+    if route.parent_refs.is_empty() && !last.snapshot.is_complete("HTTPRoute") {
+        return None;
+    }
     let mut missing = None;
     for gateway in gateways {
-        if !last.snapshot.contains(&gateway) {
+        if last.lacks(&gateway) {
             missing = Some(Arc::new(gateway));
         } else if !last.is_modelled(&gateway) {
             return None;
@@ -266,26 +305,44 @@ pub(super) fn leaving(base: &World, last: &World, owners: &Owners) -> Result<(),
         let known = hosts(&before.translation);
         let now = hosts(&model.translation);
         for (place, old) in &known {
-            let host = now.get(place).copied();
-            let going = old.routes.iter().filter(|it| owners.has(&it.holder));
-            let going = going.filter(|it| !host.is_some_and(|host| has(host, it)));
-            for one in going {
-                let coming = host.into_iter().flat_map(|host| &host.routes);
-                let taken = coming.filter(|it| !has(old, it)).find(|other| {
-                    let (a, b) = (owners.of_object(&one.holder), owners.of_object(&other.holder));
-                    b.is_some() && a != b && meet(&one.matcher, &other.matcher)
-                });
-                if let Some(other) = taken {
-                    return Err(conflict(old, other, one, true));
-                }
+            let Some(host) = now.get(place).copied() else { continue };
+            let going = unlike(old, host, owners);
+            if going.is_empty() {
+                continue;
             }
+            let goes = going.len();
+            let routes: Vec<&Route> = going.into_iter().chain(unlike(host, old, owners)).collect();
+            let matchers: Vec<&Match> = routes.iter().map(|route| &route.matcher).collect();
+            pairs(
+                &matchers,
+                |at| at < goes,
+                |at, behind| {
+                    let (one, other) = (routes[at], routes[behind]);
+                    let (a, b) = (owners.of_object(&one.holder), owners.of_object(&other.holder));
+                    let comes = at < goes && behind >= goes;
+                    match comes && a != b && meet(&one.matcher, &other.matcher) {
+                        true => Err(conflict(old, other, one, true)),
+                        false => Ok(()),
+                    }
+                },
+            )?;
         }
     }
     Ok(())
 }
 
-fn has(host: &VirtualHost, wanted: &Route) -> bool {
-    host.routes.iter().any(|it| it.holder == wanted.holder && it.matcher == wanted.matcher)
+/// The routes of the changes that the other virtual host does not have.
+fn unlike<'a>(host: &'a VirtualHost, other: &VirtualHost, owners: &Owners) -> Vec<&'a Route> {
+    let mut known: HashMap<&ObjectRef, Vec<&Route>> = HashMap::new();
+    for route in other.routes.iter().filter(|it| owners.has(&it.holder)) {
+        known.entry(&*route.holder).or_default().push(route);
+    }
+    let is_known = |wanted: &Route| {
+        let mut routes = known.get(&*wanted.holder).into_iter().flatten();
+        routes.any(|it| it.matcher == wanted.matcher)
+    };
+    let own = host.routes.iter().filter(|it| owners.has(&it.holder));
+    own.filter(|it| !is_known(it)).collect()
 }
 
 fn conflict(host: &VirtualHost, ours: &Route, theirs: &Route, ours_is_first: bool) -> Refusal {

@@ -43,6 +43,10 @@ pub(super) fn new(
         let harmful = |finding: &&Finding| {
             let is_new = !base.snapshot.contains(&finding.object);
             match owners.of_object(&finding.object) {
+                // Whom it selects may be where nobody has looked.
+                _ if finding.code == Code::NoChild && !stage.snapshot.is_complete("HTTPRoute") => {
+                    false
+                }
                 Some(at) => {
                     let bearable = finding.severity < Severity::Rejected;
                     !(changes[at].tolerates_warnings && is_new && bearable)
@@ -50,7 +54,7 @@ pub(super) fn new(
                 // Whoever delegated to routes that go is told so, and rightly.
                 None if finding.code == Code::NoChild => false,
                 // Nobody was served by a Gateway that was not there.
-                None => finding.gateway.as_ref().is_none_or(|it| base.snapshot.contains(it)),
+                None => finding.gateway.as_ref().is_none_or(|it| base.seen.contains(it)),
             }
         };
         let rank = |finding: &&Finding| (finding.severity, owners.has(&finding.object));

@@ -5,16 +5,18 @@
 
 mod change;
 mod claims;
+mod expected_changes;
 mod findings;
 mod obstacles;
 mod overlap;
+pub(crate) mod stand_ins;
 mod surroundings;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use gateway_api::{ObjectRef, Severity, Snapshot};
+use gateway_api::{ObjectRef, Profile, Severity, Snapshot};
 use gloo::Note;
 
 use super::broken::{Blocks, Broken, Rule};
@@ -26,6 +28,7 @@ use surroundings::delegates;
 use world::{Stages, World, under_way};
 
 pub(super) use change::RouteChange;
+pub use expected_changes::http_routes_are_expected;
 pub use surroundings::http_route_snapshot;
 
 /// The HTTPRoutes that changes are compared with, and all that decides about them. Copies share it.
@@ -50,11 +53,11 @@ struct Ahead {
 
 impl HttpRoutes {
     /// The live objects; what Envoys remember is taken from `before`.
-    pub(super) fn read(live: Snapshot, before: Option<&Self>) -> Self {
+    pub(super) fn read(live: Snapshot, unread: Option<Profile>, before: Option<&Self>) -> Self {
         let before = before.map(|before| &before.live);
-        let live = match before.filter(|before| before.snapshot.is(&live)) {
+        let live = match before.filter(|before| before.is(&live, unread)) {
             Some(before) => Arc::clone(before),
-            None => Arc::new(World::read(live, before.map(Arc::as_ref))),
+            None => Arc::new(World::read(live, unread, before.map(Arc::as_ref))),
         };
         let notes = Arc::new(notes(&live));
         Self { live, ahead: None, notes }
@@ -94,7 +97,8 @@ impl HttpRoutes {
 
     /// The objects whose routes a Gateway serves, or would, each with that Gateway.
     pub(super) fn served_by(&self) -> impl Iterator<Item = (&ObjectRef, &ObjectRef)> {
-        self.live.models.iter().flat_map(claims::holders)
+        let all = self.live.models.iter().flat_map(claims::holders);
+        all.filter(|(_, gateway)| gateway.name != stand_ins::STAND_IN)
     }
 
     /// What is wrong in the live objects.
@@ -146,7 +150,7 @@ impl HttpRoutes {
         }
         ahead.keeps_what_is_used(&self.live.snapshot, changes)?;
         if !ahead.snapshot.is(&self.live.snapshot) {
-            let read = || World::read(ahead.snapshot.clone(), Some(&self.live));
+            let read = || self.live.after(ahead.snapshot.clone());
             examine(ahead.world.get_or_init(read), changes, &owners)?;
         }
         Ok(blockers)
@@ -254,12 +258,23 @@ fn notes(world: &World) -> Vec<Note> {
             let namespace = it.namespace.as_deref().unwrap_or(&name.namespace);
             ObjectRef::new("Gateway", namespace, &it.name)
         });
-        for gateway in gateways.filter(|it| !world.is_modelled(it)) {
-            let why = match world.snapshot.contains(&gateway) {
-                true => "its implementation is not modelled",
-                false => "it is not there",
+        for gateway in gateways {
+            let words = if world.stand_ins.contains(&gateway) {
+                format!(
+                    "{gateway} was not read: the route is judged as if its listeners took every route"
+                )
+            } else if world.is_modelled(&gateway) {
+                continue;
+            } else {
+                let knows_classes = world.snapshot.is_complete("GatewayClass");
+                let why = match (world.snapshot.contains(&gateway), world.lacks(&gateway)) {
+                    (true, _) if knows_classes => "its implementation is not modelled",
+                    (true, _) => "its GatewayClass was not read",
+                    (false, true) => "it is not there",
+                    (false, false) => "it was not read",
+                };
+                format!("what {gateway} makes of it is not judged: {why}")
             };
-            let words = format!("what {gateway} makes of it is not judged: {why}");
             let (object, gateway) = (Arc::new(object.clone()), Some(Arc::new(gateway)));
             notes.push(Note { object, words, gateway, unread: None });
         }

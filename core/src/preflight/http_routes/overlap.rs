@@ -2,6 +2,35 @@
 
 use gateway_api::config::{HeaderMatch, Match, PathMatch, ValueMatch};
 
+use super::super::pairs::{Condition, Matcher};
+
+impl Matcher for Match {
+    fn beginning(&self) -> String {
+        beginning(&self.path)
+    }
+
+    fn exact_conditions(&self) -> Vec<(Condition<'_>, &str)> {
+        let headers = self.headers.iter().filter_map(|it| {
+            Some((Condition::Header(it.name.to_ascii_lowercase()), exact(&it.value)?))
+        });
+        let query = self.query.iter();
+        let query = query.filter_map(|it| Some((Condition::Query(&it.name), exact(&it.value)?)));
+        let all: Vec<_> = headers.chain(query).collect();
+        // Of two conditions of one name nobody can tell which is meant.
+        let is_single = |name: &Condition<'_>| all.iter().filter(|it| it.0 == *name).count() == 1;
+        let single: Vec<bool> = all.iter().map(|(name, _)| is_single(name)).collect();
+        all.into_iter().zip(single).filter_map(|(it, single)| single.then_some(it)).collect()
+    }
+}
+
+/// The one value that fulfils a condition.
+fn exact(value: &ValueMatch) -> Option<&str> {
+    match value {
+        ValueMatch::Exact(text) => Some(text),
+        ValueMatch::Regex(_) => None,
+    }
+}
+
 /// How the paths of one matcher lie to those of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PathRelation {
@@ -97,6 +126,14 @@ fn values_exclude(one: &ValueMatch, other: &ValueMatch) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::convert::Infallible;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::super::super::pairs::pairs;
     use super::*;
 
     fn matcher(path: PathMatch) -> Match {
@@ -165,6 +202,51 @@ mod tests {
             (with(elements("/a"), "s", "1"), with(elements("/a"), "S", "1"), true),
         ] {
             assert_eq!(covers(&first, &second), expected, "{first:?} {second:?}");
+        }
+    }
+
+    fn any_condition() -> impl Strategy<Value = HeaderMatch> {
+        let name = select(vec!["stage", "Stage", "tenant", ":method"]).prop_map(str::to_owned);
+        let value = prop_oneof![
+            3 => select(vec!["one", "two"]).prop_map(|it| ValueMatch::Exact(it.into())),
+            1 => Just(ValueMatch::Regex("o.*".into())),
+        ];
+        (name, value).prop_map(|(name, value)| HeaderMatch { name, value })
+    }
+
+    fn any_matcher() -> impl Strategy<Value = Match> {
+        let text = || select(vec!["/a", "/ab", "/a/b", "/a/b/c", "/d"]).prop_map(str::to_owned);
+        let path = prop_oneof![
+            1 => Just(PathMatch::Prefix("/".into())),
+            4 => text().prop_map(PathMatch::Elements),
+            3 => text().prop_map(PathMatch::Exact),
+            2 => text().prop_map(|it| PathMatch::Regex(format!("{it}[a-z/]*"))),
+            1 => Just(PathMatch::Regex("/(a|d)".into())),
+        ];
+        (path, vec(any_condition(), 0..3), vec(any_condition(), 0..2))
+            .prop_map(|(path, headers, query)| Match { path, headers, query })
+    }
+
+    proptest! {
+        #[test]
+        fn every_pair_with_requests_in_common_is_found_without_comparing_all(
+            matchers in vec((any_matcher(), any::<bool>()), 0..12)
+        ) {
+            let (matchers, concerned): (Vec<Match>, Vec<bool>) = matchers.into_iter().unzip();
+            let matchers: Vec<&Match> = matchers.iter().collect();
+            let mut told = BTreeSet::new();
+            let end = pairs(&matchers, |at| concerned[at], |i, j| {
+                assert!(told.insert((i, j)), "twice");
+                Ok::<(), Infallible>(())
+            });
+            prop_assert_eq!(end, Ok(()));
+            for (i, one) in matchers.iter().enumerate() {
+                for (j, other) in matchers.iter().enumerate().skip(i + 1) {
+                    let common = meet(one, other) || takes_from(one, other) || covers(one, other);
+                    let expected = common && (concerned[i] || concerned[j]);
+                    prop_assert!(!expected || told.contains(&(i, j)), "{:?} {:?}", one, other);
+                }
+            }
         }
     }
 }

@@ -1,10 +1,14 @@
 //! What the objects of the Gateway API mean at one moment, to every implementation that has a Gateway.
 
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, OnceLock};
 
-use gateway_api::{Environment, ObjectRef, Profile, Snapshot, Translation, Validation, translate};
+use gateway_api::{
+    Environment, ObjectRef, Profile, ResourceRef, Snapshot, Translation, Validation, translate,
+};
 
 use super::super::change::Change;
+use super::stand_ins;
 use super::surroundings::environment;
 
 /// The implementations that are modelled.
@@ -14,9 +18,20 @@ const PROFILES: [Profile; 2] = [Profile::Kgateway(Validation::Standard), Profile
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) snapshot: Snapshot,
+    /// Whose rules hold for Gateways that nobody has read; `None`: nobody can tell.
+    unread: Option<Profile>,
+    /// The objects with what [stands in](stand_ins) for those that nobody has read.
+    pub(super) seen: Snapshot,
+    /// The Gateways that stand in.
+    pub(super) stand_ins: BTreeSet<ObjectRef>,
     /// By implementation; only of those that have a Gateway.
     pub(super) models: Vec<Model>,
+    /// See [`World::serving`]. Found out when first asked for.
+    serving: OnceLock<HashSet<Serving>>,
 }
+
+/// An HTTPRoute, and a Gateway that serves routes of it, or would.
+type Serving = (Arc<ObjectRef>, Arc<ObjectRef>);
 
 /// What an implementation makes of the objects.
 #[derive(Debug)]
@@ -27,16 +42,21 @@ pub(super) struct Model {
 
 impl World {
     /// Translates the objects; what Envoys remember is taken from `before`. Pods are assumed behind every Service: the
-    /// order of a rollout waits for them.
-    pub(super) fn read(snapshot: Snapshot, before: Option<&Self>) -> Self {
-        let mut seen = snapshot.with_every_endpoint();
+    /// order of a rollout waits for them. Gateways that nobody has read are those of `unread`.
+    pub(super) fn read(snapshot: Snapshot, unread: Option<Profile>, before: Option<&Self>) -> Self {
+        let mut seen = snapshot.with_every_endpoint(before.map(|it| (&it.snapshot, &it.seen)));
+        let stand_ins = unread.map(|profile| stand_ins::put(&mut seen, profile));
         // A Gateway without its GatewayClass is served by nobody.
-        let classless = snapshot.gateways().filter(|(_, controller)| controller.is_none());
-        for (gateway, _) in classless {
+        let classless: Vec<ResourceRef> = seen
+            .gateways()
+            .filter(|(_, controller)| controller.is_none())
+            .map(|(name, _)| name.clone())
+            .collect();
+        for gateway in classless {
             seen.remove("Gateway", &gateway.namespace, &gateway.name);
         }
         let serves = |profile: &Profile| {
-            let mut controllers = snapshot.gateways().filter_map(|(_, controller)| controller);
+            let mut controllers = seen.gateways().filter_map(|(_, controller)| controller);
             controllers.any(|controller| controller == profile.controller())
         };
         let models = PROFILES.into_iter().filter(serves).map(|profile| {
@@ -46,7 +66,38 @@ impl World {
             let translation = translate(&seen, &memory.unwrap_or_default());
             Model { profile, translation }
         });
-        Self { models: models.collect(), snapshot }
+        let models = models.collect();
+        let stand_ins = stand_ins.unwrap_or_default();
+        Self { models, snapshot, unread, stand_ins, seen, serving: OnceLock::new() }
+    }
+
+    /// Every HTTPRoute with each Gateway that serves routes of it, or would.
+    pub(super) fn serving(&self) -> &HashSet<Serving> {
+        self.serving.get_or_init(|| {
+            let mut all = HashSet::new();
+            for desired in self.models.iter().flat_map(|model| &model.translation.desired) {
+                let routes = desired.virtual_hosts.iter().flat_map(|host| &host.routes);
+                let mut last: Option<&Arc<ObjectRef>> = None;
+                for route in routes {
+                    // Those of one HTTPRoute often lie behind one another.
+                    if !last.is_some_and(|last| Arc::ptr_eq(last, &route.holder)) {
+                        all.insert((Arc::clone(&route.holder), Arc::clone(&desired.gateway)));
+                    }
+                    last = Some(&route.holder);
+                }
+            }
+            all
+        })
+    }
+
+    /// The same with these objects.
+    pub(super) fn after(&self, snapshot: Snapshot) -> Self {
+        Self::read(snapshot, self.unread, Some(self))
+    }
+
+    /// Whether it is the very same, see [`Snapshot::is`].
+    pub(super) fn is(&self, snapshot: &Snapshot, unread: Option<Profile>) -> bool {
+        self.snapshot.is(snapshot) && self.unread == unread
     }
 
     /// What this implementation makes of the objects, if it has a Gateway.
@@ -54,11 +105,16 @@ impl World {
         self.models.iter().find(|model| model.profile == profile)
     }
 
-    /// Whether the implementation of this Gateway is modelled.
+    /// Whether there is such a Gateway, and its implementation is modelled.
     pub(super) fn is_modelled(&self, gateway: &ObjectRef) -> bool {
-        let own = self.snapshot.gateways().find(|(name, _)| **name == gateway.resource());
-        let controller = own.and_then(|(_, controller)| controller);
-        controller.is_some_and(|it| PROFILES.iter().any(|profile| profile.controller() == it))
+        let own = self.seen.gateway_controller(&gateway.resource());
+        own.is_some_and(|it| PROFILES.iter().any(|profile| profile.controller() == it))
+    }
+
+    /// Whether the Gateway is not there: it is not in what was read.
+    pub(super) fn lacks(&self, gateway: &ObjectRef) -> bool {
+        !self.snapshot.contains(gateway)
+            && self.snapshot.is_complete_in("Gateway", &gateway.namespace)
     }
 }
 
@@ -81,7 +137,7 @@ impl Stages {
             done.remove(&object.kind, &object.namespace, &object.name);
         }
         let read = |snapshot: &Snapshot, before: &Snapshot| {
-            (!snapshot.is(before)).then(|| World::read(snapshot.clone(), Some(base)))
+            (!snapshot.is(before)).then(|| base.after(snapshot.clone()))
         };
         Self {
             done: read(&done, &routed),

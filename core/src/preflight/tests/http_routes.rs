@@ -5,12 +5,12 @@ use super::*;
 /// The controllers of the GatewayClasses.
 const KGATEWAY: &str = "kgateway.dev/kgateway";
 const ENVOY_GATEWAY: &str = "gateway.envoyproxy.io/gatewayclass-controller";
-const BOTH: [&str; 2] = [KGATEWAY, ENVOY_GATEWAY];
+pub(super) const BOTH: [&str; 2] = [KGATEWAY, ENVOY_GATEWAY];
 
 const OLD: &str = "2026-01-01T00:00:00Z";
 
 /// A GatewayClass of the implementation, and a Gateway that takes routes of every namespace.
-fn gateway(controller: &str) -> Vec<Value> {
+pub(super) fn gateway(controller: &str) -> Vec<Value> {
     vec![
         json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass",
             "metadata": {"name": "class"}, "spec": {"controllerName": controller}}),
@@ -21,14 +21,14 @@ fn gateway(controller: &str) -> Vec<Value> {
     ]
 }
 
-fn route(name: &str, rules: Value) -> Value {
+pub(super) fn route(name: &str, rules: Value) -> Value {
     json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
         "metadata": {"name": name, "namespace": name},
         "spec": {"parentRefs": [{"name": "edge", "namespace": "infra"}], "rules": rules}})
 }
 
 /// The route as it is in a cluster.
-fn live(mut route: Value) -> Value {
+pub(super) fn live(mut route: Value) -> Value {
     route["metadata"]["creationTimestamp"] = json!(OLD);
     route
 }
@@ -39,7 +39,7 @@ fn rule(name: &str, path: &str) -> Value {
 }
 
 /// A service with this HTTPRoute.
-fn of(name: &str, routes: Value) -> ProposedChange {
+pub(super) fn of(name: &str, routes: Value) -> ProposedChange {
     let desired = Desired {
         workloads: vec![manifest(service(name))],
         routes: vec![manifest(routes)],
@@ -55,14 +55,14 @@ fn with_foxtrot(controller: &str) -> Vec<Value> {
     gateway(controller).into_iter().chain(foxtrot).collect()
 }
 
-fn snapshot(objects: &[Value]) -> gateway_api::Snapshot {
+pub(super) fn snapshot(objects: &[Value]) -> gateway_api::Snapshot {
     let mut snapshot = http_route_snapshot();
     objects.iter().for_each(|object| assert!(snapshot.upsert(object), "{object}"));
     snapshot
 }
 
-fn baseline(objects: &[Value]) -> Baseline {
-    Baseline::new(Snapshot::default()).beside(snapshot(objects))
+pub(super) fn baseline(objects: &[Value]) -> Baseline {
+    Baseline::new(Snapshot::default()).beside(snapshot(objects), None)
 }
 
 fn judge(objects: &[Value], change: &ProposedChange) -> Result<Prediction, Refusal> {
@@ -359,7 +359,7 @@ fn a_frozen_gateway_holds_up_routes_and_nothing_else_and_its_repair_is_admitted(
 }
 
 #[test]
-fn of_two_changes_that_want_the_same_requests_the_first_has_them() {
+pub(super) fn of_two_changes_that_want_the_same_requests_the_first_has_them() {
     for controller in BOTH {
         let wish = |name: &str| of(name, route(name, json!([rule(name, "/same")]))).change();
         let verdicts = baseline(&with_foxtrot(controller)).check(&[wish("echo"), wish("golf")]);
@@ -386,5 +386,110 @@ fn what_somebody_else_is_about_to_delete_is_not_relied_on() {
         let baseline = baseline(&objects).with(&[going.change()]);
         let verdict = baseline.check(&[relying.change()]).pop().expect("one verdict");
         assert!(matches!(verdict, Err(Refusal::Leaving { .. })), "{controller}: {verdict:?}");
+    }
+}
+
+/// Only so much of the objects as somebody may read: HTTPRoutes and Services of the namespaces that services are in.
+fn some(objects: &[Value]) -> gateway_api::Snapshot {
+    let mut snapshot = http_route_snapshot().of_what_is_read();
+    let own = objects
+        .iter()
+        .filter(|it| ["HTTPRoute", "Service"].contains(&it["kind"].as_str().unwrap_or_default()));
+    own.for_each(|object| assert!(snapshot.upsert(object), "{object}"));
+    for namespace in ["echo", "foxtrot", "golf"] {
+        for kind in ["HTTPRoute", "Service", "Gateway"] {
+            snapshot.read(kind, namespace);
+        }
+    }
+    for namespace in ["echo", "golf"] {
+        snapshot.read("ReferenceGrant", namespace);
+    }
+    snapshot
+}
+
+#[test]
+fn by_the_profile_mistakes_are_refused_although_the_gateway_was_not_read() {
+    let profiles = [gateway_api::Profile::Portable, gateway_api::Profile::EnvoyGateway];
+    for (controller, profile) in BOTH.into_iter().zip(profiles) {
+        let baseline = Baseline::new(Snapshot::default())
+            .beside(some(&with_foxtrot(controller)), Some(profile));
+        let judge = |change: &ProposedChange| {
+            baseline.check(&[change.change()]).pop().expect("one verdict")
+        };
+        for (name, rules, by_implementation) in mistakes() {
+            let at = usize::from(controller == ENVOY_GATEWAY);
+            // Whether somebody may use what is in another namespace nobody has read.
+            let is_known = by_implementation[at].is_some() && name != "no grant";
+            let verdict = judge(&of("echo", route("echo", rules)));
+            assert_eq!(verdict.is_err(), is_known, "{name} on {controller}: {verdict:?}");
+        }
+        let taken = judge(&of("echo", route("echo", json!([rule("echo", "/foxtrot")]))));
+        assert!(matches!(taken, Err(Refusal::Conflict(_))), "{taken:?}");
+        let good = judge(&of("golf", route("golf", json!([rule("golf", "/golf")]))));
+        assert_eq!(good, Ok(Prediction::default()), "{controller}");
+        let child = judge(&of("golf", child("golf", "apis")));
+        assert_eq!(child, Ok(Prediction::default()), "a parent may be where nobody has looked");
+        let notes: Vec<String> = baseline.notes().map(ToString::to_string).collect();
+        assert!(notes[0].contains("Gateway infra/edge was not read"), "{notes:?}");
+    }
+}
+
+#[test]
+fn what_nobody_has_read_is_no_mistake_where_the_profile_is_not_known_either() {
+    for controller in BOTH {
+        let baseline =
+            Baseline::new(Snapshot::default()).beside(some(&with_foxtrot(controller)), None);
+        for (name, rules, _) in mistakes() {
+            let change = of("echo", route("echo", rules));
+            let verdict = baseline.check(&[change.change()]).pop().expect("one verdict");
+            assert_eq!(verdict, Ok(Prediction::default()), "{name} on {controller}");
+        }
+        let notes: Vec<String> = baseline.notes().map(ToString::to_string).collect();
+        assert!(notes[0].ends_with("is not judged: it was not read"), "{notes:?}");
+    }
+}
+
+#[test]
+fn a_gateway_whose_class_was_not_read_is_judged_by_the_profile() {
+    let mut snapshot = http_route_snapshot().of_what_is_read();
+    for object in with_foxtrot(KGATEWAY).iter().filter(|it| it["kind"] != "GatewayClass") {
+        assert!(snapshot.upsert(object));
+    }
+    for kind in ["HTTPRoute", "Service", "Gateway", "ReferenceGrant"] {
+        snapshot.know(kind);
+    }
+    let bad = of("echo", route("echo", mistakes().remove(0).1)).change();
+    let judge = |profile| {
+        let baseline = Baseline::new(Snapshot::default()).beside(snapshot.clone(), profile);
+        baseline.check(&[Arc::clone(&bad)]).pop().expect("one verdict")
+    };
+    let frozen = judge(Some(gateway_api::Profile::Portable));
+    assert!(matches!(frozen, Err(Refusal::WholeConfiguration { .. })), "{frozen:?}");
+    assert_eq!(judge(None), Ok(Prediction::default()));
+}
+
+#[test]
+fn what_an_admitted_change_does_is_expected_and_nothing_else() {
+    for controller in BOTH {
+        let before = snapshot(&with_foxtrot(controller));
+        let change = of("echo", route("echo", json!([rule("echo", "/echo")]))).change();
+        let with = |objects: &[Value]| {
+            let mut after = before.clone();
+            objects.iter().for_each(|object| assert!(after.upsert(object)));
+            http_routes_are_expected(&before, &after, std::slice::from_ref(&change))
+        };
+        let own = live(route("echo", json!([rule("echo", "/echo")])));
+        assert!(with(&[]) && with(&[service("echo")]) && with(&[service("echo"), own.clone()]));
+        let mut edited = own;
+        edited["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("/other");
+        assert!(!with(&[edited]), "not as it was admitted");
+        assert!(!with(&[service("golf")]), "nobody's change");
+        assert!(!with(&gateway("example.org/another")), "it may be of use to anybody");
+        let mut gone = before.clone();
+        assert!(gone.remove("HTTPRoute", "foxtrot", "foxtrot"));
+        assert!(!http_routes_are_expected(&before, &gone, std::slice::from_ref(&change)));
+        let mut read = before.clone();
+        read.know("Secret");
+        assert!(!http_routes_are_expected(&before, &read, &[change]), "more is known");
     }
 }

@@ -5,6 +5,7 @@ mod broken;
 mod gateways;
 mod group;
 mod http_routes;
+mod http_routes_following;
 mod judgement;
 mod mistakes;
 mod properties;

@@ -17,6 +17,6 @@ pub use folders::{FolderPolicy, Listed, PodSecurity};
 pub use gateway::{Gateway, GatewayApi, GatewayRef, Profile};
 pub use matching::{HeaderMatch, Path, PathMatch, ValueMatch};
 pub use routes::{Canary, Fallback, Routes, Split};
-pub use service::{Grants, PORT_NAME, Service, TargetPort};
+pub use service::{Grants, PORT_NAME, RoutePlaces, Service, TargetPort};
 pub use settings::{Policy, Settings, Timing};
 pub use workload::{DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Probe, Probes, UpstreamRef, Workload};

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::drift::Drift;
 use super::routes::Routes;
 use super::workload::Workload;
+use crate::problem::Location;
 use crate::values::names::{ServiceName, Version, Weight, object_name};
 use crate::values::remark::Remark;
 use crate::values::whole_match;
@@ -38,6 +39,46 @@ pub struct Service {
     pub drift: Option<Drift>,
     /// What its folder's policy gives it.
     pub grants: Grants,
+    /// Where its routes are written.
+    pub places: RoutePlaces,
+}
+
+/// Where a service's routes are written, for messages: two are equal wherever that is.
+#[derive(Clone, Debug)]
+pub struct RoutePlaces {
+    /// The routes as a whole.
+    routes: Location,
+    /// The texts of paths, each with its place.
+    paths: Vec<(String, Location)>,
+}
+
+impl PartialEq for RoutePlaces {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl RoutePlaces {
+    pub(crate) fn new(routes: Location, paths: Vec<(String, Location)>) -> Self {
+        Self { routes, paths }
+    }
+
+    /// The place of a path; that of the routes where none is known, or it is written elsewhere.
+    pub fn of(&self, path: Option<&str>) -> &Location {
+        let found = self.paths.iter().find(|(text, _)| Some(text.as_str()) == path);
+        found.map_or(&self.routes, |(_, at)| at)
+    }
+
+    /// The longest of the paths that stands in a text, such as an expression in the words of Envoy.
+    pub fn named_in(&self, words: &str) -> Option<&str> {
+        let named = self.paths.iter().map(|(text, _)| text.as_str());
+        // `echo/echo` is an object and no path, and of `/` every text has one.
+        let begins = |before: &str| !before.ends_with(|it: char| it.is_alphanumeric() || it == '-');
+        let is_named = |text: &&str| {
+            text.len() > 1 && words.match_indices(*text).any(|(at, _)| begins(&words[..at]))
+        };
+        named.filter(is_named).max_by_key(|text| text.len())
+    }
 }
 
 /// What the policy of a folder gives to its services.

@@ -156,8 +156,8 @@ fn resolve(
         .map_err(|(reason, words)| fault(reason, words))?;
     let (reference, port) = match found {
         Backend::Service { reference, port } => (reference, port),
-        Backend::Unknown(object) => {
-            let words = format!("{object} is not modelled: what it answers is not judged");
+        Backend::Unknown(object, why) => {
+            let words = format!("{object} {why}: what it answers is not judged");
             output.note(context.holder, words);
             return Ok(None);
         }

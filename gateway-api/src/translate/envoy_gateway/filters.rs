@@ -216,7 +216,7 @@ fn copy(
     let (reference, port) =
         match backends::resolve(context.snapshot, namespace, &mirror.backend_ref) {
             Ok(Backend::Service { reference, port }) => (reference, port),
-            Ok(Backend::Unknown(_)) => {
+            Ok(Backend::Unknown(..)) => {
                 out.opaque = true;
                 return None;
             }

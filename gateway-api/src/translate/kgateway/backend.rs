@@ -38,8 +38,8 @@ pub(super) fn report(
             };
             output.find(&flat.holder, Severity::RuleError, code, words);
         }
-        Ok(Backend::Unknown(object)) => {
-            let words = format!("{object} is not modelled: what it answers is not judged");
+        Ok(Backend::Unknown(object, why)) => {
+            let words = format!("{object} {why}: what it answers is not judged");
             output.note(&flat.holder, words);
         }
         Ok(Backend::Service { .. }) => {}

@@ -134,7 +134,7 @@ pub(super) fn edits(spec: &HeaderModifier) -> HeaderEdits {
 fn copy(context: &Context<'_>, namespace: &str, mirror: &RequestMirror) -> Option<Mirror> {
     let cluster = match backends::resolve(context.snapshot, namespace, &mirror.backend_ref).ok()? {
         Backend::Service { reference, port } => cluster_name(&reference, port.port),
-        Backend::Unknown(_) => return None,
+        Backend::Unknown(..) => return None,
     };
     let (per_million, denominator) = match (mirror.percent, &mirror.fraction) {
         (Some(percent), _) => (Some(percent.saturating_mul(10_000)), 100),

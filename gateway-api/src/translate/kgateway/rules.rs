@@ -231,7 +231,7 @@ fn cluster(
 ) -> WeightedCluster {
     let name = match backends::resolve(snapshot, &route.namespace, backend) {
         Ok(Backend::Service { reference, port }) => cluster_name(&reference, port.port),
-        Ok(Backend::Unknown(_)) => {
+        Ok(Backend::Unknown(..)) => {
             out.opaque = true;
             String::new()
         }
