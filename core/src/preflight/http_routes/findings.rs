@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use gateway_api::{Code, Finding, ObjectRef, Severity};
+use gateway_api::{Code, Finding, ObjectRef, Severity, Snapshot};
 
 use super::super::change::Change;
 use super::super::ownership::Owners;
@@ -48,7 +48,8 @@ pub(super) fn new(
                     false
                 }
                 Some(at) => {
-                    let bearable = finding.severity < Severity::Rejected;
+                    let bearable =
+                        finding.severity < Severity::Rejected && may_pass(finding, &stage.snapshot);
                     !(changes[at].tolerates_warnings && is_new && bearable)
                 }
                 // Whoever delegated to routes that go is told so, and rightly.
@@ -64,6 +65,19 @@ pub(super) fn new(
         }
     }
     Ok(())
+}
+
+/// Whether the mistake passes by itself when an object comes that is not there yet: what is written in one go comes one
+/// after the other.
+fn may_pass(finding: &Finding, snapshot: &Snapshot) -> bool {
+    match finding.code {
+        // A Service that is there has not the port.
+        Code::MissingBackend => {
+            snapshot.uses(&finding.object).iter().any(|it| !snapshot.contains(it))
+        }
+        Code::NoChild | Code::NoGrant | Code::MissingExtension | Code::MissingTarget => true,
+        _ => finding.severity < Severity::RuleError,
+    }
 }
 
 /// What there is more of than before. Of another owner's object another reason for the same is no more harm than the one

@@ -493,3 +493,18 @@ fn what_an_admitted_change_does_is_expected_and_nothing_else() {
         assert!(!http_routes_are_expected(&before, &read, &[change]), "more is known");
     }
 }
+
+/// What comes in one go with others may miss these for a moment, and is no less wrong for that where nothing can come.
+#[test]
+fn a_platform_may_write_what_misses_an_object_yet_and_no_other_mistake() {
+    for (name, rules, by_implementation) in mistakes() {
+        for (controller, expected) in BOTH.into_iter().zip(by_implementation) {
+            let change = platform(route("echo", rules.clone()));
+            let mut objects = with_foxtrot(controller);
+            objects.push(service("echo"));
+            let passes = expected.is_none() || ["missing Service", "no grant"].contains(&name);
+            let verdict = judge(&objects, &change);
+            assert_eq!(verdict.is_ok(), passes, "{name} on {controller}: {verdict:?}");
+        }
+    }
+}
