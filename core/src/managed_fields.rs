@@ -5,12 +5,15 @@
 //! autoscaler's replicas, defaulted fields and Gloo's status are not in it. A field that another
 //! manager has changed or forced is no longer ours, so it is missing and the digests differ.
 
+mod empty_lists;
+
 use std::{fmt, io};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use crate::kind::Kind;
 use crate::labels::{APPLIED, FIELD_MANAGER, REVISION};
 
 /// The fields of an object that count, in 128 bits.
@@ -32,12 +35,12 @@ impl fmt::Debug for Digest {
 impl Digest {
     /// The digest of a manifest that we would apply.
     pub fn of_manifest(manifest: &Value) -> Self {
-        Self::of(&what_counts(manifest.clone()))
+        Self::of(&what_counts(manifest.clone(), is_http_route(manifest)))
     }
 
     /// The digest of what we own of a live object; that of nothing when we own nothing.
     pub fn of_live(live: &Value) -> Self {
-        Self::of(&what_counts(owned(live)))
+        Self::of(&what_counts(owned(live), is_http_route(live)))
     }
 
     /// The digest of a whole value, whatever the order of its fields.
@@ -174,11 +177,20 @@ fn names(path: &str, index: usize, item: &Value) -> bool {
     }
 }
 
-/// Without what identifies the object and what changes with every apply.
-fn what_counts(mut object: Value) -> Value {
+/// Whether it is an HTTPRoute of the Gateway API.
+fn is_http_route(object: &Value) -> bool {
+    object["kind"] == Kind::HttpRoute.as_str()
+        && object["apiVersion"] == Kind::HttpRoute.api_version()
+}
+
+/// Without what identifies the object, what changes with every apply, and what only spells an HTTPRoute in another way.
+fn what_counts(mut object: Value, is_http_route: bool) -> Value {
     let Some(fields) = object.as_object_mut() else { return object };
     for name in ["apiVersion", "kind", "status"] {
         fields.remove(name);
+    }
+    if is_http_route && let Some(spec) = fields.get_mut("spec") {
+        empty_lists::drop_from(spec);
     }
     if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("name");
@@ -287,6 +299,33 @@ mod tests {
         let mut wanted = manifest();
         wanted["metadata"].as_object_mut().unwrap().remove("labels");
         assert_ne!(Digest::of_live(&live()), Digest::of_manifest(&wanted));
+    }
+
+    #[test]
+    fn an_empty_list_in_a_rule_of_an_http_route_is_no_difference() {
+        let with = |kind: &str, filters: Option<Value>| {
+            let mut rule = json!({"backendRefs": [{"name": "echo-v1"}]});
+            rule.as_object_mut().unwrap().extend(filters.map(|it| ("filters".to_owned(), it)));
+            json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": kind,
+                "metadata": {"name": "echo", "namespace": "echo", "labels": {"a": "1"}, "managedFields": [{
+                    "manager": FIELD_MANAGER, "operation": "Apply",
+                    "fieldsV1": {"f:metadata": {"f:labels": {}}, "f:spec": {"f:rules": {}}}}]},
+                "spec": {"rules": [rule]}})
+        };
+        let manifest = |object: Value| {
+            let mut object = object;
+            object["metadata"].as_object_mut().unwrap().remove("managedFields");
+            Digest::of_manifest(&object)
+        };
+        let (none, empty) = (with("HTTPRoute", None), with("HTTPRoute", Some(json!([]))));
+        assert_eq!(Digest::of_live(&empty), Digest::of_live(&none));
+        assert_eq!(Digest::of_live(&empty), manifest(none.clone()));
+        assert_eq!(manifest(empty), manifest(none.clone()));
+        let full = with("HTTPRoute", Some(json!([{"type": "URLRewrite"}])));
+        assert_ne!(Digest::of_live(&full), Digest::of_live(&none));
+        // Of other kinds nothing is known.
+        let other = |filters| Digest::of_live(&with("GRPCRoute", filters));
+        assert_ne!(other(Some(json!([]))), other(None));
     }
 
     #[test]

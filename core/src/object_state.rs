@@ -91,6 +91,8 @@ pub struct HttpRoute {
     pub hostnames: Vec<String>,
     /// Its rules.
     pub rules: Vec<Value>,
+    /// Whether a parent that it names has written nothing in its status; when it names none, whether nobody has.
+    pub is_unnoticed: bool,
 }
 
 impl HttpRoute {
@@ -112,6 +114,7 @@ impl HttpRoute {
             group: object["metadata"]["labels"][DELEGATION_LABEL].as_str().map(str::to_owned),
             hostnames: hostnames.map(str::to_owned).collect(),
             rules: rules.cloned().unwrap_or_default(),
+            is_unnoticed: health::is_unnoticed(object),
         }
     }
 }

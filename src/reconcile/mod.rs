@@ -221,7 +221,7 @@ impl Reconciler {
                 Ok(Some(outcome)) => return outcome,
                 Err(PassError::Superseded) => return ReconcileOutcome::Superseded,
                 Err(PassError::Waiting(reason)) => {
-                    let wait = Wait { reason: *reason, until: None };
+                    let wait = Wait { reason: *reason, until: None, interrupted_at: None };
                     return pass.waiting(&wait, (self.clock)());
                 }
                 Err(PassError::Stalled(reason)) => {
@@ -300,6 +300,12 @@ impl Pass<'_> {
             return Ok(Some(self.waiting(wait, now)));
         }
         self.still_wanted()?;
+        if let Step::Repeat(_) = step {
+            // It is no other route: nobody is asked, and the wait for the status goes on.
+            self.memory.routes.repeated(now);
+            self.attempt(step, &comparison).await?;
+            return Ok(None);
+        }
         let admitted = match step {
             Step::RollBack(reason) => self.may_go_back(reason).await?,
             _ => self.admitted(&comparison).await?,
@@ -367,7 +373,7 @@ impl Pass<'_> {
     }
 
     fn waiting(&mut self, wait: &Wait, now: Timestamp) -> ReconcileOutcome {
-        let Wait { reason, until } = wait;
+        let Wait { reason, until, interrupted_at } = wait;
         let waited = self.memory.waiting.follow(reason.subject(), now);
         let deadline = self.rollout_settings.timing.deadline;
         let reason = reason.clone();
@@ -382,6 +388,7 @@ impl Pass<'_> {
         let needs_recheck = self.job.desired.uses_foreign_pods();
         let end = jiff::SignedDuration::try_from(deadline.saturating_sub(waited)).ok();
         let end = end.and_then(|rest| now.checked_add(rest).ok());
+        let end = [end, *interrupted_at].into_iter().flatten().min();
         let until = until.or(if needs_recheck { self.recheck() } else { end });
         ReconcileOutcome::Waiting { reason, until }
     }
@@ -508,6 +515,15 @@ impl Pass<'_> {
                 let previous = executor.previous(manifests, known).await?;
                 self.memory.rollback.remember(previous);
                 self.write(&executor, manifests, comparison).await?;
+            }
+            Step::Repeat(manifests) => {
+                for manifest in manifests {
+                    tracing::info!(object = %manifest.id(), "written again, because it has no status");
+                    for object in executor.apply(std::slice::from_ref(manifest)).await? {
+                        let owned = Digest::of_live(&object);
+                        self.memory.stored.record(manifest.id(), manifest.digest(), owned);
+                    }
+                }
             }
             Step::RollBack(reason) => {
                 if let Some(previous) = self.memory.rollback.previous().cloned() {

@@ -51,6 +51,7 @@ impl Reconciler {
         let mut objects = self.cache.of_service(&job.service);
         let mut changed = BTreeSet::new();
         let (mut drifted, mut left) = (BTreeSet::new(), BTreeMap::new());
+        let mut ignored = BTreeSet::new();
         for manifest in job.desired.manifests() {
             let id = manifest.id();
             let facts = self.cache.object(id);
@@ -74,7 +75,10 @@ impl Reconciler {
                         left.insert(id.clone(), None);
                         continue;
                     }
-                    (Drift::Ignore, _) => continue,
+                    (Drift::Ignore, _) => {
+                        ignored.insert(id.clone());
+                        continue;
+                    }
                 };
             }
             changed.insert(id.clone());
@@ -89,6 +93,7 @@ impl Reconciler {
         let in_place = self.in_place(job, &to_prune);
         let seen = Observation::new(objects, gloo_namespace, timing.settle, now)
             .with_differences(changed, to_prune)
+            .with_drift_left(left.keys().cloned().chain(ignored).collect())
             .with_routes_in_place(in_place)
             .with_pods(pods)
             .with_route_times(memory.routes.times())

@@ -47,7 +47,7 @@ impl Pass<'_> {
 
 fn written_by(step: &Step, previous: Option<&PreviousRoutes>) -> Vec<ObjectId> {
     match step {
-        Step::Apply(manifests) | Step::Route(manifests) => {
+        Step::Apply(manifests) | Step::Route(manifests) | Step::Repeat(manifests) => {
             manifests.iter().map(Manifest::id).cloned().collect()
         }
         Step::RollBack(_) => {

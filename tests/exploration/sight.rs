@@ -39,7 +39,8 @@ impl Decision {
     fn of(step: Option<&Step>) -> Self {
         match step {
             None => Self::Done,
-            Some(Step::Await(_)) => Self::Wait,
+            // Routes of Gloo's are never repeated, and a repetition changes nothing.
+            Some(Step::Await(_) | Step::Repeat(_)) => Self::Wait,
             Some(Step::Apply(manifests)) => match manifests[0].id() {
                 id if id.kind == "Deployment" => Self::Deploy(version_of(id)),
                 _ => Self::Expose,
@@ -148,6 +149,7 @@ impl Rollout {
         let times = RouteTimes {
             changed_at: moment(self.daemon.settled),
             judged_at: moment(self.daemon.followed),
+            repeated_at: moment(true),
         };
         Observation::new(objects, "gloo-system", Duration::from_secs(3), now)
             .with_differences(changed, to_prune)

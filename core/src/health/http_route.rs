@@ -39,6 +39,20 @@ pub(super) fn verdict(route: &Value) -> Option<Verdict> {
     verdicts.into_iter().max_by_key(Verdict::rank)
 }
 
+/// Whether a parent that the route names has written nothing in its status; of a route that names none, whether nobody
+/// has.
+pub(super) fn is_unnoticed(route: &Value) -> bool {
+    let list = |pointer: &str| {
+        route.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    };
+    let (named, rows) = (list("/spec/parentRefs"), list("/status/parents"));
+    let home = route["metadata"]["namespace"].as_str().unwrap_or_default();
+    let has_row = |parent: &Value| {
+        rows.iter().any(|row| Parent::of(parent, home) == Parent::of(&row["parentRef"], home))
+    };
+    if named.is_empty() { rows.is_empty() } else { !named.iter().all(has_row) }
+}
+
 /// What one parent reports, `None` while that is about an older generation.
 fn of_parent(row: &Value, generation: i64, home: &str) -> Option<Verdict> {
     let conditions = row["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -220,6 +234,22 @@ mod tests {
         let good = row(parent, "c", &conditions("True", "True", 3));
         assert_eq!(verdict(&route(Value::Null, &[])), None, "nobody selects it");
         assert_eq!(verdict(&route(Value::Null, &[good])), Some(Verdict::Accepted));
+    }
+
+    #[test]
+    fn a_route_is_unnoticed_while_a_parent_that_it_names_has_no_row() {
+        let row = |name: &str| {
+            row(json!({"name": name, "namespace": "infra"}), "c", &conditions("True", "True", 1))
+        };
+        let inner = json!({"name": "inner", "namespace": "infra"});
+        let is_unnoticed = |parents: Value, rows: &[Value]| is_unnoticed(&route(parents, rows));
+        assert!(is_unnoticed(json!([edge()]), &[]));
+        assert!(is_unnoticed(json!([edge()]), &[row("inner")]));
+        // That it is about an older generation is another matter: it comes by itself.
+        assert!(!is_unnoticed(json!([edge()]), &[row("edge")]));
+        assert!(is_unnoticed(json!([edge(), inner]), &[row("edge")]));
+        assert!(is_unnoticed(Value::Null, &[]));
+        assert!(!is_unnoticed(Value::Null, &[row("edge")]));
     }
 
     #[test]

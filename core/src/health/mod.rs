@@ -25,3 +25,8 @@ pub fn verdict(object: &Value, gloo_namespace: &str) -> Option<Verdict> {
         false => verdict::of_gloo(object, gloo_namespace),
     }
 }
+
+/// Whether a parent of this HTTPRoute has not written a row for it in its status.
+pub fn is_unnoticed(http_route: &Value) -> bool {
+    http_route::is_unnoticed(http_route)
+}

@@ -31,6 +31,8 @@ pub struct Desired {
     pub tolerates_warnings: bool,
     /// Whether rules of HTTPRoutes come and go in stages, because Envoy's clusters may be named by their indices.
     pub is_staged: bool,
+    /// Whether HTTPRoutes are written again while a gateway gives them no status, because it may have missed them.
+    pub is_repeated: bool,
 }
 
 impl Desired {

@@ -79,6 +79,7 @@ impl Job {
             unrouted: unrouted.collect(),
             workloads: deployments.into_iter().chain(shared).chain(version_services).collect(),
             is_staged: is_staged(service),
+            is_repeated: is_repeated(service),
             upstreams,
             routes,
             shares: traffic.shares().clone(),
@@ -102,7 +103,9 @@ impl Job {
     /// The work that the objects in `platform/` mean. Namespaces and CustomResourceDefinitions come first. What makes
     /// the API server ask a Service comes last: before that Service is there it would refuse the others.
     pub fn for_platform(platform: &Platform, owner: &Owner) -> Self {
-        let mut desired = Desired { tolerates_warnings: true, ..Desired::default() };
+        // Nobody says whose HTTPRoutes these are, and to a gateway that misses none it is no change.
+        let mut desired =
+            Desired { tolerates_warnings: true, is_repeated: true, ..Desired::default() };
         for manifest in &platform.manifests {
             let mut manifest = manifest.clone();
             manifest.mark(&owner.instance, PLATFORM, &owner.revision);
@@ -263,6 +266,12 @@ fn pods(service: &Service, version: &Version, workload: &Workload) -> Pods {
 fn is_staged(service: &Service) -> bool {
     let api = service.routes.gateway.gateway_api();
     api.is_some_and(|api| api.profile.names_clusters_by_rule())
+}
+
+/// Whether the service's HTTPRoutes are written again while they have no status.
+fn is_repeated(service: &Service) -> bool {
+    let api = service.routes.gateway.gateway_api();
+    api.is_some_and(|api| api.profile.may_miss_new_routes())
 }
 
 fn own(service: &Service, kind: Kind, name: &str) -> ObjectId {

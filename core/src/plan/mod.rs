@@ -15,6 +15,7 @@ mod live_pods;
 mod observation;
 mod previous_routes;
 mod ready;
+mod repetition;
 mod retention;
 mod route_times;
 mod route_writes;
@@ -120,7 +121,11 @@ fn verdict(id: &ObjectId, desired: &Desired, seen: &Observation) -> Option<Step>
             && previous.is_some_and(|previous| previous.was_there(id));
         let gloo_namespace = seen.gloo_namespace.clone();
         let reason = Reason::NoVerdict { object, gloo_namespace, is_overdue };
-        return Some(if is_overdue { Step::RollBack(reason) } else { reason.into() });
+        if is_overdue {
+            return Some(Step::RollBack(reason));
+        }
+        let repeated = repetition::repetition(id, desired, seen, &reason);
+        return Some(repeated.unwrap_or_else(|| reason.into()));
     };
     match verdict {
         Verdict::Accepted => return None,

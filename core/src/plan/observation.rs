@@ -23,6 +23,8 @@ use crate::traffic::Shares;
 pub struct Observation {
     /// Desired objects that are missing or differ.
     pub(super) changed: BTreeSet<ObjectId>,
+    /// Desired objects that differ and are left as they are: drift that is reported, or repaired later.
+    pub(super) left: BTreeSet<ObjectId>,
     /// Objects of this service with our label that nothing desires any more.
     pub(super) to_prune: BTreeSet<ObjectId>,
     /// VirtualServices with a domain of the desired routes, that go: of this service and of services that are removed.
@@ -62,6 +64,7 @@ impl Observation {
     ) -> Self {
         Self {
             changed: BTreeSet::new(),
+            left: BTreeSet::new(),
             to_prune: BTreeSet::new(),
             in_place: BTreeSet::new(),
             objects,
@@ -86,6 +89,12 @@ impl Observation {
         to_prune: BTreeSet<ObjectId>,
     ) -> Self {
         Self { changed, to_prune, ..self }
+    }
+
+    /// Desired objects that differ and are left as they are.
+    #[must_use]
+    pub fn with_drift_left(self, left: BTreeSet<ObjectId>) -> Self {
+        Self { left, ..self }
     }
 
     /// VirtualServices that go and have a domain of the desired routes still.

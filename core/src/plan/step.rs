@@ -10,6 +10,9 @@ pub enum Step {
     Apply(Vec<Manifest>),
     /// Write these routes, and remember the ones before until Gloo has judged.
     Route(Vec<Manifest>),
+    /// Write these routes, which are live and have no status, in other words that mean the same. The wait for their
+    /// status goes on.
+    Repeat(Vec<Manifest>),
     /// Write the routes before again, because of what Gloo said about the new ones, or because it said
     /// nothing. What Gloo did not judge may be tried again when it judges again.
     RollBack(Reason),
@@ -26,19 +29,26 @@ pub struct Wait {
     pub reason: Reason,
     /// When it is over by itself, for waits that only take time.
     pub until: Option<Timestamp>,
+    /// When something is done meanwhile, for waits that the deadline ends.
+    pub interrupted_at: Option<Timestamp>,
 }
 
 impl From<Reason> for Step {
     /// Waits for as long as the reason holds.
     fn from(reason: Reason) -> Self {
-        Self::Await(Wait { reason, until: None })
+        Self::Await(Wait { reason, until: None, interrupted_at: None })
     }
 }
 
 impl Step {
     /// Waits until this moment.
     pub(super) fn until(moment: Timestamp, reason: Reason) -> Self {
-        Self::Await(Wait { reason, until: Some(moment) })
+        Self::Await(Wait { reason, until: Some(moment), interrupted_at: None })
+    }
+
+    /// Waits for as long as the reason holds, and does something at this moment.
+    pub(super) fn interrupted(moment: Timestamp, reason: Reason) -> Self {
+        Self::Await(Wait { reason, until: None, interrupted_at: Some(moment) })
     }
 }
 

@@ -56,6 +56,7 @@ fn service(versions: &[&str], routed: &[(&str, u64)]) -> Desired {
         unrouted: versions.iter().filter(|v| !is_routed(v)).map(|v| pods(v)).collect(),
         tolerates_warnings: false,
         is_staged: false,
+        is_repeated: false,
     }
 }
 

@@ -70,6 +70,11 @@ impl RouteWatch {
         self.times.judged_at = now;
     }
 
+    /// They were written again in other words.
+    pub(in crate::reconcile) fn repeated(&mut self, now: Timestamp) {
+        self.times.repeated_at = now;
+    }
+
     /// Whether Gloo has a verdict on all routes that were seen last.
     pub(in crate::reconcile) fn all_judged(&self) -> bool {
         self.last.values().all(|state| state.rank.is_some())
@@ -117,7 +122,8 @@ mod tests {
         let mut watch = RouteWatch::new(second(0));
         watch.observe(&seen("Accepted"), second(1));
         watch.observe(&BTreeMap::new(), second(5));
-        assert_eq!(watch.times(), RouteTimes::since(second(5)));
+        let times = RouteTimes { repeated_at: second(0), ..RouteTimes::since(second(5)) };
+        assert_eq!(watch.times(), times);
     }
 
     #[test]
@@ -125,6 +131,10 @@ mod tests {
         let mut watch = RouteWatch::new(second(0));
         watch.observe(&seen("Accepted"), second(1));
         watch.restart(second(7));
-        assert_eq!(watch.times(), RouteTimes { changed_at: second(1), judged_at: second(7) });
+        let times = RouteTimes { changed_at: second(1), ..RouteTimes::since(second(7)) };
+        assert_eq!(watch.times(), RouteTimes { repeated_at: second(0), ..times });
+        // Nor are those that say the same in other words.
+        watch.repeated(second(9));
+        assert_eq!(watch.times(), RouteTimes { repeated_at: second(9), ..times });
     }
 }

@@ -8,19 +8,21 @@ use coalmine_core::kind::Kind;
 /// Seconds of a clock that stands still but for this.
 static SECONDS: AtomicI64 = AtomicI64::new(0);
 
-/// The routes of echo behind Envoy Gateway, and nothing that they need.
-fn routes_of(canary: &str) -> Job {
+const CANARY: &str = ", canary: {version: v2, headers: {stage: canary}}";
+
+/// The routes of echo behind this gateway, and nothing that they need.
+fn routes_of(profile: &str, canary: &str) -> Job {
     let values = format!(
         "deployment: {{v1: {{}}, v2: {{}}}}\nroutes: {{apiGroup: a, primary: {{version: v1}}{canary}, gateway: \
-         {{api: gateway-api, profile: envoy-gateway, gateways: [{{name: edge, namespace: infra}}]}}}}\n"
+         {{api: gateway-api, profile: {profile}, gateways: [{{name: edge, namespace: infra}}]}}}}\n"
     );
     let files = [("services/echo.yaml".to_owned(), values.as_str().into())].into();
     let read = Repository::parse(&Tree { revision: "r".into(), files });
     let service = read.services.into_values().next().expect("one").expect("valid");
     let job =
         Job::for_service(&service, &Owner { instance: "default".into(), revision: "r".into() });
-    let (routes, is_staged) = (job.desired.routes.clone(), job.desired.is_staged);
-    Job { desired: Desired { routes, is_staged, ..Desired::default() }, ..job }
+    let Desired { routes, is_staged, is_repeated, .. } = job.desired;
+    Job { desired: Desired { routes, is_staged, is_repeated, ..Desired::default() }, ..job }
 }
 
 /// The object as the API server has it, with what the Gateway says about this generation.
@@ -34,6 +36,12 @@ fn stored(mut object: Value, version: u64, judged: Option<(u64, &str)>) -> Value
         object["status"] = json!({"parents": [{"parentRef": parent, "conditions": conditions}]});
     }
     object
+}
+
+/// Every field of the object as a whole, as server-side apply notes them.
+fn fields(object: &Value) -> Value {
+    let names = object.as_object().into_iter().flatten();
+    names.map(|(name, _)| (format!("f:{name}"), json!({}))).collect()
 }
 
 /// An API server that keeps the HTTPRoute that is applied, and counts its versions.
@@ -51,6 +59,11 @@ fn server(route: Arc<Mutex<Value>>, version: Arc<AtomicU64>) -> Arc<Answer> {
         if *method == Method::GET {
             return (200, known.clone());
         }
+        let mut body = body;
+        body["metadata"]["managedFields"] = json!([{"manager": FIELD_MANAGER, "operation": "Apply",
+            "fieldsV1": {"f:spec": fields(&body["spec"]), "f:metadata": {
+                "f:labels": fields(&body["metadata"]["labels"]),
+                "f:annotations": fields(&body["metadata"]["annotations"])}}}]);
         let mut written = stored(body, version.load(Ordering::Relaxed), None);
         if !path.contains("dryRun") {
             written = stored(written, version.fetch_add(1, Ordering::Relaxed) + 1, None);
@@ -63,8 +76,7 @@ fn server(route: Arc<Mutex<Value>>, version: Arc<AtomicU64>) -> Arc<Answer> {
 
 #[tokio::test]
 async fn rules_come_in_stages_and_each_write_waits_for_its_own_status() {
-    let (before, after) =
-        (routes_of(""), routes_of(", canary: {version: v2, headers: {stage: canary}}"));
+    let (before, after) = (routes_of("envoy-gateway", ""), routes_of("envoy-gateway", CANARY));
     let routes = &before.desired.routes[0];
     let mut object = routes.object().clone();
     object["metadata"]["annotations"][APPLIED] = routes.digest().to_string().into();
@@ -233,4 +245,62 @@ async fn what_harms_others_by_http_routes_is_refused_before_it_is_written_and_ot
             other => panic!("the same path on {controller}: {other:?}"),
         }
     }
+}
+
+/// Seconds of the clock of the test below.
+static LATER: AtomicI64 = AtomicI64::new(0);
+
+#[tokio::test]
+async fn a_route_that_the_gateway_has_missed_is_written_again_until_it_has_a_status() {
+    let job = routes_of("portable", "");
+    let id = job.desired.routes[0].id().clone();
+    let (route, version) = (Arc::new(Mutex::new(Value::Null)), Arc::new(AtomicU64::new(0)));
+    let mut reconciler = reconciler(&[], server(route.clone(), version.clone()));
+    reconciler.clock = || Timestamp::from_second(LATER.load(Ordering::Relaxed)).expect("a time");
+    let kind = WatchedKind::http_routes();
+    reconciler.cache.receive(&kind, Event::Init);
+    reconciler.cache.receive(&kind, Event::InitDone);
+    let mut rollout_settings = rollout_settings(Drift::Repair);
+    rollout_settings.timing =
+        Timing { deadline: Duration::from_secs(10), settle: Duration::from_secs(1) };
+    let mut memory = Memory::new(Timestamp::UNIX_EPOCH);
+    let tell = |event: ReconcileEvent| assert!(!matches!(event, ReconcileEvent::Drift(_)));
+    let mut pass = async |second: i64| {
+        LATER.store(second, Ordering::Relaxed);
+        let outcome = reconciler.pass(&job, &rollout_settings, &mut memory, &|| false, &tell).await;
+        (outcome, version.load(Ordering::Relaxed))
+    };
+    let second = |second: i64| Timestamp::from_second(second).expect("in range");
+    let filters = || route.lock().expect("whole")["spec"]["rules"][0].get("filters").cloned();
+    // It is written, and written again after 2, 4 and 8 seconds.
+    for (now, next, writes, list) in [
+        (0, 2, 1, None),
+        (1, 2, 1, None),
+        (2, 4, 2, Some(json!([]))),
+        (3, 4, 2, Some(json!([]))),
+        (4, 8, 3, None),
+        (7, 8, 3, None),
+        (8, 10, 4, Some(json!([]))),
+    ] {
+        match pass(now).await {
+            (ReconcileOutcome::Waiting { reason, until }, written) => {
+                assert_eq!((reason.code(), written), (Code::WaitingForGateway, writes), "{now}");
+                assert_eq!(until, Some(second(next)), "{now}");
+            }
+            other => panic!("{now}: {other:?}"),
+        }
+        assert_eq!(filters(), list, "{now}");
+    }
+    // The deadline ends it.
+    let (outcome, written) = pass(10).await;
+    assert!(matches!(outcome, ReconcileOutcome::Stalled { retry: Retry::Never, .. }));
+    assert_eq!(written, 4);
+    // A status is welcome even so, and the route stays as it is spelt.
+    let generation = route.lock().expect("whole")["metadata"]["generation"].as_u64().expect("one");
+    let told = stored(route.lock().expect("whole").clone(), 9, Some((generation, "True")));
+    let mut told = told;
+    told["metadata"]["generation"] = generation.into();
+    reconciler.cache.record(&told);
+    assert!(reconciler.cache.object(&id).is_some_and(|facts| facts.verdict().is_some()));
+    assert_eq!(pass(11).await, (ReconcileOutcome::Ready, 4));
 }

@@ -162,6 +162,106 @@ fn rules_are_written_where_they_go_before_they_leave_another_route() {
     assert_eq!(order([0, 0], [16, 1]), ["echo-routes", "echo-routes-2"], "the first is the older");
 }
 
+/// A route that kgateway may have missed, live for ten seconds without any status.
+fn missed(route: &Manifest) -> (Desired, Observation) {
+    let mut desired = in_api(RouteApi::GatewayApi, &["v1"], &[("v1", 100)]);
+    desired.routes = vec![route.clone()];
+    desired.is_repeated = true;
+    let mut seen = healthy(&["v1"], None);
+    seen.objects.insert(route.id().clone(), unnoticed(route));
+    seen.route_times = RouteTimes::since(at(90));
+    (desired, seen)
+}
+
+fn unnoticed(route: &Manifest) -> Facts {
+    let http_route = HttpRoute { is_unnoticed: true, ..HttpRoute::of(route.object()) };
+    Facts { http_route: Some(http_route.into()), ..routes(&[("v1", 100)], None) }
+}
+
+#[test]
+fn a_route_without_any_status_is_written_again_in_other_words() {
+    let route = http_route(&[("v1", false), ("v1", true)]);
+    let (desired, mut seen) = missed(&route);
+    let repeated = |seen: &Observation| match &plan(&desired, seen)[0] {
+        Step::Repeat(routes) => routes[0].clone(),
+        other => panic!("{other:?}"),
+    };
+    let other = repeated(&seen);
+    assert_eq!(other.object()["spec"]["rules"][0]["filters"], json!([]));
+    assert_ne!(other.object()["spec"], route.object()["spec"], "else its generation stays");
+    assert_eq!(other.digest(), route.digest(), "it is no drift");
+    // Again, and it is the first wording: another one than the live one each time.
+    seen.objects.insert(route.id().clone(), unnoticed(&other));
+    assert_eq!(repeated(&seen), route);
+    // A wait for the status until then, which the deadline ends.
+    seen.route_times.repeated_at = at(99);
+    let Step::Await(wait) = &plan(&desired, &seen)[0] else { panic!() };
+    assert_eq!((wait.until, wait.interrupted_at), (None, Some(at(108))));
+    seen.route_times.repeated_at = at(90);
+    let id = route.id().clone();
+    let waits = |seen: &Observation, desired: &Desired| match &plan(desired, seen)[0] {
+        Step::Await(wait) => wait.interrupted_at.is_none(),
+        _ => false,
+    };
+    let overdue = Some(crate::reason::Subject::Object(id.clone()));
+    assert!(waits(&seen.clone().with_overdue(overdue), &desired));
+    // Not what somebody else has changed, and not before a gateway that misses none.
+    assert!(waits(&seen.clone().with_drift_left([id.clone()].into()), &desired));
+    assert!(waits(&seen, &Desired { is_repeated: false, ..desired.clone() }));
+    // Nor one that has been noticed: its verdict comes by itself.
+    seen.objects
+        .insert(id, Facts { http_route: live(&route, &[]).http_route, ..unnoticed(&route) });
+    assert!(waits(&seen, &desired));
+}
+
+#[test]
+fn a_route_is_written_again_by_a_list_that_it_does_not_have() {
+    let filters = json!([{"type": "RequestHeaderModifier"}]);
+    let full = json!({"filters": filters, "backendRefs": [{"name": "echo-v1", "filters": filters}],
+        "matches": [{"headers": [{"name": "stage"}], "queryParams": [{"name": "dry-run"}]}]});
+    let route = |rules: serde_json::Value| {
+        let object = object(Kind::HttpRoute, "echo", "echo-routes", json!({ "rules": rules }));
+        Manifest::new(object).expect("complete")
+    };
+    let repeated = |rules: serde_json::Value| {
+        let (desired, seen) = missed(&route(rules));
+        match &plan(&desired, &seen)[0] {
+            Step::Repeat(routes) => Some(routes[0].object()["spec"]["rules"].clone()),
+            _ => None,
+        }
+    };
+    for place in
+        ["/filters", "/backendRefs/0/filters", "/matches/0/headers", "/matches/0/queryParams"]
+    {
+        let (holder, list) = place.rsplit_once('/').expect("one");
+        let mut rule = full.clone();
+        rule.pointer_mut(holder).and_then(|it| it.as_object_mut()).expect("there").remove(list);
+        let written = repeated(json!([full, rule])).expect(place);
+        assert_eq!(written.pointer(&format!("/1{place}")), Some(&json!([])), "{place}");
+        // Also where the API server fills in the rest.
+        assert_eq!(written[0], full);
+    }
+    assert_eq!(repeated(json!([full])), None, "there is nothing to write it by");
+    assert_eq!(repeated(json!([])), None);
+}
+
+#[test]
+fn all_routes_without_a_status_are_written_again_at_once() {
+    let named = |name: &str| {
+        let object = object(Kind::HttpRoute, "echo", name, json!({"rules": [rule("v1", false)]}));
+        Manifest::new(object).expect("complete")
+    };
+    let (mut desired, mut seen) = missed(&named("echo-routes"));
+    for name in ["echo-routes-2", "echo-routes-3"] {
+        desired.routes.push(named(name));
+    }
+    seen.objects.insert(named("echo-routes-2").id().clone(), live(&named("echo-routes-2"), &[]));
+    seen.objects.insert(named("echo-routes-3").id().clone(), unnoticed(&named("echo-routes-3")));
+    let Step::Repeat(routes) = &plan(&desired, &seen)[0] else { panic!() };
+    let names: Vec<_> = routes.iter().map(|it| it.id().name.as_str()).collect();
+    assert_eq!(names, ["echo-routes", "echo-routes-3"]);
+}
+
 proptest! {
     /// Whatever differs and whatever is left over, in whatever API it was and is to be, the order is safe.
     #[test]

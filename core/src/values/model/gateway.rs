@@ -72,6 +72,12 @@ impl Profile {
     pub fn names_clusters_by_rule(self) -> bool {
         self != Self::Kgateway
     }
+
+    /// Whether a new HTTPRoute may be served and get no status until some HTTPRoute changes: kgateway 2.4.0 writes the
+    /// status once, and not if the cache that it reads the route from before does not have it yet. `portable` may be it.
+    pub fn may_miss_new_routes(self) -> bool {
+        self != Self::EnvoyGateway
+    }
 }
 
 impl fmt::Display for Profile {
