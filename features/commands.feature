@@ -15,8 +15,6 @@ Feature: Steering a rollout by commands
     And the requests to "/echo" are answered by:
       | echo-v1 | 50 |
       | echo-v2 | 50 |
-    When somebody runs "coalmine explain echo /echo --cluster"
-    Then it ends with 0 and says "→ echo v2 50 %"
     When somebody runs "coalmine promote echo --weight 100"
     Then it ends with 0 and says "Shifting 50 % → Shifted (advance)"
     When somebody runs "coalmine finish echo --wait"
@@ -31,9 +29,27 @@ Feature: Steering a rollout by commands
     Then it ends with 0
 
   @gloo-objects
+  Scenario: What the cluster does with a request is explained
+    Given coalmine follows the example rollouts
+    And the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+        canary: {version: v2, weight: 50}
+      """
+    And echo is Shifting
+    When somebody runs "coalmine explain echo /echo --cluster"
+    Then it ends with 0 and says "→ echo v2 50 %"
+
   Scenario: The doctor knows what the daemon needs
     Given a copy of the example rollouts, and no daemon
     When somebody with the daemon's rights runs "coalmine doctor --repo ../repository.git"
     Then it ends with 0 and says "2 of 2 services without mistakes"
+
+  @gloo-objects
+  Scenario: The doctor misses Gloo where it is not
+    Given a copy of the example rollouts, and no daemon
     When somebody with the daemon's rights runs "coalmine doctor --gloo-namespace elsewhere"
     Then it ends with 1 and says "no Settings elsewhere/default"

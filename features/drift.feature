@@ -7,24 +7,42 @@ Feature: Drift
     And echo is Stable
     And every request to "/echo" is answered by echo-v1
 
-  @gloo-objects
-  Scenario: An edit by hand is undone, and the log names the field, its values and who changed it
-    When "kubectl-edit" changes the RouteTable echo/echo-routes:
+  Scenario Outline: An edit by hand is undone, and the log names the field, its values and who changed it
+    When "kubectl-edit" changes the <kind> echo/echo-routes:
       """
-      spec: {routes: [{matchers: [{prefix: /elsewhere}], directResponseAction: {status: 204}}]}
+      spec: {<field>: [{<match>, <action>}]}
       """
-    Then coalmine's log says "RouteTable echo/echo-routes was changed: kubectl-edit made /spec/routes"
-    And the RouteTable echo/echo-routes has "/echo" at "/spec/routes/0/matchers/0/prefix"
+    Then coalmine's log says "<kind> echo/echo-routes was changed: kubectl-edit made /spec/<field>"
+    And the <kind> echo/echo-routes has "/echo" at "/spec/<field>/0/<path>"
     And every request to "/echo" is answered by echo-v1
 
-  @gloo-objects
-  Scenario: What somebody deletes comes back
-    When somebody deletes the RouteTable echo/echo-routes
-    Then coalmine's log says "RouteTable echo/echo-routes was deleted; repaired"
+    @gloo-objects
+    Examples: Gloo
+      | kind       | field  | match                            | action                              | path              |
+      | RouteTable | routes | matchers: [{prefix: /elsewhere}] | directResponseAction: {status: 204} | matchers/0/prefix |
+
+    @gateway-api
+    Examples: the Gateway API
+      | kind      | field | match                                                    | action                                                            | path                 |
+      | HTTPRoute | rules | matches: [{path: {type: PathPrefix, value: /elsewhere}}] | filters: [{type: RequestRedirect, requestRedirect: {port: 8081}}] | matches/0/path/value |
+
+  Scenario Outline: What somebody deletes comes back
+    When somebody deletes the <routes>
+    Then coalmine's log says "<routes> was deleted; repaired"
     And every request to "/echo" is answered by echo-v1
-    When somebody deletes the Upstream echo/echo
-    Then coalmine's log says "Upstream echo/echo was deleted; repaired"
+    When somebody deletes the <other>
+    Then coalmine's log says "<other> was deleted; repaired"
     And every request to "/echo" is answered by echo-v1
+
+    @gloo-objects
+    Examples: Gloo
+      | routes                      | other              |
+      | RouteTable echo/echo-routes | Upstream echo/echo |
+
+    @gateway-api
+    Examples: the Gateway API
+      | routes                     | other             |
+      | HTTPRoute echo/echo-routes | Service echo/echo |
 
   Scenario: A label that somebody removes comes back, and the object stays ours
     When "kubectl-label" changes the Deployment echo/echo-v1:

@@ -6,7 +6,6 @@ Feature: More than the articles' values
     And echo is Stable
     And every request to "/echo" is answered by echo-v1
 
-  @gloo-objects
   Scenario: An Upstream per version
     Given constant load on "/echo"
     When the echo team pushes "services/echo.yaml":
@@ -26,7 +25,7 @@ Feature: More than the articles' values
     And the Upstream echo/echo is gone
     And no request of the load has failed
 
-  @envoy-statistics @gloo-objects
+  @envoy-statistics
   Scenario: The canary gets copies, callers see the primary only
     Given constant load on "/echo"
     When the echo team pushes "services/echo.yaml":
@@ -39,7 +38,7 @@ Feature: More than the articles' values
       """
     Then echo is Deployed
     And every request to "/echo" is answered by echo-v1
-    And the Upstream echo/echo-v2 has received copies
+    And v2 of echo has received copies
     And no request of the load has failed
 
   Scenario: Several paths, and other pods for each version
@@ -120,7 +119,6 @@ Feature: More than the articles' values
     And every request to "/echo" with the header "stage: canary" is answered by legacy
     And every request to "/echo" is answered by echo-v1
 
-  @gloo-objects
   Scenario: A service that moves to another namespace keeps answering
     Given constant load on "/echo"
     When the echo team pushes "services/echo.yaml":
@@ -175,7 +173,6 @@ Feature: More than the articles' values
     Then echo is Stable
     And the Deployment echo/echo-v1 has 3 at "/spec/replicas"
 
-  @gloo-objects
   Scenario: A service whose file goes takes its objects along
     When the echo team removes "services/echo.yaml"
     Then every request to "/echo" is answered with 404

@@ -60,7 +60,7 @@ Feature: A canary that fails
       | echo-v2 | 50 |
     And no request of the load has failed
 
-  @local
+  @local @fallback
   Scenario: Its pods fall ill at half of the requests
     Given the echo team pushes "services/echo.yaml":
       """
@@ -91,7 +91,41 @@ Feature: A canary that fails
     And no pod of echo/echo-v2 is left
     And no request of the load has failed
 
-  @local
+  @local @no-fallback
+  Scenario: Its pods fall ill at half of the requests, and nobody answers for them
+    Given the echo team pushes "services/echo.yaml":
+      """
+      deployment:
+        v1: {}
+        v2:
+          replicas: 2
+          probes: {readiness: {httpGet: {path: /health, port: 8080}, periodSeconds: 1, failureThreshold: 1}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+        canary: {version: v2, weight: 50}
+      """
+    And echo is Shifting
+    And the requests to "/echo" are answered by:
+      | echo-v1 | 50 |
+      | echo-v2 | 50 |
+    Then no request of the load has failed
+    When every pod of echo/echo-v2 falls ill
+    Then echo is stalled because of "0 of 2 pods are ready"
+    And echo is stalled because of "v2 has 50 % of the requests"
+    And the requests to "/echo" are answered by echo-v1, or with 503
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}}
+      routes: {apiGroup: example, primary: {version: v1}}
+      """
+    Then every request to "/echo" is answered by echo-v1
+    Given constant load on "/echo"
+    Then echo is Stable
+    And no pod of echo/echo-v2 is left
+    And no request of the load has failed
+
+  @local @gloo-values
   Scenario: Its pods crash at half of the requests
     Given the echo team pushes "services/echo.yaml":
       """

@@ -90,7 +90,10 @@ async fn all() -> Result<()> {
 async fn notices(mutation: &'static Mutation) -> Result<String> {
     flaw::begin(mutation.flaw, mutation.words).await?;
     let failures = suite::run(FEATURES.into(), report::silence(), |feature, scenario| {
-        stem(feature) == mutation.feature && scenario.name.contains(mutation.scenario)
+        let bed = world::bed();
+        let is_meant =
+            stem(feature) == mutation.feature && scenario.name.contains(mutation.scenario);
+        is_meant && suite::unmet(feature, scenario, bed.kind(), bed.gateway_kind()).is_none()
     });
     let failures = failures.await;
     let has_struck = flaw::end();

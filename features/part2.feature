@@ -29,7 +29,6 @@ Feature: Part 2. Two teams behind one domain
         primary: {version: v1}
       """
 
-  @gloo-objects
   Scenario: Route tables by reference, and two canaries at the same time
     When the platform team pushes "platform/virtual-service.yaml":
       """
@@ -148,7 +147,55 @@ Feature: Part 2. Two teams behind one domain
     And Gloo accepts the VirtualService gloo-system/app
     And no request of the load has failed
 
-  @gloo-objects
+  @gateway-api
+  Scenario: foxtrot finishes its rollout while a route of the echo team leads nowhere
+    Given the platform team serves the routes of all teams
+    And every request to "/echo" is answered by echo-v1
+    And every request to "/foxtrot" is answered by foxtrot-v1
+    And constant load on "/echo"
+    And constant load on "/foxtrot"
+
+    When somebody of the echo team applies by hand:
+      """
+      apiVersion: gateway.networking.k8s.io/v1
+      kind: HTTPRoute
+      metadata: {name: echo-typo, namespace: echo}
+      spec:
+        parentRefs: [{name: public, namespace: gateways}]
+        rules:
+          - matches: [{path: {type: PathPrefix, value: /echo}, headers: [{name: stage, value: canary}]}]
+            backendRefs: [{name: echo-typo, port: 8080}]
+      """
+    Then every request to "/echo" with the header "stage: canary" is answered with 500
+    And every request to "/echo" is answered by echo-v1
+
+    When the foxtrot team pushes "services/foxtrot.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+        canary: {version: v2, weight: 100, headers: {stage: canary}}
+      """
+    Then foxtrot is Shifted
+    And every request to "/foxtrot" is answered by foxtrot-v2
+
+    When the foxtrot team pushes "services/foxtrot.yaml":
+      """
+      deployment: {v2: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v2}
+      """
+    Then foxtrot is Stable
+    And every request to "/foxtrot" is answered by foxtrot-v2
+    And the Deployment foxtrot/foxtrot-v1 is gone
+
+    When somebody deletes the HTTPRoute echo/echo-typo
+    Then every request to "/echo" with the header "stage: canary" is answered by echo-v1
+    And no request of the load has failed
+
+  # For kgateway the VirtualService is an HTTPRoute that selects; with Envoy Gateway there is nothing to select.
   Scenario: With a selector a new team needs nobody's help
     Given the platform team pushes "platform/virtual-service.yaml":
       """

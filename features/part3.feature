@@ -74,3 +74,41 @@ Feature: Part 3. A rollout is a few values
     And every request to "/foxtrot" is answered by foxtrot-v1
     And no request of the load has failed
     And the timeline of echo is Stable, Deployed, CanaryTest, Shifting, Shifted, Stable
+
+  Scenario: echo goes forth and back at full speed and loses no request
+    Given echo is Stable
+    And every request to "/echo" is answered by echo-v1
+    And load at full speed on "/echo", with the header "stage: canary" and without
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+        canary: {version: v2, headers: {stage: canary}}
+      """
+    Then echo is CanaryTest
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+        canary: {version: v2, weight: 50, headers: {stage: canary}}
+      """
+    Then echo is Shifting
+    When the echo team pushes "services/echo.yaml":
+      """
+      deployment: {v2: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v2}
+      """
+    Then echo is Stable
+    When the echo team reverts its last push
+    Then echo is Shifting
+    When the echo team reverts the push before
+    Then echo is CanaryTest
+    When the echo team reverts the push before
+    Then echo is Stable
+    And no request of the load has failed

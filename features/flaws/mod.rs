@@ -24,7 +24,7 @@ pub(crate) struct Mutation {
 const WALK: &str = "echo walks through its six values files";
 const PER_VERSION: &str = "An Upstream per version";
 const CLAIM: &str = "The canary is for callers whose token has a claim";
-const REJECTED: &str = "Routes that Gloo alone rejects are rolled back";
+const REJECTED: &str = "Routes that the gateway alone rejects are rolled back";
 const NO_CANARY: &str = r#"/echo did not converge to {"echo-v2"}"#;
 const NO_CODE: &str = "it ended with exit status: 0";
 
@@ -183,7 +183,7 @@ pub(crate) const ALL: [Mutation; 31] = [
         flaw: Flaw::Writes(writes::no_pending),
         feature: "mistakes",
         scenario: REJECTED,
-        words: "echo Stalled because of Gloo says Rejected",
+        words: "echo Stalled because of v2 is not for everybody",
     },
     Mutation {
         name: "what others have is changed",

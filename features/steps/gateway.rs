@@ -1,8 +1,9 @@
-//! What Gloo says.
+//! What the gateway says.
 
 use anyhow::{Context, Result};
 use cucumber::{given, then, when};
 use harness::api_proxy::{ApiProxy, Request};
+use harness::bed::GatewayKind;
 use harness::wait::Seen;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -14,10 +15,9 @@ use crate::world::{World, bed};
 
 const GLOO: &str = "gloo-system";
 
-/// As if Gloo had a rule that the preflight does not know. Gloo judges anew what asks for it by the state
-/// Pending, and no other object.
+/// As if the gateway had a rule that the preflight does not know.
 #[given(
-    regex = r"^coalmine follows the example rollouts, and Gloo rejects routes of (\w+) to (\w+)$"
+    regex = r"^coalmine follows the example rollouts, and the gateway rejects routes of (\w+) to (\w+)$"
 )]
 async fn follows_with_a_rule_of_its_own(
     world: &mut World,
@@ -28,10 +28,23 @@ async fn follows_with_a_rule_of_its_own(
     let account = world.account().await?;
     let kubeconfig = world.directory.path().join("kubeconfig");
     let proxy = ApiProxy::start(&account, &kubeconfig).await?;
+    world.altered = Some(match bed().gateway_kind() {
+        GatewayKind::Gloo => proxy.forge(as_gloo(&service, version)),
+        GatewayKind::Kgateway | GatewayKind::EnvoyGateway => {
+            proxy.forge(as_gateway(&service, version))
+        }
+    });
+    world.proxy = Some(proxy);
+    world.follow_with(repository, &kubeconfig).await
+}
+
+/// Rejects the service's RouteTable when it leads to this version. Gloo judges anew what asks for it by the state
+/// Pending, and no other object.
+fn as_gloo(service: &str, version: String) -> impl FnMut(&Request, &mut Value) -> bool + use<> {
     let table = format!("{service}-routes");
     let subset = json!({"values": {"version": version}}).to_string();
     let mut is_asked = false;
-    let judge = move |request: &Request, object: &mut Value| {
+    move |request, object| {
         let is_meant = request.is_about("routetables")
             && object["metadata"]["name"] == *table
             && object["spec"].to_string().contains(&subset);
@@ -43,10 +56,28 @@ async fn follows_with_a_rule_of_its_own(
             }
         }
         true
-    };
-    world.altered = Some(proxy.forge(judge));
-    world.proxy = Some(proxy);
-    world.follow_with(repository, &kubeconfig).await
+    }
+}
+
+/// Rejects the service's HTTPRoute when it leads to this version: every parent that has judged it does.
+fn as_gateway(service: &str, version: String) -> impl FnMut(&Request, &mut Value) -> bool + use<> {
+    let (route, backend) = (format!("{service}-routes"), format!("{service}-{version}"));
+    move |request, object| {
+        let rules = object["spec"]["rules"].as_array().into_iter().flatten();
+        let mut backends = rules.flat_map(|rule| rule["backendRefs"].as_array()).flatten();
+        let is_meant = request.is_about("httproutes")
+            && object["metadata"]["name"] == *route
+            && backends.any(|it| it["name"] == *backend);
+        let parents = object.pointer_mut("/status/parents").and_then(Value::as_array_mut);
+        for parent in parents.filter(|_| is_meant).into_iter().flatten() {
+            let conditions = parent["conditions"].as_array_mut().into_iter().flatten();
+            for condition in conditions.filter(|it| it["type"] == "Accepted") {
+                condition["status"] = "False".into();
+                condition["message"] = format!("{version} is not for everybody").into();
+            }
+        }
+        true
+    }
 }
 
 #[when(regex = r#"^the platform team lets Gloo replace invalid routes by (\d+) "([^"]+)"$"#)]
@@ -71,17 +102,28 @@ async fn accepts(_: &mut World, namespace: String, name: String) -> Result<()> {
     verdict("VirtualService", &namespace, &name, "Accepted", "").await
 }
 
-#[then(regex = r"^the Upstream (\S+)/(\S+) has received copies$")]
-async fn has_received_copies(_: &mut World, namespace: String, name: String) -> Result<()> {
+/// By what Envoy counts for the cluster that only copies go to: that of the version, and with Envoy Gateway that of the
+/// mirrored rule.
+#[then(regex = r"^(\w+) of (\w+) has received copies$")]
+async fn has_received_copies(_: &mut World, version: String, service: String) -> Result<()> {
     let bed = bed();
     let admin = bed.envoy_admin().context("this bed's Envoy has no admin address")?;
-    let counter = format!("cluster.{name}_{namespace}.upstream_rq_total");
-    wait::until(&counter, async || match admin.get("/stats?filter=upstream_rq_total").await {
+    let cluster = match bed.gateway_kind() {
+        GatewayKind::Gloo => format!("cluster.{service}-{version}_{service}."),
+        GatewayKind::Kgateway => format!("cluster.kube_{service}_{service}-{version}_"),
+        GatewayKind::EnvoyGateway => {
+            format!("cluster.httproute/{service}/{service}-routes/rule/0-mirror-")
+        }
+    };
+    wait::until(&cluster, async || match admin.get("/stats?filter=upstream_rq_total").await {
         Err(error) => Seen::NotYet(format!("{error:#}")),
         Ok(stats) => {
-            let mut lines = stats.lines().filter_map(|line| line.split_once(": "));
-            let count = lines.find(|(name, _)| *name == counter).map(|(_, count)| count);
-            Seen::when(count.is_some_and(|count| count != "0"), format!("{count:?} requests"))
+            let lines = stats.lines().filter_map(|line| line.split_once(": "));
+            let counts = lines.filter(|(name, _)| {
+                name.starts_with(&cluster) && name.ends_with(".upstream_rq_total")
+            });
+            let counts: Vec<_> = counts.map(|(_, count)| count).collect();
+            Seen::when(counts.iter().any(|count| *count != "0"), format!("{counts:?} requests"))
         }
     })
     .await

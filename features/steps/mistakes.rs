@@ -5,9 +5,9 @@ use cucumber::gherkin::Step;
 use cucumber::then;
 use serde_json::{Value, json};
 
-use super::cluster::objects;
+use super::cluster::objects_of;
 use super::rollout::reported;
-use crate::world::World;
+use crate::world::{World, bed};
 
 #[then(regex = r#"^each of these mistakes in "([^"]+)" is told and changes nothing of (\w+):$"#)]
 async fn are_told(world: &mut World, file: String, service: String, step: &Step) -> Result<()> {
@@ -30,16 +30,20 @@ async fn are_told(world: &mut World, file: String, service: String, step: &Step)
     Ok(())
 }
 
-/// What the service's objects ask for; their status is Gloo's and changes with any object.
+/// What the service's objects ask for; their status is the gateway's and changes with any object.
 async fn wishes(service: &str) -> Result<Vec<Value>> {
+    let (backend, routes) = match bed().gateway_kind().is_of_gateway_api() {
+        true => (("Service", format!("{service}-v1")), "HTTPRoute"),
+        false => (("Upstream", service.to_owned()), "RouteTable"),
+    };
     let mut wishes = Vec::new();
-    for (api_version, kind, name) in [
-        ("apps/v1", "Deployment", format!("{service}-v1")),
-        ("v1", "Service", service.to_owned()),
-        ("gloo.solo.io/v1", "Upstream", service.to_owned()),
-        ("gateway.solo.io/v1", "RouteTable", format!("{service}-routes")),
+    for (kind, name) in [
+        ("Deployment", format!("{service}-v1")),
+        ("Service", service.to_owned()),
+        backend,
+        (routes, format!("{service}-routes")),
     ] {
-        let object = objects(api_version, kind, service)?.get(&name).await?;
+        let object = objects_of(kind, service)?.get(&name).await?;
         let metadata = object.metadata;
         wishes.push(json!([metadata.labels, metadata.annotations, object.data["spec"]]));
     }

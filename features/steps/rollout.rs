@@ -67,9 +67,25 @@ async fn pushes(world: &mut World, team: String, file: String, step: &Step) -> R
     {
         content = format!("{}\n{gateway}", content.trim_end());
     }
+    let content = harness::in_words_of(bed().gateway_kind(), &content)?;
     let repository = world.repository()?;
     repository.write(&file, &content)?;
     repository.commit(&format!("{team}: {file}")).await?;
+    world.pushed = Some(repository.push().await?.revision);
+    Ok(())
+}
+
+#[given("the platform team serves the routes of all teams")]
+async fn serves_all(world: &mut World) -> Result<()> {
+    let copy = example(world)?;
+    let repository = world.repository()?;
+    for entry in std::fs::read_dir(copy.join("platform"))? {
+        let file = entry?.path();
+        let text = std::fs::read_to_string(&file)?;
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        repository.write(&format!("platform/{name}"), &text)?;
+    }
+    repository.commit("platform: the routes of all teams").await?;
     world.pushed = Some(repository.push().await?.revision);
     Ok(())
 }

@@ -7,7 +7,7 @@ use cucumber::gherkin::Step;
 use cucumber::{given, then};
 use harness::distribution::{Expected, check};
 use harness::load::Load;
-use harness::sample::{Client, Target, converge, sample};
+use harness::sample::{Client, Failure, Target, converge, sample};
 use harness::wait::Seen;
 
 use crate::wait;
@@ -92,9 +92,47 @@ async fn refused_with_header(
     all_refused(world, target(&path).header(name, value), status, &body).await
 }
 
+/// Nobody else answers, and nothing else goes wrong.
+#[then(regex = r#"^the requests to "([^"]+)" are answered by (\S+), or with (\d+)$"#)]
+async fn answered_or_refused(
+    _: &mut World,
+    path: String,
+    version: String,
+    status: u16,
+) -> Result<()> {
+    let target = target(&path);
+    wait::until(&format!("{version} or {status} from {path}"), async || {
+        let sample = match sample(&target, GLANCE, CONNECTIONS).await {
+            Ok(sample) => sample,
+            Err(error) => return Seen::NotYet(format!("{error:#}")),
+        };
+        let is_refusal = |failure: &Failure| failure.status == Some(status);
+        let both = !(sample.failed.is_empty() || sample.by_version.is_empty());
+        let fits = sample.failed.iter().all(is_refusal)
+            && sample.by_version.keys().all(|answered| *answered == version);
+        Seen::when(
+            both && fits,
+            format!("{:?}, and failures {:?}", sample.by_version, sample.failed),
+        )
+    })
+    .await
+}
+
 #[given(regex = r#"^constant load on "([^"]+)"$"#)]
 async fn load(world: &mut World, path: String) -> Result<()> {
     world.loads.push(Load::start([(path.clone(), target(&path))], LOAD)?);
+    Ok(())
+}
+
+/// Eight connections, each of which asks again as soon as it is answered.
+#[given(
+    regex = r#"^load at full speed on "([^"]+)", with the header "([^":]+): ([^"]*)" and without$"#
+)]
+async fn full_load(world: &mut World, path: String, name: String, value: String) -> Result<()> {
+    let marked = (format!("{path} with {name}"), target(&path).header(name, value));
+    let targets = [(path.clone(), target(&path)), marked];
+    let each = CONNECTIONS / targets.len();
+    world.loads.push(Load::start_at_full_speed(targets, each)?);
     Ok(())
 }
 

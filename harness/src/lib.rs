@@ -39,4 +39,4 @@ pub mod webhook;
 pub use bed::{Bed, BedOptions, Purpose, enter};
 pub use namespace::{Inside, Openings};
 pub use progress::Progress;
-pub use rollouts::{adapt, gateway_settings, rollouts};
+pub use rollouts::{adapt, gateway_settings, in_words_of, rollouts};

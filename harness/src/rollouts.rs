@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
-use serde_json::json;
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
 
 use crate::gateway_kind::GatewayKind;
 
@@ -21,6 +21,8 @@ const SETTINGS: &str = "coalmine.yaml";
 /// What serves the example's routes for Gloo, and what does by the Gateway API.
 const VIRTUAL_SERVICE: &str = "platform/virtual-service.yaml";
 const ROUTE: &str = "platform/route.yaml";
+/// The line by which a VirtualService is known.
+const HOST: &str = "kind: VirtualService";
 
 /// What `coalmine.yaml` says so that services are served by the bed's gateway; nothing for Gloo, which is its
 /// default.
@@ -58,22 +60,80 @@ pub fn adapt(repository: &Path, gateway: GatewayKind) -> Result<()> {
 }
 
 /// Serves every HTTPRoute with the label of the example's `apiGroup`, of all teams.
-fn selecting_route() -> serde_json::Value {
+fn selecting_route() -> Value {
+    parent([("/".into(), labelled("example"))])
+}
+
+/// What a file of the platform team says for this gateway, given what it says for Gloo: a VirtualService that
+/// leaves its requests to RouteTables is an HTTPRoute that leaves them to others for kgateway, and nothing for Envoy
+/// Gateway, where each service's routes attach to the Gateway themselves. Other files are as they are.
+///
+/// # Errors
+/// A VirtualService that does something else.
+pub fn in_words_of(gateway: GatewayKind, content: &str) -> Result<String> {
+    if gateway == GatewayKind::Gloo || !content.contains(HOST) {
+        return Ok(content.to_owned());
+    }
+    let documents = content.split("\n---\n").map(|document| match document.contains(HOST) {
+        true => in_other_words(gateway, document),
+        false => Ok(document.to_owned()),
+    });
+    Ok(documents.collect::<Result<Vec<_>>>()?.join("\n---\n"))
+}
+
+/// The same of one VirtualService.
+fn in_other_words(gateway: GatewayKind, virtual_service: &str) -> Result<String> {
+    let service: Value = serde_yaml::from_str(virtual_service)?;
+    let routes = service.pointer("/spec/virtualHost/routes").and_then(Value::as_array);
+    let routes = routes.context("a VirtualService without routes cannot be said otherwise")?;
+    let rules = routes.iter().map(|route| {
+        let prefix = route.pointer("/matchers/0/prefix").and_then(Value::as_str);
+        let prefix = prefix.context("a matcher without a prefix")?;
+        Ok((prefix.to_owned(), delegated(&route["delegateAction"])?))
+    });
+    let rules: Vec<_> = rules.collect::<Result<_>>()?;
+    Ok(match gateway {
+        GatewayKind::Kgateway => format!("{:#}\n", parent(rules)),
+        _ => "# Each service's routes attach to the Gateway themselves.\n".to_owned(),
+    })
+}
+
+/// To which HTTPRoutes kgateway leaves what a VirtualService leaves to these RouteTables.
+fn delegated(action: &Value) -> Result<Value> {
+    let (reference, selector) = (&action["ref"], &action["selector"]);
+    if let Some(name) = reference["name"].as_str() {
+        let group = "gateway.networking.k8s.io";
+        let namespace = &reference["namespace"];
+        return Ok(
+            json!({"group": group, "kind": "HTTPRoute", "name": name, "namespace": namespace}),
+        );
+    }
+    match (selector["labels"]["apiGroup"].as_str(), &selector["namespaces"]) {
+        (Some(label), namespaces) if *namespaces == json!(["*"]) => Ok(labelled(label)),
+        _ => bail!("no HTTPRoute selects others as {action} does"),
+    }
+}
+
+/// All HTTPRoutes with this label, in every namespace.
+fn labelled(label: &str) -> Value {
+    json!({"group": "delegation.kgateway.dev", "kind": "label", "name": label, "namespace": "all"})
+}
+
+/// The HTTPRoute of the bed's Gateway that leaves each prefix to others.
+fn parent(rules: impl IntoIterator<Item = (String, Value)>) -> Value {
+    let rules = rules.into_iter().map(|(prefix, to)| {
+        json!({
+            "matches": [{"path": {"type": "PathPrefix", "value": prefix}}],
+            "backendRefs": [to],
+        })
+    });
     json!({
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
         "metadata": {"name": "app", "namespace": "gateways"},
         "spec": {
             "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "http"}],
-            "rules": [{
-                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-                "backendRefs": [{
-                    "group": "delegation.kgateway.dev",
-                    "kind": "label",
-                    "name": "example",
-                    "namespace": "all",
-                }],
-            }],
+            "rules": rules.collect::<Vec<_>>(),
         },
     })
 }
@@ -98,6 +158,38 @@ mod tests {
         adapt(folder.path(), GatewayKind::Gloo).unwrap();
         assert!(folder.path().join(VIRTUAL_SERVICE).exists());
         assert!(!fs::read_to_string(folder.path().join(SETTINGS)).unwrap().contains("gateway:"));
+    }
+
+    #[test]
+    fn a_virtual_service_is_said_in_the_words_of_each_gateway() {
+        let service = |action: &str| {
+            format!(
+                "kind: VirtualService\nspec: {{virtualHost: {{routes: [{{matchers: [{{prefix: /a}}], delegateAction: \
+                 {action}}}]}}}}"
+            )
+        };
+        let to = |action: &str| -> Result<Value> {
+            let said = in_words_of(GatewayKind::Kgateway, &service(action))?;
+            let route: Value = serde_json::from_str(&said)?;
+            assert_eq!(route["spec"]["rules"][0]["matches"][0]["path"]["value"], "/a");
+            Ok(route["spec"]["rules"][0]["backendRefs"][0].clone())
+        };
+        let by_name = to("{ref: {name: echo-routes, namespace: echo}}").unwrap();
+        assert_eq!(
+            (&by_name["kind"], &by_name["namespace"]),
+            (&json!("HTTPRoute"), &json!("echo"))
+        );
+        let selected = to(r#"{selector: {labels: {apiGroup: b}, namespaces: ["*"]}}"#).unwrap();
+        assert_eq!(selected, labelled("b"));
+        assert!(to("{selector: {namespaces: [echo]}}").is_err());
+        let text = service("{ref: {name: echo-routes, namespace: echo}}");
+        assert_eq!(in_words_of(GatewayKind::Gloo, &text).unwrap(), text);
+        assert!(in_words_of(GatewayKind::EnvoyGateway, &text).unwrap().starts_with('#'));
+        let more =
+            in_words_of(GatewayKind::EnvoyGateway, &format!("{text}\n---\nkind: Namespace\n"));
+        assert!(more.unwrap().ends_with("\n---\nkind: Namespace\n"));
+        let other = "deployment: {v1: {}}";
+        assert_eq!(in_words_of(GatewayKind::EnvoyGateway, other).unwrap(), other);
     }
 
     #[test]

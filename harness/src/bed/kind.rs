@@ -51,16 +51,22 @@ impl Kind {
         Ok(*kind)
     }
 
+    /// Why tests that are made for the local bed cannot be run on what the environment asks for; `None` when they can,
+    /// or when it makes no sense, which [`super::enter`] says.
+    pub fn other_than_local() -> Option<String> {
+        match Self::from_environment() {
+            Ok(Self::Local) | Err(_) => None,
+            Ok(other) => Some(format!("on the bed {}", other.name())),
+        }
+    }
+
     /// Why tests that are made for the local bed with Gloo cannot be run on what the environment asks for;
     /// `None` when they can, or when it makes no sense, which [`super::enter`] says.
     pub fn other_than_local_gloo() -> Option<String> {
-        match (Self::from_environment(), GatewayKind::from_environment()) {
-            (Ok(Self::Local), Ok(gateway)) if gateway.is_of_gateway_api() => {
-                Some(format!("with the gateway {}", gateway.name()))
-            }
-            (Ok(Self::Local) | Err(_), _) => None,
-            (Ok(other), _) => Some(format!("on the bed {}", other.name())),
-        }
+        let gateway = GatewayKind::from_environment().ok();
+        let gateway = gateway.filter(|gateway| gateway.is_of_gateway_api());
+        Self::other_than_local()
+            .or_else(|| gateway.map(|gateway| format!("with the gateway {}", gateway.name())))
     }
 
     /// Its name in `COALMINE_BED`.

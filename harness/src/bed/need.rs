@@ -19,6 +19,12 @@ pub enum Need {
     GlooEnvoy,
     /// `@gloo-objects`: objects, statuses or words that only Gloo has.
     GlooObjects,
+    /// `@gloo-values`: options of Gloo in the values, which HTTPRoutes cannot say.
+    GlooValues,
+    /// `@fallback`: a version without ready pods whose share the other version's pods answer.
+    Fallback,
+    /// `@no-fallback`: a version without ready pods whose share nobody answers.
+    NoFallback,
     /// `@gateway-api`: objects or features that only gateways of the Gateway API have.
     GatewayApi,
     /// `@route-delegation`: HTTPRoutes that select others.
@@ -37,6 +43,9 @@ impl Need {
             "api-server-address" => Some(Self::ApiServerAddress),
             "gloo-envoy" => Some(Self::GlooEnvoy),
             "gloo-objects" => Some(Self::GlooObjects),
+            "gloo-values" => Some(Self::GlooValues),
+            "fallback" => Some(Self::Fallback),
+            "no-fallback" => Some(Self::NoFallback),
             "gateway-api" => Some(Self::GatewayApi),
             "route-delegation" => Some(Self::RouteDelegation),
             "whole-cluster" => Some(Self::WholeCluster),
@@ -53,6 +62,15 @@ impl Need {
         match (self, gateway) {
             (Self::GlooObjects | Self::GlooEnvoy, other) if other != GatewayKind::Gloo => {
                 Some("it is about what only Gloo has")
+            }
+            (Self::GlooValues, other) if other != GatewayKind::Gloo => {
+                Some("its values are options of Gloo that no HTTPRoute can say")
+            }
+            (Self::Fallback, GatewayKind::Kgateway) => Some(
+                "it answers 503 for a version without ready pods, and no HTTPRoute can say otherwise",
+            ),
+            (Self::NoFallback, GatewayKind::Gloo | GatewayKind::EnvoyGateway) => {
+                Some("the other version's pods answer for one without ready pods")
             }
             (Self::GatewayApi | Self::RouteDelegation, GatewayKind::Gloo) => {
                 Some("it is about what only gateways of the Gateway API have")
@@ -116,13 +134,27 @@ mod tests {
     #[test]
     fn gateways_say_what_they_lack() {
         let unmet = |gateway| {
-            let needs = ["gloo-objects", "gloo-envoy", "gateway-api", "route-delegation", "local"];
+            let needs = [
+                "gloo-objects",
+                "gloo-envoy",
+                "gloo-values",
+                "gateway-api",
+                "route-delegation",
+                "fallback",
+                "no-fallback",
+                "local",
+            ];
             let needs = needs.map(|tag| Need::of_tag(tag).expect(tag));
             needs.map(|need| need.unmet_by(Kind::Local, gateway).is_some())
         };
-        assert_eq!(unmet(GatewayKind::Gloo), [false, true, true, true, false]);
-        assert_eq!(unmet(GatewayKind::Kgateway), [true, true, false, false, false]);
-        assert_eq!(unmet(GatewayKind::EnvoyGateway), [true, true, false, true, false]);
+        let (gloo, kgateway, envoy_gateway) = (
+            [false, true, false, true, true, false, true, false],
+            [true, true, true, false, false, true, false, false],
+            [true, true, true, false, true, false, true, false],
+        );
+        assert_eq!(unmet(GatewayKind::Gloo), gloo);
+        assert_eq!(unmet(GatewayKind::Kgateway), kgateway);
+        assert_eq!(unmet(GatewayKind::EnvoyGateway), envoy_gateway);
     }
 
     #[test]

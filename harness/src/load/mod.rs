@@ -1,7 +1,8 @@
-//! A constant background load, and who answers it.
+//! A background load, and who answers it.
 //!
-//! Open loop: requests begin at a fixed rate whether or not earlier ones are answered, as those of
-//! many people do. A server that stalls therefore meets more requests, not fewer.
+//! A constant load is an open loop: requests begin at a fixed rate whether or not earlier ones are answered, as those
+//! of many people do. A server that stalls therefore meets more requests, not fewer. At full speed there is always one
+//! request under way on each connection, so that no moment is without one.
 
 mod change;
 mod record;
@@ -47,6 +48,28 @@ impl Load {
             records.insert(name, record.clone());
             let pause = Duration::from_secs(1) / per_second;
             drivers.spawn(drive(client, pause, record, stop.clone()));
+        }
+        Ok(Self { records, stop, drivers })
+    }
+
+    /// Begins with `connections` to each of the named targets, and the next request on each as soon as the one before is
+    /// answered.
+    ///
+    /// # Errors
+    /// A target that is no valid request, or no connection.
+    pub fn start_at_full_speed(
+        targets: impl IntoIterator<Item = (String, Target)>,
+        connections: usize,
+    ) -> Result<Self> {
+        ensure!(connections > 0, "a load over 0 connections is none");
+        let stop = CancellationToken::new();
+        let (mut records, mut drivers) = (BTreeMap::new(), JoinSet::new());
+        for (name, target) in targets {
+            let record = Arc::new(Mutex::new(Record::new(Instant::now())));
+            records.insert(name, record.clone());
+            for _ in 0..connections {
+                drivers.spawn(ask_on(Client::new(&target)?, record.clone(), stop.clone()));
+            }
         }
         Ok(Self { records, stop, drivers })
     }
@@ -119,6 +142,16 @@ async fn drive(
     while under_way.join_next().await.is_some() {}
 }
 
+/// One request after the other; the last is answered before it ends.
+async fn ask_on(client: Client, record: Arc<Mutex<Record>>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let outcome = client.ask().await;
+        lock(&record).count(Instant::now(), outcome);
+        // A server that refuses at once leaves time for others.
+        tokio::task::yield_now().await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -176,5 +209,19 @@ mod tests {
         let targets = [("a".to_owned(), Target::new("http://127.0.0.1:1", "/"))];
         let error = Load::start(targets, 0).unwrap_err().to_string();
         assert_eq!(error, "a load of 0 requests a second is none");
+        let targets = [("a".to_owned(), Target::new("http://127.0.0.1:1", "/"))];
+        let error = Load::start_at_full_speed(targets, 0).unwrap_err().to_string();
+        assert_eq!(error, "a load over 0 connections is none");
+    }
+
+    #[tokio::test]
+    async fn at_full_speed_every_connection_asks_again_once_it_is_answered() {
+        let target = ("good".to_owned(), Target::new(server().await, "/echo"));
+        let load = Load::start_at_full_speed([target], 3).unwrap();
+        while load.totals()["good"].requests < 1000 {
+            tokio::task::yield_now().await;
+        }
+        let totals = load.stop().await;
+        assert_eq!((totals["good"].failed, totals["good"].by_version.len()), (0, 1));
     }
 }
