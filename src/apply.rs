@@ -13,6 +13,7 @@ use coalmine_core::labels::{self, APPLIED};
 use coalmine_core::managed_fields::{counts_given_up, gives_up_counts, owned};
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::plan::PreviousRoutes;
+use coalmine_core::render::emptied;
 
 /// Writes objects, and enters the answers into the live state, so that the next decision knows them.
 pub struct Executor<'a> {
@@ -79,6 +80,22 @@ impl Executor<'_> {
             self.cache.record_deletion(id);
         }
         Ok(())
+    }
+
+    /// Writes an HTTPRoute that is to be deleted so that no request fits any of its rules; nothing of one that is gone.
+    ///
+    /// # Errors
+    /// When the API server does not show it, or does not take it.
+    pub async fn empty(&self, id: &ObjectId) -> Result<(), ClusterError> {
+        let Some(live) = self.cluster.get(id).await? else { return Ok(()) };
+        let rules = live.pointer("/spec/rules").and_then(Value::as_array);
+        let rules = emptied(rules.map(Vec::as_slice).unwrap_or_default());
+        let Some(mut object) = previous(&live).map(|manifest| manifest.object().clone()) else {
+            return Ok(());
+        };
+        object["spec"]["rules"] = rules.into();
+        let emptied = Manifest::new(object).into_iter().collect::<Vec<_>>();
+        self.apply(&emptied).await.map(drop)
     }
 
     /// What is needed to put these routes back. Of those that are not known there is nothing to put

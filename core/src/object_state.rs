@@ -93,6 +93,8 @@ pub struct HttpRoute {
     pub rules: Vec<Value>,
     /// Whether a parent that it names has written nothing in its status; when it names none, whether nobody has.
     pub is_unnoticed: bool,
+    /// Whether a gateway serves it that may name Envoy's clusters by the index of a rule.
+    pub has_clusters_by_rule: bool,
 }
 
 impl HttpRoute {
@@ -115,6 +117,7 @@ impl HttpRoute {
             hostnames: hostnames.map(str::to_owned).collect(),
             rules: rules.cloned().unwrap_or_default(),
             is_unnoticed: health::is_unnoticed(object),
+            has_clusters_by_rule: health::has_clusters_by_rule(object),
         }
     }
 }

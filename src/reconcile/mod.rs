@@ -534,6 +534,12 @@ impl Pass<'_> {
                     (self.tell)(ReconcileEvent::RolledBack(reason.clone()));
                 }
             }
+            Step::Empty(ids) => {
+                for id in ids {
+                    self.still_wanted()?;
+                    executor.empty(id).await?;
+                }
+            }
             Step::Delete(ids) => {
                 for id in ids {
                     self.still_wanted()?;

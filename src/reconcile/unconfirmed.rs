@@ -53,7 +53,7 @@ fn written_by(step: &Step, previous: Option<&PreviousRoutes>) -> Vec<ObjectId> {
         Step::RollBack(_) => {
             previous.into_iter().flat_map(|it| it.before.keys().cloned()).collect()
         }
-        Step::Delete(ids) => ids.clone(),
+        Step::Delete(ids) | Step::Empty(ids) => ids.clone(),
         Step::Await(_) => Vec::new(),
     }
 }

@@ -39,8 +39,8 @@ impl Decision {
     fn of(step: Option<&Step>) -> Self {
         match step {
             None => Self::Done,
-            // Routes of Gloo's are never repeated, and a repetition changes nothing.
-            Some(Step::Await(_) | Step::Repeat(_)) => Self::Wait,
+            // The last two are about HTTPRoutes alone.
+            Some(Step::Await(_) | Step::Repeat(_) | Step::Empty(_)) => Self::Wait,
             Some(Step::Apply(manifests)) => match manifests[0].id() {
                 id if id.kind == "Deployment" => Self::Deploy(version_of(id)),
                 _ => Self::Expose,

@@ -53,6 +53,13 @@ pub(super) fn is_unnoticed(route: &Value) -> bool {
     if named.is_empty() { rows.is_empty() } else { !named.iter().all(has_row) }
 }
 
+/// Whether a gateway serves the route that may name Envoy's clusters by the index of a rule: any but kgateway.
+pub(super) fn has_clusters_by_rule(route: &Value) -> bool {
+    let rows = route.pointer("/status/parents").and_then(Value::as_array);
+    let mut controllers = rows.into_iter().flatten().filter_map(|it| it["controllerName"].as_str());
+    controllers.any(|name| !name.starts_with(KGATEWAY))
+}
+
 /// What one parent reports, `None` while that is about an older generation.
 fn of_parent(row: &Value, generation: i64, home: &str) -> Option<Verdict> {
     let conditions = row["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -250,6 +257,18 @@ mod tests {
         assert!(is_unnoticed(json!([edge(), inner]), &[row("edge")]));
         assert!(is_unnoticed(Value::Null, &[]));
         assert!(!is_unnoticed(Value::Null, &[row("edge")]));
+    }
+
+    #[test]
+    fn which_gateway_serves_a_route_is_told_by_its_status() {
+        let by = |controllers: &[&str]| {
+            let rows: Vec<_> = controllers.iter().map(|name| row(edge(), name, &[])).collect();
+            has_clusters_by_rule(&route(json!([edge()]), &rows))
+        };
+        assert!(by(&["gateway.envoyproxy.io/gatewayclass-controller"]));
+        assert!(by(&["kgateway.dev/kgateway", "example.org/another"]));
+        assert!(!by(&["kgateway.dev/kgateway"]));
+        assert!(!by(&[]), "nobody serves it");
     }
 
     #[test]

@@ -30,3 +30,8 @@ pub fn verdict(object: &Value, gloo_namespace: &str) -> Option<Verdict> {
 pub fn is_unnoticed(http_route: &Value) -> bool {
     http_route::is_unnoticed(http_route)
 }
+
+/// Whether a gateway serves this HTTPRoute that may name Envoy's clusters by the index of a rule.
+pub fn has_clusters_by_rule(http_route: &Value) -> bool {
+    http_route::has_clusters_by_rule(http_route)
+}

@@ -85,9 +85,11 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
         steps.extend(blocked(seen));
     }
     let in_place = |id: &ObjectId| desired_routes_change && seen.in_place.contains(id);
-    if old_routes.iter().any(|id| route_writes::leaves_requests(desired, id)) {
+    let leaves_requests = |id: &ObjectId| route_writes::leaves_requests(desired, id);
+    if old_routes.iter().any(leaves_requests) || route_writes::has_emptied(&old_routes, seen) {
         steps.extend(followed(seen));
     }
+    steps.empty(route_writes::to_empty(&old_routes, seen));
     steps.delete(old_routes.into_iter().filter(|id| !in_place(id)).collect());
     let routed: Vec<Need<'_>> = desired.routed.iter().map(Need::Everything).collect();
     steps.extend(routed.iter().filter_map(|need| need.unmet(seen)));

@@ -6,7 +6,7 @@ use super::desired::Desired;
 use super::observation::Observation;
 use crate::kind::{Kind, RouteApi};
 use crate::object::{Manifest, ObjectId};
-use crate::render::gateway_api::{is_staged, next_rules};
+use crate::render::gateway_api::{is_emptied, is_staged, next_rules};
 
 /// What to write next of these routes, in the order in which no request is without a route.
 pub(super) fn next_writes(
@@ -39,6 +39,22 @@ pub(super) fn is_under_way(desired: &Desired, routes: &[Manifest], seen: &Observ
 pub(super) fn leaves_requests(desired: &Desired, id: &ObjectId) -> bool {
     let mut stays = desired.routes.iter().filter_map(|manifest| manifest.id().route_api());
     stays.any(|api| id.route_api() != Some(api) || api == RouteApi::GatewayApi)
+}
+
+/// Of the routes that go, those whose clusters may leave Envoy before the routes that name them do: no request may fit
+/// them any more when they are deleted. Nothing of what has been emptied already.
+pub(super) fn to_empty(goes: &[ObjectId], seen: &Observation) -> Vec<ObjectId> {
+    let takes_requests = |id: &&ObjectId| {
+        let facts = seen.object(id).filter(|facts| !facts.terminating);
+        let route = facts.and_then(|facts| facts.http_route.as_ref());
+        route.is_some_and(|it| it.has_clusters_by_rule && !is_emptied(&it.rules))
+    };
+    goes.iter().filter(takes_requests).cloned().collect()
+}
+
+/// Whether one of the routes that go has been emptied.
+pub(super) fn has_emptied(goes: &[ObjectId], seen: &Observation) -> bool {
+    goes.iter().filter_map(|id| live_rules(id, seen)).any(is_emptied)
 }
 
 fn next_write(desired: &Desired, manifest: Manifest, seen: &Observation) -> Manifest {

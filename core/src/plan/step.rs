@@ -16,6 +16,8 @@ pub enum Step {
     /// Write the routes before again, because of what Gloo said about the new ones, or because it said
     /// nothing. What Gloo did not judge may be tried again when it judges again.
     RollBack(Reason),
+    /// Write these HTTPRoutes, which are to be deleted, so that no request fits any of their rules.
+    Empty(Vec<ObjectId>),
     /// Delete these.
     Delete(Vec<ObjectId>),
     /// Nothing can be done now.
@@ -66,6 +68,12 @@ impl Steps {
     pub(super) fn route(&mut self, routes: Vec<Manifest>) {
         if !routes.is_empty() {
             self.0.push(Step::Route(routes));
+        }
+    }
+
+    pub(super) fn empty(&mut self, ids: Vec<ObjectId>) {
+        if !ids.is_empty() {
+            self.0.push(Step::Empty(ids));
         }
     }
 

@@ -59,7 +59,7 @@ pub(super) fn steps(before: Option<&Job>, after: &Job, settings: &Settings) -> V
             Step::Await(wait) => {
                 Line::Wait(format!("wait until {} is ready", wait.reason.subject()))
             }
-            Step::RollBack(_) | Step::Repeat(_) => continue,
+            Step::RollBack(_) | Step::Repeat(_) | Step::Empty(_) => continue,
         };
         if !lines.contains(&line) {
             lines.push(line);

@@ -15,6 +15,7 @@ use crate::object::{Manifest, object};
 use crate::traffic::Traffic;
 use crate::values::{Service, TargetPort, Workload};
 pub use deployment::DEFAULT_IMAGE;
+pub use gateway_api::emptied;
 
 /// The instance of a daemon that is given none.
 pub const DEFAULT_INSTANCE: &str = "default";

@@ -162,6 +162,47 @@ fn rules_are_written_where_they_go_before_they_leave_another_route() {
     assert_eq!(order([0, 0], [16, 1]), ["echo-routes", "echo-routes-2"], "the first is the older");
 }
 
+#[test]
+fn a_route_whose_clusters_go_with_it_is_emptied_before_it_is_deleted() {
+    let desired = in_api(RouteApi::GatewayApi, &["v1"], &[("v1", 100)]);
+    let mut seen = healthy(&["v1"], None);
+    let new = desired.routes[0].clone();
+    seen.objects.insert(new.id().clone(), live(&new, &[("v1", 100)]));
+    let object = |rules: &[serde_json::Value]| {
+        let object = object(Kind::HttpRoute, "elsewhere", "echo-routes", json!({ "rules": rules }));
+        Manifest::new(object).expect("complete")
+    };
+    let old = object(&[rule("v1", false), rule("v1", true)]);
+    let id = old.id().clone();
+    seen.to_prune = changed(&[&id]);
+    let goes = |route: &Manifest, by_rule: bool| {
+        let http_route =
+            HttpRoute { has_clusters_by_rule: by_rule, ..HttpRoute::of(route.object()) };
+        Facts { http_route: Some(http_route.into()), ..live(route, &[("v1", 100)]) }
+    };
+    // With kgateway a cluster stays as long as its Service does.
+    seen.objects.insert(id.clone(), goes(&old, false));
+    assert_eq!(plan(&desired, &seen), [Step::Delete(vec![id.clone()])]);
+    seen.objects.insert(id.clone(), goes(&old, true));
+    let both = [Step::Empty(vec![id.clone()]), Step::Delete(vec![id.clone()])];
+    assert_eq!(plan(&desired, &seen), both);
+    // And not before every proxy has the routes that stay.
+    seen.route_times.changed_at = at(99);
+    assert!(is_await(&plan(&desired, &seen)[0]));
+    // Once it is empty every proxy is given the time to know it, for a service that is removed as well.
+    let rules = old.object()["spec"]["rules"].as_array().expect("some");
+    let emptied = object(&crate::render::emptied(rules));
+    seen.objects.insert(id.clone(), goes(&emptied, true));
+    for desired in [desired, Desired::default()] {
+        seen.route_times.changed_at = at(99);
+        let steps = plan(&desired, &seen);
+        let [Step::Await(wait), Step::Delete(_)] = &steps[..] else { panic!("{steps:?}") };
+        assert_eq!(wait.until, Some(at(102)));
+        seen.route_times.changed_at = at(0);
+        assert_eq!(plan(&desired, &seen), [Step::Delete(vec![id.clone()])]);
+    }
+}
+
 /// A route that kgateway may have missed, live for ten seconds without any status.
 fn missed(route: &Manifest) -> (Desired, Observation) {
     let mut desired = in_api(RouteApi::GatewayApi, &["v1"], &[("v1", 100)]);

@@ -12,7 +12,8 @@ use crate::labels::DELEGATION_LABEL;
 use crate::object::object;
 use crate::traffic::Traffic;
 use crate::values::{Binding, GatewayApi, GatewayRef, Service, Version, hostnames};
-pub(crate) use staging::{is_staged, next_rules};
+pub use staging::emptied;
+pub(crate) use staging::{is_emptied, is_staged, next_rules};
 
 /// Renders a Service per version and the HTTPRoutes. Everything that the API server would add by default is there
 /// already, so that what is stored is what was applied.

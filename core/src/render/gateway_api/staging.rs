@@ -35,6 +35,16 @@ pub(crate) fn is_staged(live: &[Value]) -> bool {
     live.iter().any(is_warming)
 }
 
+/// Whether no request fits any of the rules, of which there is one.
+pub(crate) fn is_emptied(live: &[Value]) -> bool {
+    !live.is_empty() && live.iter().all(is_warming)
+}
+
+/// The rules, as many as they are, with matches that no request fits.
+pub fn emptied(rules: &[Value]) -> Vec<Value> {
+    rules.iter().map(warming).collect()
+}
+
 /// The rule with a match that no request fits, and without its name, which another rule may have still.
 fn warming(rule: &Value) -> Value {
     let mut rule = rule.clone();
@@ -68,6 +78,8 @@ mod tests {
         assert_eq!(next_rules(&two, &one), prepared);
         assert_eq!(next_rules(&prepared, &one), one);
         assert!(is_staged(&prepared) && !is_staged(&two));
+        assert!(!is_emptied(&prepared) && is_emptied(&emptied(&two)) && !is_emptied(&[]));
+        assert_eq!(emptied(&two).len(), 2, "their clusters stay");
     }
 
     #[test]
