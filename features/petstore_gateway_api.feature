@@ -40,6 +40,7 @@ Feature: 2019. The pet store by HTTPRoutes
       spec: {selector: {app: petstore-v2}, ports: [{port: 8080}]}
       """
 
+  @rules-at-once
   Scenario: By a header, then all of it, then another path by weights
     When the platform team pushes "platform/coalmine.yaml":
       """

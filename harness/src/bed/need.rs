@@ -25,6 +25,8 @@ pub enum Need {
     Fallback,
     /// `@no-fallback`: a version without ready pods whose share nobody answers.
     NoFallback,
+    /// `@rules-at-once`: a rule of an HTTPRoute that is written by hand, in one write, and loses no request.
+    RulesAtOnce,
     /// `@gateway-api`: objects or features that only gateways of the Gateway API have.
     GatewayApi,
     /// `@route-delegation`: HTTPRoutes that select others.
@@ -45,6 +47,7 @@ impl Need {
             "gloo-objects" => Some(Self::GlooObjects),
             "gloo-values" => Some(Self::GlooValues),
             "fallback" => Some(Self::Fallback),
+            "rules-at-once" => Some(Self::RulesAtOnce),
             "no-fallback" => Some(Self::NoFallback),
             "gateway-api" => Some(Self::GatewayApi),
             "route-delegation" => Some(Self::RouteDelegation),
@@ -69,6 +72,9 @@ impl Need {
             (Self::Fallback, GatewayKind::Kgateway) => Some(
                 "it answers 503 for a version without ready pods, and no HTTPRoute can say otherwise",
             ),
+            (Self::RulesAtOnce, GatewayKind::EnvoyGateway) => {
+                Some("a rule that comes by hand may reach Envoy before its cluster there")
+            }
             (Self::NoFallback, GatewayKind::Gloo | GatewayKind::EnvoyGateway) => {
                 Some("the other version's pods answer for one without ready pods")
             }
