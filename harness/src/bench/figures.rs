@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 
 use super::soak::{Level, Soaked};
@@ -41,6 +41,7 @@ pub(super) struct Figures {
     pub(super) poll: Option<Push>,
     pub(super) drift: Option<Drift>,
     pub(super) transitions: Option<Transitions>,
+    pub(super) steps: Option<Steps>,
     pub(super) soak: Option<Soaked>,
 }
 
@@ -110,6 +111,23 @@ pub(super) struct Transitions {
     pub(super) daemon_killed: usize,
     pub(super) seconds: f64,
     pub(super) seed: u64,
+}
+
+/// While a service goes through the six steps forward and back, at full speed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Steps {
+    pub(super) gateway: String,
+    pub(super) rounds: u32,
+    pub(super) steps: u32,
+    pub(super) connections: usize,
+    pub(super) requests: u64,
+    pub(super) failed: u64,
+    /// The first that failed.
+    pub(super) failures: Vec<String>,
+    /// From a push until the daemon reports it as carried out.
+    pub(super) applied: Spread,
+    pub(super) seconds: f64,
 }
 
 /// Requests of a client.
@@ -193,6 +211,7 @@ impl Figures {
             lines.push(("edits not repaired", drift.missed.to_string()));
         }
         lines.extend(self.transitions.iter().flat_map(Transitions::lines));
+        lines.extend(self.steps.iter().flat_map(Steps::lines));
         if let Some(soaked) = &self.soak {
             lines.extend(soak_lines(soaked));
         }
@@ -250,6 +269,33 @@ impl Transitions {
         );
         lines.extend(self.failures.iter().map(|failure| ("failed", failure.clone())));
         lines
+    }
+}
+
+impl Steps {
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let Self { gateway, rounds, steps, connections, requests, failed, seconds, .. } = self;
+        let mut lines = vec![
+            ("gateway", gateway.clone()),
+            ("steps", format!("{steps}, {rounds} times forward and back")),
+            (
+                "requests",
+                format!(
+                    "{requests} over {connections} connections in {seconds:.0} s, {failed} failed"
+                ),
+            ),
+            ("push to applied", self.applied.seconds()),
+        ];
+        lines.extend(self.failures.iter().map(|failure| ("failed", failure.clone())));
+        lines
+    }
+
+    /// # Errors
+    /// A request failed, or none was made.
+    pub(super) fn check(&self) -> Result<()> {
+        let Self { requests, failed, .. } = self;
+        ensure!(*failed == 0 && *requests > 0, "{failed} of {requests} requests failed");
+        Ok(())
     }
 }
 

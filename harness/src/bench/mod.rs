@@ -17,6 +17,7 @@ mod others;
 mod push;
 pub mod soak;
 mod stage;
+mod steps;
 mod transitions;
 mod usage;
 mod walk;
@@ -30,6 +31,7 @@ use crate::{
     api_proxy::Mark,
     bed,
     cargo::{Built, RELEASE},
+    gateway_kind::GatewayKind,
     namespace::{Inside, STATUS},
     status::StatusClient,
 };
@@ -103,13 +105,38 @@ async fn measure(options: &Options, inside: Inside, report: &mut Report) -> Resu
         })
         .await?;
     }
+    if options.measure.contains(&Part::Steps) {
+        staged(inside, Purpose::Traffic, report, async |stage| {
+            let steps = Some(steps::measure(stage, options).await?);
+            let tool = "coalmine".to_owned();
+            Ok(Figures { tool, services: 2, steps, ..Figures::default() })
+        })
+        .await?;
+        let steps = report.results.last().and_then(|figures| figures.steps.as_ref());
+        steps.map_or(Ok(()), figures::Steps::check)?;
+    }
+    let gateway = GatewayKind::from_environment()?;
+    let needs_gloo = |part: &&Part| !matches!(part, Part::Transitions | Part::Steps);
+    if let Some(part) = options.measure.iter().find(needs_gloo)
+        && gateway != GatewayKind::Gloo
+    {
+        anyhow::bail!(
+            "{part:?} is measured by objects of Gloo; with COALMINE_GATEWAY={} there are --measure=transitions and \
+             --measure=steps",
+            gateway.name()
+        );
+    }
     if options.measure.contains(&Part::Soak) {
         staged(inside, Purpose::Objects, report, async |stage| soaked(stage, options).await)
             .await?;
         let soak = report.results.last().and_then(|figures| figures.soak.as_ref());
         soak.map_or(Ok(()), soak::Soaked::check)?;
     }
-    if options.measure.iter().all(|part| matches!(part, Part::Transitions | Part::Soak)) {
+    if options
+        .measure
+        .iter()
+        .all(|part| matches!(part, Part::Transitions | Part::Steps | Part::Soak))
+    {
         return Ok(());
     }
     for &services in &options.services {
@@ -220,7 +247,7 @@ async fn parts(
     }
     for part in &options.measure {
         match part {
-            Part::Cold | Part::Transitions | Part::Soak => {}
+            Part::Cold | Part::Transitions | Part::Steps | Part::Soak => {}
             Part::Idle => {
                 let length = Duration::from_secs(options.idle);
                 figures.idle = Some(idle::measure(stage, usage, length).await?);

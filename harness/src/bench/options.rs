@@ -40,6 +40,10 @@ pub struct Options {
     /// Transitions of rollouts, at least, of `--measure=transitions`
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub transitions: u32,
+    /// How often the six steps are gone forward and back in `--measure=steps`
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
     /// Requests meanwhile, at least
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub requests: u64,
@@ -86,6 +90,9 @@ pub enum Part {
     Drift,
     /// Requests that fail while rollouts are always under way, pods crash and the daemon is killed
     Transitions,
+    /// Requests that fail at full speed over 8 connections while a service goes through the six steps of the articles
+    /// and back, again and again; fails when one has
+    Steps,
     /// Memory, file descriptors, sockets, threads and tasks while 200 services are reconciled again and again; fails
     /// when one of them has grown
     Soak,

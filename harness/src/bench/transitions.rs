@@ -27,6 +27,7 @@ use crate::{
     namespace::STATUS,
     process::Process,
     repository::{BRANCH, Repository},
+    rollouts::{gateway_settings, in_words_of},
     sample::{self, Target},
     status::StatusClient,
     wait::{self, Seen},
@@ -80,7 +81,12 @@ pub(super) async fn measure(stage: &Stage, options: &Options) -> Result<Transiti
     let content = stage.folder.join("content");
     let mut walks = Walk::all();
     let namespaces = walks.iter().map(|walk| walk.service.to_owned());
-    write(&content.join("platform/way-in.yaml"), &fleet::way_in("walks", namespaces))?;
+    let gateway = stage.bed.gateway_kind();
+    let way_in = in_words_of(gateway, &fleet::way_in("walks", namespaces))?;
+    write(&content.join("platform/way-in.yaml"), &way_in)?;
+    if let Some(settings) = gateway_settings(gateway) {
+        write(&content.join("coalmine.yaml"), &settings)?;
+    }
     for walk in &walks {
         write(&content.join(walk.file()), &walk.values())?;
     }

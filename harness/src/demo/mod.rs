@@ -8,7 +8,7 @@ mod report;
 mod scene;
 mod screen;
 mod show;
-mod steps;
+pub(crate) mod steps;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -175,9 +175,12 @@ fn conclude(
     }
     if let Some(median) = report.median_first_change_ms() {
         show.say(&format!(
-            "push to first changed answer: median {:.2} s, polling every {}",
+            "push to first changed answer: median {:.2} s, {}",
             median as f64 / 1000.0,
-            options.interval.as_str()
+            match options.webhook {
+                true => "announced by a webhook".to_owned(),
+                false => format!("polling every {}", options.interval.as_str()),
+            }
         ));
     }
     Ok(passed)

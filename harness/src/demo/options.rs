@@ -29,6 +29,9 @@ pub struct Options {
     /// How often coalmine asks the repository for news
     #[arg(long, value_name = "DURATION", default_value = "1s")]
     pub interval: Interval,
+    /// Tell coalmine of each push of --play by a webhook, as a forge does
+    #[arg(long, requires = "play")]
+    pub webhook: bool,
     /// Requests a second on each service, all the time
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rate: u32,

@@ -42,6 +42,7 @@ async fn take(step: &Step, scene: &Scene, load: &Load, show: &Show) -> Result<St
     scene.repository.commit(&format!("{SERVICE}: {}", step.name)).await?;
     let before = watch::before(load);
     let mut watch = Watch::new(scene.repository.push().await?, before);
+    scene.announce().await?;
     show.watch(watch.clone());
 
     let phase = applied(scene, &watch.revision).await?;

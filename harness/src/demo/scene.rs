@@ -16,10 +16,13 @@ use crate::repository::{BRANCH, Repository, copy};
 use crate::rollouts::adapt;
 use crate::status::{Status, StatusClient};
 use crate::wait::{self, Seen};
+use crate::webhook::Webhook;
 use crate::{Bed, BedOptions, programs};
 
 /// How long the daemon has for its first revision, and for each further one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+/// What whoever announces a push knows; nobody else reaches the daemon.
+const SECRET: &str = "a demo has no secrets";
 /// How long coalmine may take to end.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -27,6 +30,8 @@ pub(super) struct Scene {
     pub(super) bed: Bed,
     pub(super) repository: Repository,
     pub(super) status: StatusClient,
+    /// Who announces pushes, if somebody does.
+    webhook: Option<Webhook>,
     daemon: Process,
     program: PathBuf,
     /// Where coalmine's status is, for people.
@@ -55,12 +60,21 @@ impl Scene {
         let daemon = start_daemon(options, &bed, &repository, &program, &directory)?;
         let status = StatusClient::new(&format!("http://{STATUS}"))?;
         let server = format!("http://{}", inside.outside_status());
-        let scene = Self { bed, repository, status, daemon, program, server, directory };
+        let webhook = options.webhook.then(|| Webhook::new(status.base(), SECRET)).transpose()?;
+        let scene = Self { bed, repository, status, webhook, daemon, program, server, directory };
         let first = scene.repository.head().await?;
         scene.alive(scene.applied_everywhere(&first)).await?;
         scene.write_environment()?;
         step.done();
         Ok(scene)
+    }
+
+    /// Tells coalmine of a push, if it is to be told.
+    pub(super) async fn announce(&self) -> Result<()> {
+        match &self.webhook {
+            Some(webhook) => webhook.announce(BRANCH).await,
+            None => Ok(()),
+        }
     }
 
     /// Waits for the revision to be carried out by every service.
@@ -198,7 +212,8 @@ fn start_daemon(
     program: &Path,
     directory: &Path,
 ) -> Result<Process> {
-    let state = directory.join("state");
+    let (state, secret) = (directory.join("state"), directory.join("secret"));
+    fs::write(&secret, SECRET)?;
     let program = Program::new("coalmine", program, directory)
         .arg("run")
         .flag("repo", format!("file://{}", repository.bare().display()))
@@ -207,6 +222,7 @@ fn start_daemon(
         .flag("interval", options.interval.as_str())
         .flag("state-dir", &state)
         .flag("listen", STATUS.to_string())
+        .flag("webhook-secret-file", &secret)
         .env("KUBECONFIG", bed.kubeconfig().display().to_string());
     // The clone of an earlier demo's repository, and its log.
     if state.exists() {

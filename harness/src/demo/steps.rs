@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use crate::distribution::Expected;
 
 /// The service that is rolled out.
-pub(super) const SERVICE: &str = "echo";
+pub(crate) const SERVICE: &str = "echo";
 /// Its file in the repository.
-pub(super) const FILE: &str = "services/echo.yaml";
+pub(crate) const FILE: &str = "services/echo.yaml";
 /// The header that sends a request to the canary.
-pub(super) const HEADER: (&str, &str) = ("stage", "canary");
+pub(crate) const HEADER: (&str, &str) = ("stage", "canary");
 
 /// The step whose view says most.
-pub(super) const PICTURED: &str = "weight 50";
+pub(crate) const PICTURED: &str = "weight 50";
 
 /// One push, and what must be true after it.
 #[derive(Clone, Debug)]
-pub(super) struct Step {
-    pub(super) name: &'static str,
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
     versions: &'static [&'static str],
     primary: &'static str,
     /// The canary's weight, if there is a canary; none where only the header leads to it.
@@ -25,7 +25,7 @@ pub(super) struct Step {
 }
 
 /// The way from v1 alone to v2 alone.
-pub(super) const STEPS: [Step; 6] = [
+pub(crate) const STEPS: [Step; 6] = [
     Step { name: "v1 only", versions: &["v1"], primary: "v1", canary: None },
     Step { name: "v2 deployed", versions: &["v1", "v2"], primary: "v1", canary: None },
     Step { name: "header", versions: &["v1", "v2"], primary: "v1", canary: Some(("v2", None)) },
@@ -46,7 +46,7 @@ pub(super) const STEPS: [Step; 6] = [
 
 impl Step {
     /// The values file.
-    pub(super) fn values(&self) -> String {
+    pub(crate) fn values(&self) -> String {
         let mut text = String::from("deployment:\n");
         for version in self.versions {
             text.push_str(&format!("  {version}: {{}}\n"));
@@ -64,7 +64,7 @@ impl Step {
     }
 
     /// Shares of the answers to ordinary requests, in percent.
-    pub(super) fn expected(&self) -> Result<Expected, crate::distribution::NotWhole> {
+    pub(crate) fn expected(&self) -> Result<Expected, crate::distribution::NotWhole> {
         let mut shares = BTreeMap::from([(answer(self.primary), 100)]);
         if let Some((version, weight)) = self.canary {
             let weight = weight.unwrap_or(0);
@@ -75,7 +75,7 @@ impl Step {
     }
 
     /// The version that answers requests with the canary's header.
-    pub(super) fn with_header(&self) -> Expected {
+    pub(crate) fn with_header(&self) -> Expected {
         Expected::only(answer(self.canary.map_or(self.primary, |(version, _)| version)))
     }
 }
