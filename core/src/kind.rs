@@ -29,6 +29,9 @@ pub enum Kind {
     MatchableHttpGateway,
     #[serde(rename = "HTTPRoute")]
     HttpRoute,
+    TrafficPolicy,
+    GatewayExtension,
+    SecurityPolicy,
 }
 
 /// The API that routes are written in.
@@ -42,7 +45,7 @@ pub enum RouteApi {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Namespace,
         Self::CustomResourceDefinition,
         Self::Secret,
@@ -62,13 +65,19 @@ impl Kind {
         Self::VirtualHostOption,
         Self::MatchableHttpGateway,
         Self::HttpRoute,
+        Self::TrafficPolicy,
+        Self::GatewayExtension,
+        Self::SecurityPolicy,
     ];
 
     /// The kinds that a service consists of: what its routes rest on comes after them.
-    pub const OF_SERVICES: [Self; 6] = [
+    pub const OF_SERVICES: [Self; 9] = [
         Self::VirtualService,
         Self::RouteTable,
         Self::HttpRoute,
+        Self::TrafficPolicy,
+        Self::GatewayExtension,
+        Self::SecurityPolicy,
         Self::Upstream,
         Self::Service,
         Self::Deployment,
@@ -116,6 +125,9 @@ impl Kind {
             Self::VirtualHostOption => "VirtualHostOption",
             Self::MatchableHttpGateway => "MatchableHttpGateway",
             Self::HttpRoute => "HTTPRoute",
+            Self::TrafficPolicy => "TrafficPolicy",
+            Self::GatewayExtension => "GatewayExtension",
+            Self::SecurityPolicy => "SecurityPolicy",
         }
     }
 
@@ -135,6 +147,8 @@ impl Kind {
             | Self::VirtualHostOption
             | Self::MatchableHttpGateway => "gateway.solo.io/v1",
             Self::HttpRoute => "gateway.networking.k8s.io/v1",
+            Self::TrafficPolicy | Self::GatewayExtension => "gateway.kgateway.dev/v1alpha1",
+            Self::SecurityPolicy => "gateway.envoyproxy.io/v1alpha1",
         }
     }
 
@@ -160,6 +174,21 @@ impl Kind {
             Self::HttpRoute => Some(RouteApi::GatewayApi),
             _ => None,
         }
+    }
+
+    /// Whether gateways report in its status what they make of it by what it is attached to.
+    pub const fn is_policy(self) -> bool {
+        matches!(self, Self::TrafficPolicy | Self::SecurityPolicy)
+    }
+
+    /// Whether routes are guarded by its objects: policies, and what those refer to.
+    pub const fn is_guard(self) -> bool {
+        self.is_policy() || matches!(self, Self::GatewayExtension)
+    }
+
+    /// Whether a controller of the Gateway API reports in its status, and not Gloo.
+    pub const fn has_gateway_status(self) -> bool {
+        self.is_policy() || matches!(self, Self::HttpRoute)
     }
 
     /// Whether Gloo reports in their status what it makes of the objects that services consist of.

@@ -16,6 +16,8 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const INSTANCE: &str = "coalmine.dev/instance";
 /// Label that names the service an object belongs to.
 pub const SERVICE: &str = "coalmine.dev/service";
+/// The name under which the objects of `platform/` are kept in the inventory.
+pub const PLATFORM: &str = "platform";
 /// Annotation with the git revision the object was last rendered from.
 pub const REVISION: &str = "coalmine.dev/revision";
 /// Annotation with the digest of the manifest that was applied last. An object that carries the digest

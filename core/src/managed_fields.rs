@@ -6,6 +6,7 @@
 //! manager has changed or forced is no longer ours, so it is missing and the digests differ.
 
 mod empty_lists;
+mod whole;
 
 use std::{fmt, io};
 
@@ -54,6 +55,9 @@ impl Digest {
 
 /// The part of a live object that we own, in the shape of the manifest that was applied.
 pub fn owned(live: &Value) -> Value {
+    if let Some(whole) = whole::owned(live) {
+        return whole;
+    }
     let fields = ours(live).and_then(|entry| entry.get("fieldsV1"));
     fields.and_then(|fields| project(live, fields)).unwrap_or(Value::Null)
 }

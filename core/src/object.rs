@@ -83,6 +83,21 @@ impl ObjectId {
         self.known_kind().is_some_and(Kind::has_gloo_status)
     }
 
+    /// Whether gateways report in its status what they make of it as a policy for routes.
+    pub fn is_policy(&self) -> bool {
+        self.known_kind().is_some_and(Kind::is_policy)
+    }
+
+    /// Whether routes are guarded by it.
+    pub fn is_guard(&self) -> bool {
+        self.known_kind().is_some_and(Kind::is_guard)
+    }
+
+    /// Whether a controller of the Gateway API reports in its status what it makes of it.
+    pub fn has_gateway_status(&self) -> bool {
+        self.known_kind().is_some_and(Kind::has_gateway_status)
+    }
+
     /// Whether Gloo's routing rests on it.
     pub fn is_routing(&self) -> bool {
         self.known_kind().is_some_and(Kind::is_routing)

@@ -64,7 +64,7 @@ pub struct Facts {
     pub applied: Option<Arc<str>>,
     /// The service account as which it is written and deleted; the daemon's own when absent.
     pub account: Option<Arc<str>>,
-    /// For a Deployment or Upstream of ours when it or its status was last changed, to the second.
+    /// For a Deployment, Upstream or GatewayExtension of ours when it or its status was last changed, to the second.
     pub changed_at: Option<Timestamp>,
     /// What it says about whether it stays when nothing desires it any more.
     pub keep: Option<bool>,
@@ -151,6 +151,11 @@ pub enum Detail {
         /// Whether any pod answers in place of a version that has none.
         falls_back: bool,
     },
+    /// A policy for routes.
+    Policy {
+        /// The gateway's verdict, `None` while there is none.
+        verdict: Option<Verdict>,
+    },
     /// A CustomResourceDefinition.
     Definition {
         /// Whether the API server serves it.
@@ -188,6 +193,7 @@ impl Facts {
             Some(Kind::Upstream) => {
                 Detail::Upstream { verdict: verdict(), falls_back: falls_back(object) }
             }
+            Some(kind) if kind.is_policy() => Detail::Policy { verdict: verdict() },
             Some(Kind::CustomResourceDefinition) => definition(object),
             _ => Detail::Other,
         };
@@ -199,7 +205,7 @@ impl Facts {
             counts: if is_ours { managed_fields::owned_counts(object) } else { Vec::new() },
             applied: metadata["annotations"][APPLIED].as_str().map(Into::into),
             account: metadata["annotations"][ACCOUNT].as_str().map(Into::into),
-            changed_at: (is_ours && matches!(kind, Some(Kind::Deployment | Kind::Upstream)))
+            changed_at: (is_ours && kind.is_some_and(is_timed))
                 .then(|| last_changed(object))
                 .flatten(),
             keep: keep(object),
@@ -233,7 +239,9 @@ impl Facts {
     /// The gateway's verdict, for the kinds that get one.
     pub fn verdict(&self) -> Option<&Verdict> {
         match &self.detail {
-            Detail::Routes { verdict, .. } | Detail::Upstream { verdict, .. } => verdict.as_ref(),
+            Detail::Routes { verdict, .. }
+            | Detail::Upstream { verdict, .. }
+            | Detail::Policy { verdict } => verdict.as_ref(),
             _ => None,
         }
     }
@@ -250,6 +258,11 @@ impl Facts {
     pub fn says_the_same(&self, other: &Self) -> bool {
         Self { version: 0, ..self.clone() } == Self { version: 0, ..other.clone() }
     }
+}
+
+/// Whether something waits by the time of its last change.
+fn is_timed(kind: Kind) -> bool {
+    matches!(kind, Kind::Deployment | Kind::Upstream | Kind::GatewayExtension)
 }
 
 /// How far the API server is with a CustomResourceDefinition

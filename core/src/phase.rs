@@ -12,7 +12,7 @@ pub enum Phase {
     Stable,
     /// More versions than get requests.
     Deployed,
-    /// Requests with the canary's headers go to the canary, and no others.
+    /// Requests with the canary's headers or with a token for it go to the canary, and no others.
     CanaryTest,
     /// The canary has a share of the other requests, the primary has the rest.
     Shifting,
@@ -43,7 +43,7 @@ impl Phase {
             None => Self::Deployed,
             Some(Canary { weight, .. }) if *weight == Weight::FULL => Self::Shifted,
             Some(Canary { weight, .. }) if *weight > Weight::ZERO => Self::Shifting,
-            Some(Canary { headers, .. }) if !headers.is_empty() => Self::CanaryTest,
+            Some(canary) if canary.is_tested() => Self::CanaryTest,
             Some(_) => Self::Deployed,
         }
     }

@@ -13,7 +13,8 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
-    /// Where the object belongs by its kind, as Kubernetes 1.35, Gloo 1.22 and the Gateway API 1.6 say it; `None` for every other kind.
+    /// Where the object belongs by its kind, as Kubernetes 1.35, Gloo 1.22, the Gateway API 1.6, kgateway
+    /// 2.4 and Envoy Gateway 1.9 say it; `None` for every other kind.
     pub(crate) fn of(id: &ObjectId) -> Option<Self> {
         let kind = id.kind.as_str();
         let is_cluster = match group(&id.api_version) {
@@ -44,6 +45,8 @@ impl Scope {
             | "policy"
             | "coordination.k8s.io"
             | "discovery.k8s.io"
+            | "gateway.envoyproxy.io"
+            | "gateway.kgateway.dev"
             | "gateway.solo.io"
             | "gloo.solo.io" => false,
             "gateway.networking.k8s.io" => kind == "GatewayClass",

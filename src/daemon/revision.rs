@@ -257,8 +257,12 @@ impl Work {
 
     /// Which API each service is written in.
     fn gateways(&self) -> impl Iterator<Item = &Gateway> {
+        self.services().map(|service| &service.routes.gateway)
+    }
+
+    fn services(&self) -> impl Iterator<Item = &Service> {
         self.requests.iter().filter_map(|request| match &request.state {
-            DesiredState::Service(service) => Some(&service.routes.gateway),
+            DesiredState::Service(service) => Some(&**service),
             _ => None,
         })
     }

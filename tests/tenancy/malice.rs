@@ -57,6 +57,14 @@ const fn allowed(what: &'static str, file: &'static str) -> Case {
     Case { what, policy: POLICY, file, refusal: None }
 }
 
+/// A file with a token for the canary.
+const JWT: &str = "\
+namespace: team-a
+deployment: {v1: {}, v2: {}}
+routes: {ROUTES, canary: {version: v2, jwt: {issuer: a, claims: {b: c}, jwks: {keys: [
+  {kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}}}}
+";
+
 /// `ROUTES` in a file stands for what every route needs and is allowed.
 const CASES: &[Case] = &[
     // What belongs to the team.
@@ -73,6 +81,23 @@ const CASES: &[Case] = &[
          c: {present: true}, d: {regex: e}}}, split: subset, fallback: none, allowCarveOut: true, \
          options: {timeout: 5s}}\n",
     ),
+    Case {
+        what: "a token for the canary, where it may",
+        policy: "gateway: {api: gateway-api, profile: kgateway}\n\
+                 folders: {team-a: {namespaces: [team-a], apiGroups: [example], paths: [/team-a], options: [jwt]}}\n",
+        file: JWT,
+        refusal: None,
+    },
+    Case {
+        what: "a token for the canary",
+        policy: "gateway: {api: gateway-api, profile: kgateway}\n\
+                 folders: {team-a: {namespaces: [team-a], apiGroups: [example], paths: [/team-a]}}\n",
+        file: JWT,
+        refusal: Some((
+            "services/team-a/it.yaml:3:108: routes.canary.jwt: `jwt` is not allowed here",
+            "`folders.team-a.options`",
+        )),
+    },
     refused(
         "a Gateway of its own choice",
         "namespace: team-a\ndeployment: {v1: {}}\nroutes:\n  apiGroup: example\n  primary: {version: v1}\n  \

@@ -36,6 +36,7 @@ impl Intent {
                 return false;
             }
             wanted.headers.clone_from(&found.headers);
+            wanted.jwt.clone_from(&found.jwt);
             wanted.shadow = found.shadow;
         }
         // Where nobody wrote it, it follows from which versions there are.

@@ -122,6 +122,7 @@ fn start(
     wanted.routes.canary = Some(Canary {
         version: version.clone(),
         headers: headers.iter().map(|(name, value)| (name.clone(), equals(value))).collect(),
+        jwt: None,
         weight: Weight::ZERO,
         shadow: Weight::ZERO,
     });
@@ -141,7 +142,7 @@ fn promote(service: &Service, goal: Goal, policy: &Policy) -> Result<Intent, Adv
             let version = only_other(service)?;
             operations.extend(new_canary(version));
             let (headers, none) = (BTreeMap::new(), Weight::ZERO);
-            Canary { version: version.clone(), headers, weight: none, shadow: none }
+            Canary { version: version.clone(), headers, jwt: None, weight: none, shadow: none }
         }
     };
     let (version, now) = (canary.version.clone(), canary.weight);

@@ -6,6 +6,7 @@ mod container;
 mod deployment;
 mod http_route;
 mod pod;
+mod policy;
 mod verdict;
 
 pub use cause::Cause;
@@ -17,12 +18,14 @@ use serde_json::Value;
 
 use crate::kind::Kind;
 
-/// The verdict in the object's status: of the gateways on an HTTPRoute, of Gloo on any other; `None` while there is
-/// none on what is there now.
+/// The verdict in the object's status: of the gateways on an HTTPRoute or a policy, of Gloo on any other; `None` while
+/// there is none on what is there now.
 pub fn verdict(object: &Value, gloo_namespace: &str) -> Option<Verdict> {
-    match object["kind"] == Kind::HttpRoute.as_str() {
-        true => http_route::verdict(object),
-        false => verdict::of_gloo(object, gloo_namespace),
+    let kind = object["apiVersion"].as_str().zip(object["kind"].as_str());
+    match kind.and_then(|(api_version, kind)| Kind::of(api_version, kind)) {
+        Some(Kind::HttpRoute) => http_route::verdict(object),
+        Some(kind) if kind.is_policy() => policy::verdict(object),
+        _ => verdict::of_gloo(object, gloo_namespace),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::traffic::Shares;
 /// One service as it should be.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Desired {
-    /// Deployments and Services.
+    /// Deployments and Services, and the policies that routes rest on.
     pub workloads: Vec<Manifest>,
     /// Upstreams.
     pub upstreams: Vec<Manifest>,
@@ -29,7 +29,8 @@ pub struct Desired {
     /// Whether routes with a warning are good enough. For the platform's own VirtualServices they
     /// are: the warning is about some team's routes, and stays with that team.
     pub tolerates_warnings: bool,
-    /// Whether rules of HTTPRoutes come and go in stages, because Envoy's clusters may be named by their indices.
+    /// Whether rules of HTTPRoutes come and go in stages, because Envoy's clusters may be named by their indices,
+    /// or because policies have to be there first.
     pub is_staged: bool,
     /// Whether HTTPRoutes are written again while a gateway gives them no status, because it may have missed them.
     pub is_repeated: bool,

@@ -67,8 +67,14 @@ impl Job {
     /// The work that a service's values mean.
     pub fn for_service(service: &Service, owner: &Owner) -> Self {
         let traffic = Traffic::of(service);
-        let Rendered { deployments, service: shared, version_services, upstreams, routes } =
-            render(service, &traffic, owner);
+        let Rendered {
+            deployments,
+            service: shared,
+            version_services,
+            upstreams,
+            policies,
+            routes,
+        } = render(service, &traffic, owner);
         let names: Vec<&Version> = traffic.versions().collect();
         let routed = names.iter().map(|version| backend(service, version)).collect();
         let others = service.versions.iter().filter(|(version, _)| !names.contains(version));
@@ -77,7 +83,12 @@ impl Job {
         let desired = Desired {
             routed,
             unrouted: unrouted.collect(),
-            workloads: deployments.into_iter().chain(shared).chain(version_services).collect(),
+            workloads: deployments
+                .into_iter()
+                .chain(shared)
+                .chain(version_services)
+                .chain(policies)
+                .collect(),
             is_staged: is_staged(service),
             is_repeated: is_repeated(service),
             upstreams,
@@ -262,10 +273,11 @@ fn pods(service: &Service, version: &Version, workload: &Workload) -> Pods {
     }
 }
 
-/// Whether the rules of the service's HTTPRoutes are changed in stages.
+/// Whether the rules of the service's HTTPRoutes are changed in stages. One that looks at claims is, so that its policy is
+/// there before requests are.
 fn is_staged(service: &Service) -> bool {
     let api = service.routes.gateway.gateway_api();
-    api.is_some_and(|api| api.profile.names_clusters_by_rule())
+    api.is_some_and(|api| api.profile.names_clusters_by_rule() || service.has_token())
 }
 
 /// Whether the service's HTTPRoutes are written again while they have no status.

@@ -10,6 +10,7 @@
 
 mod backend;
 mod desired;
+mod guards;
 mod job;
 mod live_pods;
 mod observation;
@@ -49,11 +50,17 @@ use step::Steps;
 pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
     let mut steps = Steps::default();
     let (mut late, early) = desired.changed_late_and_early(&desired.workloads, seen);
+    let (policies, early): (Vec<_>, Vec<_>) =
+        early.into_iter().partition(|manifest| manifest.id().is_policy());
     steps.apply(early);
     steps.extend(ready::not_established(desired, seen));
     let (late_upstreams, early) = desired.changed_late_and_early(&desired.upstreams, seen);
     steps.apply(early);
     late.extend(late_upstreams);
+    if !policies.is_empty() {
+        steps.extend(guards::unknown_extensions(desired, seen));
+        steps.apply(policies);
+    }
 
     let routes = desired.changed(&desired.routes, seen);
     let desired_routes_change = !routes.is_empty();
@@ -73,11 +80,13 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
             seen.in_place.iter().filter(|id| seen.to_prune.contains(*id)).cloned().collect(),
         );
         if route_writes::is_under_way(desired, &routes, seen) {
+            steps.extend(guards::not_accepted(desired, seen));
             steps.extend(in_time(seen, Reason::ProxiesLearn));
         }
         steps.route(route_writes::next_writes(desired, routes, seen));
     }
     steps.extend(verdicts(desired, seen));
+    steps.extend(guards::not_accepted(desired, seen));
 
     let (old_routes, old_rest): (Vec<_>, Vec<_>) =
         seen.to_prune.iter().cloned().partition(ObjectId::is_route);
@@ -100,6 +109,10 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
         // What goes may have answered for pods that have just come.
         steps.extend(ready::unknown_to_proxies(&routed, desired, seen));
         steps.apply(late);
+        // What they refer to goes when no gateway looks for it any more.
+        let (policies, old_rest): (Vec<_>, Vec<_>) =
+            old_rest.into_iter().partition(ObjectId::is_policy);
+        steps.delete(policies);
         steps.delete(old_rest);
     }
     for pods in &desired.unrouted {
@@ -171,9 +184,12 @@ fn nobody_answers(
     before.gains(now).find(|version| !answers(version)).map(str::to_owned)
 }
 
-/// Routes that are being deleted, and are served until they are gone.
+/// Routes and policies that are being deleted, and are served until they are gone.
 fn leaving(seen: &Observation) -> Option<Step> {
-    let mut routes = seen.objects.iter().filter(|(id, facts)| id.is_route() && facts.terminating);
+    let mut routes = seen
+        .objects
+        .iter()
+        .filter(|(id, facts)| facts.terminating && (id.is_route() || id.is_policy()));
     let (id, _) = routes.next()?;
     Some(Reason::Leaving(id.clone()).into())
 }

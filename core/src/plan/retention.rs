@@ -61,14 +61,16 @@ pub(super) fn redirects_requests(id: &ObjectId) -> bool {
     )
 }
 
-/// Whether objects of the kind hold data, or hold other objects that do. Of Kubernetes' own kinds and of Gloo's that
-/// is known; a custom resource may be a database.
+/// Whether objects of the kind hold data, or hold other objects that do. Of Kubernetes' own kinds, of Gloo's,
+/// kgateway's and Envoy Gateway's that is known; a custom resource may be a database.
 fn is_stateful(id: &ObjectId) -> bool {
     match group(&id.api_version) {
         "" => matches!(id.kind.as_str(), "PersistentVolumeClaim" | "Secret"),
         "apps" => id.kind == "StatefulSet",
         "snapshot.storage.k8s.io" | "groupsnapshot.storage.k8s.io" => true,
-        "autoscaling" | "batch" | "policy" => false,
+        "autoscaling" | "batch" | "policy" | "gateway.kgateway.dev" | "gateway.envoyproxy.io" => {
+            false
+        }
         group => !(group.ends_with(".k8s.io") || group == "solo.io" || group.ends_with(".solo.io")),
     }
 }
@@ -167,6 +169,8 @@ mod tests {
             ("gloo.solo.io/v1", "Upstream"),
             ("enterprise.gloo.solo.io/v1", "AuthConfig"),
             ("ratelimit.solo.io/v1alpha1", "RateLimitConfig"),
+            ("gateway.kgateway.dev/v1alpha1", "TrafficPolicy"),
+            ("gateway.envoyproxy.io/v1alpha1", "SecurityPolicy"),
         ] {
             assert_eq!(kept(api_version, kind, echo), None, "{kind}");
         }

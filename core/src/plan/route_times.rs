@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// When the routes of a service changed, as far as this process knows: a process that has just started takes
+/// When the routes of a service and the policies that guard them changed, as far as this process knows: a process that has just started takes
 /// the moment of its first look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteTimes {

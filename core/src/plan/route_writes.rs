@@ -6,7 +6,7 @@ use super::desired::Desired;
 use super::observation::Observation;
 use crate::kind::{Kind, RouteApi};
 use crate::object::{Manifest, ObjectId};
-use crate::render::gateway_api::{is_emptied, is_staged, next_rules};
+use crate::render::gateway_api::{first_rules, is_emptied, is_staged, next_rules};
 
 /// What to write next of these routes, in the order in which no request is without a route.
 pub(super) fn next_writes(
@@ -58,10 +58,13 @@ pub(super) fn has_emptied(goes: &[ObjectId], seen: &Observation) -> bool {
 }
 
 fn next_write(desired: &Desired, manifest: Manifest, seen: &Observation) -> Manifest {
-    let Some(live) = live_rules(manifest.id(), seen).filter(|_| desired.is_staged) else {
+    if !desired.is_staged {
         return manifest;
+    }
+    let next = match live_rules(manifest.id(), seen) {
+        Some(live) => next_rules(live, rules(&manifest)),
+        None => first_rules(rules(&manifest)),
     };
-    let next = next_rules(live, rules(&manifest));
     if next == rules(&manifest) {
         return manifest;
     }

@@ -1,4 +1,5 @@
 mod gateway_api;
+mod guards;
 mod needs;
 
 use std::collections::{BTreeMap, BTreeSet};

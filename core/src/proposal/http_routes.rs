@@ -15,6 +15,7 @@ use crate::traffic::UpstreamNames;
 /// The rows of a job's HTTPRoutes, the more particular first, as the Gateway API tries them.
 pub(super) fn table(job: &Job, names: &UpstreamNames) -> Vec<Row> {
     let mut rows = Vec::new();
+    let claims = claims(job);
     for route in routes(job) {
         let spec = &route.object()["spec"];
         let domains: Vec<String> = list(&spec["hostnames"]).iter().filter_map(text).collect();
@@ -22,7 +23,7 @@ pub(super) fn table(job: &Job, names: &UpstreamNames) -> Vec<Row> {
         for rule in list(&spec["rules"]) {
             let (shares, copies) = (shares(job, rule, names), copies(job, rule, names));
             for matcher in list(&rule["matches"]) {
-                let requests = Requests { domains: domains.clone(), ..requests(matcher) };
+                let requests = Requests { domains: domains.clone(), ..requests(matcher, &claims) };
                 let row = Row { requests, shares: shares.clone(), copies: copies.clone() };
                 rows.push((precedence(matcher), row));
             }
@@ -62,7 +63,27 @@ fn precedence(matcher: &Value) -> impl Ord + use<> {
     (kind, Reverse(length), matcher["method"].is_null(), count("headers"), count("queryParams"))
 }
 
-fn requests(matcher: &Value) -> Requests {
+/// What is said of a request with a claim in a header, by the name of the header.
+fn claims(job: &Job) -> BTreeMap<String, String> {
+    let policies =
+        job.desired.workloads.iter().map(|manifest| &manifest.object()["spec"]["jwt"]["providers"]);
+    let providers = policies.filter_map(Value::as_array).flatten();
+    let of_provider = |provider: &Value| {
+        let issuer = text(&provider["issuer"]).unwrap_or_default();
+        let lists = [("claimsToHeaders", "name"), ("claimToHeaders", "claim")];
+        let entries = lists.iter().flat_map(|(key, name)| {
+            list(&provider[*key])
+                .iter()
+                .filter_map(|it| Some((text(&it["header"])?, text(&it[*name])?)))
+        });
+        let words =
+            |(header, claim)| (header, format!("a token of {issuer} with the claim {claim}"));
+        entries.map(words).collect::<Vec<_>>()
+    };
+    providers.flat_map(of_provider).collect()
+}
+
+fn requests(matcher: &Value, claims: &BTreeMap<String, String>) -> Requests {
     let path = &matcher["path"];
     let value = path["value"].as_str().unwrap_or("/");
     let path = match path["type"].as_str() {
@@ -73,7 +94,7 @@ fn requests(matcher: &Value) -> Requests {
     let condition = |before: &'static str| {
         move |it: &Value| {
             let (name, value) = (text(&it["name"])?, text(&it["value"])?);
-            let name = format!("{before}{name}");
+            let name = claims.get(&name).cloned().unwrap_or_else(|| format!("{before}{name}"));
             Some(match (it["type"] == "RegularExpression", value.as_str()) {
                 (true, ".*") => name,
                 (true, _) => format!("{name}: ~{value}"),
@@ -151,6 +172,23 @@ mod tests {
             ("a.example/a/*".to_owned(), both()),
         ];
         assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn a_claim_is_shown_as_what_a_token_says() {
+        for profile in ["kgateway", "envoy-gateway"] {
+            let service = service(&format!(
+                "deployment: {{v1: {{}}, v2: {{}}}}\nroutes:\n  domains: [a.example]\n  primary: {{version: v1}}\n  gateway: \
+                 {{api: gateway-api, profile: {profile}, gateways: [{{name: edge}}]}}\n  canary: {{version: v2, jwt: {{issuer: me, \
+                 claims: {{realm: {{stage: canary}}}}, jwks: {{keys: [{{kty: OKP, crv: Ed25519, \
+                 x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}}]}}}}}}\n"
+            ));
+            let owner = Owner { instance: "default".into(), revision: "r".into() };
+            let rows = table(&Job::for_service(&service, &owner), &UpstreamNames::of(&service));
+            let rows: Vec<String> = rows.iter().map(|row| row.requests.to_string()).collect();
+            let expected = "a.example/echo/* with a token of me with the claim realm.stage: canary";
+            assert_eq!(rows, [expected, "a.example/echo/*"], "{profile}");
+        }
     }
 
     #[test]

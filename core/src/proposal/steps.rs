@@ -166,6 +166,10 @@ fn healthy(manifest: &Manifest, gloo: &str) -> Value {
         let conditions = ["Accepted", "ResolvedRefs"].map(condition);
         let row = |parent: &Value| json!({"parentRef": parent, "conditions": conditions});
         object["status"] = json!({"parents": parents.iter().map(row).collect::<Vec<_>>()});
+    } else if manifest.id().is_policy() {
+        object["metadata"]["generation"] = 1.into();
+        let accepted = json!({"type": "Accepted", "status": "True", "observedGeneration": 1});
+        object["status"] = json!({"ancestors": [{"conditions": [accepted]}]});
     } else if manifest.id().is(Kind::Deployment) {
         let replicas = object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
         object["status"] = json!({"replicas": replicas, "updatedReplicas": replicas,

@@ -81,13 +81,13 @@ codes! {
         "Gloo does not serve the object and says Rejected",
         "Correct what Gloo names";
     WaitingForGateway:
-        "A Gateway has not written a status on the present generation of an HTTPRoute yet",
+        "A Gateway has not written a status on the present generation of an HTTPRoute or a policy yet",
         "Check that the controller of the Gateway runs, and that the Gateway or a parent HTTPRoute allows the route";
     GatewayWarning:
         "A Gateway serves an HTTPRoute only in part, or with a backend that it does not find",
         "Correct what the message names";
     GatewayRejected:
-        "A Gateway does not accept an HTTPRoute",
+        "A Gateway does not accept an HTTPRoute or a policy",
         "Correct what the message names";
     GlooBlocked:
         "A mistake in an object of another owner keeps changes from Envoy",

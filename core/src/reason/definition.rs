@@ -8,7 +8,6 @@ use super::pods::PodsNotReady;
 use super::refusal::PreflightError;
 use super::subject::Subject;
 use crate::health::Verdict;
-use crate::kind::Kind;
 use crate::object::ObjectId;
 
 /// Why a service waits or is stalled.
@@ -127,13 +126,13 @@ impl Reason {
             Self::NotInEndpoints { missing: None, .. } => Code::WaitingForPods,
             Self::NotInEndpoints { missing: Some(_), .. } => Code::WaitingForEndpoints,
             Self::UpstreamMissing(_) => Code::UpstreamMissing,
-            Self::NoVerdict { object, .. } => match object.is(Kind::HttpRoute) {
+            Self::NoVerdict { object, .. } => match object.has_gateway_status() {
                 true => Code::WaitingForGateway,
                 false => Code::WaitingForGloo,
             },
             Self::Verdict { object, verdict, .. } => {
                 let is_rejected = matches!(verdict, Verdict::Rejected(_));
-                match (object.is(Kind::HttpRoute), is_rejected) {
+                match (object.has_gateway_status(), is_rejected) {
                     (false, true) => Code::GlooRejected,
                     (false, false) => Code::GlooWarning,
                     (true, true) => Code::GatewayRejected,

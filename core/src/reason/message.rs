@@ -114,6 +114,13 @@ impl Hinted for Reason {
                 ));
             }
             Self::UpstreamMissing(_) => "the routes stay as they were; create it, or name another",
+            Self::NoVerdict { object, .. } if object.is_policy() => {
+                return Some(format!(
+                    "does the HTTPRoute that it names exist, does a Gateway serve it, and does its controller run? \
+                     `kubectl get {} -o yaml` shows its status",
+                    object.for_kubectl()
+                ));
+            }
             Self::NoVerdict { object, .. } if object.is(Kind::HttpRoute) => {
                 return Some(format!(
                     "does the Gateway exist, or a parent HTTPRoute that selects this one, and does its controller run? \
@@ -174,5 +181,5 @@ impl Hinted for Reason {
 
 /// Who gives a verdict on the object.
 fn judge(object: &ObjectId) -> &'static str {
-    if object.is(Kind::HttpRoute) { "the gateway" } else { "Gloo" }
+    if object.has_gateway_status() { "the gateway" } else { "Gloo" }
 }

@@ -40,6 +40,8 @@ pub struct Rendered {
     pub version_services: Vec<Manifest>,
     /// The Upstreams that the routes use.
     pub upstreams: Vec<Manifest>,
+    /// The policies by which a gateway checks tokens, and what they refer to.
+    pub policies: Vec<Manifest>,
     /// The RouteTable or the VirtualService, and the HTTPRoutes.
     pub routes: Vec<Manifest>,
 }
@@ -51,6 +53,8 @@ struct Objects {
     services: Vec<Value>,
     /// Upstreams.
     upstreams: Vec<Value>,
+    /// Policies for the routes.
+    policies: Vec<Value>,
     /// The routes.
     routes: Vec<Routes>,
 }
@@ -75,6 +79,7 @@ impl Objects {
         for api in apis.into_iter().flatten() {
             objects.services.extend(api.services);
             objects.upstreams.extend(api.upstreams);
+            objects.policies.extend(api.policies);
             objects.routes.extend(api.routes);
         }
         objects
@@ -85,7 +90,7 @@ impl Rendered {
     /// All objects: what the others depend on first.
     pub fn iter(&self) -> impl Iterator<Item = &Manifest> {
         let workloads = self.deployments.iter().chain(&self.service).chain(&self.version_services);
-        workloads.chain(&self.upstreams).chain(&self.routes)
+        workloads.chain(&self.upstreams).chain(&self.policies).chain(&self.routes)
     }
 }
 
@@ -117,6 +122,7 @@ pub fn render(service: &Service, traffic: &Traffic, owner: &Owner) -> Rendered {
         service: kubernetes_service(service).map(mark),
         version_services: objects.services.into_iter().map(mark).collect(),
         upstreams: objects.upstreams.into_iter().map(mark).collect(),
+        policies: objects.policies.into_iter().map(mark).collect(),
         routes: routes.collect(),
     }
 }

@@ -97,6 +97,7 @@ impl Judge<'_> {
         self.upstream(&mut problems);
         self.adopt(&mut problems);
         self.gateway(&mut problems);
+        self.jwt(&mut problems);
         let owner = Owner { instance: DEFAULT_INSTANCE.into(), revision: String::new() };
         let rendered = render(self.service, &Traffic::of(self.service), &owner);
         let mut deployments = rendered.deployments.iter();
@@ -335,6 +336,14 @@ impl Judge<'_> {
             let Some((of, called)) = item.split_once('/') else { return false };
             pattern::matches(of, namespace) && pattern::matches(called, name)
         })
+    }
+
+    /// A policy for a rule takes the place of one that the platform has for the whole Gateway.
+    fn jwt(&self, problems: &mut Vec<Problem>) {
+        let (keys, list) = (["routes", "canary", "jwt"], &self.entry.policy.options);
+        if self.service.has_token() && !self.is_default(&keys) && !self.entry.lists(list, "jwt") {
+            problems.push(self.denied(&keys, "`jwt`", "options", list));
+        }
     }
 
     fn patch(&self, version: &Version, problems: &mut Vec<Problem>) {

@@ -4,6 +4,7 @@
 //! it: rendering, plan, policy, status, page. What is live is read from the live objects into [`Shares`],
 //! since others may have changed it; the two are compared as [`Shares`].
 
+mod claims;
 mod http_route;
 mod live;
 mod shares;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+pub(crate) use claims::{claim_header, claims_name, is_guarded};
 pub(crate) use http_route::{WARMING_HEADER, is_warming};
 pub use shares::Shares;
 pub use upstream_names::UpstreamNames;
@@ -56,6 +58,15 @@ pub struct Matches {
     pub query_parameters: BTreeMap<String, ValueMatch>,
     /// Conditions on headers, by their names.
     pub headers: BTreeMap<String, HeaderMatch>,
+    /// Conditions on the claims of a token that the gateway has checked, by their names.
+    pub claims: BTreeMap<String, ValueMatch>,
+}
+
+impl Matches {
+    /// Whether it is about requests that carry something, and not about everybody's.
+    pub fn is_selective(&self) -> bool {
+        !(self.headers.is_empty() && self.claims.is_empty())
+    }
 }
 
 /// Who answers a share of a rule's requests.
@@ -88,7 +99,7 @@ impl Traffic {
     /// where it sorts (gloo-conformance case 10-order-in-one-table).
     pub fn of(service: &Service) -> Self {
         let canary = service.routes.canary.as_ref();
-        let tested = canary.filter(|canary| !canary.headers.is_empty());
+        let tested = canary.filter(|canary| canary.is_tested());
         let mut rules = Vec::new();
         for path in &service.routes.paths {
             rules.extend(tested.map(|canary| header_rule(service, path, canary)));
@@ -131,6 +142,12 @@ impl Traffic {
         headers.find(|headers| !headers.is_empty()).into_iter().flatten()
     }
 
+    /// The claims of a token that leads to the canary.
+    pub fn claims(&self) -> impl Iterator<Item = (&String, &ValueMatch)> {
+        let mut claims = self.rules.iter().map(|rule| &rule.matches.claims);
+        claims.find(|claims| !claims.is_empty()).into_iter().flatten()
+    }
+
     /// The version that gets copies of the primary's requests.
     pub fn shadowed(&self) -> Option<&Version> {
         self.rules.iter().find_map(|rule| rule.shadow.as_ref()).map(|shadow| &shadow.version)
@@ -155,7 +172,11 @@ impl Traffic {
 
 fn header_rule(service: &Service, path: &PathMatch, canary: &Canary) -> Rule {
     Rule {
-        matches: Matches { headers: canary.headers.clone(), ..matches(path) },
+        matches: Matches {
+            headers: canary.headers.clone(),
+            claims: canary.jwt.iter().flat_map(|jwt| jwt.claims.clone()).collect(),
+            ..matches(path)
+        },
         destinations: vec![destination(service, path, &canary.version, Weight::FULL)],
         shadow: None,
         options: options(service, path),
@@ -188,6 +209,7 @@ fn matches(path: &PathMatch) -> Matches {
         methods: path.methods.clone(),
         query_parameters: path.query_parameters.clone(),
         headers: BTreeMap::new(),
+        claims: BTreeMap::new(),
     }
 }
 
@@ -239,7 +261,7 @@ fn shares(service: &Service, rules: &[Rule], names: &UpstreamNames) -> Shares {
                 None => Some(destination.version.to_string()),
             };
             let weight = u64::from(destination.weight.percent());
-            shares.add(!rule.matches.headers.is_empty(), version, weight);
+            shares.add(rule.matches.is_selective(), version, weight);
         }
     }
     shares

@@ -255,6 +255,15 @@ fn read_value_match(entry: &Entry, problems: &mut Problems) -> Option<HeaderMatc
     }
 }
 
+/// A value, or a list of which it is one; nothing is a mistake.
+pub(super) fn read_values(entry: &Entry, problems: &mut Problems) -> Option<ValueMatch> {
+    if entry.node.is_null() {
+        problems.push(entry.expected("text, a list of texts or a mapping"));
+        return None;
+    }
+    one_of(entry, problems)
+}
+
 /// A value, or a list of which it is one. Gloo has no form for a list: it becomes an expression.
 fn one_of(entry: &Entry, problems: &mut Problems) -> Option<ValueMatch> {
     if !matches!(entry.node.data, Data::Sequence(_)) {

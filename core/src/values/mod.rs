@@ -16,6 +16,8 @@ mod folders;
 mod gateway;
 mod gateway_api;
 mod held;
+mod jwks;
+mod jwt;
 mod kind_name;
 mod layout;
 mod matching;
@@ -48,7 +50,7 @@ pub use kind_name::KindName;
 pub use layout::{Place, folder_of, service_file};
 pub use model::{
     Binding, Canary, DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Drift, Fallback, FolderPolicy,
-    Gateway, GatewayApi, GatewayRef, Grants, HeaderMatch, Listed, PORT_NAME, Path, PathMatch,
+    Gateway, GatewayApi, GatewayRef, Grants, HeaderMatch, Jwt, Listed, PORT_NAME, Path, PathMatch,
     PodSecurity, Policy, Probe, Probes, Profile, RoutePlaces, Routes, Service, Settings, Split,
     TargetPort, Timing, UpstreamRef, ValueMatch, Workload,
 };

@@ -8,8 +8,7 @@ use sha2::{Digest, Sha256};
 /// The longest label value, Service name and container name that Kubernetes takes, in characters.
 const MAX_LABEL: usize = 63;
 
-/// The name under which the objects of `platform/` are kept in the inventory.
-pub const PLATFORM: &str = "platform";
+pub use crate::labels::PLATFORM;
 
 /// The name of a service: the stem of its file, and the name of its Service and Upstream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -83,6 +83,14 @@ impl Node {
         }
     }
 
+    /// The text of a scalar as it is written; `None` for a sequence, a mapping or nothing.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.data {
+            Data::Scalar { text, .. } if !self.is_null() => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether nothing is written here, or `null`.
     pub(super) fn is_null(&self) -> bool {
         self.scalar() == Some(Scalar::Null)

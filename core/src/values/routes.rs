@@ -7,6 +7,7 @@ use serde_json::Map;
 use super::binding;
 use super::entry::{Entry, Fields, Problems};
 use super::gateway::{self, GatewayChoice};
+use super::jwt;
 use super::matching;
 use super::model::{Canary, Fallback, PathMatch, Routes, Split, Workload};
 use super::names::{ServiceName, Version, Weight};
@@ -141,6 +142,7 @@ fn read_canary(
     let headers = fields
         .take(schema::Canary::headers())
         .map(|entry| matching::read_headers(&entry, problems));
+    let jwt = fields.take(schema::Canary::jwt()).map(|entry| jwt::read(&entry, problems));
     let mut weight = |key, help| match fields.take(key) {
         Some(entry) => read_weight(&entry, help, problems),
         None => Some(Weight::ZERO),
@@ -152,6 +154,7 @@ fn read_canary(
     Some(Canary {
         version: version?.0,
         headers: headers.unwrap_or_default(),
+        jwt: jwt.map_or(Some(None), |jwt| jwt.map(Some))?,
         weight: share?,
         shadow: shadow?,
     })

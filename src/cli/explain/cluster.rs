@@ -52,7 +52,13 @@ impl<'a> Reading<'a> {
             gloo = gloo.of_namespaces();
         }
         let gateway_api = http_route_snapshot().of_what_is_read();
-        let seen = Seen { gloo, gateway_api, versions: Versions::new(), routes: BTreeSet::new() };
+        let seen = Seen {
+            gloo,
+            gateway_api,
+            versions: Versions::new(),
+            routes: BTreeSet::new(),
+            token: None,
+        };
         Self { service, seen, without_gloo: None }
     }
 

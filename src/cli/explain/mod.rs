@@ -17,6 +17,7 @@ use coalmine_core::edit::valid;
 use coalmine_core::kind::{Kind, RouteApi};
 use coalmine_core::proposal::{Expected, reference};
 use coalmine_core::sanitize::sanitize;
+use coalmine_core::values::{Service, ValueMatch};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -82,6 +83,9 @@ impl Explain {
             for found in gateway_api::explain(&seen.gateway_api, &others, &wanted)? {
                 explained.push(self.print(found, &seen));
             }
+            if let Some(words) = seen.token.as_deref() {
+                anstream::eprintln!("{}", sanitize(words));
+            }
         }
         let is_ours = explained.iter().all(|is_ours| *is_ours);
         Ok(if is_ours { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -116,8 +120,9 @@ impl Explain {
         }
         let routes = expected.job(&self.service).into_iter().flat_map(|job| &job.desired.routes);
         let routes = routes.map(|manifest| reference(manifest.id())).collect();
+        let token = expected.service(&self.service).and_then(required_token);
         let gateway_api = expected.gateway_api().unwrap_or_default();
-        Ok(Seen { gloo: expected.cluster(), gateway_api, versions, routes })
+        Ok(Seen { gloo: expected.cluster(), gateway_api, versions, routes, token })
     }
 }
 
@@ -159,6 +164,27 @@ struct Seen {
     versions: Versions,
     /// The objects with the service's routes.
     routes: BTreeSet<ObjectRef>,
+    /// Which token leads to the canary, in words, if one does.
+    token: Option<String>,
+}
+
+/// Which token a request needs that is to reach the canary, in words.
+fn required_token(service: &Service) -> Option<String> {
+    let canary = service.routes.canary.as_ref()?;
+    let jwt = canary.jwt.as_ref()?;
+    let words = |(claim, value): (&String, &ValueMatch)| match value {
+        ValueMatch::Exact(text) => format!("{claim} = {text}"),
+        ValueMatch::Regex(text) => format!("{claim} one of {text}"),
+        ValueMatch::Present => claim.clone(),
+    };
+    let claims: Vec<String> = jwt.claims.iter().map(words).collect();
+    let both = if canary.headers.is_empty() { "" } else { ", with the canary's headers" };
+    Some(format!(
+        "{} needs a valid token of {} with the claims {}{both}; no header of a request takes its place",
+        canary.version,
+        jwt.issuer,
+        claims.join(", ")
+    ))
 }
 
 /// Which version of which service a pod is.
@@ -207,4 +233,28 @@ fn recipients(parts: &[Part], versions: &Versions) -> BTreeMap<String, f64> {
         *recipients.entry(who).or_default() += share;
     }
     recipients
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::service;
+
+    #[test]
+    fn a_canary_by_a_token_says_which_one_it_needs() {
+        let of = |more: &str| {
+            let service = service(&format!(
+                "deployment: {{v1: {{}}, v2: {{}}}}\nroutes: {{apiGroup: a, primary: {{version: v1}}, gateway: {{api: gateway-api, \
+                 profile: kgateway}}, canary: {{version: v2, {more}}}}}\n"
+            ));
+            required_token(&service)
+        };
+        let jwt = "jwt: {issuer: me, claims: {stage: canary, tier: [a, b]}, jwks: {keys: [{kty: OKP, crv: Ed25519, \
+                   x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}}";
+        let words = of(&format!("{jwt}, headers: {{a: b}}")).expect("a token");
+        let expected = "v2 needs a valid token of me with the claims stage = canary, tier one of a|b, with the canary's \
+                        headers; no header of a request takes its place";
+        assert_eq!(words, expected);
+        assert_eq!(of("weight: 5"), None);
+    }
 }

@@ -8,7 +8,7 @@ use coalmine_core::object::ObjectId;
 use coalmine_core::object_state::Facts;
 use coalmine_core::plan::RouteTimes;
 
-/// The routes of a service as they were seen last, and since when they are so, whoever changed them. A write of
+/// The routes of a service and the policies that guard them as they were seen last, and since when they are so, whoever changed them. A write of
 /// ours whose answer was lost shows in this way too.
 #[derive(Debug)]
 pub(in crate::reconcile) struct RouteWatch {
@@ -49,7 +49,7 @@ impl RouteWatch {
         objects: &BTreeMap<ObjectId, Facts>,
         now: Timestamp,
     ) {
-        let routes = objects.iter().filter(|(id, _)| id.is_route());
+        let routes = objects.iter().filter(|(id, _)| id.is_route() || id.is_guard());
         let routes: BTreeMap<_, _> =
             routes.map(|(id, facts)| (id.clone(), RouteState::of(facts))).collect();
         if routes == self.last {
@@ -77,7 +77,8 @@ impl RouteWatch {
 
     /// Whether Gloo has a verdict on all routes that were seen last.
     pub(in crate::reconcile) fn all_judged(&self) -> bool {
-        self.last.values().all(|state| state.rank.is_some())
+        let mut routes = self.last.iter().filter(|(id, _)| id.is_route());
+        routes.all(|(_, state)| state.rank.is_some())
     }
 
     /// When they changed.
@@ -115,6 +116,25 @@ mod tests {
         assert_eq!(judged("Rejected", 2), (second(1), second(2), true));
         assert_eq!(judged("Rejected", 3), (second(1), second(2), true));
         assert_eq!(judged("Accepted", 9), (second(1), second(9), true));
+    }
+
+    #[test]
+    fn policies_that_change_count_and_are_none_to_judge() {
+        let object = |kind: &str| {
+            json!({"apiVersion": "gateway.kgateway.dev/v1alpha1", "kind": kind,
+                "metadata": {"name": "echo", "namespace": "echo"}})
+        };
+        let mut watch = RouteWatch::new(second(0));
+        let mut objects = seen("Accepted");
+        for (at, kind) in [(1, "GatewayExtension"), (2, "TrafficPolicy")] {
+            let id = ObjectId::new("gateway.kgateway.dev/v1alpha1", kind, Some("echo"), "echo");
+            objects.insert(id, Facts::of(&object(kind), "default", "gloo-system"));
+            watch.observe(&objects, second(at));
+            assert!(watch.times().changed_at == second(at) && watch.all_judged(), "{kind}");
+        }
+        objects.retain(|id, _| id.is_route());
+        watch.observe(&objects, second(5));
+        assert_eq!(watch.times(), RouteTimes::since(second(5)));
     }
 
     #[test]

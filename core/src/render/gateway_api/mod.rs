@@ -1,5 +1,7 @@
-//! A service in the Gateway API: a Service per version, and HTTPRoutes.
+//! A service in the Gateway API: a Service per version, HTTPRoutes, and the policies of the implementation by which it
+//! checks tokens.
 
+mod policies;
 mod rules;
 mod split;
 mod staging;
@@ -13,7 +15,7 @@ use crate::object::object;
 use crate::traffic::Traffic;
 use crate::values::{Binding, GatewayApi, GatewayRef, Service, Version, hostnames};
 pub use staging::emptied;
-pub(crate) use staging::{is_emptied, is_staged, next_rules};
+pub(crate) use staging::{first_rules, is_emptied, is_staged, next_rules};
 
 /// Renders a Service per version and the HTTPRoutes. Everything that the API server would add by default is there
 /// already, so that what is stored is what was applied.
@@ -21,14 +23,15 @@ pub(super) fn objects(service: &Service, api: &GatewayApi, traffic: &Traffic) ->
     let versions = service.versions.iter().filter(|(_, workload)| has_pods(workload));
     let rules = rules::render(service, traffic);
     let routes = split::split(rules).into_iter().enumerate();
+    let routes: Vec<Value> =
+        routes.map(|(index, rules)| route(service, api, index, rules)).collect();
     Objects {
         services: versions.map(|(version, _)| version_service(service, version)).collect(),
         upstreams: Vec::new(),
+        policies: policies::render(service, api.profile, &routes),
         routes: routes
-            .map(|(index, rules)| Routes {
-                object: route(service, api, index, rules),
-                versions: traffic.service_names().annotation(),
-            })
+            .into_iter()
+            .map(|object| Routes { object, versions: traffic.service_names().annotation() })
             .collect(),
     }
 }

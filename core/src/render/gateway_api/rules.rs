@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::traffic::{Destination, Matches, Rule, Shadow, Traffic};
+use crate::traffic::{Destination, Matches, Rule, Shadow, Traffic, claim_header, claims_name};
 use crate::values::{
     CorsRules, HeaderEdits, HttpOptions, Path, Retries, Service, ValueMatch, Version,
 };
@@ -16,24 +16,26 @@ use crate::values::{
 /// Renders the rules of all of a service's HTTPRoutes, in their order.
 pub(super) fn render(service: &Service, traffic: &Traffic) -> Vec<Value> {
     let (main, canary): (Vec<&Rule>, Vec<&Rule>) =
-        traffic.rules().iter().partition(|rule| rule.matches.headers.is_empty());
-    let named = |name: &'static str, rules: Vec<&Rule>| {
+        traffic.rules().iter().partition(|rule| !rule.matches.is_selective());
+    let named = |name: String, rules: Vec<&Rule>| {
         let rules = rules.into_iter().flat_map(|rule| of_rule(service, rule));
         let name = move |(index, mut rule): (usize, Map<String, Value>)| {
-            let name = if index == 0 { name.to_owned() } else { format!("{name}-{}", index + 1) };
+            let name = if index == 0 { name.clone() } else { format!("{name}-{}", index + 1) };
             rule.shift_insert(0, "name".into(), name.into());
             Value::Object(rule)
         };
         rules.enumerate().map(name).collect::<Vec<_>>()
     };
-    [named("primary", main), named("canary", canary)].concat()
+    let jwt = service.routes.canary.as_ref().and_then(|canary| canary.jwt.as_ref());
+    let of_canary = jwt.map_or_else(|| "canary".to_owned(), |jwt| claims_name(service, jwt));
+    [named("primary".to_owned(), main), named(of_canary, canary)].concat()
 }
 
 /// The rules that one rule becomes: more than one where a prefix is replaced, which the API allows beside a single
 /// match only.
 fn of_rule(service: &Service, rule: &Rule) -> Vec<Map<String, Value>> {
     let options = HttpOptions::of(&rule.options);
-    let matches = matches(&rule.matches);
+    let matches = matches(service, &rule.matches);
     let is_single = options.rewrite.path.is_some() && matches!(rule.matches.path, Path::Prefix(_));
     let groups: Vec<Vec<Value>> = match is_single {
         true => matches.into_iter().map(|it| vec![it]).collect(),
@@ -59,7 +61,7 @@ fn of_rule(service: &Service, rule: &Rule) -> Vec<Map<String, Value>> {
 }
 
 /// A match for each method, or one for all.
-fn matches(matches: &Matches) -> Vec<Value> {
+fn matches(service: &Service, matches: &Matches) -> Vec<Value> {
     let (kind, value) = match &matches.path {
         Path::Exact(path) => ("Exact", path),
         Path::Regex(expression) => ("RegularExpression", expression),
@@ -67,7 +69,9 @@ fn matches(matches: &Matches) -> Vec<Value> {
     };
     let mut matcher = json!({"path": {"type": kind, "value": value}});
     let headers = matches.headers.iter().map(|(name, it)| condition(name, &it.value));
-    let headers: Vec<Value> = headers.collect();
+    let claims = matches.claims.iter();
+    let claims = claims.map(|(claim, it)| condition(&claim_header(service, claim), it));
+    let headers: Vec<Value> = headers.chain(claims).collect();
     if !headers.is_empty() {
         matcher["headers"] = headers.into();
     }

@@ -3,16 +3,21 @@
 //! There a route may reach Envoy before the cluster that it names, and requests are lost (gateway-conformance,
 //! "Dropped requests": in half of the runs). So a rule is added with a match that no request fits, and gets its own
 //! match by a later write, when its cluster is everywhere; and a rule that goes loses its match first.
+//!
+//! A rule that looks at claims of tokens comes so in every implementation: it keeps its name, by which a policy guards it,
+//! and can be reached only after the policy is in force for it.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::traffic::{WARMING_HEADER, is_warming};
+use crate::traffic::{WARMING_HEADER, is_guarded, is_warming};
 
 /// The rules to write next on the way from the live to the wanted rules; the wanted ones once nothing is in between.
 pub(crate) fn next_rules(live: &[Value], wanted: &[Value]) -> Vec<Value> {
     if live.len() < wanted.len() {
         let added = wanted[live.len()..].iter().map(warming);
-        return live.iter().cloned().chain(added).collect();
+        return named(live.iter().cloned().chain(added).collect());
     }
     let (kept, gone) = live.split_at(wanted.len());
     // A rule that is prepared for something else is prepared anew, before requests come to it.
@@ -21,13 +26,30 @@ pub(crate) fn next_rules(live: &[Value], wanted: &[Value]) -> Vec<Value> {
         false => live.clone(),
     };
     let prepared: Vec<Value> = kept.iter().zip(wanted).map(prepare).collect();
-    if prepared != kept {
-        return prepared.into_iter().chain(gone.iter().cloned()).collect();
+    let prepared = named(prepared.into_iter().chain(gone.iter().cloned()).collect());
+    if prepared != live {
+        return prepared;
     }
     if kept == wanted && gone.iter().all(is_warming) {
         return wanted.to_vec();
     }
-    wanted.iter().cloned().chain(gone.iter().map(warming)).collect()
+    let guarded = wanted.iter().map(|rule| match is_guarded(rule) && !has_policy(live, rule) {
+        true => warming(rule),
+        false => rule.clone(),
+    });
+    named(guarded.chain(gone.iter().map(warming)).collect())
+}
+
+/// The rules to write first where there is no HTTPRoute yet.
+pub(crate) fn first_rules(wanted: &[Value]) -> Vec<Value> {
+    let first = |rule: &Value| if is_guarded(rule) { warming(rule) } else { rule.clone() };
+    wanted.iter().map(first).collect()
+}
+
+/// Whether a policy has been attached to the name of a guarded rule: by that rule, or by the one that prepares for it.
+fn has_policy(live: &[Value], rule: &Value) -> bool {
+    let mut all = live.iter().filter(|live| is_guarded(live) || is_warming(live));
+    all.any(|live| live["name"] == rule["name"])
 }
 
 /// Whether some of the live rules are there for what comes, or for what has been.
@@ -45,12 +67,28 @@ pub fn emptied(rules: &[Value]) -> Vec<Value> {
     rules.iter().map(warming).collect()
 }
 
-/// The rule with a match that no request fits, and without its name, which another rule may have still.
+/// Takes the names away from rules that no request fits and that another rule has: an HTTPRoute has each name once.
+fn named(mut rules: Vec<Value>) -> Vec<Value> {
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    taken.extend(rules.iter().filter(|rule| !is_warming(rule)).filter_map(name));
+    for rule in rules.iter_mut().filter(|rule| is_warming(rule)) {
+        if let Some(name) = name(rule)
+            && !taken.insert(name)
+            && let Some(rule) = rule.as_object_mut()
+        {
+            rule.shift_remove("name");
+        }
+    }
+    rules
+}
+
+fn name(rule: &Value) -> Option<String> {
+    rule["name"].as_str().map(str::to_owned)
+}
+
+/// The rule with a match that no request fits.
 fn warming(rule: &Value) -> Value {
     let mut rule = rule.clone();
-    if let Some(rule) = rule.as_object_mut() {
-        rule.shift_remove("name");
-    }
     let header = json!({"type": "Exact", "name": WARMING_HEADER, "value": "nobody"});
     let path = rule.pointer("/matches/0/path").cloned();
     let path = path.unwrap_or_else(|| json!({"type": "PathPrefix", "value": "/"}));

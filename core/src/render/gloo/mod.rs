@@ -12,6 +12,7 @@ pub(super) fn objects(service: &Service, traffic: &Traffic) -> Objects {
     Objects {
         services: Vec::new(),
         upstreams: upstream::render(service, traffic),
+        policies: Vec::new(),
         routes: vec![Routes {
             object: routes::render(service, traffic),
             versions: traffic.upstream_names().annotation(),

@@ -2,6 +2,7 @@
 
 mod article;
 mod gateway_api;
+mod jwt;
 mod objects;
 mod properties;
 

@@ -1,5 +1,6 @@
 //! What of a service's values the Gateway API cannot say, with what to write instead.
 
+mod jwt;
 mod options;
 
 pub use options::{CorsRules, HeaderEdits, HttpOptions, Retries, Rewrite};
@@ -26,7 +27,9 @@ const LONGEST_VALUE: usize = 4096;
 
 /// What of the values the Gateway API cannot say; nothing for a service that is Gloo's alone.
 pub(super) fn problems(service: &Service, places: &Places) -> Vec<Problem> {
-    let Some(api) = service.routes.gateway.gateway_api() else { return Vec::new() };
+    let Some(api) = service.routes.gateway.gateway_api() else {
+        return jwt::problem_of_gloo(service, places).into_iter().collect();
+    };
     let mut check = Check { service, api, places, problems: Vec::new() };
     check.binding();
     check.versions();
@@ -34,6 +37,7 @@ pub(super) fn problems(service: &Service, places: &Places) -> Vec<Problem> {
     check.options();
     check.paths();
     check.headers();
+    check.jwt();
     let mut problems = check.problems;
     problems.sort_by_key(|problem| (problem.at.line, problem.at.column));
     problems
@@ -262,9 +266,16 @@ impl Check<'_> {
 
     fn headers(&mut self) {
         let Some(canary) = &self.service.routes.canary else { return };
-        if canary.headers.len() > MOST_OF_EACH {
+        let claims = canary.jwt.as_ref().map_or(0, |jwt| jwt.claims.len());
+        if canary.headers.len() + claims > MOST_OF_EACH {
             let message = format!("an HTTPRoute has at most {MOST_OF_EACH} conditions on headers");
-            self.add(&["routes", "canary", "headers"], message, "ask for fewer");
+            let (key, help) = match claims {
+                0 => ("headers", "ask for fewer"),
+                _ => {
+                    ("jwt", "ask for fewer: each claim of `jwt` is one, beside those of `headers`")
+                }
+            };
+            self.add(&["routes", "canary", key], message, help);
         }
         for (name, header) in &canary.headers {
             self.header(name, header);

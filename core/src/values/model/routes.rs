@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::binding::Binding;
 use super::gateway::Gateway;
+use super::jwt::Jwt;
 use super::matching::{HeaderMatch, PathMatch};
 use crate::values::names::{Version, Weight};
 
@@ -40,10 +41,19 @@ pub struct Canary {
     pub version: Version,
     /// Requests that carry all of these go to the canary; none do when empty.
     pub headers: BTreeMap<String, HeaderMatch>,
+    /// Requests whose token fits go to the canary, of those with its headers where it has both.
+    pub jwt: Option<Jwt>,
     /// The canary's share of the other requests.
     pub weight: Weight,
     /// The share of the primary's requests that the canary gets a copy of.
     pub shadow: Weight,
+}
+
+impl Canary {
+    /// Whether some requests go to the canary for what they carry: its headers, a token, or both.
+    pub fn is_tested(&self) -> bool {
+        !self.headers.is_empty() || self.jwt.is_some()
+    }
 }
 
 /// How a route tells a service's versions apart.

@@ -132,16 +132,23 @@ impl Service {
         [&self.routes.primary].into_iter().chain(canary).collect()
     }
 
+    /// Whether a token leads to the canary.
+    pub fn has_token(&self) -> bool {
+        self.routes.canary.as_ref().is_some_and(|canary| canary.jwt.is_some())
+    }
+
     /// What is legal here but probably not meant.
     pub fn warnings(&self) -> Vec<Remark> {
         let mut warnings = Vec::new();
         if let Some(canary) = &self.routes.canary
-            && canary.headers.is_empty()
+            && !canary.is_tested()
             && canary.weight == Weight::ZERO
             && canary.shadow == Weight::ZERO
         {
-            let words =
-                format!("{} gets no requests: it has no headers, weight or shadow", canary.version);
+            let words = format!(
+                "{} gets no requests: it has no headers, jwt, weight or shadow",
+                canary.version
+            );
             warnings.push(Remark::new(["routes", "canary"], words));
         }
         for version in self.routed_versions() {

@@ -5,7 +5,9 @@
 
 mod folders;
 mod gateway;
+mod jwt;
 mod mapping;
+mod one_of;
 mod routes;
 mod rules;
 mod scalars;
@@ -18,6 +20,7 @@ use serde_json::Value;
 
 pub(super) use folders::{Folder, MAX_PATTERN};
 pub(super) use gateway::{Gateway, GatewayReference, MAX_GATEWAYS};
+pub(super) use jwt::{Jwt, MAX_ISSUER};
 pub(super) use mapping::{Key, Mapping};
 pub(super) use routes::{Canary, MAX_PATHS, Match, Path, Primary, Routes};
 pub(super) use service::{ENDPOINT_SOURCES, Service, ServiceFile};

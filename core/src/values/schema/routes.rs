@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::gateway::Gateway;
+use super::jwt::Jwt;
 use super::mapping::mapping;
+use super::one_of::OneOf;
 use super::rules::{exactly_one, present};
 use super::scalars::{Domain, FilledText, LabelValue, Method, Open, Percent, Text, True, UrlPath};
 
@@ -63,6 +65,8 @@ mapping! {
         version: Option<Text>,
         /// Phase 1: requests that carry all of these go to the canary.
         headers: Option<Headers>,
+        /// Phase 1 with the Gateway API: requests whose token fits go to the canary.
+        jwt: Option<Jwt>,
         /// Phase 2: the canary's share of the other requests, in percent.
         weight: Option<Percent>,
         /// The percentage of requests of which the canary gets a copy.
@@ -99,31 +103,6 @@ enum Condition {
     Value(OneOf),
     /// Something else.
     Match(Match),
-}
-
-/// A value, or a list of which it is one.
-#[derive(JsonSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is used")]
-enum OneOf {
-    /// This value.
-    Value(FilledText),
-    /// One of these.
-    Values(FilledList),
-}
-
-/// Values, at least one.
-struct FilledList;
-
-impl JsonSchema for FilledList {
-    fn schema_name() -> Cow<'static, str> {
-        "FilledList".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let items = generator.subschema_for::<FilledText>();
-        json_schema!({"type": "array", "items": items, "minItems": 1})
-    }
 }
 
 mapping! {

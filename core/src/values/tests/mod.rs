@@ -3,6 +3,7 @@
 mod defaults;
 mod gateway;
 mod incremental;
+mod jwt;
 mod layout;
 mod mistakes;
 pub(crate) mod properties;

@@ -267,7 +267,7 @@ fn what_gets_no_requests_or_has_no_pods_is_warned_about() {
     assert_eq!(
         warnings,
         [
-            "routes.canary: v2 gets no requests: it has no headers, weight or shadow",
+            "routes.canary: v2 gets no requests: it has no headers, jwt, weight or shadow",
             "deployment.v1.replicas: 0, but a route names v1: the routes wait for a ready pod"
         ]
     );

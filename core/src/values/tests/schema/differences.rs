@@ -26,11 +26,11 @@ const OTHER_FILE: &str = "coalmine.yaml may say it, which the schema of one file
 const VALUES: &str = "a schema does not compare one value with another";
 
 /// Those of a service, most of which the defaults of `coalmine.yaml` can have too.
-const OF_A_SERVICE: [Difference; 24] = [
+const OF_A_SERVICE: [Difference; 27] = [
     Difference {
         rule: "routes are given, by the service or by the defaults",
         reason: OTHER_FILE,
-        key: r"routes(\.primary(\.version)?|\.canary\.version)?",
+        key: r"routes(\.primary(\.version)?|\.canary\.version|\.canary\.jwt\.(issuer|jwks|claims))?",
         message: "^the key is required",
         example: "deployment: {v1: }",
     },
@@ -44,7 +44,7 @@ const OF_A_SERVICE: [Difference; 24] = [
     Difference {
         rule: "a free key with nothing in it has a default",
         reason: OTHER_FILE,
-        key: r"deployment(\..+)?\.(env|labels|annotations)\..+|routes\.canary\.headers\..+",
+        key: r"deployment(\..+)?\.(env|labels|annotations)\..+|routes\.canary\.(headers|jwt\.claims)\..+",
         message: "^expected .*, found nothing$",
         example: "deployment: {v1: {labels: {team: }}}\nroutes: {apiGroup: a, primary: {version: v1}}",
     },
@@ -189,10 +189,31 @@ const OF_A_SERVICE: [Difference; 24] = [
         example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}, gateway: {gateways: [{name: -1}]}}",
     },
     Difference {
+        rule: "a JSON Web Key Set has public keys",
+        reason: "it may be text, and a schema does not see what is private",
+        key: r"routes\.canary\.jwt\.jwks",
+        message: "JSON Web Key Set",
+        example: "deployment: {v1: , v2: }\nroutes: {apiGroup: a, primary: {version: v1}, canary: {version: v2, jwt: {issuer: a, jwks: {keys: [{kty: oct}]}, claims: {a: b}}}, gateway: {api: gateway-api, profile: kgateway}}",
+    },
+    Difference {
+        rule: "claims are named, by the service or by the defaults",
+        reason: OTHER_FILE,
+        key: r"routes\.canary\.jwt\.claims(\..+)?",
+        message: "^no claim is named$",
+        example: "deployment: {v1: , v2: }\nroutes: {apiGroup: a, primary: {version: v1}, canary: {version: v2, jwt: {issuer: a, jwks: {keys: [{kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}, claims: {}}}, gateway: {api: gateway-api, profile: kgateway}}",
+    },
+    Difference {
+        rule: "the names of claims and issuers are in one line",
+        reason: "nobody who sees it in an editor wonders",
+        key: r"routes\.canary\.jwt\.(issuer|claims\..+)",
+        message: "in one line$|is not the name of a claim",
+        example: "deployment: {v1: , v2: }\nroutes: {apiGroup: a, primary: {version: v1}, canary: {version: v2, jwt: {issuer: \"a\\nb\", jwks: {keys: [{kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}, claims: {a: b}}}, gateway: {api: gateway-api, profile: kgateway}}",
+    },
+    Difference {
         rule: "the routes say what an HTTPRoute can",
         reason: "it depends on the API, which coalmine.yaml may say",
         key: r"routes\..+|upstream|deployment\..+\.external\.upstream",
-        message: "HTTPRoute|Upstream|implementations",
+        message: "HTTPRoute|Upstream|implementations|Gloo's open source edition",
         example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}, gateway: {api: gateway-api, profile: kgateway}, options: {faults: {}}}",
     },
 ];

@@ -187,6 +187,17 @@ fn route_sections() -> Vec<Value> {
             "fallback": "any",
             "allowCarveOut": true,
         }),
+        json!({
+            "gateway": {"api": "gateway-api", "profile": "kgateway"},
+            "canary": {
+                "version": "v2",
+                "jwt": {
+                    "issuer": "https://id.example",
+                    "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]},
+                    "claims": {"stage": ["canary", 2], "realm": {"tier": "gold"}},
+                },
+            },
+        }),
         json!({"gateway": {
             "api": "gateway-api",
             "profile": "envoy-gateway",

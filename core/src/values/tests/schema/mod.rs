@@ -73,18 +73,25 @@ impl Sides {
 /// The paths of all keys in a schema: `*` stands for a free key, `[]` for an item.
 fn key_paths(schema: &Value) -> BTreeSet<Vec<String>> {
     let mut found = BTreeSet::new();
-    add_key_paths(schema, schema, &[], &mut found);
+    add_key_paths(schema, schema, &[], &[], &mut found);
     found
 }
 
-fn add_key_paths(root: &Value, schema: &Value, path: &[String], found: &mut BTreeSet<Vec<String>>) {
-    if let Some(reference) = schema["$ref"].as_str() {
+/// `within` are the definitions around the schema: one that stands within itself has the same keys again.
+fn add_key_paths(
+    root: &Value,
+    schema: &Value,
+    path: &[String],
+    within: &[&str],
+    found: &mut BTreeSet<Vec<String>>,
+) {
+    if let Some(reference) = schema["$ref"].as_str().filter(|it| !within.contains(it)) {
         let definition = root.pointer(&reference[1..]).expect("a definition");
-        add_key_paths(root, definition, path, found);
+        add_key_paths(root, definition, path, &[within, &[reference]].concat(), found);
     }
     for choice in ["anyOf", "oneOf", "allOf"] {
         for schema in schema[choice].as_array().into_iter().flatten() {
-            add_key_paths(root, schema, path, found);
+            add_key_paths(root, schema, path, within, found);
         }
     }
     let named = schema["properties"].as_object().into_iter().flatten();
@@ -95,7 +102,7 @@ fn add_key_paths(root: &Value, schema: &Value, path: &[String], found: &mut BTre
         // `false` forbids the key; nothing and `true` say nothing about it.
         if schema.is_object() {
             let path = [path, &[name.to_owned()]].concat();
-            add_key_paths(root, schema, &path, found);
+            add_key_paths(root, schema, &path, within, found);
             found.insert(path);
         }
     }
