@@ -12,7 +12,7 @@ use crate::report;
 use crate::world::{World, bed};
 
 /// Whose objects tell what the API server, Kubernetes and the gateway made of it: their statuses stand there too.
-const KINDS: [(&str, &str, &str); 10] = [
+const KINDS: [(&str, &str, &str); 13] = [
     ("apps", "v1", "Deployment"),
     ("", "v1", "Service"),
     ("", "v1", "Endpoints"),
@@ -22,6 +22,9 @@ const KINDS: [(&str, &str, &str); 10] = [
     ("gateway.solo.io", "v1", "VirtualService"),
     ("gateway.networking.k8s.io", "v1", "Gateway"),
     ("gateway.networking.k8s.io", "v1", "HTTPRoute"),
+    ("gateway.kgateway.dev", "v1alpha1", "TrafficPolicy"),
+    ("gateway.kgateway.dev", "v1alpha1", "GatewayExtension"),
+    ("gateway.envoyproxy.io", "v1alpha1", "SecurityPolicy"),
     ("events.k8s.io", "v1", "Event"),
 ];
 

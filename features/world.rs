@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use cucumber::event::ScenarioFinished;
 use harness::Bed;
 use harness::api_proxy::{Altered, ApiProxy, Withheld};
+use harness::issuer::Issuer;
 use harness::load::Load;
 use harness::notifications::Notifications;
 use harness::process::{Process, Program};
@@ -49,6 +50,8 @@ pub(crate) struct World {
     pub(crate) walks: BTreeMap<String, Walk>,
     /// What was seen to be answered by nobody.
     pub(crate) refused: Vec<Target>,
+    /// Who issues tokens.
+    pub(crate) issuer: Option<Issuer>,
     /// Constant loads.
     pub(crate) loads: Vec<Load>,
     /// How the last command of the command line ended.
@@ -92,6 +95,7 @@ impl World {
             reverted: 0,
             walks: BTreeMap::new(),
             refused: Vec::new(),
+            issuer: None,
             loads: Vec::new(),
             ended: None,
             rivals: Vec::new(),

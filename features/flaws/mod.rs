@@ -1,8 +1,10 @@
 //! What could be wrong with a daemon, a gateway or a command, and the words by which the suite notices.
 
+mod jwt;
 mod requests;
 mod writes;
 
+use harness::bed::GatewayKind;
 use harness::front;
 
 use crate::flaw::Flaw;
@@ -28,7 +30,15 @@ const REJECTED: &str = "Routes that the gateway alone rejects are rolled back";
 const NO_CANARY: &str = r#"/echo did not converge to {"echo-v2"}"#;
 const NO_CODE: &str = "it ended with exit status: 0";
 
-/// Every feature file that the local bed can run has at least one, see `mutations.rs`.
+/// Those that scenarios on the local bed with this gateway have to notice.
+pub(crate) fn of(gateway: GatewayKind) -> &'static [Mutation] {
+    match gateway {
+        GatewayKind::Gloo => &ALL,
+        GatewayKind::Kgateway | GatewayKind::EnvoyGateway => &jwt::ALL,
+    }
+}
+
+/// Every feature file that the local bed with Gloo can run has at least one, see `mutations.rs`.
 pub(crate) const ALL: [Mutation; 31] = [
     Mutation {
         name: "a service's routes lead to another service",

@@ -7,6 +7,7 @@ mod command_line;
 mod drift;
 mod gateway;
 mod gateways;
+mod jwt;
 mod mistakes;
 mod notifications;
 mod ordinary;

@@ -21,6 +21,7 @@ pub mod gateway;
 mod gateway_kind;
 pub mod https;
 pub mod interrupt;
+pub mod issuer;
 pub mod load;
 pub mod names;
 pub mod namespace;

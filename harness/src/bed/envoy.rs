@@ -28,8 +28,9 @@ pub(super) async fn start(
         .arg("--config-path")
         .arg(&config)
         .arg("--disable-hot-restart")
-        // One worker: the bed shares its processors with a whole control plane and the load.
-        .args(["--concurrency", "1", "--drain-time-s", "1", "--log-level", "info"]);
+        // One worker: the bed shares its processors with a whole control plane and the load. A connection of a
+        // listener that goes has some requests yet, and one of the answers says that it ends.
+        .args(["--concurrency", "1", "--drain-time-s", "5", "--log-level", "info"]);
     let part = Part::start(program)?;
     running(&part).await?;
     Ok(part)
