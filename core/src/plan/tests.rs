@@ -1,6 +1,7 @@
 mod gateway_api;
 mod guards;
 mod needs;
+mod others_troubles;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
