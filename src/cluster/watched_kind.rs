@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use coalmine_core::kind::{Kind, gateway_api_routing, is_gateway_api_routing};
 use coalmine_core::object::ObjectId;
-use coalmine_core::values::Profile;
 
 /// A kind that is watched, in the whole cluster or in one namespace: one watch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::conditions::{Conditions, ListenerStatus};
 use super::findings::Severity;
 use super::output::Output;
-use super::overlapping;
+use super::overlapping::{Overlap, overlaps};
 use super::tls;
 use crate::api::{GROUP, GatewaySpec, ListenerSpec, RouteKind};
 use crate::code::Code;
@@ -95,7 +95,12 @@ fn listeners<'a>(
     match envoy_gateway {
         true => {
             conflicts_of_envoy_gateway(&mut all);
-            overlapping::report(&mut all, namespace);
+            let is_https = |it: &PlannedListener<'_>| it.served && it.spec.protocol == "HTTPS";
+            let https = all.iter().enumerate().filter(|(_, listener)| is_https(listener));
+            let https: Vec<_> = https.map(|(number, listener)| (number, listener.spec)).collect();
+            for Overlap { listener, reason, words } in overlaps(&https, namespace) {
+                all[listener].conditions.set("OverlappingTLSConfig", "True", reason, words);
+            }
         }
         false => {
             conflicts_of_kgateway(&mut all);

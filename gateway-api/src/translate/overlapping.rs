@@ -1,43 +1,48 @@
 //! HTTPS listeners of one port that a connection could be meant for alike: Envoy Gateway says so in their statuses.
 
-use super::listeners::PlannedListener;
 use crate::api::ListenerSpec;
 
-/// Says of HTTPS listeners of one port that their hosts overlap, or that they share a certificate, which counts more
-/// (case 07-https-partly). Which names certificates have is not looked at: two different ones are taken to be for
-/// different hosts.
-pub(super) fn report(all: &mut [PlannedListener<'_>], gateway: &str) {
-    mark(all, hosts_overlap, "OverlappingHostnames", "hostname");
-    mark(all, |one, other| share(one, other, gateway), "OverlappingCertificates", "certificate");
+/// What is said of an HTTPS listener whose host or certificate another one of the same port has too.
+pub(super) struct Overlap {
+    /// Which listener, by its number in the Gateway.
+    pub(super) listener: usize,
+    pub(super) reason: &'static str,
+    pub(super) words: String,
 }
 
-fn mark(
-    all: &mut [PlannedListener<'_>],
+/// Finds HTTPS listeners of one port whose hosts overlap, or that share a certificate, which counts more (case
+/// 07-https-partly), among those that are served, by their numbers in the Gateway. Which names certificates have is not
+/// looked at: two different ones are taken to be for different hosts.
+pub(super) fn overlaps(served: &[(usize, &ListenerSpec)], gateway: &str) -> Vec<Overlap> {
+    let hosts = pairs(served, hosts_overlap, "OverlappingHostnames", "hostname");
+    let share = |one: &ListenerSpec, other: &ListenerSpec| share(one, other, gateway);
+    let certificates = pairs(served, share, "OverlappingCertificates", "certificate");
+    hosts.chain(certificates).collect()
+}
+
+fn pairs(
+    served: &[(usize, &ListenerSpec)],
     overlap: impl Fn(&ListenerSpec, &ListenerSpec) -> bool,
-    reason: &str,
-    what: &str,
-) {
-    let mut partners: Vec<Option<usize>> = vec![None; all.len()];
-    let counts = |it: &PlannedListener<'_>| it.served && it.spec.protocol == "HTTPS";
-    for one in 0..all.len() {
-        if partners[one].is_some() || !counts(&all[one]) {
+    reason: &'static str,
+    what: &'static str,
+) -> impl Iterator<Item = Overlap> {
+    let mut partners: Vec<Option<usize>> = vec![None; served.len()];
+    for one in 0..served.len() {
+        if partners[one].is_some() {
             continue;
         }
-        for other in one + 1..all.len() {
-            let (a, b) = (&all[one], &all[other]);
-            let free = partners[other].is_none() && counts(b) && a.spec.port == b.spec.port;
-            if free && overlap(a.spec, b.spec) {
+        for other in one + 1..served.len() {
+            let (a, b) = (served[one].1, served[other].1);
+            if partners[other].is_none() && a.port == b.port && overlap(a, b) {
                 (partners[one], partners[other]) = (Some(other), Some(one));
             }
         }
     }
-    for (one, partner) in partners.into_iter().enumerate() {
-        if let Some(partner) = partner {
-            let name = &all[partner].spec.name;
-            let words = format!("The {what} overlaps with that of listener {name}.");
-            all[one].conditions.set("OverlappingTLSConfig", "True", reason, words);
-        }
-    }
+    served.iter().zip(partners).filter_map(move |((listener, _), partner)| {
+        let name = &served[partner?].1.name;
+        let words = format!("The {what} overlaps with that of listener {name}.");
+        Some(Overlap { listener: *listener, reason, words })
+    })
 }
 
 /// A wildcard overlaps with the names that have one element more.
