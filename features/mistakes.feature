@@ -60,6 +60,76 @@ Feature: Mistakes stay where they are made
     And every request to "/golf" is answered by by-hand
     And the Deployment foxtrot/golf-v1 is gone
 
+  @gateway-api
+  Scenario: Two teams claim one path of the Gateway API
+    Given coalmine follows the example rollouts
+    And echo is Stable
+    And foxtrot is Stable
+    And somebody of the echo team applies by hand:
+      """
+      apiVersion: gateway.networking.k8s.io/v1
+      kind: HTTPRoute
+      metadata: {name: golf, namespace: echo}
+      spec:
+        parentRefs: [{name: public, namespace: gateways}]
+        rules:
+          - matches: [{path: {type: PathPrefix, value: /golf}}]
+            backendRefs: [{name: echo, port: 80}]
+      """
+    Then every request to "/golf" is answered by echo-v1
+    When the golf team pushes "services/golf.yaml":
+      """
+      namespace: foxtrot
+      deployment: {v1: {}}
+      routes: {apiGroup: example, primary: {version: v1}}
+      """
+    Then golf is stalled because of "HTTPRoute echo/golf"
+    And golf is stalled because of "no route was changed: services/golf.yaml:3:"
+    And every request to "/golf" is answered by echo-v1
+    And the Deployment foxtrot/golf-v1 is gone
+
+  @gateway-api
+  Scenario Outline: An HTTPRoute with <mistake> is refused before it is written, and others go on
+    Given coalmine follows the example rollouts
+    And echo is Stable
+    And foxtrot is Stable
+    And every request to "/foxtrot" is answered by foxtrot-v1
+    And constant load on "/echo"
+    And constant load on "/foxtrot"
+    When the platform team pushes "platform/mistake.yaml":
+      """
+      apiVersion: gateway.networking.k8s.io/v1
+      kind: HTTPRoute
+      metadata: {name: mistake, namespace: echo}
+      spec:
+        parentRefs: [{name: public, namespace: gateways}]
+        rules:
+          - matches: [{path: <path>}]
+            backendRefs: <backends>
+      """
+    Then platform is stalled because of "no route was changed: <told>"
+    When the foxtrot team pushes "services/foxtrot.yaml":
+      """
+      deployment: {v1: {}, v2: {}}
+      routes:
+        apiGroup: example
+        primary: {version: v1}
+        canary: {version: v2, weight: 50}
+      """
+    Then foxtrot is Shifting
+    And the requests to "/foxtrot" are answered by:
+      | foxtrot-v1 | 50 |
+      | foxtrot-v2 | 50 |
+    And every request to "/echo" is answered by echo-v1
+    And no request of the load has failed
+
+    Examples:
+      | mistake          | path                                               | backends                                                                  | told                   |
+      | a look-ahead     | {type: RegularExpression, value: "/mistake/(?=a)"} | [{name: echo, port: 80}]                                                  | HTTPRoute echo/mistake |
+      | a port of nobody | {type: PathPrefix, value: /mistake}                | [{name: echo, port: 81}]                                                  | HTTPRoute echo/mistake |
+      | no weight        | {type: PathPrefix, value: /mistake}                | [{name: echo, port: 80, weight: 0}, {name: echo-v1, port: 80, weight: 0}] | HTTPRoute echo/mistake |
+      | another's path   | {type: PathPrefix, value: /foxtrot}                | [{name: echo, port: 80}]                                                  | the path /foxtrot      |
+
   Scenario: An object that somebody else made is not touched
     Given coalmine follows a new repository
     And the platform team serves the routes of all teams

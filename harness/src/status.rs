@@ -133,9 +133,9 @@ pub struct Condition {
 }
 
 impl Status {
-    /// What is said of this service.
+    /// What is said of this service, or of `platform`, which no service may be called.
     pub fn service(&self, name: &str) -> Option<&Service> {
-        self.services.iter().find(|service| service.service == name)
+        self.services.iter().chain(&self.platform).find(|service| service.service == name)
     }
 }
 

@@ -473,7 +473,11 @@ impl State {
                 }
                 match service_of(&facts.claim) {
                     Some(service) => Some(Touched::Service(service)),
-                    None => routing_changed.then_some(Touched::Foreign),
+                    // Somebody may wait until it is gone, whether anything is routed by its kind or not.
+                    None => {
+                        let is_of_routing = facts.routing.is_some() || facts.gateway_api.is_some();
+                        is_of_routing.then_some(Touched::Foreign)
+                    }
                 }
             }
         }
@@ -624,6 +628,17 @@ mod tests {
         let mut edited = table(7, true);
         edited["spec"]["routes"] = json!([]);
         assert_eq!(upsert(&mut state, &edited), echo());
+    }
+
+    #[test]
+    fn whoever_waits_for_the_end_of_somebody_elses_namespace_is_told_of_it() {
+        let mut state = State::new("default", Namespaces::default());
+        let metadata = json!({"name": "golf", "resourceVersion": "5"});
+        let mut golf = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
+        state.upsert("v1", "Namespace", &golf, Origin::Event);
+        golf["metadata"]["resourceVersion"] = "6".into();
+        assert_eq!(state.remove("v1", "Namespace", &golf), Some(Touched::Foreign));
+        assert_eq!(state.remove("v1", "Namespace", &golf), None);
     }
 
     #[test]
