@@ -171,15 +171,7 @@ fn render_fails_on_the_problems_of_the_services_it_was_asked_for() {
 fn what_leaves_the_repository_and_stays_in_the_cluster_is_noted_before_the_commit() {
     let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: echo}\n";
     let folder = folder(&[("services/echo.yaml", GOOD), ("platform/namespaces.yaml", namespace)]);
-    let git = |arguments: &[&str]| {
-        let who = ["-c", "user.name=echo", "-c", "user.email=echo@example.org"];
-        let mut command = std::process::Command::new("git");
-        let done = command.args(who).args(arguments).current_dir(folder.path()).output().unwrap();
-        assert!(done.status.success(), "{done:?}");
-    };
-    git(&["init", "--quiet"]);
-    git(&["add", "--all"]);
-    git(&["commit", "--quiet", "--message", "all"]);
+    commit_all(folder.path());
     let before = coalmine(&["validate"], folder.path());
     assert!(!before.out.contains("note"), "{}", before.out);
     fs::remove_file(folder.path().join("platform/namespaces.yaml")).unwrap();
@@ -193,4 +185,26 @@ fn what_leaves_the_repository_and_stays_in_the_cluster_is_noted_before_the_commi
         printed.out
     );
     assert_eq!((printed.err.as_str(), printed.code), ("", Some(0)));
+}
+
+#[test]
+fn a_folder_that_no_commit_has_yet_is_checked_as_well() {
+    let folder = folder(&[("old/services/echo.yaml", GOOD)]);
+    commit_all(folder.path());
+    fs::create_dir_all(folder.path().join("new/services")).unwrap();
+    fs::write(folder.path().join("new/services/echo.yaml"), GOOD).unwrap();
+    let printed = coalmine(&["validate"], &folder.path().join("new"));
+    assert_eq!((printed.err.as_str(), printed.code), ("", Some(0)), "{}", printed.out);
+}
+
+/// Makes a repository of the folder with all of it in one commit.
+fn commit_all(folder: &Path) {
+    for arguments in
+        [&["init", "--quiet"][..], &["add", "--all"], &["commit", "--quiet", "--message", "all"]]
+    {
+        let who = ["-c", "user.name=echo", "-c", "user.email=echo@example.org"];
+        let mut command = std::process::Command::new("git");
+        let done = command.args(who).args(arguments).current_dir(folder).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
 }

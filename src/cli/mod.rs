@@ -14,6 +14,7 @@ mod explain;
 mod fetch;
 mod finish;
 mod git;
+mod migrate;
 mod next;
 mod notify;
 mod plan;
@@ -56,8 +57,8 @@ pub(crate) const NEEDS_A_PERSON: u8 = 4;
     version,
     arg_required_else_help = true,
     after_help = "\
-Exit codes: 0 all is well, 1 error, 2 differences (diff, plan --detailed-exitcode), 3 too late (wait), \
-4 a service needs a person (status, wait)."
+Exit codes: 0 all is well, 1 error, 2 differences (diff, migrate, plan --detailed-exitcode), 3 too late (wait), \
+4 a service needs a person (status, wait), or objects do (migrate)."
 )]
 struct CommandLine {
     /// File with options of `run`, `doctor`, `status`, `wait` and `explain`; the environment comes first
@@ -84,6 +85,7 @@ enum Command {
     Render(render::Render),
     Diff(diff::Diff),
     Doctor(Box<doctor::Doctor>),
+    Migrate(migrate::Migrate),
     Schema(schema::Schema),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -108,6 +110,7 @@ impl Command {
             Command::Render(render) => render.run(),
             Command::Diff(diff) => diff.run(),
             Command::Doctor(doctor) => doctor.run(),
+            Command::Migrate(migrate) => migrate.run(),
             Command::Schema(schema) => schema.run(),
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => man.run(),

@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::ask_cluster::AskCluster;
 use crate::checkout::Checkout;
-use crate::source::read_directory;
+use crate::source::{SourceError, read_directory};
 use coalmine_core::phase::Phase;
 use coalmine_core::preflight::{Broken, Rule};
 use coalmine_core::problem::Problem;
@@ -98,7 +98,12 @@ impl Validate {
     /// The trees that the folder adds to: who has a name, a path or a domain there keeps it.
     fn bases(&self) -> anyhow::Result<Vec<Tree>> {
         let Some(checkout) = self.checkout() else { return Ok(Vec::new()) };
-        bases(&checkout).iter().map(|base| Ok(checkout.tree(base)?)).collect()
+        let read = |base: String| match checkout.tree(&base) {
+            // The folder is new, or it has moved.
+            Err(SourceError::PathMissing { .. }) => None,
+            read => Some(read.map_err(Into::into)),
+        };
+        bases(&checkout).into_iter().filter_map(read).collect()
     }
 
     /// The checkout that the folder is part of, as the folder with the rollouts.

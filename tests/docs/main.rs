@@ -22,13 +22,14 @@ use page::Page;
 use scene::{Scene, Stand};
 
 /// Every page with commands, and what its reader has when they begin.
-const PAGES: [(&str, Stand); 9] = [
+const PAGES: [(&str, Stand); 10] = [
     ("README.md", Stand::Followed),
     ("docs/tutorial.md", Stand::Demo),
     ("docs/howto/first-service.md", Stand::Followed),
     ("docs/howto/team.md", Stand::Followed),
     ("docs/howto/rollback.md", Stand::Followed),
     ("docs/howto/helm.md", Stand::Followed),
+    ("docs/howto/from-gloo.md", Stand::Followed),
     ("docs/howto/flux-argo.md", Stand::Followed),
     ("docs/commands.md", Stand::Followed),
     ("docs/plan.md", Stand::Followed),

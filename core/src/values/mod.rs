@@ -57,8 +57,10 @@ pub use model::{
 pub use names::{
     PLATFORM, ServiceName, Version, Weight, check_label, check_label_value, object_name,
 };
+pub(crate) use node::{Data, Node};
 pub use places::Places;
 pub use platform::Platform;
 pub use reader::Reader;
 pub use remark::Remark;
 pub use repository::{Outcome, Repository};
+pub(crate) use yaml::documents;

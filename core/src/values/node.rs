@@ -11,14 +11,14 @@ use crate::problem::Location;
 
 /// One YAML node and its place.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) at: Location,
-    pub(super) data: Data,
+pub(crate) struct Node {
+    pub(crate) at: Location,
+    pub(crate) data: Data,
 }
 
 /// What a node is.
 #[derive(Clone, Debug)]
-pub(super) enum Data {
+pub(crate) enum Data {
     /// The text as written; `plain` when it stands without quotes, so that it may be a number.
     Scalar {
         text: String,
@@ -59,9 +59,9 @@ impl std::ops::AddAssign for Extent {
 
 /// A key of a mapping and its place.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) at: Location,
-    pub(super) name: String,
+pub(crate) struct Key {
+    pub(crate) at: Location,
+    pub(crate) name: String,
 }
 
 /// What a scalar means by YAML 1.2's core schema.
@@ -92,7 +92,7 @@ impl Node {
     }
 
     /// Whether nothing is written here, or `null`.
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         self.scalar() == Some(Scalar::Null)
     }
 
@@ -118,7 +118,7 @@ impl Node {
     }
 
     /// The value of a key of this mapping.
-    pub(super) fn get(&self, name: &str) -> Option<&Arc<Node>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Node>> {
         self.entry(name).map(|(_, node)| node)
     }
 
@@ -155,7 +155,7 @@ impl Node {
     }
 
     /// The same as JSON, for what is passed through to Kubernetes and Gloo.
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         match &self.data {
             Data::Scalar { .. } => match self.scalar() {
                 None | Some(Scalar::Null) => Value::Null,

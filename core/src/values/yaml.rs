@@ -27,7 +27,7 @@ const MAX_DEPTH: usize = 64;
 /// The documents of a file, and what is wrong with it that can be reported beside them.
 ///
 /// An error means that the file as a whole cannot be read.
-pub(super) fn documents(
+pub(crate) fn documents(
     file: &Arc<str>,
     bytes: &[u8],
 ) -> Result<(Vec<Arc<Node>>, Vec<Problem>), Problem> {

@@ -14,6 +14,7 @@ use crate::labels::DELEGATION_LABEL;
 use crate::object::object;
 use crate::traffic::Traffic;
 use crate::values::{Binding, GatewayApi, GatewayRef, Service, Version, hostnames};
+pub(crate) use split::split;
 pub use staging::emptied;
 pub(crate) use staging::{first_rules, is_emptied, is_staged, next_rules};
 
@@ -22,7 +23,7 @@ pub(crate) use staging::{first_rules, is_emptied, is_staged, next_rules};
 pub(super) fn objects(service: &Service, api: &GatewayApi, traffic: &Traffic) -> Objects {
     let versions = service.versions.iter().filter(|(_, workload)| has_pods(workload));
     let rules = rules::render(service, traffic);
-    let routes = split::split(rules).into_iter().enumerate();
+    let routes = split(rules).into_iter().enumerate();
     let routes: Vec<Value> =
         routes.map(|(index, rules)| route(service, api, index, rules)).collect();
     Objects {

@@ -9,7 +9,7 @@ const MOST_MATCHES: usize = 128;
 
 /// Distributes rules over as many HTTPRoutes as they need, in their order: of two rules that fit a request equally the
 /// one in the older route is taken, or else the one whose route's name comes first.
-pub(super) fn split(rules: Vec<Value>) -> Vec<Vec<Value>> {
+pub(crate) fn split(rules: Vec<Value>) -> Vec<Vec<Value>> {
     let mut routes: Vec<Vec<Value>> = Vec::new();
     let mut matches = 0;
     for rule in rules {
