@@ -65,7 +65,7 @@ pub(crate) const ALL: [Mutation; 31] = [
         name: "a missing Gloo does not show in the exit code",
         flaw: Flaw::Exits { with: 0, in_place_of: 1 },
         feature: "commands",
-        scenario: "The doctor knows what the daemon needs",
+        scenario: "The doctor misses Gloo where it is not",
         words: NO_CODE,
     },
     Mutation {

@@ -18,6 +18,7 @@ use harness::sample::Target;
 use harness::status::StatusClient;
 use harness::wait::{Seen, until};
 use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::trouble::{LONGEST, Trouble};
@@ -147,6 +148,11 @@ impl<'a> Stage<'a> {
             } else {
                 breakpoint.kill(&self.daemon).await;
             }
+            // A child that it had just forked has its sockets for a moment more.
+            until("the port of the killed daemon free", SHUTDOWN, async || {
+                Seen::from_result(TcpListener::bind(STATUS).await.map(drop))
+            })
+            .await?;
             self.daemon = Process::start(&self.program)?;
         } else {
             tokio::time::sleep(lasts).await;
