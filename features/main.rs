@@ -53,7 +53,7 @@ fn run(inside: Inside) -> anyhow::Result<bool> {
 /// Runs all scenarios, or those whose names contain one of the words. Those with a tag that asks for more
 /// than the bed has ([`harness::bed::Need`]) are not run, which is said in the end.
 async fn scenarios() -> anyhow::Result<bool> {
-    let not_run = NotRun::on(world::bed().kind(), world::bed().gateway_kind());
+    let not_run = NotRun::on(world::bed().kind(), world::bed().gateways());
     let left_out = not_run.clone();
     let words: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use cucumber::gherkin::{Feature, Scenario};
-use harness::bed::{GatewayKind, Kind};
+use harness::bed::{Gateways, Kind};
 
 use crate::suite::unmet;
 
@@ -12,20 +12,20 @@ use crate::suite::unmet;
 #[derive(Clone, Debug)]
 pub(crate) struct NotRun {
     kind: Kind,
-    gateway: GatewayKind,
+    gateways: Gateways,
     scenarios: Arc<Mutex<BTreeMap<String, Option<&'static str>>>>,
 }
 
 impl NotRun {
-    /// For a bed of this kind with this gateway.
-    pub(crate) fn on(kind: Kind, gateway: GatewayKind) -> Self {
-        Self { kind, gateway, scenarios: Arc::default() }
+    /// For a bed of this kind with these gateways.
+    pub(crate) fn on(kind: Kind, gateways: Gateways) -> Self {
+        Self { kind, gateways, scenarios: Arc::default() }
     }
 
     /// Whether the bed has all that the tags of a scenario, or of its feature, ask for. One that has examples for
     /// several gateways is left out only where none of them can be run.
     pub(crate) fn can_run(&self, feature: &Feature, scenario: &Scenario) -> bool {
-        let reason = unmet(feature, scenario, self.kind, self.gateway);
+        let reason = unmet(feature, scenario, self.kind, self.gateways);
         if let Ok(mut scenarios) = self.scenarios.lock() {
             let name = format!("{}: {}", feature.name, scenario.name);
             let known = scenarios.entry(name).or_insert(reason);
@@ -43,7 +43,7 @@ impl NotRun {
         if lines.is_empty() {
             return String::new();
         }
-        let (count, bed, gateway) = (lines.len(), self.kind.name(), self.gateway.name());
+        let (count, bed, gateway) = (lines.len(), self.kind.name(), self.gateways.name());
         format!("[{count} not run on the bed {bed} with {gateway}]{}", lines.concat())
     }
 }

@@ -9,20 +9,20 @@ use cucumber::World as _;
 use cucumber::event::ScenarioFinished;
 use cucumber::gherkin::{Feature, Scenario};
 use cucumber::writer::Stats as _;
-use harness::bed::{GatewayKind, Kind, Need};
+use harness::bed::{Gateways, Kind, Need};
 
 use crate::report::Reports;
 use crate::world::{self, World};
 
-/// Why this bed with this gateway cannot run a scenario, by the tags of it and its feature; `None` when it can.
+/// Why this bed with these gateways cannot run a scenario, by the tags of it and its feature; `None` when it can.
 pub(crate) fn unmet(
     feature: &Feature,
     scenario: &Scenario,
     kind: Kind,
-    gateway: GatewayKind,
+    gateways: Gateways,
 ) -> Option<&'static str> {
     let needs = feature.tags.iter().chain(&scenario.tags).filter_map(|tag| Need::of_tag(tag));
-    needs.filter_map(|need| need.unmet_by(kind, gateway)).next()
+    needs.filter_map(|need| need.unmet_by(kind, gateways)).next()
 }
 
 /// Why scenarios failed: their names and the failing steps' words.

@@ -11,7 +11,7 @@ use cucumber::event::ScenarioFinished;
 use harness::Bed;
 use harness::api_proxy::{Altered, ApiProxy, Withheld};
 use harness::issuer::Issuer;
-use harness::load::Load;
+use harness::load::{Load, Total};
 use harness::notifications::Notifications;
 use harness::process::{Process, Program};
 use harness::repository::Repository;
@@ -54,6 +54,8 @@ pub(crate) struct World {
     pub(crate) issuer: Option<Issuer>,
     /// Constant loads.
     pub(crate) loads: Vec<Load>,
+    /// What those met that have ended in order, by their names.
+    pub(crate) ended_loads: Vec<(String, Total)>,
     /// How the last command of the command line ended.
     pub(crate) ended: Option<Output>,
     /// Who keeps changing what the daemon repairs.
@@ -97,6 +99,7 @@ impl World {
             refused: Vec::new(),
             issuer: None,
             loads: Vec::new(),
+            ended_loads: Vec::new(),
             ended: None,
             rivals: Vec::new(),
             flags: Vec::new(),

@@ -86,6 +86,8 @@ pub struct ServiceStatus {
     pub ready_pods: BTreeMap<String, u32>,
     /// The Gateways that serve its routes.
     pub gateways: Vec<String>,
+    /// By which gateway its requests come, while both APIs serve it.
+    pub requests: Vec<GatewayRequests>,
     /// What of its objects could not be judged.
     pub notes: Vec<String>,
     /// Conditions as Kubernetes has them.
@@ -93,6 +95,33 @@ pub struct ServiceStatus {
     /// Whatever else it says.
     #[serde(flatten)]
     pub more: Map<String, Value>,
+}
+
+/// The requests of a service by the gateways of one API.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayRequests {
+    /// The API that these gateways serve: `gloo` or `gateway-api`.
+    pub api: String,
+    /// Requests per second, as far as known.
+    pub per_second: Option<f64>,
+    /// Since when it is known that no request has come.
+    pub none_since: Option<Timestamp>,
+    /// When it was looked at last.
+    pub measured_at: Timestamp,
+    /// Why something is not known, and what to do.
+    pub problem: Option<String>,
+    /// Whatever else it says.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+impl GatewayRequests {
+    /// For how long it is known that no request has come.
+    pub fn quiet(&self) -> Option<Duration> {
+        let quiet = self.measured_at.duration_since(self.none_since?);
+        Some(quiet.try_into().unwrap_or_default())
+    }
 }
 
 /// A condition as Kubernetes has them.

@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod daemon;
 pub mod election;
 pub mod hint;
+pub mod measure;
 pub mod notify;
 pub mod page;
 pub mod reconcile;

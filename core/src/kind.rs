@@ -35,12 +35,23 @@ pub enum Kind {
 }
 
 /// The API that routes are written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RouteApi {
     /// Gloo's own kinds.
     Gloo,
     /// The Gateway API of Kubernetes.
     GatewayApi,
+}
+
+impl RouteApi {
+    /// The word that stands for it in values.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gloo => "gloo",
+            Self::GatewayApi => "gateway-api",
+        }
+    }
 }
 
 impl Kind {

@@ -11,6 +11,7 @@ pub mod hidden;
 pub mod kind;
 pub mod labels;
 pub mod managed_fields;
+pub mod measure;
 pub mod migration;
 pub mod object;
 pub mod object_state;

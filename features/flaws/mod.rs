@@ -26,6 +26,7 @@ pub(crate) struct Mutation {
 const WALK: &str = "echo walks through its six values files";
 const PER_VERSION: &str = "An Upstream per version";
 const CLAIM: &str = "The canary is for callers whose token has a claim";
+const MOVE: &str = "Two services with a canary at 25 % move";
 const REJECTED: &str = "Routes that the gateway alone rejects are rolled back";
 const NO_CANARY: &str = r#"/echo did not converge to {"echo-v2"}"#;
 const NO_CODE: &str = "it ended with exit status: 0";
@@ -39,7 +40,7 @@ pub(crate) fn of(gateway: GatewayKind) -> &'static [Mutation] {
 }
 
 /// Every feature file that the local bed with Gloo can run has at least one, see `mutations.rs`.
-pub(crate) const ALL: [Mutation; 31] = [
+pub(crate) const ALL: [Mutation; 34] = [
     Mutation {
         name: "a service's routes lead to another service",
         flaw: Flaw::Writes(writes::another_upstream),
@@ -194,6 +195,31 @@ pub(crate) const ALL: [Mutation; 31] = [
         feature: "mistakes",
         scenario: REJECTED,
         words: "echo Stalled because of v2 is not for everybody",
+    },
+    Mutation {
+        name: "the old API's routes go before the new ones are accepted",
+        flaw: Flaw::Writes(writes::delete_table_too_early),
+        feature: "migration",
+        scenario: MOVE,
+        words: "requests to /echo failed",
+    },
+    Mutation {
+        name: "the counters of another gateway are read",
+        // Those of kgateway in the place of Gloo's, where no service has the clusters that Gloo has.
+        flaw: Flaw::Runs {
+            flag: "proxy-metrics",
+            value: "gloo=http://127.0.0.1:19010/stats/prometheus",
+        },
+        feature: "migration",
+        scenario: MOVE,
+        words: "requests of echo by both gateways: not",
+    },
+    Mutation {
+        name: "the shares of one API are swapped",
+        flaw: Flaw::Writes(writes::swapped_backends),
+        feature: "migration",
+        scenario: MOVE,
+        words: "the shares of /echo: not",
     },
     Mutation {
         name: "what others have is changed",

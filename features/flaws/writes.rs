@@ -4,7 +4,8 @@ use harness::api_proxy::Request;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
 use crate::flaw::Written;
@@ -128,6 +129,33 @@ pub(super) fn delete_too_early() -> Written {
     })
 }
 
+/// Takes the RouteTable away when the HTTPRoute is written, as who replaces one by the other.
+pub(super) fn delete_table_too_early() -> Written {
+    Box::new(|request, object| {
+        if request.is_about("httproutes") && object["metadata"]["name"] == "echo-routes" {
+            object["metadata"]["annotations"]["example.com/in-place-of"] = "RouteTable".into();
+            let handle = tokio::runtime::Handle::current();
+            // An error shows as a suite that does not notice.
+            let _ = tokio::task::block_in_place(|| handle.block_on(delete_table_of_echo()));
+        }
+    })
+}
+
+/// The versions of an HTTPRoute have each other's shares.
+pub(super) fn swapped_backends() -> Written {
+    Box::new(|request, object| {
+        if request.is_about("httproutes") && object["metadata"]["name"] == "echo-routes" {
+            let rules = object.pointer_mut("/spec/rules").and_then(Value::as_array_mut);
+            let backends = rules.into_iter().flatten().map(|rule| &mut rule["backendRefs"]);
+            for backends in backends.filter_map(Value::as_array_mut) {
+                if let [first, second] = backends.as_mut_slice() {
+                    std::mem::swap(&mut first["weight"], &mut second["weight"]);
+                }
+            }
+        }
+    })
+}
+
 /// Changes what the payments team has when v2 is made.
 pub(super) fn what_others_have() -> Written {
     Box::new(|request, object| {
@@ -174,6 +202,13 @@ fn share_of_v2(route: &mut Value) -> u64 {
     let destinations = destinations(route).into_iter().flatten();
     let of_v2 = destinations.filter(|it| it["destination"]["subset"]["values"]["version"] == "v2");
     of_v2.filter_map(|it| it["weight"].as_u64()).sum()
+}
+
+async fn delete_table_of_echo() -> kube::Result<()> {
+    let kind = GroupVersionKind::gvk("gateway.solo.io", "v1", "RouteTable");
+    let tables: Api<DynamicObject> =
+        Api::namespaced_with(bed().client(), "echo", &ApiResource::from_gvk(&kind));
+    tables.delete("echo-routes", &DeleteParams::default()).await.map(drop)
 }
 
 async fn change_ledger() -> kube::Result<()> {

@@ -8,6 +8,7 @@ mod drift;
 mod gateway;
 mod gateways;
 mod jwt;
+mod migration;
 mod mistakes;
 mod notifications;
 mod ordinary;

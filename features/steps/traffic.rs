@@ -62,7 +62,7 @@ async fn with_header_answered_by_several(
     split(world, &target(&path).header(name, value), &shares(step)?).await
 }
 
-fn shares(step: &Step) -> Result<Expected> {
+pub(super) fn shares(step: &Step) -> Result<Expected> {
     let table = step.table.as_ref().context("the step needs a table of versions and shares")?;
     let mut shares = Vec::new();
     for row in &table.rows {
@@ -139,7 +139,13 @@ async fn full_load(world: &mut World, path: String, name: String, value: String)
 #[then("no request of the load has failed")]
 async fn no_request_failed(world: &mut World) -> Result<()> {
     ensure!(!world.loads.is_empty(), "no step has started a load");
-    for load in world.loads.drain(..) {
+    let loads = std::mem::take(&mut world.loads);
+    end_unfailed(world, loads).await
+}
+
+/// Ends loads of which no request may have failed.
+pub(super) async fn end_unfailed(world: &mut World, loads: Vec<Load>) -> Result<()> {
+    for load in loads {
         for (path, total) in load.stop().await {
             ensure!(total.requests > 0, "the load on {path} made no request");
             if let Some(first) = total.failures.first() {
@@ -149,6 +155,7 @@ async fn no_request_failed(world: &mut World) -> Result<()> {
                     total.requests
                 );
             }
+            world.ended_loads.push((path, total));
         }
     }
     Ok(())

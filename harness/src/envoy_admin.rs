@@ -11,9 +11,12 @@ use serde_json::{Value, json};
 /// Its port: in the namespace of a local bed, or in its pod.
 pub const PORT: u16 = 19000;
 
+/// That of the second Envoy of a local bed.
+pub(crate) const SECOND_PORT: u16 = 19010;
+
 /// The part of a bootstrap that opens the admin interface on an address.
-pub fn bootstrap(address: &str) -> Value {
-    let address = json!({"address": address, "port_value": PORT});
+pub fn bootstrap(address: &str, port: u16) -> Value {
+    let address = json!({"address": address, "port_value": port});
     json!({"address": {"socket_address": address}})
 }
 
@@ -32,8 +35,8 @@ pub struct Admin(Access);
 
 #[derive(Clone)]
 enum Access {
-    /// On loopback.
-    Loopback,
+    /// On loopback, at this port.
+    Loopback(u16),
     /// In a pod, through the API server.
     Pods(Pods),
 }
@@ -50,7 +53,12 @@ struct Pods {
 impl Admin {
     /// The one in our own network namespace.
     pub fn local() -> Self {
-        Self(Access::Loopback)
+        Self::at(PORT)
+    }
+
+    /// The one at this port there.
+    pub(crate) fn at(port: u16) -> Self {
+        Self(Access::Loopback(port))
     }
 
     /// The one at this port of the pods with these labels, of which it takes the first.
@@ -59,13 +67,21 @@ impl Admin {
         Self(Access::Pods(Pods { client, namespace, labels, port }))
     }
 
+    /// The URL of a path, where it is on loopback.
+    pub fn url(&self, path: &str) -> Option<String> {
+        match self.0 {
+            Access::Loopback(port) => Some(format!("http://127.0.0.1:{port}{path}")),
+            Access::Pods(_) => None,
+        }
+    }
+
     /// The answer to a GET of `path`.
     ///
     /// # Errors
     /// No connection, no pod, or a status other than 200.
     pub async fn get(&self, path: &str) -> Result<String> {
         match &self.0 {
-            Access::Loopback => get(&format!("http://127.0.0.1:{PORT}{path}")).await,
+            Access::Loopback(port) => get(&format!("http://127.0.0.1:{port}{path}")).await,
             Access::Pods(pods) => pods.get(path).await,
         }
     }

@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 /// The gateways that a bed can have before its services; `docs/beds.md` says what is real in each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,18 +26,6 @@ const KINDS: [(&str, GatewayKind); 3] = [
 ];
 
 impl GatewayKind {
-    /// What `COALMINE_GATEWAY` says: `gloo` (the default), `kgateway` or `envoy-gateway`.
-    ///
-    /// # Errors
-    /// Any other value.
-    pub fn from_environment() -> Result<Self> {
-        let value = env::var("COALMINE_GATEWAY").unwrap_or_default();
-        if value.is_empty() {
-            return Ok(Self::default());
-        }
-        Self::parse(&value).with_context(|| format!("COALMINE_GATEWAY={value}"))
-    }
-
     /// The gateway of this name.
     ///
     /// # Errors
@@ -45,7 +33,8 @@ impl GatewayKind {
     pub fn parse(name: &str) -> Result<Self> {
         let found = KINDS.iter().find(|(known, _)| *known == name);
         let (_, kind) = found.context(
-            "there is no such gateway; there are gloo (the default), kgateway and envoy-gateway",
+            "there is no such gateway; there are gloo (the default), kgateway and envoy-gateway, and \
+             gloo+kgateway and gloo+envoy-gateway for two at once",
         )?;
         Ok(*kind)
     }
@@ -76,6 +65,64 @@ impl GatewayKind {
 /// must be one that no pod has.
 pub(crate) const LISTENER: u16 = 80;
 
+/// The gateways that a bed has: one, or two that serve the same pods, each with an Envoy of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gateways {
+    /// The one that scenarios ask when they do not name one.
+    pub first: GatewayKind,
+    /// One of the Gateway API beside Gloo.
+    pub second: Option<GatewayKind>,
+}
+
+impl From<GatewayKind> for Gateways {
+    fn from(first: GatewayKind) -> Self {
+        Self { first, second: None }
+    }
+}
+
+impl Gateways {
+    /// What `COALMINE_GATEWAY` says: `gloo` (the default), `kgateway`, `envoy-gateway`, or Gloo and another of them
+    /// with a `+` between.
+    ///
+    /// # Errors
+    /// Any other value.
+    pub fn from_environment() -> Result<Self> {
+        let value = env::var("COALMINE_GATEWAY").unwrap_or_default();
+        if value.is_empty() {
+            return Ok(Self::default());
+        }
+        Self::parse(&value).with_context(|| format!("COALMINE_GATEWAY={value}"))
+    }
+
+    /// The gateways of this name.
+    ///
+    /// # Errors
+    /// There are none; the message names those that there are. Two of the Gateway API cannot be had, because both
+    /// would serve the bed's one Gateway.
+    pub fn parse(name: &str) -> Result<Self> {
+        let Some((first, second)) = name.split_once('+') else {
+            return GatewayKind::parse(name).map(Self::from);
+        };
+        let (first, second) = (GatewayKind::parse(first)?, GatewayKind::parse(second)?);
+        ensure!(
+            first == GatewayKind::Gloo && second.is_of_gateway_api(),
+            "two gateways are gloo+kgateway or gloo+envoy-gateway"
+        );
+        Ok(Self { first, second: Some(second) })
+    }
+
+    /// Their name in `COALMINE_GATEWAY`.
+    pub fn name(self) -> String {
+        let second = self.second.map(|second| format!("+{}", second.name())).unwrap_or_default();
+        format!("{}{second}", self.first.name())
+    }
+
+    /// Both of them, or the one.
+    pub(crate) fn all(self) -> impl Iterator<Item = GatewayKind> {
+        [Some(self.first), self.second].into_iter().flatten()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +141,22 @@ mod tests {
         for wrong in ["", "kgatway", "Gloo", "envoy gateway", "envoygateway"] {
             let error = GatewayKind::parse(wrong).unwrap_err().to_string();
             assert!(KINDS.iter().all(|(name, _)| error.contains(name)), "{error}");
+        }
+    }
+
+    #[test]
+    fn two_gateways_are_gloo_and_another() {
+        for name in ["gloo", "kgateway", "gloo+kgateway", "gloo+envoy-gateway"] {
+            assert_eq!(Gateways::parse(name).unwrap().name(), name);
+        }
+        let both = Gateways::parse("gloo+kgateway").unwrap();
+        assert_eq!(
+            both,
+            Gateways { first: GatewayKind::Gloo, second: Some(GatewayKind::Kgateway) }
+        );
+        for wrong in ["gloo+", "gloo+gloo", "kgateway+gloo", "kgateway+envoy-gateway"] {
+            let error = Gateways::parse(wrong).unwrap_err().to_string();
+            assert!(error.contains("gloo+kgateway"), "{error}");
         }
     }
 }

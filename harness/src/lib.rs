@@ -40,4 +40,4 @@ pub mod webhook;
 pub use bed::{Bed, BedOptions, Purpose, enter};
 pub use namespace::{Inside, Openings};
 pub use progress::Progress;
-pub use rollouts::{adapt, gateway_settings, in_words_of, rollouts};
+pub use rollouts::{adapt, gateway_route, gateway_settings, in_words_of, rollouts};

@@ -52,11 +52,17 @@ pub fn adapt(repository: &Path, gateway: GatewayKind) -> Result<()> {
     let virtual_service = repository.join(VIRTUAL_SERVICE);
     fs::remove_file(&virtual_service)
         .with_context(|| format!("cannot remove {}", virtual_service.display()))?;
-    if gateway == GatewayKind::Kgateway {
-        // JSON is YAML.
-        fs::write(repository.join(ROUTE), format!("{:#}\n", selecting_route()))?;
+    if let Some((file, content)) = gateway_route(gateway) {
+        fs::write(repository.join(file), content)?;
     }
     Ok(())
+}
+
+/// The file of `platform/` by which this gateway serves the example's services, and what it says; nothing where
+/// the HTTPRoutes of services name the Gateway themselves.
+pub fn gateway_route(gateway: GatewayKind) -> Option<(&'static str, String)> {
+    // JSON is YAML.
+    (gateway == GatewayKind::Kgateway).then(|| (ROUTE, format!("{:#}\n", selecting_route())))
 }
 
 /// Serves every HTTPRoute with the label of the example's `apiGroup`, of all teams.

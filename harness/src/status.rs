@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LONGEST: usize = 16 << 20;
 
 /// The daemon's answer at `/api/services`, as far as people on a bed need it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Status {
     #[serde(default)]
     /// How the source is doing.
@@ -45,7 +45,7 @@ pub struct Source {
 }
 
 /// One service's part of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Service {
     /// The service's name.
@@ -82,12 +82,29 @@ pub struct Service {
     /// The Gateways that serve its routes.
     #[serde(default)]
     pub gateways: Vec<String>,
+    /// By which gateway its requests come, while both APIs serve it.
+    #[serde(default)]
+    pub requests: Vec<GatewayRequests>,
     /// What of its objects is not judged.
     #[serde(default)]
     pub notes: Vec<String>,
     /// Its conditions.
     #[serde(default)]
     pub conditions: Vec<Condition>,
+}
+
+/// The requests of a service by the gateways of one API.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayRequests {
+    /// `gloo` or `gateway-api`.
+    pub api: String,
+    /// Requests per second, as far as known.
+    pub per_second: Option<f64>,
+    /// Since when it is known that none has come.
+    pub none_since: Option<String>,
+    /// Why something is not known.
+    pub problem: Option<String>,
 }
 
 /// A change by somebody else to what the values say.

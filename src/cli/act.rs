@@ -166,6 +166,7 @@ impl Act {
             timeout: self.timeout,
             phase: None,
             wanted: Some(wanted),
+            no_requests_by: None,
         };
         anstream::println!("waiting for up to {} ...", seconds(self.timeout));
         super::runtime()?.block_on(follow.until_reached(&self.connection.client()?))

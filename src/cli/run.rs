@@ -14,6 +14,7 @@ use crate::cluster::Namespaces;
 use crate::daemon::{self, DaemonOptions, Options};
 use crate::election::LeaseName;
 use crate::hint::Advise;
+use crate::measure::ProxyMetrics;
 use crate::report::{Access, Hosts, TlsFiles};
 use crate::secret::SecretFile;
 use crate::shard::Shard;
@@ -82,6 +83,11 @@ pub(super) struct Run {
     instance: String,
     #[command(flatten)]
     namespaces: WatchNamespaces,
+    /// Read what the proxies of a gateway count at this address instead of at those of their pods: gloo, kgateway or
+    /// envoy-gateway, and where one of them serves its statistics for Prometheus. It is read while a service is written
+    /// in both APIs. May be repeated
+    #[arg(long, value_name = "KIND=URL")]
+    proxy_metrics: Vec<ProxyMetrics>,
     /// Where the clone is kept [default: $XDG_STATE_HOME/coalmine or ~/.local/state/coalmine]
     #[arg(long, value_name = "DIRECTORY")]
     state_dir: Option<PathBuf>,
@@ -136,6 +142,7 @@ impl Run {
                 source,
                 webhook: self.webhook()?,
                 receivers: self.notify.receivers(&self.repo, &self.instance)?,
+                proxy_metrics: self.proxy_metrics.clone(),
                 interval: self.interval,
                 schedule: self.schedule,
                 listen: self.listen.0,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::NEEDS_A_PERSON;
 use super::connection::Connection;
 use super::next::next;
-use crate::client::{Client, ServiceStatus, Status as Told};
+use crate::client::{Client, GatewayRequests, ServiceStatus, Status as Told};
 use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::short;
 
@@ -139,6 +139,10 @@ impl Status {
                 let gateways = service.gateways.join(", ");
                 writeln!(out, "  {DIM}served by Gateway{DIM:#} {}", sanitize(&gateways))?;
             }
+            if !service.requests.is_empty() {
+                let requests: Vec<String> = service.requests.iter().map(requests).collect();
+                writeln!(out, "  {DIM}requests by{DIM:#} {}", sanitize(&requests.join(", ")))?;
+            }
             for note in &service.notes {
                 writeln!(out, "  {DIM}note{DIM:#}: {}", sanitize(note))?;
             }
@@ -211,6 +215,22 @@ fn wrong(service: &ServiceStatus) -> Vec<String> {
         .flat_map(|reason| reason.lines().map(str::to_owned).collect::<Vec<_>>())
         .chain(extra)
         .collect()
+}
+
+/// How many requests come by the gateways of an API, and for how long none has.
+fn requests(requests: &GatewayRequests) -> String {
+    let api = &requests.api;
+    if let Some(problem) = &requests.problem {
+        return format!("{api}: not known: {problem}");
+    }
+    match (requests.per_second, requests.none_since) {
+        // The rate is one of the last seconds, and goes down slowly.
+        (Some(_), Some(since)) if requests.measured_at.duration_since(since).as_secs() > 0 => {
+            format!("{api}: none for {}", age(since, requests.measured_at))
+        }
+        (Some(rate), _) => format!("{api}: {rate}/s"),
+        (None, _) => format!("{api}: not known yet"),
+    }
 }
 
 /// How long ago, in one unit.

@@ -18,7 +18,7 @@ use coalmine_core::tree::short;
 /// How often the daemon is asked.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Wait until a service is ready in a phase
+/// Wait until a service is ready in a phase, or gets no requests by one of its two gateways
 ///
 /// Exits with 0 when it is, 3 when the time is over, 4 when it is stalled or its values are invalid, and 1 on
 /// any other error.
@@ -27,7 +27,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 Examples:
   coalmine wait echo                               until it is as the commit says that the daemon knows
   coalmine wait echo --revision HEAD               as the commit says that was pushed right now
-  coalmine wait echo --phase Shifted --timeout 2m  and the canary has all requests")]
+  coalmine wait echo --phase Shifted --timeout 2m  and the canary has all requests
+  coalmine wait echo --no-requests-by gloo --timeout 1h  while both APIs serve it: all clients have moved")]
 pub(super) struct Wait {
     /// The service; `platform` for the objects in platform/
     service: String,
@@ -38,6 +39,19 @@ pub(super) struct Wait {
     /// repository any name that git knows it by
     #[arg(long, value_name = "COMMIT")]
     revision: Option<String>,
+    /// Until no request has come by the gateways of this API for as long as --quiet says: gloo or gateway-api. It is
+    /// known only while the service is written in both
+    #[arg(long, value_name = "API", value_parser = ["gloo", "gateway-api"])]
+    no_requests_by: Option<String>,
+    /// For how long no request may have come
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "30s",
+        requires = "no_requests_by",
+        value_parser = super::duration
+    )]
+    quiet: Duration,
     /// How long to wait
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = super::duration)]
     timeout: Duration,
@@ -53,6 +67,7 @@ impl Wait {
             timeout: self.timeout,
             phase: self.phase,
             wanted: wanted.as_ref(),
+            no_requests_by: self.no_requests_by.as_deref().map(|api| (api, self.quiet)),
         };
         super::runtime()?.block_on(follow.until_reached(&self.connection.client()?))
     }
@@ -110,6 +125,8 @@ pub(super) struct Follow<'a> {
     pub(super) phase: Option<Phase>,
     /// The commit that has to be applied; any, when there is none.
     pub(super) wanted: Option<&'a TargetCommit>,
+    /// By the gateways of which API no request may have come, and for how long.
+    pub(super) no_requests_by: Option<(&'a str, Duration)>,
 }
 
 impl Follow<'_> {
@@ -155,7 +172,11 @@ impl Follow<'_> {
     }
 
     fn judge(&self, service: &ServiceStatus, told: &mut String) -> Option<ExitCode> {
-        let line = line(service);
+        let mut line = line(service);
+        let quiet = self.no_requests_by.map(|(api, long)| Quiet::of(service, api, long));
+        if let Some(quiet) = &quiet {
+            line = format!("{line}; {}", sanitize(&quiet.words));
+        }
         if *told != line {
             anstream::println!("{line}");
             *told = line;
@@ -164,6 +185,7 @@ impl Follow<'_> {
         let has = |revision: &str| self.wanted.is_none_or(|wanted| wanted.is_in(revision));
         if service.is_ready()
             && in_phase
+            && quiet.is_none_or(|quiet| quiet.is_reached)
             && has(service.last_applied_revision.as_deref().unwrap_or_default())
         {
             return Some(ExitCode::SUCCESS);
@@ -171,6 +193,30 @@ impl Follow<'_> {
         // Of another commit's trouble nothing follows.
         let ends = service.needs_a_person() && has(&service.last_attempted_revision);
         ends.then(|| ExitCode::from(NEEDS_A_PERSON))
+    }
+}
+
+/// Whether requests still come by the gateways of an API.
+struct Quiet {
+    is_reached: bool,
+    words: String,
+}
+
+impl Quiet {
+    /// Of what is not known nothing follows.
+    fn of(service: &ServiceStatus, api: &str, long: Duration) -> Self {
+        let Some(requests) = service.requests.iter().find(|it| it.api == api) else {
+            let words = "requests by gateway are not measured: routes.gateway.api is not both";
+            return Self { is_reached: false, words: words.to_owned() };
+        };
+        let is_reached = requests.quiet().is_some_and(|quiet| quiet >= long);
+        let words = match (&requests.problem, requests.none_since) {
+            _ if is_reached => format!("no requests by {api} for {}", seconds(long)),
+            (Some(problem), _) => format!("requests by {api} are not known: {problem}"),
+            (None, Some(since)) => format!("no request by {api} since {since:.0}"),
+            (None, None) => format!("requests by {api} are not known yet"),
+        };
+        Self { is_reached, words }
     }
 }
 

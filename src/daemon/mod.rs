@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use once::once;
@@ -26,6 +26,7 @@ pub use run::run;
 use crate::cache::{Cache, Notice, Touched, Watching, longest_silence};
 use crate::cluster::{Cluster, Namespaces, WatchedKind};
 use crate::election::{self, Leadership, LeaseName};
+use crate::measure::ProxyMetrics;
 use crate::notify::Receivers;
 use crate::reconcile::{PreflightService, Reconciler};
 use crate::report::{Access, Events, Hosts, Reports, TlsFiles};
@@ -58,6 +59,8 @@ pub struct Options {
     pub webhook: Option<SecretFile>,
     /// Who is told about rollouts.
     pub receivers: Receivers,
+    /// Where the proxies of gateways are read instead of at the addresses of their pods.
+    pub proxy_metrics: Vec<ProxyMetrics>,
     /// The value of the instance label.
     pub instance: String,
     /// The namespaces that are watched.
@@ -93,6 +96,8 @@ struct Daemon {
     reader: Reader,
     /// The newest valid values of each service.
     values: BTreeMap<String, Arc<Service>>,
+    /// The namespace that Gloo runs in, as the newest revision says it.
+    gloo_namespace: watch::Sender<String>,
     /// Where kinds that only an earlier revision had in `platform/` were looked for; `None` is the whole cluster.
     swept: BTreeSet<Option<String>>,
 }
@@ -138,6 +143,7 @@ impl Daemon {
             tasks,
             reader: Reader::default(),
             values: BTreeMap::new(),
+            gloo_namespace: watch::Sender::default(),
             swept: BTreeSet::new(),
         };
         WatchedKind::of_services()

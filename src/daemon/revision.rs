@@ -174,6 +174,7 @@ impl Daemon {
             self.watch(kind.whole());
         }
         self.watch_gloo(&work.rollout_settings.gloo_namespace);
+        self.gloo_namespace.send_replace(work.rollout_settings.gloo_namespace.clone());
         self.sync().await?;
         if work.uses_gloo() && self.cache.lacks_gloo() {
             bail!("the cluster has no Gloo: {}", self.cache.troubles().join("; "));

@@ -12,6 +12,7 @@ use super::{Daemon, Options};
 use crate::cluster::Cluster;
 use crate::election::{self, Campaign, Leadership};
 use crate::hint::{Advise, advised};
+use crate::measure::Measuring;
 use crate::notify::{Notifier, Place, Receivers};
 use crate::page;
 use crate::report::{self, Endpoint, Reports};
@@ -67,7 +68,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
     };
     let notifying = notifying(options.receivers, &reports, place, leadership.clone())?;
     let (mut daemon, touched, mut ended) = Daemon::new(
-        cluster,
+        cluster.clone(),
         &options.instance,
         options.schedule,
         options.daemon,
@@ -75,6 +76,10 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         token.clone(),
         leadership.clone(),
     );
+    let gloo_namespace = daemon.gloo_namespace.subscribe();
+    let status_store = reports.status_store.clone();
+    let measuring = Measuring::new(cluster, options.proxy_metrics, status_store, gloo_namespace)?;
+    let measuring = measured(measuring, leadership.clone());
     let services = daemon.services.clone();
     let mut passes = tokio::spawn(async move { services.run(touched).await });
 
@@ -89,6 +94,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         () = daemon.follow(&source, options.interval, trigger, &leadership) => None,
         () = show(leadership.clone(), &reports) => None,
         () = notifying => None,
+        () = measuring => None,
         task = ended.any() => Some(task),
         end = campaigning => Some(end),
         result = &mut passes => Some(match result {
@@ -161,6 +167,17 @@ async fn show(leadership: Leadership, reports: &Reports) {
         reports.status_store.set_standby(false);
         tracing::info!("leading: this daemon is the one that writes");
         tenure.lost().await;
+    }
+}
+
+/// Measures by which gateway requests come, for ever, while this daemon is the one that writes.
+async fn measured(mut measuring: Measuring, leadership: Leadership) {
+    loop {
+        let tenure = leadership.acquired().await;
+        tokio::select! {
+            () = measuring.measure() => {}
+            () = tenure.lost() => {}
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use super::head::{Commit, Head, short};
 use super::moment::{Moment, span};
 use super::{beginning, readable};
 use crate::report::{
-    ChangeKind, Condition, ConditionStatus, Detail, Drifts, PerVersion, Requested, Route,
-    ServiceReport, Step, Summary,
+    ChangeKind, Condition, ConditionStatus, Detail, Drifts, GatewayRequests, PerVersion, Requested,
+    Route, ServiceReport, Step, Summary,
 };
 use coalmine_core::phase::Phase;
 
@@ -42,8 +42,19 @@ pub(super) struct ServicePage {
     routes: Vec<RouteRow>,
     domains: String,
     gateways: String,
+    /// By which gateway its requests come, while both APIs serve it.
+    requests: Vec<RequestsRow>,
     /// What of its objects could not be judged.
     notes: Vec<String>,
+}
+
+struct RequestsRow {
+    api: &'static str,
+    /// `12.5/s`; nothing as long as it is not known.
+    rate: Option<String>,
+    /// Since when none has come.
+    none_since: Option<Moment>,
+    problem: String,
 }
 
 struct PhaseMark {
@@ -132,7 +143,19 @@ impl ServicePage {
             routes: routes.iter().map(RouteRow::of).collect(),
             domains: readable(&report.domains.join(", ")),
             gateways: readable(&report.gateways.join(", ")),
+            requests: report.requests.iter().map(|it| RequestsRow::of(it, now)).collect(),
             notes: report.notes.iter().map(|note| readable(note)).collect(),
+        }
+    }
+}
+
+impl RequestsRow {
+    fn of(requests: &GatewayRequests, now: Timestamp) -> Self {
+        Self {
+            api: requests.api.as_str(),
+            rate: requests.per_second.map(|rate| format!("{rate}/s")),
+            none_since: requests.none_since.map(|since| Moment::of(since, now)),
+            problem: readable(requests.problem.as_deref().unwrap_or_default()),
         }
     }
 }

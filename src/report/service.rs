@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::condition::Condition;
+use super::gateway_requests::GatewayRequests;
 use super::per_version::PerVersion;
 use super::routes;
 use coalmine_core::phase::Phase;
@@ -85,6 +86,8 @@ pub struct ServiceReport {
     pub domains: Vec<String>,
     /// The Gateways that serve its routes, `<namespace>/<name>`, as far as known.
     pub gateways: Vec<String>,
+    /// By which gateway its requests come, while both APIs serve it; empty otherwise.
+    pub requests: Vec<GatewayRequests>,
     /// What of its objects could not be judged by Gloo's rules, with the object; it is neither good nor
     /// bad.
     pub notes: Vec<String>,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::gateway_requests::GatewayRequests;
 use super::history::{ChangeKind, History};
 use super::routes::{self, Route};
 use super::service::{Drift, ServiceReport, State};
@@ -17,7 +18,7 @@ use super::transition_times::TransitionTimes;
 use crate::source::Revision;
 use coalmine_core::reason::Code;
 use coalmine_core::traffic::Traffic;
-use coalmine_core::values::{PLATFORM, Service};
+use coalmine_core::values::{Gateway, PLATFORM, Service};
 
 /// The git source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -215,6 +216,31 @@ impl StatusStore {
         if is_new {
             self.changed();
         }
+    }
+
+    /// Records by which gateway the requests of services come that both APIs serve. Of every other service nothing is
+    /// known.
+    pub fn measured(&self, requests: &BTreeMap<String, Vec<GatewayRequests>>) {
+        let mut is_new = false;
+        for (name, entry) in &mut self.content().services {
+            let requests = requests.get(name).map(Vec::as_slice).unwrap_or_default();
+            if entry.report.requests != requests {
+                entry.report.requests = requests.to_vec();
+                is_new = true;
+            }
+        }
+        if is_new {
+            self.changed();
+        }
+    }
+
+    /// The services whose newest valid values are written in both APIs.
+    pub fn in_both_apis(&self) -> BTreeMap<String, Arc<Service>> {
+        let content = self.content();
+        let services = content.services.iter();
+        let values = services.filter_map(|(name, entry)| Some((name, entry.values.as_ref()?)));
+        let both = values.filter(|(_, service)| matches!(service.routes.gateway, Gateway::Both(_)));
+        both.map(|(name, service)| (name.clone(), service.clone())).collect()
     }
 
     /// Records that the service's newest values cannot be used, and why.

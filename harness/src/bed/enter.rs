@@ -8,7 +8,7 @@ use super::{gateway_api, kind::Kind};
 use crate::{
     build,
     cargo::Built,
-    gateway_kind::GatewayKind,
+    gateway_kind::{GatewayKind, Gateways},
     namespace::{self, Inside, Openings},
     progress::Progress,
 };
@@ -31,7 +31,7 @@ pub fn enter(openings: &Openings) -> Result<Inside> {
 /// # Errors
 /// As [`enter`].
 pub fn enter_for(kind: Kind, openings: &Openings) -> Result<Inside> {
-    enter_beside(kind, kind.gateway()?, openings, |_| Ok(()))
+    enter_beside(kind, kind.gateways()?, openings, |_| Ok(()))
 }
 
 /// The same for a program that cargo runs, and that has something of its own to build while there still
@@ -57,21 +57,21 @@ pub(crate) fn enter_building_for(
     build: impl FnOnce(&Progress) -> Result<()> + Send,
 ) -> Result<Inside> {
     let kind = Kind::from_environment()?;
-    let gateway = match gateway {
-        Some(gateway) => kind.with_gateway(gateway)?,
-        None => kind.gateway()?,
+    let gateways = match gateway {
+        Some(gateway) => kind.with_gateways(gateway.into())?,
+        None => kind.gateways()?,
     };
     if let Some(feature) = kind.missing_feature()
         && !namespace::entered()
     {
         return Err(Built::this_program()?.run_with(feature));
     }
-    enter_beside(kind, gateway, openings, build)
+    enter_beside(kind, gateways, openings, build)
 }
 
 fn enter_beside(
     kind: Kind,
-    gateway: GatewayKind,
+    gateways: Gateways,
     openings: &Openings,
     build: impl FnOnce(&Progress) -> Result<()> + Send,
 ) -> Result<Inside> {
@@ -82,21 +82,21 @@ fn enter_beside(
     let both = |progress: &Progress| {
         thread::scope(|scope| {
             let build = scope.spawn(|| build(progress));
-            let parts = parts_of(kind, gateway, progress);
+            let parts = parts_of(kind, gateways, progress);
             let built = build.join().map_err(|_| anyhow!("a build has panicked"))?;
             parts.and(built)
         })
     };
-    namespace::enter_after(both, openings, gateway, kind == Kind::K3sOffline)
+    namespace::enter_after(both, openings, gateways, kind == Kind::K3sOffline)
 }
 
 /// Builds and fetches what a bed consists of.
-fn parts_of(kind: Kind, gateway: GatewayKind, progress: &Progress) -> Result<()> {
+fn parts_of(kind: Kind, gateways: Gateways, progress: &Progress) -> Result<()> {
     match kind {
         Kind::K3sOffline => build::node_image(progress).map(drop),
         _ => {
             build::artifacts(progress)?;
-            gateway_api::build(gateway, progress).map(drop)
+            gateways.all().try_for_each(|gateway| gateway_api::build(gateway, progress).map(drop))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::env;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::gateway_kind::GatewayKind;
+use crate::gateway_kind::{GatewayKind, Gateways};
 
 /// The kinds of bed there are; `docs/beds.md` says what is real in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,10 +63,10 @@ impl Kind {
     /// Why tests that are made for the local bed with Gloo cannot be run on what the environment asks for;
     /// `None` when they can, or when it makes no sense, which [`super::enter`] says.
     pub fn other_than_local_gloo() -> Option<String> {
-        let gateway = GatewayKind::from_environment().ok();
-        let gateway = gateway.filter(|gateway| gateway.is_of_gateway_api());
+        let gateways = Gateways::from_environment().ok();
+        let other = gateways.filter(|gateways| gateways.first != GatewayKind::Gloo);
         Self::other_than_local()
-            .or_else(|| gateway.map(|gateway| format!("with the gateway {}", gateway.name())))
+            .or_else(|| other.map(|gateways| format!("with the gateway {}", gateways.name())))
     }
 
     /// Its name in `COALMINE_BED`.
@@ -74,23 +74,25 @@ impl Kind {
         KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
     }
 
-    /// The gateway that `COALMINE_GATEWAY` asks for on this bed.
-    pub(super) fn gateway(self) -> Result<GatewayKind> {
-        self.with_gateway(GatewayKind::from_environment()?)
+    /// The gateways that `COALMINE_GATEWAY` asks for on this bed.
+    pub(super) fn gateways(self) -> Result<Gateways> {
+        self.with_gateways(Gateways::from_environment()?)
     }
 
-    /// The same gateway, if this bed can have it.
+    /// The same gateways, if this bed can have them.
     ///
     /// # Errors
-    /// It cannot; the message says where it is.
-    pub(super) fn with_gateway(self, gateway: GatewayKind) -> Result<GatewayKind> {
-        ensure!(
-            self == Self::Local || gateway == GatewayKind::Gloo,
-            "the bed {} has Gloo alone; a real {} runs on the local one: set COALMINE_BED=local",
-            self.name(),
-            gateway.name()
-        );
-        Ok(gateway)
+    /// It cannot; the message says where they are.
+    pub(super) fn with_gateways(self, gateways: Gateways) -> Result<Gateways> {
+        if let Some(other) = gateways.all().find(|gateway| gateway.is_of_gateway_api()) {
+            ensure!(
+                self == Self::Local,
+                "the bed {} has Gloo alone; a real {} runs on the local one: set COALMINE_BED=local",
+                self.name(),
+                other.name()
+            );
+        }
+        Ok(gateways)
     }
 
     /// The feature of this crate that it needs and this program was built without.
@@ -120,13 +122,16 @@ mod tests {
 
     #[test]
     fn a_gateway_that_a_bed_has_not_is_refused_with_the_bed_that_has_it() {
-        let kgateway = GatewayKind::Kgateway;
-        assert_eq!(Kind::Local.with_gateway(kgateway).unwrap(), kgateway);
+        let [gloo, kgateway, both] =
+            ["gloo", "kgateway", "gloo+kgateway"].map(|name| Gateways::parse(name).unwrap());
         for (_, kind) in KINDS {
-            assert_eq!(kind.with_gateway(GatewayKind::Gloo).unwrap(), GatewayKind::Gloo);
+            assert_eq!(kind.with_gateways(gloo).unwrap(), gloo);
         }
-        let error = Kind::K3s.with_gateway(kgateway).unwrap_err().to_string();
-        assert!(error.contains("kgateway") && error.contains("COALMINE_BED=local"), "{error}");
+        for other in [kgateway, both] {
+            assert_eq!(Kind::Local.with_gateways(other).unwrap(), other);
+            let error = Kind::K3s.with_gateways(other).unwrap_err().to_string();
+            assert!(error.contains("kgateway") && error.contains("COALMINE_BED=local"), "{error}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,15 +19,15 @@ use super::{
     access::{self, Access},
     control_plane,
     credentials::Credentials,
-    envoy,
+    envoy::Seat,
     options::{BedOptions, Purpose},
-    part::Part,
-    programmer::{Choice, Programmer, Scene},
+    programmer::{Choice, Scene, Served},
     ready,
 };
 use crate::{
     build::{self, Artifacts, VERSIONS},
     envoy_admin::Admin,
+    gateway_kind::GatewayKind,
     namespace::{API, STATUS},
     node::{BackOff, Images, Node, NodeOptions},
     process::Process,
@@ -44,8 +45,8 @@ pub(super) const NODE_NAME: &str = "bed";
 #[derive(Debug)]
 pub(super) struct Local {
     node: Node,
-    programmer: Programmer,
-    envoy: Option<Part>,
+    first: Served,
+    second: Option<(GatewayKind, Served)>,
     /// The control plane, in the order in which it was started.
     processes: Vec<Process>,
 }
@@ -53,19 +54,19 @@ pub(super) struct Local {
 impl Local {
     /// Stops everything, what was started last first.
     pub(super) async fn stop(self) {
-        if let Some(part) = self.programmer.part() {
-            part.stop(GRACE).await;
+        let served = [Some(self.first), self.second.map(|(_, served)| served)];
+        let mut envoys = Vec::new();
+        for Served { programmer, envoy, .. } in served.into_iter().flatten() {
+            if let Some(part) = programmer.part() {
+                part.stop(GRACE).await;
+            }
+            envoys.extend(envoy);
         }
-        drop(self.programmer);
         drop(self.node);
         // etcd and the API server go last: the others only complain without them.
         let (last, first) = self.processes.split_at(2.min(self.processes.len()));
-        let envoy = async {
-            if let Some(envoy) = &self.envoy {
-                envoy.stop(GRACE).await;
-            }
-        };
-        tokio::join!(join_all(first.iter().map(|process| process.stop(GRACE))), envoy);
+        let envoys = join_all(envoys.iter().map(|envoy| envoy.stop(GRACE)));
+        tokio::join!(join_all(first.iter().map(|process| process.stop(GRACE))), envoys);
         for process in last.iter().rev() {
             process.stop(GRACE).await;
         }
@@ -73,7 +74,8 @@ impl Local {
 
     /// The first unexpected end of a process.
     pub(super) async fn failure(&self) -> anyhow::Error {
-        let parts = self.envoy.iter().chain(self.programmer.part());
+        let second = self.second.iter().map(|(_, served)| served);
+        let parts = [&self.first].into_iter().chain(second).flat_map(Served::parts);
         let parts = parts.map(|part| part.failure().boxed());
         let processes = self.processes.iter().map(|process| process.failure().boxed());
         select_all(processes.chain(parts)).await.0
@@ -81,14 +83,18 @@ impl Local {
 
     /// Ends Envoy as a crash does, starts it again, and returns when it runs.
     pub(super) async fn restart_envoy(&self) -> Result<()> {
-        let envoy = self.envoy.as_ref().context("this bed has no Envoy")?;
-        envoy.restart().await?;
-        envoy::running(envoy).await
+        self.first.restart_envoy().await
     }
 
     /// The same with who tells it what to do.
     pub(super) async fn restart_gateway(&self) -> Result<()> {
-        self.programmer.restart().await
+        self.first.programmer.restart().await
+    }
+
+    /// The second gateway, where its Envoy listens, and that Envoy's admin interface.
+    pub(super) fn second(&self) -> Option<(GatewayKind, SocketAddr, Option<Admin>)> {
+        let (kind, served) = self.second.as_ref()?;
+        Some((*kind, kind.proxy(), served.admin()))
     }
 }
 
@@ -100,11 +106,13 @@ pub(super) async fn start(
 ) -> Result<(Access, Local)> {
     let inside = &options.inside;
     let http_echo = programs::find("http-echo")?;
-    let (screen, gateway) = (progress.clone(), inside.gateway());
+    let (screen, gateways) = (progress.clone(), inside.gateways());
     let built = tokio::task::spawn_blocking(move || {
-        Ok::<_, anyhow::Error>((build::artifacts(&screen)?, Choice::of(gateway, &screen)?))
+        let second = gateways.second.map(|kind| anyhow::Ok((kind, Choice::of(kind, &screen)?)));
+        let choice = Choice::of(gateways.first, &screen)?;
+        anyhow::Ok((build::artifacts(&screen)?, choice, second.transpose()?))
     });
-    let (artifacts, choice) = built.await??;
+    let (artifacts, choice, second) = built.await??;
 
     let starting = progress.step("starting the local bed");
     let places = Places::make(directory)?;
@@ -121,7 +129,9 @@ pub(super) async fn start(
         directory,
         logs: &places.logs,
         with_envoy: options.purpose == Purpose::Traffic,
+        seat: Seat::FIRST,
     };
+    let beside = Scene { seat: Seat::SECOND, ..scene };
     let (processes, envoy) = tokio::try_join!(
         start_control_plane(&artifacts, &credentials, &places, options, &client),
         choice.early_envoy(&scene),
@@ -130,14 +140,25 @@ pub(super) async fn start(
         Some(_) => Images::stand_in(&http_echo),
         None => Images::standard(&http_echo, &programs::find("petstore")?),
     };
-    let proxy = gateway.proxy();
+    let proxy = gateways.first.proxy();
     let mut versions: BTreeMap<String, String> =
         VERSIONS.iter().map(|(part, version)| ((*part).into(), (*version).into())).collect();
     versions.insert("gateway".into(), choice.version());
+    if let Some((_, second)) = &second {
+        versions.insert("second gateway".into(), second.version());
+    }
     let node = start_node(&client, images, &places.logs);
+    let second = async {
+        let Some((kind, choice)) = second else { return Ok(None) };
+        let installed = choice.install(&beside, kind.proxy()).await?;
+        anyhow::Ok(Some((kind, installed.start(&beside, None).await?)))
+    };
     let (node, installed) = tokio::try_join!(node, choice.install(&scene, proxy))?;
-    let (_, (programmer, envoy)) =
-        tokio::try_join!(ready::pods_can_run(&client, NODE_NAME), installed.start(&scene, envoy))?;
+    let (_, first, second) = tokio::try_join!(
+        ready::pods_can_run(&client, NODE_NAME),
+        installed.start(&scene, envoy),
+        second
+    )?;
     starting.done();
 
     let access = Access {
@@ -148,11 +169,11 @@ pub(super) async fn start(
         outside_proxy_url: format!("http://{}", inside.outside_proxy().unwrap_or(proxy)),
         api: Some(API),
         status: STATUS,
-        admin: envoy.as_ref().map(|_| Admin::local()),
+        admin: first.admin(),
         versions,
         client: client.clone(),
     };
-    Ok((access, Local { node, programmer, envoy, processes }))
+    Ok((access, Local { node, first, second, processes }))
 }
 
 /// Files of the bed.

@@ -49,7 +49,7 @@ pub use kind::Kind;
 pub use need::Need;
 pub use options::{BedOptions, Purpose};
 
-pub use crate::gateway_kind::GatewayKind;
+pub use crate::gateway_kind::{GatewayKind, Gateways};
 
 use crate::{envoy_admin::Admin, names::Names, progress::Progress};
 use access::Access;
@@ -59,7 +59,7 @@ use reset::{Baseline, RemovalScope};
 /// A running bed. Dropping it ends its processes at once; [`Bed::stop`] does so in order.
 pub struct Bed {
     kind: Kind,
-    gateway_kind: GatewayKind,
+    gateways: Gateways,
     access: Access,
     directory: Directory,
     names: Names,
@@ -107,8 +107,8 @@ impl Bed {
             _ => (Names::plain(), RemovalScope::All),
         };
         let baseline = Baseline::take(&access.client, whose).await?;
-        let gateway_kind = options.inside.gateway();
-        Ok(Self { kind, gateway_kind, access, directory, names, baseline, running })
+        let gateways = options.inside.gateways();
+        Ok(Self { kind, gateways, access, directory, names, baseline, running })
     }
 
     /// Which of the beds it is.
@@ -189,9 +189,42 @@ impl Bed {
         self.access.versions.get("gateway").cloned().unwrap_or_default()
     }
 
-    /// Which gateway the bed has.
+    /// Which gateway the bed has; of two, the first.
     pub fn gateway_kind(&self) -> GatewayKind {
-        self.gateway_kind
+        self.gateways.first
+    }
+
+    /// All gateways that the bed has.
+    pub fn gateways(&self) -> Gateways {
+        self.gateways
+    }
+
+    /// The proxy's URL for this gateway inside the namespace, without a trailing slash; `None` for a gateway that
+    /// the bed does not have.
+    pub fn proxy_url_of(&self, gateway: GatewayKind) -> Option<String> {
+        if gateway == self.gateways.first {
+            return Some(self.access.proxy_url.clone());
+        }
+        let (_, address, _) = self.second().filter(|(kind, ..)| *kind == gateway)?;
+        Some(format!("http://{address}"))
+    }
+
+    /// The URL of Envoy's counters in the format of Prometheus, for this gateway, inside the namespace; `None` for
+    /// a gateway that the bed does not have, and where Envoy is not on loopback.
+    pub fn proxy_metrics_of(&self, gateway: GatewayKind) -> Option<String> {
+        let second = self.second().filter(|(kind, ..)| *kind == gateway);
+        let admin = match second {
+            Some((_, _, admin)) => admin,
+            None => self.access.admin.clone().filter(|_| gateway == self.gateways.first),
+        };
+        admin?.url("/stats/prometheus")
+    }
+
+    fn second(&self) -> Option<(GatewayKind, SocketAddr, Option<Admin>)> {
+        match &self.running {
+            Running::Local(local) => local.second(),
+            _ => None,
+        }
     }
 
     /// Ends Envoy as a crash does, starts it again, and returns when it runs. What it is told comes later.

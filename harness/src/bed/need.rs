@@ -1,7 +1,7 @@
 //! What only some scenarios need, and not every bed has.
 
 use super::kind::Kind;
-use crate::gateway_kind::GatewayKind;
+use crate::gateway_kind::{GatewayKind, Gateways};
 
 /// Something that a scenario asks for by a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum Need {
     GatewayApi,
     /// `@route-delegation`: HTTPRoutes that select others.
     RouteDelegation,
+    /// `@two-gateways`: Gloo and another gateway before the same pods.
+    TwoGateways,
     /// `@whole-cluster`: a cluster that nobody else uses, for Gateways and policies that are everybody's.
     WholeCluster,
 }
@@ -51,14 +53,19 @@ impl Need {
             "no-fallback" => Some(Self::NoFallback),
             "gateway-api" => Some(Self::GatewayApi),
             "route-delegation" => Some(Self::RouteDelegation),
+            "two-gateways" => Some(Self::TwoGateways),
             "whole-cluster" => Some(Self::WholeCluster),
             _ => None,
         }
     }
 
-    /// Why this kind of bed with this gateway cannot give it; `None` when it can.
-    pub fn unmet_by(self, kind: Kind, gateway: GatewayKind) -> Option<&'static str> {
-        self.unmet_by_gateway(gateway).or_else(|| self.unmet_by_kind(kind))
+    /// Why this kind of bed with these gateways cannot give it; `None` when it can.
+    pub fn unmet_by(self, kind: Kind, gateways: impl Into<Gateways>) -> Option<&'static str> {
+        let gateways = gateways.into();
+        if self == Self::TwoGateways && gateways.second.is_none() {
+            return Some("it needs Gloo and another gateway: set COALMINE_GATEWAY=gloo+kgateway");
+        }
+        self.unmet_by_gateway(gateways.first).or_else(|| self.unmet_by_kind(kind))
     }
 
     fn unmet_by_gateway(self, gateway: GatewayKind) -> Option<&'static str> {
@@ -161,6 +168,13 @@ mod tests {
         assert_eq!(unmet(GatewayKind::Gloo), gloo);
         assert_eq!(unmet(GatewayKind::Kgateway), kgateway);
         assert_eq!(unmet(GatewayKind::EnvoyGateway), envoy_gateway);
+    }
+
+    #[test]
+    fn two_gateways_are_a_need_of_their_own() {
+        let need = Need::of_tag("two-gateways").expect("a need");
+        let unmet = |name| need.unmet_by(Kind::Local, Gateways::parse(name).unwrap()).is_some();
+        assert_eq!(["gloo", "kgateway", "gloo+kgateway"].map(unmet), [true, true, false]);
     }
 
     #[test]

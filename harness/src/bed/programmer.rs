@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use kube::Client;
 
 use super::{
-    envoy,
+    envoy::{self, Seat},
     gateway_api::{self, Controller, Installed},
     gloo_system,
     part::Part,
@@ -48,6 +48,38 @@ pub(super) struct Scene<'a> {
     pub(super) logs: &'a Path,
     /// Whether there is an Envoy at all.
     pub(super) with_envoy: bool,
+    /// Which of the bed's it is.
+    pub(super) seat: Seat,
+}
+
+/// Who tells an Envoy what to do, and that Envoy.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub(super) programmer: Programmer,
+    pub(super) envoy: Option<Part>,
+    seat: Seat,
+}
+
+impl Served {
+    /// Those that run.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.envoy.iter().chain(self.programmer.part())
+    }
+
+    /// Envoy's admin interface.
+    pub(super) fn admin(&self) -> Option<Admin> {
+        self.envoy.as_ref().map(|_| self.seat.admin())
+    }
+
+    /// Ends Envoy as a crash does, starts it again, and returns when it runs.
+    ///
+    /// # Errors
+    /// There is none, or it does not come back.
+    pub(super) async fn restart_envoy(&self) -> Result<()> {
+        let envoy = self.envoy.as_ref().context("this bed has no Envoy")?;
+        envoy.restart().await?;
+        envoy::running(self.seat, envoy).await
+    }
 }
 
 impl Choice {
@@ -78,7 +110,9 @@ impl Choice {
         if !scene.with_envoy {
             return Ok(None);
         }
-        envoy::start(scene.artifacts, bootstrap, scene.directory, scene.logs).await.map(Some)
+        envoy::start(scene.seat, scene.artifacts, bootstrap, scene.directory, scene.logs)
+            .await
+            .map(Some)
     }
 
     /// Gives the cluster what it needs there, and says how the rest is started.
@@ -110,24 +144,20 @@ pub(super) enum Ready {
 
 impl Ready {
     /// Starts it, and with it an Envoy where there is none yet; returns when Envoy is told what to do.
-    pub(super) async fn start(
-        self,
-        scene: &Scene<'_>,
-        envoy: Option<Part>,
-    ) -> Result<(Programmer, Option<Part>)> {
-        let Scene { client, administrator, directory, logs, .. } = scene;
-        match self {
+    pub(super) async fn start(self, scene: &Scene<'_>, envoy: Option<Part>) -> Result<Served> {
+        let Scene { client, administrator, directory, logs, seat, .. } = scene;
+        let (programmer, envoy) = match self {
             Self::Embedded => {
-                let admin = envoy.as_ref().map(|_| Admin::local());
+                let admin = envoy.as_ref().map(|_| seat.admin());
                 let folder = gateway::folder(directory);
                 let gateway = Gateway::start((*client).clone(), admin, &folder);
-                Ok((Programmer { _embedded: Some(gateway), part: None, installed: None }, envoy))
+                (Programmer { _embedded: Some(gateway), part: None, installed: None }, envoy)
             }
             Self::RealGloo(gloo) => {
                 let part = Part::start(gloo.program(administrator, logs))?;
                 let process = part.process()?;
                 RealGloo::serving(&process).await?;
-                Ok((Programmer { _embedded: None, part: Some(part), installed: None }, envoy))
+                (Programmer { _embedded: None, part: Some(part), installed: None }, envoy)
             }
             Self::Controller(installed) => {
                 let part = Part::start(installed.program()?)?;
@@ -137,15 +167,17 @@ impl Ready {
                 let mut envoy = None;
                 if scene.with_envoy {
                     let bootstrap = installed.bootstrap();
-                    let started = envoy::start(scene.artifacts, bootstrap, directory, logs).await?;
+                    let started =
+                        envoy::start(*seat, scene.artifacts, bootstrap, directory, logs).await?;
                     process.alive(installed.listening()).await?;
                     envoy = Some(started);
                 }
                 let programmer =
                     Programmer { _embedded: None, part: Some(part), installed: Some(installed) };
-                Ok((programmer, envoy))
+                (programmer, envoy)
             }
-        }
+        };
+        Ok(Served { programmer, envoy, seat: *seat })
     }
 }
 

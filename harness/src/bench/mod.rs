@@ -31,7 +31,7 @@ use crate::{
     api_proxy::Mark,
     bed,
     cargo::{Built, RELEASE},
-    gateway_kind::GatewayKind,
+    gateway_kind::{GatewayKind, Gateways},
     namespace::{Inside, STATUS},
     status::StatusClient,
 };
@@ -115,7 +115,7 @@ async fn measure(options: &Options, inside: Inside, report: &mut Report) -> Resu
         let steps = report.results.last().and_then(|figures| figures.steps.as_ref());
         steps.map_or(Ok(()), figures::Steps::check)?;
     }
-    let gateway = GatewayKind::from_environment()?;
+    let gateway = Gateways::from_environment()?.first;
     let needs_gloo = |part: &&Part| !matches!(part, Part::Transitions | Part::Steps);
     if let Some(part) = options.measure.iter().find(needs_gloo)
         && gateway != GatewayKind::Gloo

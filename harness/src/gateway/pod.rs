@@ -16,7 +16,7 @@ use crate::envoy_admin::{self, Admin};
 pub fn prepare(folder: &Path) -> Result<()> {
     let mut bootstrap = super::prepare(&super::folder(folder))?;
     // The API server comes from outside of the pod.
-    bootstrap["admin"] = envoy_admin::bootstrap("0.0.0.0");
+    bootstrap["admin"] = envoy_admin::bootstrap("0.0.0.0", envoy_admin::PORT);
     let path = folder.join("envoy.json");
     fs::write(&path, bootstrap.to_string())
         .with_context(|| format!("cannot write {}", path.display()))

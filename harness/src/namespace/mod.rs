@@ -25,7 +25,7 @@ use anyhow::Result;
 pub use addresses::{API, NODE, PODS, STATUS};
 pub use openings::{Inside, Openings};
 
-use crate::{gateway_kind::GatewayKind, progress::Progress};
+use crate::{gateway_kind::Gateways, progress::Progress};
 use stage::Stage;
 
 /// Whether this process was started by [`crate::enter`] in another one: then what a program does before
@@ -40,27 +40,27 @@ pub fn entered() -> bool {
 /// # Errors
 /// As [`crate::enter`], and those of `build`.
 pub fn enter_without_bed(build: impl FnOnce(&Progress) -> Result<()>) -> Result<()> {
-    enter_after(build, &Openings::default(), GatewayKind::default(), false).map(drop)
+    enter_after(build, &Openings::default(), Gateways::default(), false).map(drop)
 }
 
 /// Runs `build` in a process of its own, makes the namespaces and returns inside of them, where the proxy is
-/// reached as this gateway has it; with an engine it also makes, and in the end removes, what that has outside of them.
+/// reached as the first of these gateways has it; with an engine it also makes, and in the end removes, what that has outside of them.
 pub(crate) fn enter_after(
     build: impl FnOnce(&Progress) -> Result<()>,
     openings: &Openings,
-    gateway: GatewayKind,
+    gateways: Gateways,
     with_engine: bool,
 ) -> Result<Inside> {
     match stage::current() {
         Some(Stage::Inside { outside }) => {
             guard::unblock_signals()?;
-            Ok(Inside::reached_at(outside, gateway))
+            Ok(Inside::reached_at(outside, gateways))
         }
         Some(Stage::Build) => {
             build(&Progress::new())?;
             process::exit(0)
         }
         Some(Stage::Init { guard, outside }) => init::run(&guard, outside),
-        None => guard::run(openings, gateway.proxy(), with_engine),
+        None => guard::run(openings, gateways.first.proxy(), with_engine),
     }
 }

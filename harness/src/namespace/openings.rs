@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::addresses::STATUS;
-use crate::gateway_kind::GatewayKind;
+use crate::gateway_kind::{GatewayKind, Gateways};
 
 /// Ports on loopback through which the bed is reached from outside the namespace. The default 0
 /// takes any free port.
@@ -21,7 +21,7 @@ pub struct Openings {
 #[derive(Clone, Copy, Debug)]
 pub struct Inside {
     outside: Option<Outside>,
-    gateway: GatewayKind,
+    gateways: Gateways,
 }
 
 /// The addresses that the guard listens on.
@@ -34,18 +34,23 @@ pub(crate) struct Outside {
 
 impl Inside {
     /// Inside a namespace that is reached at these addresses.
-    pub(super) fn reached_at(outside: Outside, gateway: GatewayKind) -> Self {
-        Self { outside: Some(outside), gateway }
+    pub(super) fn reached_at(outside: Outside, gateways: Gateways) -> Self {
+        Self { outside: Some(outside), gateways }
     }
 
     /// For a bed that needs no namespace.
     pub(crate) fn without_namespace() -> Self {
-        Self { outside: None, gateway: GatewayKind::default() }
+        Self { outside: None, gateways: Gateways::default() }
     }
 
     /// The gateway that the way to the proxy was made for.
     pub fn gateway(&self) -> GatewayKind {
-        self.gateway
+        self.gateways.first
+    }
+
+    /// All gateways that the bed is to have.
+    pub fn gateways(&self) -> Gateways {
+        self.gateways
     }
 
     /// Where people outside reach the API server; `None` without a namespace.

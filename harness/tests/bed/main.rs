@@ -19,7 +19,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use harness::bed::{GatewayKind, Kind};
+use harness::bed::{self, GatewayKind, Kind};
 use nix::sys::signal::Signal;
 
 use program::Program;
@@ -104,8 +104,8 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         None => match Kind::from_environment() {
-            Ok(Kind::Local) => match GatewayKind::from_environment() {
-                Ok(gateway) => run_tests(&arguments, gateway),
+            Ok(Kind::Local) => match bed::Gateways::from_environment() {
+                Ok(gateways) => run_tests(&arguments, gateways.first),
                 Err(error) => {
                     eprintln!("error: {error:#}");
                     ExitCode::FAILURE

@@ -326,6 +326,8 @@ mod tests {
         };
         let gloo = all_of(include_str!("../../../deploy/overlays/namespaced/gloo/rbac.yaml"));
         assert!(gloo.iter().all(reads) && gloo.is_subset(&whole), "{gloo:?}");
+        let proxies = all_of(include_str!("../../../deploy/overlays/namespaced/proxies/rbac.yaml"));
+        assert!(proxies.iter().all(reads) && proxies.is_subset(&whole), "{proxies:?}");
         for kind in crate::cluster::WatchedKind::of_gloo() {
             let group = kind.api_version.rsplit_once('/').map_or("", |(group, _)| group);
             let resource = match kind.kind.as_str() {

@@ -51,6 +51,9 @@ const CONDITION: &str = "1 while the condition holds";
 const DESIRED: &str = "Desired share of the requests without the canary headers, in percent";
 const APPLIED: &str = "Applied share of the requests without the canary headers, in percent";
 const PODS: &str = "Ready pods, as far as known";
+const REQUESTS: &str = "Requests per second by the gateways of an API, while both APIs serve the service and as far as known";
+const QUIET: &str = "For how long it is known that no request has come by the gateways of an API, while both APIs \
+                     serve the service";
 const REVISION: &str = "Newest commit that is fully applied";
 const WAITING: &str =
     "Time since the oldest commit arrived that is not fully applied; 0 without one";
@@ -66,6 +69,7 @@ impl Families<'_, '_> {
         self.source()?;
         self.rollouts()?;
         self.shares()?;
+        self.requests()?;
         self.revisions()?;
         self.counts()
     }
@@ -125,6 +129,25 @@ impl Families<'_, '_> {
             &entry.report.applied_weights
         })?;
         self.versions("service_ready_pods", PODS, |entry| &entry.report.ready_pods)
+    }
+
+    fn requests(&mut self) -> Result<(), Error> {
+        let name = "service_gateway_requests_per_second";
+        self.services(name, REQUESTS, MetricType::Gauge, |service, entry, family| {
+            entry.report.requests.iter().try_for_each(|requests| {
+                let labels = [("service", service), ("api", requests.api.as_str())];
+                let mut rates = requests.per_second.into_iter();
+                rates.try_for_each(|rate| family.encode_family(&labels)?.encode_gauge(&rate))
+            })
+        })?;
+        let name = "service_gateway_without_requests_seconds";
+        self.services(name, QUIET, MetricType::Gauge, |service, entry, family| {
+            entry.report.requests.iter().try_for_each(|requests| {
+                let labels = [("service", service), ("api", requests.api.as_str())];
+                let mut quiet = requests.quiet_seconds().into_iter();
+                quiet.try_for_each(|quiet| family.encode_family(&labels)?.encode_gauge(&quiet))
+            })
+        })
     }
 
     fn revisions(&mut self) -> Result<(), Error> {
