@@ -3,7 +3,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::*;
+use crate::report::GatewayRequests;
 use crate::testing::service;
+use coalmine_core::kind::RouteApi;
+use coalmine_core::measure::Measured;
 use coalmine_core::reason::Code;
 use coalmine_core::values::Service;
 
@@ -40,6 +43,11 @@ fn after_everything() -> Metrics {
     metrics
         .status_store
         .service("echo", |report| report.progressing(Some(Code::WaitingForGloo), ""));
+    let second = Timestamp::from_second(1).expect("a time");
+    let measured =
+        Measured { per_second: Some(0.5), last_request: Some(second), none_since: Some(second) };
+    let requests = GatewayRequests::of(RouteApi::Gloo, measured, 1, second, None);
+    metrics.status_store.measured(&[("echo".to_owned(), vec![requests])].into());
     metrics.fetched(Duration::from_millis(5), true);
     metrics.fetched(Duration::from_millis(5), false);
     metrics.reconciled("echo", Duration::from_secs(1));
