@@ -199,10 +199,13 @@ Feature: From Gloo to the Gateway API
       spec: {rules: [{matches: [{path: {type: PathPrefix, value: /elsewhere}}]}]}
       """
     Then coalmine's log says "HTTPRoute echo/echo-routes was changed: kubectl-edit made /spec/rules"
+    And the HTTPRoute echo/echo-routes has "canary" at "/spec/rules/1/matches/0/headers/0/value"
     When somebody deletes the RouteTable echo/echo-routes
     Then coalmine's log says "RouteTable echo/echo-routes was deleted; repaired"
+    And Gloo accepts the RouteTable echo/echo-routes
     When somebody deletes the HTTPRoute echo/echo-routes
     Then coalmine's log says "HTTPRoute echo/echo-routes was deleted; repaired"
+    And the other gateway accepts the HTTPRoute echo/echo-routes
     When somebody deletes the Service echo/echo-v2
     Then coalmine's log says "Service echo/echo-v2 was deleted; repaired"
     And the requests to "/echo" through both gateways are answered by:

@@ -9,6 +9,7 @@ use harness::load::Load;
 use harness::sample::{Sample, Target};
 use harness::status::Service;
 use harness::wait::Seen;
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::Value;
@@ -17,7 +18,7 @@ use super::cluster::{objects, objects_of};
 use super::gateway::verdict;
 use super::others::everything;
 use super::rollout::reported;
-use super::traffic::{LOAD, end_unfailed, shares, split};
+use super::traffic::{LOAD, end_unfailed, load_name, shares, split};
 use crate::wait;
 use crate::world::{World, bed};
 
@@ -124,15 +125,16 @@ async fn load(world: &mut World, path: String) -> Result<()> {
     begin(world, &path, OTHER)
 }
 
-/// The load on a path through one of the gateways; that through Gloo has the name which every other step gives it.
-fn load_name(path: &str, through: &str) -> String {
-    if through == OTHER { format!("{path} through {OTHER}") } else { path.to_owned() }
+/// The load on a path through one of the gateways.
+fn load_name_through(path: &str, through: &str) -> Result<String> {
+    let urls = proxies(through)?;
+    Ok(load_name(urls.first().context("a proxy")?, path))
 }
 
 fn begin(world: &mut World, path: &str, through: &str) -> Result<()> {
     let urls = proxies(through)?;
     let url = urls.first().context("a proxy")?;
-    world.loads.push(Load::start([(load_name(path, through), Target::new(url, path))], LOAD)?);
+    world.loads.push(Load::start([(load_name(url, path), Target::new(url, path))], LOAD)?);
     Ok(())
 }
 
@@ -140,7 +142,7 @@ fn begin(world: &mut World, path: &str, through: &str) -> Result<()> {
 #[when(regex = r#"^the clients of "([^"]+)" move to (the other gateway|Gloo)$"#)]
 async fn move_to(world: &mut World, path: String, to: String) -> Result<()> {
     let from = if to == OTHER { "Gloo" } else { OTHER };
-    let (there, here) = (load_name(&path, &to), load_name(&path, from));
+    let (there, here) = (load_name_through(&path, &to)?, load_name_through(&path, from)?);
     if !world.loads.iter().any(|load| load.is_on(&there)) {
         begin(world, &path, &to)?;
     }
@@ -153,7 +155,7 @@ async fn move_to(world: &mut World, path: String, to: String) -> Result<()> {
 #[then(regex = r#"^the requests of each load on "([^"]+)" were answered by:$"#)]
 async fn loads_answered_by(world: &mut World, path: String, step: &Step) -> Result<()> {
     let expected = shares(step)?;
-    let names = [load_name(&path, "Gloo"), load_name(&path, OTHER)];
+    let names = [load_name_through(&path, "Gloo")?, load_name_through(&path, OTHER)?];
     let running = world.loads.iter().flat_map(Load::totals);
     let totals: Vec<_> = running
         .chain(world.ended_loads.iter().cloned())
@@ -250,10 +252,16 @@ async fn reads_counters(world: &mut World) -> Result<()> {
 
 #[then(regex = r"^requests of (\w+) come by gloo and gateway-api$")]
 async fn come_by_both(world: &mut World, service: String) -> Result<()> {
+    // Those of an earlier step are still in the rate of the last seconds, and say nothing of now.
+    let begun = Timestamp::now();
     let by_both = |report: &Service| {
         let comes = |api: &str| {
             let mut requests = report.requests.iter();
-            requests.any(|it| it.api == api && it.per_second.is_some_and(|rate| rate > 1.0))
+            requests.any(|it| {
+                it.api == api
+                    && it.per_second.is_some_and(|rate| rate > 1.0)
+                    && it.last_request_at.is_some_and(|last| last > begun)
+            })
         };
         comes("gloo") && comes("gateway-api")
     };

@@ -165,6 +165,11 @@ fn target(path: &str) -> Target {
     Target::new(proxy_url(), path)
 }
 
+/// The load on a path of this proxy: the path alone is that of the gateway which steps ask that name none.
+pub(super) fn load_name(url: &str, path: &str) -> String {
+    if url == proxy_url() { path.to_owned() } else { format!("{path} through {url}") }
+}
+
 /// Converges first, then takes one sample and judges it: no second try. Under load a probe may fail as
 /// little as the load itself, unless it is known that nobody answered.
 pub(super) async fn split(world: &World, target: &Target, expected: &Expected) -> Result<()> {
@@ -186,7 +191,7 @@ pub(super) async fn split(world: &World, target: &Target, expected: &Expected) -
     let failed = failed.into_inner();
     if let Some(first) = failed.first()
         && !world.refused.contains(target)
-        && world.loads.iter().any(|load| load.is_on(&target.path))
+        && world.loads.iter().any(|load| load.is_on(&load_name(&target.url, &target.path)))
     {
         bail!("{}: failed on the way: {}, the first: {first}", target.path, failed.len());
     }

@@ -10,6 +10,7 @@ use hyper::{StatusCode, Uri};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::sample::Target;
@@ -101,6 +102,8 @@ pub struct GatewayRequests {
     pub api: String,
     /// Requests per second, as far as known.
     pub per_second: Option<f64>,
+    /// When the daemon saw the last of them, if any came since it looks.
+    pub last_request_at: Option<Timestamp>,
     /// Since when it is known that none has come.
     pub none_since: Option<String>,
     /// Why something is not known.
