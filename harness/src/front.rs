@@ -12,7 +12,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{HeaderMap, Request, Response, StatusCode, Uri};
 use hyper::{header, server::conn::http1, service::service_fn};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
@@ -92,7 +92,8 @@ async fn serve(listener: TcpListener, way: Arc<ProxyState>) {
                     async move { Ok::<_, Infallible>(way.answer(request).await) }
                 });
                 let mut server = http1::Builder::new();
-                server.timer(TokioTimer::new());
+                // As with the gateway behind it, a connection on which nobody asks stays for long.
+                server.header_read_timeout(None);
                 connections.spawn(async move {
                     drop(server.serve_connection(TokioIo::new(stream), service).await);
                 });

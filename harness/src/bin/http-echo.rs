@@ -28,10 +28,7 @@ use hyper::{
     server::conn::http1,
     service::service_fn,
 };
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
+use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -95,8 +92,9 @@ async fn serve(listener: TcpListener, echo: Arc<Echo>) -> Result<()> {
             let echo = echo.clone();
             async move { Ok::<_, Infallible>(echo.answer(&request).await) }
         });
+        // As with the original, no connection ends because nobody asks on it.
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
+            .header_read_timeout(None)
             .serve_connection(TokioIo::new(stream), service);
         let connection = connections.watch(connection);
         // A client that hangs up is no concern of ours.
@@ -187,6 +185,11 @@ fn address(listen: &str, pod: &str) -> Result<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+    };
+
     use super::*;
 
     fn parsed(args: &[&str]) -> Result<Flags> {
@@ -202,6 +205,30 @@ mod tests {
             let flags = parsed(args).unwrap();
             assert_eq!((flags.text.as_str(), flags.listen.as_str()), ("a b", ":8080"));
             assert_eq!(flags.status, 202);
+        }
+    }
+
+    /// A gateway that sends a request on a kept connection just when we end it answers 503, for which nobody is to
+    /// blame who is tested here.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_on_which_nothing_is_asked_for_long_is_kept() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let echo = Echo {
+            text: "v1\n".into(),
+            status: StatusCode::OK,
+            health: AtomicU16::new(200),
+            pod: HeaderValue::from_static("echo/v1"),
+        };
+        tokio::spawn(serve(listener, Arc::new(echo)));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        for _ in 0..2 {
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: echo\r\n\r\n").await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"v1\n") {
+                assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "it has ended");
+            }
+            tokio::time::sleep(Duration::from_secs(3600)).await;
         }
     }
 

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -36,8 +36,9 @@ async fn main() -> Result<()> {
             let answer = answer(&pets, &pod, request.method(), request.uri().path());
             async move { Ok::<_, Infallible>(answer) }
         });
+        // A gateway ends the connections that it keeps, not we.
         let mut server = http1::Builder::new();
-        server.timer(TokioTimer::new());
+        server.header_read_timeout(None);
         let connection = server.serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async { drop(connection.await) });
     }
