@@ -4,8 +4,9 @@
 //! Each service has a path of its own and a canary with a header, all on one host. The change gives one of them another
 //! weight. The last column is the time as a multiple of Gloo's.
 
+mod processor;
+
 use std::collections::BTreeSet;
-use std::fs;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use coalmine_core::plan::Desired;
 use coalmine_core::preflight::{Baseline, Change, http_route_snapshot};
 use gloo::Snapshot;
 use serde_json::{Value, json};
+
+use processor::time;
 
 const SERVICES: usize = 1_000;
 /// Of so many measurements the shortest counts: what else the machine does only adds.
@@ -117,21 +120,6 @@ fn name(number: usize) -> String {
 
 fn shortest(mut measure: impl FnMut() -> Duration) -> Duration {
     (0..TIMES).map(|_| measure()).min().expect("measured")
-}
-
-/// What it takes on the processor; whatever else the machine does is not counted.
-fn time(run: impl FnOnce()) -> Duration {
-    let start = processor();
-    run();
-    processor() - start
-}
-
-/// How long this thread has been on a processor.
-#[expect(clippy::disallowed_methods, reason = "the core reads no file, but what measures it does")]
-fn processor() -> Duration {
-    let times = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let times = times.split(' ').next().and_then(|first| first.parse().ok());
-    Duration::from_nanos(times.unwrap_or_default())
 }
 
 fn metadata(name: &str) -> Value {

@@ -4,17 +4,19 @@
 //! 48 services with 500 matchers each are live, all in one virtual host. Beside a change of one small service, and
 //! of all of them at once, the table shows what the shape of their matchers costs.
 
+mod processor;
+
 use std::collections::BTreeSet;
-use std::fs;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
 
 use coalmine_core::object::Manifest;
 use coalmine_core::plan::Desired;
 use coalmine_core::preflight::{Baseline, Change};
 use gloo::Snapshot;
 use serde_json::{Value, json};
+
+use processor::time;
 
 const SERVICES: usize = 48;
 const PATHS: usize = 500;
@@ -56,21 +58,6 @@ fn main() {
         let one = time(|| drop(black_box(full.check(&small))));
         println!("{words:<28} {:>11} ms {:>11} ms", one.as_millis(), all.as_millis());
     }
-}
-
-/// What it takes on the processor; whatever else the machine does is not counted.
-fn time(run: impl FnOnce()) -> Duration {
-    let start = processor();
-    run();
-    processor() - start
-}
-
-/// How long this thread has been on a processor.
-#[expect(clippy::disallowed_methods, reason = "the core reads no file, but what measures it does")]
-fn processor() -> Duration {
-    let times = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let times = times.split(' ').next().and_then(|first| first.parse().ok());
-    Duration::from_nanos(times.unwrap_or_default())
 }
 
 /// A gateway, and a VirtualService that selects every table.

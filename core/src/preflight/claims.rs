@@ -15,8 +15,31 @@ use super::domains::Wildcards;
 use super::overlap::{covers, meet, takes_from};
 use super::ownership::Owners;
 use super::pairs::pairs;
+use super::rivals::{Rival, conflict, refusal};
 use super::translated_cluster::TranslatedCluster;
-use crate::reason::{Conflict, Refusal};
+use crate::reason::Refusal;
+
+impl Rival for Route {
+    fn holder(&self) -> &Arc<ObjectRef> {
+        &self.holder
+    }
+
+    fn path(&self) -> String {
+        path(&self.matcher)
+    }
+
+    fn does_the_same(&self, other: &Self) -> bool {
+        self.action == other.action
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        covers(&self.matcher, &other.matcher)
+    }
+
+    fn takes_from(&self, other: &Self) -> bool {
+        takes_from(&self.matcher, &other.matcher)
+    }
+}
 
 /// # Errors
 /// Requests of one that another would get, another owner's route that would go or be answered otherwise,
@@ -180,32 +203,9 @@ fn conflicts(
         |at| owner[at].is_some(),
         |i, j| {
             let (first, second) = (routes[i], routes[j]);
-            let refusal = match (owner[i], owner[j]) {
-                (None, None) => return Ok(()),
-                (one, other) if one == other => {
-                    // What moves to another namespace is there twice for a moment, and both answer.
-                    let moves = owners.goes(&first.holder) || owners.goes(&second.holder);
-                    if moves
-                        || first.action == second.action
-                        || !covers(&first.matcher, &second.matcher)
-                    {
-                        return Ok(());
-                    }
-                    Refusal::Shadowed {
-                        object: Arc::clone(&second.holder),
-                        path: path(&second.matcher),
-                        before: path(&first.matcher),
-                    }
-                }
-                (Some(at), None) if owners.succeeds(at, &second.holder) => return Ok(()),
-                (None, Some(at)) if owners.succeeds(at, &first.holder) => return Ok(()),
-                (Some(_), _) if takes_from(&first.matcher, &second.matcher) => {
-                    conflict(host, first, second, true)
-                }
-                (_, Some(_)) if covers(&first.matcher, &second.matcher) => {
-                    conflict(host, second, first, false)
-                }
-                _ => return Ok(()),
+            let (one, other) = ((first, owner[i]), (second, owner[j]));
+            let Some(refusal) = refusal(one, other, owners, || host.name.clone()) else {
+                return Ok(());
             };
             match was_so.has(first, second) {
                 true => Ok(()),
@@ -238,16 +238,6 @@ impl<'a> Orders<'a> {
         let places = self.0.get(&(&*wanted.holder, text(&wanted.matcher))).into_iter().flatten();
         places.filter(|(_, route)| route.matcher == wanted.matcher).map(|(at, _)| *at)
     }
-}
-
-fn conflict(host: &VirtualHost, ours: &Route, theirs: &Route, ours_is_first: bool) -> Refusal {
-    Refusal::Conflict(Conflict {
-        host: host.name.clone(),
-        ours: path(&ours.matcher),
-        theirs: path(&theirs.matcher),
-        ours_is_first,
-        owner: Arc::clone(&theirs.holder),
-    })
 }
 
 /// # Errors
@@ -356,7 +346,7 @@ fn leaving_routes(
             let apart = (i < count) == (j < count)
                 || owners.of_object(&one.holder) == owners.of_object(&other.holder)
                 || !meet(&one.matcher, &other.matcher);
-            if apart { Ok(()) } else { Err(conflict(host, other, one, true)) }
+            if apart { Ok(()) } else { Err(conflict(host.name.clone(), other, one, true)) }
         },
     )
 }

@@ -19,6 +19,7 @@ mod overlap;
 mod ownership;
 mod pairs;
 mod regressions;
+mod rivals;
 mod sharing;
 mod translated_cluster;
 

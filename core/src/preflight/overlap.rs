@@ -4,16 +4,7 @@ use std::collections::BTreeSet;
 
 use gloo::config::{HeaderMatch, Match, PathMatch, ValueMatch};
 
-/// How the paths of one matcher lie to those of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PathRelation {
-    /// None in common.
-    Apart,
-    /// All of them are the other's too, and the other has more.
-    Within,
-    /// Anything else: the same, more, or nobody can tell.
-    Across,
-}
+use super::rivals::PathRelation;
 
 /// Whether `first`, coming before `second`, takes requests that `second` has a better claim to.
 ///

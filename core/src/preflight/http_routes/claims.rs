@@ -10,12 +10,13 @@ use gateway_api::{ObjectRef, Snapshot, Translation};
 use super::super::change::Change;
 use super::super::ownership::Owners;
 use super::super::pairs::pairs;
+use super::super::rivals::{Rival, conflict, refusal};
 use super::findings::mended;
 use super::overlap::{covers, meet, takes_from};
 use super::surroundings::delegates;
 use super::world::{Model, World};
 use crate::domain::wider;
-use crate::reason::{Conflict, Refusal};
+use crate::reason::Refusal;
 
 /// A virtual host with where it is: Gateway and route configuration.
 type Hosts<'a> = BTreeMap<(&'a ObjectRef, &'a str, &'a str), &'a VirtualHost>;
@@ -28,6 +29,28 @@ fn hosts(translation: &Translation) -> Hosts<'_> {
         }
     }
     hosts
+}
+
+impl Rival for Route {
+    fn holder(&self) -> &Arc<ObjectRef> {
+        &self.holder
+    }
+
+    fn path(&self) -> String {
+        path(&self.matcher)
+    }
+
+    fn does_the_same(&self, other: &Self) -> bool {
+        self.action == other.action
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        covers(&self.matcher, &other.matcher)
+    }
+
+    fn takes_from(&self, other: &Self) -> bool {
+        takes_from(&self.matcher, &other.matcher)
+    }
 }
 
 /// # Errors
@@ -153,32 +176,8 @@ fn conflicts(
         |at| owner[at].is_some(),
         |position, behind| {
             let (first, second) = (&host.routes[position], &host.routes[behind]);
-            let refusal = match (owner[position], owner[behind]) {
-                (None, None) => return Ok(()),
-                (one, other) if one == other => {
-                    let moves = owners.goes(&first.holder) || owners.goes(&second.holder);
-                    if moves
-                        || first.action == second.action
-                        || !covers(&first.matcher, &second.matcher)
-                    {
-                        return Ok(());
-                    }
-                    Refusal::Shadowed {
-                        object: Arc::clone(&second.holder),
-                        path: path(&second.matcher),
-                        before: path(&first.matcher),
-                    }
-                }
-                (Some(at), None) if owners.succeeds(at, &second.holder) => return Ok(()),
-                (None, Some(at)) if owners.succeeds(at, &first.holder) => return Ok(()),
-                (Some(_), _) if takes_from(&first.matcher, &second.matcher) => {
-                    conflict(host, first, second, true)
-                }
-                (_, Some(_)) if covers(&first.matcher, &second.matcher) => {
-                    conflict(host, second, first, false)
-                }
-                _ => return Ok(()),
-            };
+            let (one, other) = ((first, owner[position]), (second, owner[behind]));
+            let Some(refusal) = refusal(one, other, owners, || name(host)) else { return Ok(()) };
             match before.is_some_and(|before| has_order(before, first, second)) {
                 true => Ok(()),
                 false => Err(refusal),
@@ -321,7 +320,7 @@ pub(super) fn leaving(base: &World, last: &World, owners: &Owners) -> Result<(),
                     let (a, b) = (owners.of_object(&one.holder), owners.of_object(&other.holder));
                     let comes = at < goes && behind >= goes;
                     match comes && a != b && meet(&one.matcher, &other.matcher) {
-                        true => Err(conflict(old, other, one, true)),
+                        true => Err(conflict(name(old), other, one, true)),
                         false => Ok(()),
                     }
                 },
@@ -343,16 +342,6 @@ fn unlike<'a>(host: &'a VirtualHost, other: &VirtualHost, owners: &Owners) -> Ve
     };
     let own = host.routes.iter().filter(|it| owners.has(&it.holder));
     own.filter(|it| !is_known(it)).collect()
-}
-
-fn conflict(host: &VirtualHost, ours: &Route, theirs: &Route, ours_is_first: bool) -> Refusal {
-    Refusal::Conflict(Conflict {
-        host: name(host),
-        ours: path(&ours.matcher),
-        theirs: path(&theirs.matcher),
-        ours_is_first,
-        owner: Arc::clone(&theirs.holder),
-    })
 }
 
 /// The domain, by which people know a virtual host.

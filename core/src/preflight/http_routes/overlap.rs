@@ -3,6 +3,7 @@
 use gateway_api::config::{HeaderMatch, Match, PathMatch, ValueMatch};
 
 use super::super::pairs::{Condition, Matcher};
+use super::super::rivals::PathRelation;
 
 impl Matcher for Match {
     fn beginning(&self) -> String {
@@ -29,17 +30,6 @@ fn exact(value: &ValueMatch) -> Option<&str> {
         ValueMatch::Exact(text) => Some(text),
         ValueMatch::Regex(_) => None,
     }
-}
-
-/// How the paths of one matcher lie to those of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PathRelation {
-    /// None in common.
-    Apart,
-    /// All of them are the other's too, and the other has more.
-    Within,
-    /// Anything else: the same, more, or nobody can tell.
-    Across,
 }
 
 /// Whether `first`, coming before `second`, takes requests that `second` has a better claim to: a longer path carves its
