@@ -62,8 +62,12 @@ pub(super) fn redirect(to: &Redirect, matcher: &Match) -> Result<Value, Unsaid> 
 pub(super) fn cors(policy: &CorsPolicy) -> Result<Value, Unsaid> {
     let rules = &policy.rules;
     if !rules.allow_origin_regex.is_empty() {
-        let next = "name the origins one by one in `allowOrigin`, or with a wildcard: `https://*.example.com`";
+        let next = "name the origins one by one in `allowOrigin`";
         return Err(Unsaid::new("origins by expressions", next));
+    }
+    if let Some(origin) = rules.allow_origin.iter().find(|it| *it != "*" && it.contains('*')) {
+        let next = "name the origins one by one: the same text would allow more of them afterwards";
+        return Err(Unsaid::new(format!("the origin {origin}, whose star is only a star"), next));
     }
     let mut cors = Map::new();
     for (key, values) in [

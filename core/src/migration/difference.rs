@@ -58,6 +58,10 @@ pub enum Kind {
     Copies,
     /// A redirect leads to another place.
     Location,
+    /// The client gets other headers.
+    ResponseHeaders,
+    /// A browser's preflight request of an origin that is not allowed reaches the pods in Gloo, and none afterwards.
+    Preflight,
     /// One of the models does not know who answers.
     Unknown,
 }
@@ -77,7 +81,7 @@ fn without_location(answer: &str) -> &str {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::PrefixByElement,
         Self::Answer,
         Self::MissingPods,
@@ -89,6 +93,8 @@ impl Kind {
         Self::Timeout,
         Self::Copies,
         Self::Location,
+        Self::ResponseHeaders,
+        Self::Preflight,
         Self::Unknown,
     ];
 
@@ -106,6 +112,8 @@ impl Kind {
             Self::Timeout => "timeout",
             Self::Copies => "copies",
             Self::Location => "location",
+            Self::ResponseHeaders => "response-headers",
+            Self::Preflight => "preflight",
             Self::Unknown => "unknown",
         }
     }
@@ -114,7 +122,14 @@ impl Kind {
     pub(super) fn is_about_pods(self) -> bool {
         matches!(
             self,
-            Self::Slashes | Self::Path | Self::Host | Self::Headers | Self::Timeout | Self::Copies
+            Self::Slashes
+                | Self::Path
+                | Self::Host
+                | Self::Headers
+                | Self::Timeout
+                | Self::Copies
+                | Self::ResponseHeaders
+                | Self::Preflight
         )
     }
 
@@ -132,6 +147,10 @@ impl Kind {
             Self::Timeout => "another timeout",
             Self::Copies => "other copies",
             Self::Location => "a redirect to another place",
+            Self::ResponseHeaders => "other headers for the client",
+            Self::Preflight => {
+                "the gateway answers a preflight request of an origin that is not allowed"
+            }
             Self::Unknown => "not known",
         }
     }
@@ -152,12 +171,15 @@ impl Kind {
             Self::Port => "nothing, if Gloo's answer for such hosts is a 404 that nobody needs",
             Self::Slashes => "nothing, unless pods tell such paths apart",
             Self::Path => "give the pods the path that they know, or change the rewrite by hand",
-            Self::Host | Self::Headers => "change the filters of the rule by hand",
+            Self::Host | Self::Headers | Self::ResponseHeaders => {
+                "change the filters of the rule by hand"
+            }
             Self::Timeout => "set timeouts.request of the rule by hand",
             Self::Copies => "change the filter RequestMirror of the rule by hand",
             Self::Location => {
                 "change the filter RequestRedirect of the rule by hand, if clients notice"
             }
+            Self::Preflight => "nothing, unless pods answer such requests by themselves",
             Self::Unknown => "try this request on both gateways",
         }
     }

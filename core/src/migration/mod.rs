@@ -13,10 +13,12 @@ mod difference;
 mod fields;
 mod files;
 mod grants;
+mod headers;
 mod holding;
 mod hostnames;
 mod not_carried;
 mod pods;
+mod ports;
 mod proof;
 mod report;
 mod requests;
@@ -87,7 +89,9 @@ pub fn migrate(sources: &Sources, target: &Target) -> Migration {
         let lack = fields::Lack::new(Cause::Invalid, why, next);
         invalid.push(fields::of_field(sources, &finding.object, &["spec"], lack));
     }
-    let (objects, files, mut lacks) = match target.form {
+    let (mut lacks, more) = ports::elsewhere(sources, &translation);
+    notes.extend(more);
+    let (objects, files, mut others) = match target.form {
         Form::GatewayApi => {
             let written = routes::write(sources, target, &translation, &scan, &delegation);
             notes.extend(written.notes);
@@ -104,6 +108,7 @@ pub fn migrate(sources: &Sources, target: &Target) -> Migration {
     };
     let mut not_carried = scan.not_carried;
     not_carried.append(&mut lacks);
+    not_carried.append(&mut others);
     not_carried.append(&mut invalid);
     not_carried.sort();
     not_carried.dedup();

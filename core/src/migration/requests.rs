@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gloo::Request;
-use gloo::config::{PathMatch, Route, ValueMatch, VirtualHost};
+use gloo::config::{CorsPolicy, PathMatch, Route, ValueMatch, VirtualHost};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// The most requests of one virtual host.
@@ -30,20 +30,18 @@ pub(super) fn of_host(host: &VirtualHost) -> Requests {
         let classes = Classes::of(host, path);
         requests.is_cut |= classes.is_cut;
         for name in &hosts {
-            for method in &classes.methods {
-                for headers in &classes.headers {
-                    for query in &classes.query {
-                        if requests.all.len() == MOST {
-                            requests.is_cut = true;
-                            return requests;
-                        }
-                        requests.all.push(Request {
-                            method: method.clone(),
-                            host: name.clone(),
-                            path: with_query(path, query),
-                            headers: headers.clone(),
-                        });
+            for (method, headers) in classes.attempts() {
+                for query in &classes.query {
+                    if requests.all.len() == MOST {
+                        requests.is_cut = true;
+                        return requests;
                     }
+                    requests.all.push(Request {
+                        method: method.to_owned(),
+                        host: name.clone(),
+                        path: with_query(path, query),
+                        headers: headers.clone(),
+                    });
                 }
             }
         }
@@ -59,6 +57,8 @@ struct Classes {
     methods: Vec<String>,
     headers: Vec<Pairs>,
     query: Vec<Pairs>,
+    /// Origins of browsers that ask before they send a request.
+    origins: BTreeSet<String>,
     is_cut: bool,
 }
 
@@ -71,7 +71,9 @@ impl Classes {
         let might = |it: &&Route| {
             it.matcher.path.as_ref().is_none_or(|it| forms.iter().any(|path| might_take(it, path)))
         };
+        let mut origins = BTreeSet::new();
         for route in host.routes.iter().filter(might) {
+            origins.extend(route.cors.iter().chain(&host.cors).flat_map(origins_of));
             for header in &route.matcher.headers {
                 match header.name.as_str() {
                     ":method" => methods.extend(texts(&header.value)),
@@ -92,7 +94,22 @@ impl Classes {
         let (headers, headers_cut) = combined(&headers);
         let (query, query_cut) = combined(&query);
         let methods = methods.into_iter().collect();
-        Self { methods, headers, query, is_cut: headers_cut || query_cut }
+        Self { methods, headers, query, origins, is_cut: headers_cut || query_cut }
+    }
+
+    /// Methods with headers, and the preflight requests of browsers.
+    fn attempts(&self) -> Vec<(&str, Pairs)> {
+        let mut attempts = Vec::new();
+        for headers in &self.headers {
+            let plain = self.methods.iter().map(|method| (method.as_str(), headers.clone()));
+            attempts.extend(plain);
+            for origin in &self.origins {
+                let own = [("origin", origin.as_str()), ("access-control-request-method", "GET")];
+                let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                attempts.push(("OPTIONS", [headers.as_slice(), &own].concat()));
+            }
+        }
+        attempts
     }
 }
 
@@ -108,6 +125,13 @@ fn might_take(condition: &PathMatch, path: &str) -> bool {
 fn with_query(path: &str, query: &[(String, String)]) -> String {
     let pairs: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+}
+
+/// Origins that cross-origin rules allow, and one that they do not name.
+fn origins_of(policy: &CorsPolicy) -> Vec<String> {
+    let other = "https://elsewhere.example";
+    let named = policy.rules.allow_origin.iter().map(String::as_str).filter(|it| *it != "*");
+    named.chain([other]).map(str::to_owned).collect()
 }
 
 /// Paths at which a condition begins or ends to hold.

@@ -50,15 +50,8 @@ pub(super) fn write(
         not_carried: Vec::new(),
         notes: Vec::new(),
     };
-    let mut plain = translation.desired.iter().filter(|desired| !desired.tls);
-    if let Some(desired) = plain.next() {
+    if let Some(desired) = translation.desired.iter().find(|desired| !desired.tls) {
         desired.virtual_hosts.iter().for_each(|host| writer.virtual_host(host));
-    }
-    for other in plain {
-        writer.notes.push(format!(
-            "{} serves port {} as well: only the first port without TLS is carried over",
-            other.gateway, other.port
-        ));
     }
     writer.finish()
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::answers::{cors, redirect};
 use super::backends::{Backend, Backends, Labels};
 use super::conditions;
+use super::headers::{Changes, changes};
 use super::unsaid::{Unsaid, check};
 
 /// The largest weight of a backend.
@@ -144,36 +145,34 @@ fn forwarding(route: &Route, forward: &Forward, matcher: &Match) -> Result<Vec<V
 
 /// The filters that change headers.
 fn edits(route: &Route, host: &VirtualHost) -> Result<Vec<Value>, Unsaid> {
-    let both = [&route.headers, &host.headers];
-    let request = modifier(both.map(|it| (&it.request_add, &it.request_remove)))?;
-    let response = modifier(both.map(|it| (&it.response_add, &it.response_remove)))?;
-    let request =
-        request.map(|it| json!({"type": "RequestHeaderModifier", "requestHeaderModifier": it}));
-    let response =
-        response.map(|it| json!({"type": "ResponseHeaderModifier", "responseHeaderModifier": it}));
+    let [request, response] = changes(route, host);
+    let request = modifier(request)?
+        .map(|it| json!({"type": "RequestHeaderModifier", "requestHeaderModifier": it}));
+    let response = modifier(response)?
+        .map(|it| json!({"type": "ResponseHeaderModifier", "responseHeaderModifier": it}));
     Ok(request.into_iter().chain(response).collect())
 }
 
-type Edits<'a> = (&'a Vec<gloo::config::HeaderEdit>, &'a Vec<String>);
-
-/// The changes of a route, and after them those of its virtual host.
-fn modifier(all: [Edits<'_>; 2]) -> Result<Option<Value>, Unsaid> {
-    let (mut set, mut add, mut remove) = (Vec::new(), Vec::new(), Vec::new());
-    for (added, removed) in all {
-        for edit in added {
-            if edit.value.contains('%') {
-                return Err(format!("the header {} with a % in its value", edit.name).into());
-            }
-            if edit.name.starts_with(':') || edit.name.eq_ignore_ascii_case("host") {
-                return Err(format!("a change of the header {}", edit.name).into());
-            }
-            let list = if edit.overwrite { &mut set } else { &mut add };
-            if list.iter().any(|it: &Value| it["name"] == edit.name.as_str()) {
-                return Err(format!("two changes of the header {}", edit.name).into());
-            }
-            list.push(json!({"name": edit.name, "value": edit.value}));
+fn modifier(changes: Changes) -> Result<Option<Value>, Unsaid> {
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let (mut set, mut add) = (Vec::new(), Vec::new());
+    for edit in changes.add {
+        if edit.value.contains('%') {
+            return Err(format!("the header {} with a % in its value", edit.name).into());
         }
-        remove.extend(removed.iter().cloned());
+        if edit.name.starts_with(':') || edit.name.eq_ignore_ascii_case("host") {
+            return Err(format!("a change of the header {}", edit.name).into());
+        }
+        let list = if edit.overwrite { &mut set } else { &mut add };
+        let is_named = |it: &Value| {
+            it["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(&edit.name))
+        };
+        if list.iter().any(is_named) {
+            return Err(format!("two changes of the header {}", edit.name).into());
+        }
+        list.push(json!({"name": edit.name, "value": edit.value}));
     }
     let mut modifier = Map::new();
     for (key, list) in [("set", set), ("add", add)] {
@@ -181,10 +180,10 @@ fn modifier(all: [Edits<'_>; 2]) -> Result<Option<Value>, Unsaid> {
             modifier.insert(key.into(), list.into());
         }
     }
-    if !remove.is_empty() {
-        modifier.insert("remove".into(), remove.into());
+    if !changes.remove.is_empty() {
+        modifier.insert("remove".into(), changes.remove.into());
     }
-    Ok((!modifier.is_empty()).then(|| modifier.into()))
+    Ok(Some(modifier.into()))
 }
 
 fn mirror(copy: &Mirror, namespace: &str, backends: &mut Backends<'_>) -> Result<Value, Unsaid> {

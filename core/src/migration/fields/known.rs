@@ -105,3 +105,122 @@ pub(super) const HARMLESS: &[&str] = &[
     "initialConnectionWindowSize",
     "preconnectPolicy",
 ];
+
+/// What is known below fields of these names, wherever they stand; below those that are not here everything is known, as
+/// labels are.
+const BELOW: [(&str, &[&str]); 13] = [
+    (
+        "matchers",
+        &[
+            "prefix",
+            "exact",
+            "regex",
+            "connectMatcher",
+            "caseSensitive",
+            "methods",
+            "headers.name",
+            "headers.value",
+            "headers.regex",
+            "headers.invertMatch",
+            "queryParameters.name",
+            "queryParameters.value",
+            "queryParameters.regex",
+        ],
+    ),
+    (
+        "routeAction",
+        &[
+            "single",
+            "multi.destinations",
+            "upstreamGroup.name",
+            "upstreamGroup.namespace",
+            "clusterHeader",
+            "dynamicForwardProxy",
+        ],
+    ),
+    ("single", DESTINATION),
+    ("destination", DESTINATION),
+    ("destinations", &["weight", "destination", "options.headerManipulation"]),
+    ("subset", &["values"]),
+    (
+        "delegateAction",
+        &[
+            "name",
+            "namespace",
+            "ref.name",
+            "ref.namespace",
+            "selector.labels",
+            "selector.namespaces",
+            "selector.expressions.key",
+            "selector.expressions.operator",
+            "selector.expressions.values",
+        ],
+    ),
+    (
+        "redirectAction",
+        &[
+            "hostRedirect",
+            "pathRedirect",
+            "prefixRewrite",
+            "regexRewrite",
+            "responseCode",
+            "httpsRedirect",
+            "stripQuery",
+            "portRedirect",
+        ],
+    ),
+    ("optionsConfigRefs", &["delegateOptions.name", "delegateOptions.namespace"]),
+    (
+        "headerManipulation",
+        &[
+            "requestHeadersToAdd.header.key",
+            "requestHeadersToAdd.header.value",
+            "requestHeadersToAdd.append",
+            "requestHeadersToRemove",
+            "responseHeadersToAdd.header.key",
+            "responseHeadersToAdd.header.value",
+            "responseHeadersToAdd.append",
+            "responseHeadersToRemove",
+        ],
+    ),
+    ("shadowing", &["upstream.name", "upstream.namespace", "percentage"]),
+    (
+        "cors",
+        &[
+            "allowOrigin",
+            "allowOriginRegex",
+            "allowMethods",
+            "allowHeaders",
+            "exposeHeaders",
+            "maxAge",
+            "allowCredentials",
+            "disableForRoute",
+        ],
+    ),
+    (
+        "subsetSpec",
+        &[
+            "selectors.keys",
+            "selectors.singleHostPerSubset",
+            "fallbackPolicy",
+            "defaultSubset.values",
+        ],
+    ),
+];
+
+/// The fields of a destination; what is no Upstream of a Service is said where a route leads there.
+const DESTINATION: &[&str] = &[
+    "upstream.name",
+    "upstream.namespace",
+    "subset",
+    "kube",
+    "consul",
+    "destinationSpec.aws",
+    "destinationSpec.azure",
+    "destinationSpec.rest",
+];
+
+/// What is known below a field of this name; `None` is everything.
+pub(super) fn below(key: &str) -> Option<&'static [&'static str]> {
+    BELOW.iter().find(|(known, _)| *known == key).map(|(_, fields)| *fields)
+}

@@ -2,6 +2,7 @@
 
 mod known;
 mod places;
+mod unread;
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use super::not_carried::{Cause, NotCarried};
 use super::source::{Source, Sources, Step};
-use known::{CARRIED, HARMLESS, OPTIONS, ROUTE};
+use known::{CARRIED, HARMLESS, OPTIONS, ROUTE, below};
 use places::at;
 pub(super) use places::{Lack, of_field, of_route};
 
@@ -58,6 +59,7 @@ pub(super) fn scan(sources: &Sources, translation: &Translation) -> Scan {
             _ => &[],
         };
         walk(source, &source.value["spec"], &mut vec![spec], "", carried, routes, &mut scan);
+        unread::scan(sources, source, &mut scan);
     }
     scan.blocks_tables = sources.all().any(|source| {
         scan.blocked.contains(&source.reference())
@@ -112,16 +114,41 @@ fn walk(
                 walk(source, route, steps, "", &carried, &[], scan);
                 steps.pop();
             }
-        } else if carried.contains(&name.as_str()) || carried == ["*"] {
+        } else if carried == ["*"] {
             // It is carried over.
+        } else if carried.contains(&name.as_str()) {
+            if let Some(carried) = below(key) {
+                inside(source, inner, steps, "", carried, &[], scan);
+            }
         } else if carried.iter().any(|it| it.starts_with(&format!("{name}.")))
             || inner.is_object()
                 && (name == "options" || name == "virtualHost" || name == "virtualHost.options")
         {
-            walk(source, inner, steps, &name, carried, routes, scan);
+            inside(source, inner, steps, &name, carried, routes, scan);
         } else {
             unsaid(source, steps, &name, scan);
         }
+        steps.pop();
+    }
+}
+
+/// Looks at what a field holds, at each item where it is a list.
+fn inside(
+    source: &Source,
+    value: &Value,
+    steps: &mut Vec<Step>,
+    name: &str,
+    carried: &[&str],
+    routes: &[&str],
+    scan: &mut Scan,
+) {
+    let Some(items) = value.as_array() else {
+        walk(source, value, steps, name, carried, routes, scan);
+        return;
+    };
+    for (index, item) in items.iter().enumerate() {
+        steps.push(Step::Index(index));
+        walk(source, item, steps, name, carried, routes, scan);
         steps.pop();
     }
 }

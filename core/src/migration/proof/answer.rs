@@ -7,6 +7,7 @@ use gloo::answer as before_;
 use gloo::config::{Listener, Route, Serves, VirtualHost};
 use gloo::{ObjectRef, Request, ResourceRef};
 
+use super::clients::Edits;
 use crate::migration::pods::PORT;
 
 /// What Envoy takes for a timeout where nothing is said, in milliseconds.
@@ -25,6 +26,9 @@ pub(super) struct Answer {
     /// Path, host where it is known, timeout, headers that count; of every backend.
     pub(super) forwarded: Vec<Forwarded>,
     pub(super) copies: Vec<(f64, Shares)>,
+    /// What changes the headers of an answer, in order, for every backend; empty where neither a backend answers nor a
+    /// redirect.
+    pub(super) edits: Vec<Vec<Edits>>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -83,11 +87,18 @@ pub(super) fn before<'a>(
         .mirrors
         .iter()
         .map(|(share, outcomes)| (*share, summed(outcomes.iter().filter_map(outcome))));
+    let levels = route.map(|route| &route.headers).into_iter();
+    let levels = levels.chain(host.map(|host| &host.headers)).map(Edits::of_gloo).collect();
+    let redirects = |(outcome, _): &(before_::Outcome, f64)| {
+        matches!(outcome, before_::Outcome::Status { location: Some(_), .. })
+    };
+    let is_edited = forwarded.is_some() || answer.outcomes.iter().all(redirects);
     let known = Answer {
         is_known: found.is_some(),
         shares: summed(found.unwrap_or_default()),
         forwarded: forwarded.into_iter().collect(),
         copies: copies.collect(),
+        edits: if is_edited { vec![levels] } else { Vec::new() },
     };
     (known, route)
 }
@@ -125,11 +136,28 @@ pub(super) fn after(
         .mirrors
         .iter()
         .map(|copy| (copy.share, summed(copy.outcomes.iter().filter_map(outcome))));
+    let mut edits: Vec<Vec<Edits>> = Vec::new();
+    for (outcome, _) in &answer.outcomes {
+        let levels = match outcome {
+            after_::Outcome::Endpoint { cluster, .. } => {
+                let levels = answer.response_edits.get(cluster).into_iter().flatten();
+                levels.map(Edits::of_gateway).collect()
+            }
+            after_::Outcome::Status { location: Some(_), .. } => {
+                vec![Edits { add: answer.response_headers.clone(), ..Edits::default() }]
+            }
+            _ => continue,
+        };
+        if !edits.contains(&levels) {
+            edits.push(levels);
+        }
+    }
     Answer {
         is_known: found.is_some(),
         shares: summed(found.unwrap_or_default()),
         forwarded: forwarded.collect(),
         copies: copies.collect(),
+        edits,
     }
 }
 
@@ -173,12 +201,13 @@ fn edited(
         let removed =
             |name: &str| edits.request_remove.iter().any(|it| it.eq_ignore_ascii_case(name));
         headers.retain(|(name, _)| !removed(name));
-        for edit in &edits.request_add {
-            if edit.overwrite {
-                headers.retain(|(name, _)| !name.eq_ignore_ascii_case(&edit.name));
-            }
+        // What replaces comes before what is added (gateway-conformance case 05-request-headers step 5, the same Envoy).
+        for edit in edits.request_add.iter().filter(|edit| edit.overwrite) {
+            headers.retain(|(name, _)| !name.eq_ignore_ascii_case(&edit.name));
             headers.push((edit.name.clone(), edit.value.clone()));
         }
+        let added = edits.request_add.iter().filter(|edit| !edit.overwrite);
+        headers.extend(added.map(|edit| (edit.name.clone(), edit.value.clone())));
     }
     counting(headers)
 }

@@ -1,6 +1,7 @@
 //! Asks both models the same requests.
 
 mod answer;
+mod clients;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -162,6 +163,7 @@ impl<'a> Both<'a> {
             Kind::Unknown => kind,
             _ if request.path.contains("//") => Kind::Slashes,
             Kind::Answer if request.host.contains(':') => Kind::Port,
+            Kind::Answer if is_preflight(request) && is.as_str() == PREFLIGHT => Kind::Preflight,
             kind => kind,
         };
         Compared::Differ(Box::new(Difference {
@@ -215,6 +217,9 @@ impl<'a> Both<'a> {
                 }
             }
         }
+        if let Some((was, is)) = clients::differing(before, after) {
+            return Some((Kind::ResponseHeaders, was, is));
+        }
         let copies = |answer: &Answer| {
             let shown = answer
                 .copies
@@ -246,6 +251,15 @@ impl<'a> Both<'a> {
         });
         words.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// What a gateway answers a preflight request with.
+const PREFLIGHT: &str = "200";
+
+/// Whether a browser asks whether it may send another request.
+fn is_preflight(request: &Request) -> bool {
+    request.method == "OPTIONS"
+        && request.headers.iter().any(|(name, _)| name == "access-control-request-method")
 }
 
 /// Whether both are redirects with the same status.

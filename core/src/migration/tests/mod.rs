@@ -8,6 +8,7 @@ mod delegation;
 mod options;
 mod properties;
 mod reports;
+mod silence;
 mod values;
 
 use std::collections::BTreeMap;

@@ -8,7 +8,7 @@ use super::{kinds, migrated, object};
 use crate::values::Profile;
 
 /// A VirtualService `app` with these routes and lines of its virtual host, and more objects.
-fn with(routes: &str, host: &str, more: &str) -> String {
+pub(super) fn with(routes: &str, host: &str, more: &str) -> String {
     format!(
         "{SERVICE}
 apiVersion: gateway.solo.io/v1
@@ -25,7 +25,7 @@ spec:
 }
 
 /// A route to v1 with this matcher and these options.
-fn route(matcher: &str, options: &str) -> String {
+pub(super) fn route(matcher: &str, options: &str) -> String {
     format!(
         "    - matchers: [{matcher}]
       routeAction: {{single: {{upstream: {{name: echo, namespace: gloo-system}}, subset: {{values: {{version: v1}}}}}}}}
@@ -34,7 +34,7 @@ fn route(matcher: &str, options: &str) -> String {
     )
 }
 
-fn of(matcher: &str, options: &str) -> Migration {
+pub(super) fn of(matcher: &str, options: &str) -> Migration {
     migrated(&with(&route(matcher, options), "", ""), Profile::Kgateway)
 }
 

@@ -26,6 +26,11 @@ fn route() -> impl Strategy<Value = Value> {
             "requestHeadersToAdd": [{"header": {"key": "added", "value": "1"}}],
             "requestHeadersToRemove": ["x"],
         }})),
+        1 => Just(json!({"headerManipulation": {
+            "responseHeadersToAdd": [{"header": {"key": "added", "value": "1"}, "append": false}],
+            "responseHeadersToRemove": ["y"],
+        }})),
+        1 => Just(json!({"cors": {"allowOrigin": ["https://a.example"], "allowMethods": ["GET"]}})),
         1 => Just(json!({"retries": {"retryOn": "5xx", "numRetries": 2}})),
         1 => Just(json!({"jwt": {}})),
     ];
@@ -58,12 +63,21 @@ fn request() -> impl Strategy<Value = Request> {
     let path =
         select(&["/", "/a", "/ab", "/a/", "/a/b", "/a/bc", "/a//b", "/a/b/../c", "/a?q=1"][..]);
     let headers = prop::collection::btree_map(name, value, 0..3);
-    (path, select(&["GET", "POST"][..]), headers).prop_map(|(path, method, headers)| Request {
-        method: method.into(),
-        host: "anything.example".into(),
-        path: path.into(),
-        headers: headers.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-    })
+    let origin = select(&["https://a.example", "https://b.example"][..]);
+    let preflight = prop::option::weighted(0.2, origin);
+    (path, select(&["GET", "POST"][..]), headers, preflight).prop_map(
+        |(path, method, headers, preflight)| {
+            let mut headers: Vec<(String, String)> =
+                headers.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+            if let Some(origin) = preflight {
+                headers.push(("origin".into(), origin.into()));
+                headers.push(("access-control-request-method".into(), "GET".into()));
+            }
+            let method = if preflight.is_some() { "OPTIONS" } else { method };
+            let (method, host) = (method.into(), "anything.example".into());
+            Request { method, host, path: path.into(), headers }
+        },
+    )
 }
 
 fn sources(routes: &[Value], policy: &str) -> Sources {

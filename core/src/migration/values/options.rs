@@ -4,6 +4,7 @@ use gloo::api::Duration;
 use gloo::config::{Forward, HostRewrite, PathRewrite, Route, VirtualHost};
 use serde_json::{Map, Value, json};
 
+use crate::migration::headers::changes;
 use crate::migration::unsaid::Unsaid;
 
 /// The options of a route, with those that it inherits. Retries are named as not carried over already.
@@ -49,29 +50,27 @@ pub(super) fn options(
     Ok(options)
 }
 
-/// The changes of a route, and after them those of its virtual host.
 fn header_manipulation(route: &Route, host: &VirtualHost) -> Map<String, Value> {
-    let mut lists: [(&str, Vec<Value>); 4] = [
-        ("requestHeadersToAdd", Vec::new()),
-        ("requestHeadersToRemove", Vec::new()),
-        ("responseHeadersToAdd", Vec::new()),
-        ("responseHeadersToRemove", Vec::new()),
-    ];
-    for edits in [&route.headers, &host.headers] {
+    let [request, response] = changes(route, host);
+    let mut fields = Map::new();
+    for (changes, add, remove) in [
+        (request, "requestHeadersToAdd", "requestHeadersToRemove"),
+        (response, "responseHeadersToAdd", "responseHeadersToRemove"),
+    ] {
         let added = |edit: &gloo::config::HeaderEdit| {
             json!({
                 "header": {"key": edit.name, "value": edit.value},
                 "append": !edit.overwrite,
             })
         };
-        let removed = |name: &String| Value::from(name.as_str());
-        lists[0].1.extend(edits.request_add.iter().map(added));
-        lists[1].1.extend(edits.request_remove.iter().map(removed));
-        lists[2].1.extend(edits.response_add.iter().map(added));
-        lists[3].1.extend(edits.response_remove.iter().map(removed));
+        if !changes.add.is_empty() {
+            fields.insert(add.into(), changes.add.iter().map(added).collect());
+        }
+        if !changes.remove.is_empty() {
+            fields.insert(remove.into(), changes.remove.into());
+        }
     }
-    let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
-    lists.map(|(key, list)| (key.to_owned(), list.into())).collect()
+    fields
 }
 
 /// A time as Gloo writes it.
