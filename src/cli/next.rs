@@ -16,6 +16,7 @@ const OUTSIDE: &[&str] = &[
     "WaitingForDeletion",
     "WaitingForGloo",
     "WaitingForNamespace",
+    "WaitingForPlatform",
     "WaitingForProxies",
     "WaitingForRoutes",
     "WebhookFailed",

@@ -1,5 +1,7 @@
 //! All services: what is requested of each, and the passes that bring them there.
 
+mod departing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,10 +27,11 @@ use crate::telemetry;
 use coalmine_core::kind::Kind;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::Claim;
-use coalmine_core::plan::{Job, takes_over, takes_over_from};
+use coalmine_core::plan::Job;
 use coalmine_core::proposal::reference;
 use coalmine_core::reason::Reason;
-use coalmine_core::values::Service;
+use coalmine_core::values::PLATFORM;
+use departing::DepartingRoutes;
 
 /// How soon a removal looks again whether the service that takes over its requests is ready.
 const RECHECK: Duration = Duration::from_secs(1);
@@ -185,8 +188,10 @@ impl Services {
             memory.forget(Timestamp::now());
         }
         let mut job = request.job(&shared.reconciler.instance);
-        if matches!(request.state, DesiredState::Service(_)) {
+        if let DesiredState::Service(service) = &request.state {
             job.departing = self.departing_routes();
+            job.takes_over = self.departing(&job.departing).are_taken_over_by(service);
+            job.platform_comes = shared.queue.look(|it| it.is_under_way(PLATFORM));
         }
         job.inherited = self.inherited(&job);
         job.handed_over = self.handed_over(&job);
@@ -279,6 +284,10 @@ impl Services {
         removals.iter().flat_map(|name| self.routes_to_prune(name)).collect()
     }
 
+    fn departing(&self, ids: &BTreeSet<ObjectId>) -> DepartingRoutes {
+        DepartingRoutes::read(ids, &self.shared.reconciler.cache)
+    }
+
     /// The live routes of a service that go with it.
     fn routes_to_prune(&self, name: &str) -> BTreeSet<ObjectId> {
         let objects = self.shared.reconciler.cache.of_service(name);
@@ -290,18 +299,10 @@ impl Services {
     /// nobody knows what it takes over.
     fn successor(&self, name: &str) -> Option<Reason> {
         let cache = &self.shared.reconciler.cache;
-        let departing = self.routes_to_prune(name);
-        let http_routes: Vec<_> =
-            departing.iter().filter_map(|id| cache.object(id)?.http_route).collect();
-        let routes: Vec<ObjectRef> = departing.iter().map(reference).collect();
-        if routes.is_empty() {
+        let departing = self.departing(&self.routes_to_prune(name));
+        if departing.all.is_empty() {
             return None;
         }
-        let (live, _) = cache.gloo();
-        let takes_over = |service: &Service| {
-            routes.iter().any(|it| takes_over(service, it, &live))
-                || http_routes.iter().any(|it| takes_over_from(service, it))
-        };
         self.shared.queue.look(|schedule| {
             let waits_for_room = |name: &Arc<str>| {
                 let progress = locked(&self.shared.progress).get(name).cloned();
@@ -309,7 +310,7 @@ impl Services {
                 let Some((pass, outcome)) = last.as_ref().and_then(|last| last.as_ref()) else {
                     return false;
                 };
-                schedule.current(pass).is_some() && waits_for(outcome, &routes)
+                schedule.current(pass).is_some() && waits_for(outcome, &departing.all)
             };
             let mut coming = schedule.requests().filter_map(|(name, request, is_ready)| {
                 match (&request.state, is_ready) {
@@ -319,7 +320,7 @@ impl Services {
                     _ => None,
                 }
             });
-            let found = coming.find(|service| takes_over(service));
+            let found = coming.find(|service| departing.are_taken_over_by(service));
             let valid = found.map(|service| (service.name.to_string(), false));
             let is_new = |name: &&str| cache.of_service(name).is_empty();
             let invalid =

@@ -415,7 +415,14 @@ impl Pass<'_> {
         if self.memory.clearance.holds(surroundings) {
             return Ok(true);
         }
-        let prediction = self.ask(self.job, seen.to_prune()).await.map_err(Reason::Preflight)?;
+        let asked =
+            self.reconciler.preflight.admit(self.job, seen.to_prune(), self.rollout_settings);
+        let prediction = match asked.await {
+            Err(refusal) if self.job.platform_comes && refusal.is_unattached() => {
+                return Err(PassError::Waiting(Box::new(Reason::PlatformComes(refusal))));
+            }
+            asked => self.told(asked).map_err(Reason::Preflight)?,
+        };
         let effect = self.memory.clearance.admit(surroundings, prediction);
         if effect == Effect::Unblocked {
             // What is there reaches Envoy only now.
@@ -431,7 +438,11 @@ impl Pass<'_> {
         to_prune: &BTreeSet<ObjectId>,
     ) -> Result<Prediction, PreflightError> {
         let preflight = &self.reconciler.preflight;
-        let asked = preflight.admit(job, to_prune, self.rollout_settings).await;
+        self.told(preflight.admit(job, to_prune, self.rollout_settings).await)
+    }
+
+    /// Tells of a refusal.
+    fn told<T>(&self, asked: Result<T, PreflightError>) -> Result<T, PreflightError> {
         asked.inspect_err(|error| (self.tell)(ReconcileEvent::Refused(error.clone())))
     }
 

@@ -95,6 +95,7 @@ impl Reconciler {
             .with_differences(changed, to_prune)
             .with_drift_left(left.keys().cloned().chain(ignored).collect())
             .with_routes_in_place(in_place)
+            .with_requests_of_others(job.takes_over)
             .with_pods(pods)
             .with_route_times(memory.routes.times())
             .with_judged_upstreams(memory.clearance.judged_upstreams().clone())

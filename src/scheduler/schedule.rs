@@ -56,6 +56,8 @@ struct Entry<R> {
     /// How many passes have failed in a row.
     failures: u32,
     is_ready: bool,
+    /// Whether what is requested is neither reached nor given up.
+    is_under_way: bool,
 }
 
 /// A pass over one service. Whoever has taken it is the only one until
@@ -178,9 +180,10 @@ impl<R: Request> Schedule<R> {
             is_running: false,
             failures: 0,
             is_ready: false,
+            is_under_way: true,
         });
         (entry.request, entry.generation) = (request, generation);
-        (entry.failures, entry.is_ready) = (0, false);
+        (entry.failures, entry.is_ready, entry.is_under_way) = (0, false, true);
         self.due(name, now);
         true
     }
@@ -250,8 +253,13 @@ impl<R: Request> Schedule<R> {
     pub fn on_result(&mut self, pass: &Pass<R>, result: PassResult, now: Duration) -> Next {
         let Some(entry) = self.services.get_mut(&pass.name) else { return Next::Removed };
         entry.is_running = false;
+        let mut has_ended = false;
         if entry.generation == pass.generation {
             entry.is_ready = result == PassResult::Ready;
+            let is_under_way =
+                matches!(result, PassResult::Pending { .. } | PassResult::Unfinished);
+            has_ended = entry.is_under_way && !is_under_way;
+            entry.is_under_way = is_under_way;
             if entry.is_ready && entry.request.is_removal() && entry.due.is_none() {
                 self.services.remove(&pass.name);
                 return Next::Removed;
@@ -261,9 +269,20 @@ impl<R: Request> Schedule<R> {
                 entry.due = Some(entry.due.map_or(due, |known| known.min(due)));
             }
         }
-        let Some(due) = entry.due else { return Next::OnChange };
-        self.waiting.insert((due, pass.name.clone()));
-        Next::At(due)
+        let due = entry.due;
+        if let Some(due) = due {
+            self.waiting.insert((due, pass.name.clone()));
+        }
+        if has_ended && *pass.name == *PLATFORM {
+            // Somebody may have waited for it.
+            self.on_foreign_change(now);
+        }
+        due.map_or(Next::OnChange, Next::At)
+    }
+
+    /// Whether what is requested of a service is being carried out: it is neither ready nor does it stand still.
+    pub fn is_under_way(&self, name: &str) -> bool {
+        self.services.get(name).is_some_and(|entry| entry.is_under_way)
     }
 
     /// What is requested of the pass's service now, unless that is something else than what the pass is to

@@ -73,9 +73,10 @@ impl World {
             | Reason::NotEstablished { .. } => false,
             // Nobody changes what is applied, and no pass panics.
             Reason::NotKept(_) | Reason::PassPanicked(_) => false,
-            // The platform asks for no namespaces; the API server answers in the end, and lets the daemon do
+            // The platform asks for no namespaces and brings no HTTPRoutes; the API server answers in the end, and lets the daemon do
             // whatever it likes.
             Reason::NamespaceComes(_)
+            | Reason::PlatformComes(_)
             | Reason::BeingListed(_)
             | Reason::NotListed(_)
             | Reason::Cluster(_) => false,

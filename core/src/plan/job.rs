@@ -37,6 +37,8 @@ pub struct Job {
     pub prune_kinds: BTreeSet<KindName>,
     /// Live routes of services that are removed. They go once this service is ready, so it may take their requests.
     pub departing: BTreeSet<ObjectId>,
+    /// Whether some of them get requests that this service asks for: those have to find its pods the moment they go.
+    pub takes_over: bool,
     /// Objects of the service that another job of the revision desires: that one takes them over, and they are not to
     /// prune.
     pub handed_over: BTreeSet<ObjectId>,
@@ -44,6 +46,8 @@ pub struct Job {
     pub inherited: BTreeSet<ObjectId>,
     /// Whether it is only a part of what the service should be: nothing is to prune then.
     pub is_part: bool,
+    /// Whether `platform/` is being carried out, which may bring what the routes rest on.
+    pub platform_comes: bool,
 }
 
 impl Job {
@@ -58,9 +62,11 @@ impl Job {
             drift: None,
             prune_kinds: BTreeSet::new(),
             departing: BTreeSet::new(),
+            takes_over: false,
             handed_over: BTreeSet::new(),
             inherited: BTreeSet::new(),
             is_part: false,
+            platform_comes: false,
         }
     }
 
@@ -197,6 +203,7 @@ impl Job {
         let job = Self {
             prune_kinds: self.prune_kinds.clone(),
             departing: self.departing.clone(),
+            takes_over: self.takes_over,
             handed_over: self.handed_over.clone(),
             inherited: self.inherited.clone(),
             ..Self::of(&self.service, desired)

@@ -87,6 +87,10 @@ pub fn plan(desired: &Desired, seen: &Observation) -> Vec<Step> {
     }
     steps.extend(verdicts(desired, seen));
     steps.extend(guards::not_accepted(desired, seen));
+    if seen.takes_over {
+        // Once this service is ready the routes of the other one go.
+        steps.extend(in_time(seen, Reason::ProxiesLearn));
+    }
 
     let (old_routes, old_rest): (Vec<_>, Vec<_>) =
         seen.to_prune.iter().cloned().partition(ObjectId::is_route);

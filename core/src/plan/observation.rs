@@ -29,6 +29,8 @@ pub struct Observation {
     pub(super) to_prune: BTreeSet<ObjectId>,
     /// VirtualServices with a domain of the desired routes, that go: of this service and of services that are removed.
     pub(super) in_place: BTreeSet<ObjectId>,
+    /// Whether requests of a service that is removed become this one's.
+    pub(super) takes_over: bool,
     /// The service's objects, and those of others that it uses.
     pub(super) objects: BTreeMap<ObjectId, Facts>,
     /// Its pods.
@@ -67,6 +69,7 @@ impl Observation {
             left: BTreeSet::new(),
             to_prune: BTreeSet::new(),
             in_place: BTreeSet::new(),
+            takes_over: false,
             objects,
             pods: LivePods::default(),
             judged_upstreams: BTreeSet::new(),
@@ -101,6 +104,12 @@ impl Observation {
     #[must_use]
     pub fn with_routes_in_place(self, in_place: BTreeSet<ObjectId>) -> Self {
         Self { in_place, ..self }
+    }
+
+    /// Whether requests of a service that is removed become this one's.
+    #[must_use]
+    pub fn with_requests_of_others(self, takes_over: bool) -> Self {
+        Self { takes_over, ..self }
     }
 
     /// The service's pods.

@@ -119,13 +119,15 @@ pub(super) fn unjudged_upstreams(desired: &Desired, seen: &Observation) -> Optio
 /// settle time, and Gloo must have judged its Upstreams that long ago. Of a version that only has to
 /// answer, one pod must have been there so long: a primary whose pods have all just come had none to
 /// answer its share. All these objects carry their times themselves, so a process that was
-/// restarted waits no less. A service without routes has no requests to lose.
+/// restarted waits no less. A service without routes has no requests to lose, unless it takes over those of another.
 pub(super) fn unknown_to_proxies(
     needs: &[Need<'_>],
     desired: &Desired,
     seen: &Observation,
 ) -> Option<Step> {
-    seen.applied_routes()?;
+    if !seen.takes_over {
+        seen.applied_routes()?;
+    }
     let mut youngest = None;
     for need in needs {
         youngest = youngest.max(match need {

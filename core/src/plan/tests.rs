@@ -237,6 +237,25 @@ fn a_primary_that_takes_its_share_back_with_new_pods_only_waits_until_proxies_kn
 }
 
 #[test]
+fn requests_of_another_service_come_to_pods_and_routes_that_every_proxy_knows() {
+    let desired = service(&["v1"], &[("v1", 100)]);
+    let mut seen = healthy(&["v1"], None).with_requests_of_others(true);
+    seen.changed = changed(&[desired.routes[0].id()]);
+    seen.pods.addresses.insert("v1".into(), Some(at(98)));
+    let [Step::Await(wait), Step::Route(_), ..] = &plan(&desired, &seen)[..] else { panic!() };
+    assert_eq!(wait.until, Some(at(102)));
+    let mut seen = healthy(&["v1"], Some(&[("v1", 100)])).with_requests_of_others(true);
+    seen.route_times.judged_at = at(99);
+    let [Step::Await(wait)] = &plan(&desired, &seen)[..] else { panic!() };
+    assert_eq!(wait.until, Some(at(102)), "until then the routes of the other one stay");
+    seen.now = at(102);
+    assert_eq!(plan(&desired, &seen), []);
+    seen = seen.with_requests_of_others(false);
+    seen.now = at(100);
+    assert_eq!(plan(&desired, &seen), [], "nobody waits for its routes");
+}
+
+#[test]
 fn a_service_that_nothing_desires_loses_its_routes_first_and_the_rest_after_the_settle_time() {
     let mut seen = healthy(&["v1"], Some(&[("v1", 100)]));
     seen.to_prune = seen.objects.keys().cloned().collect();

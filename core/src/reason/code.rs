@@ -104,6 +104,9 @@ codes! {
     WaitingForNamespace:
         "A namespace of `platform/` does not exist yet",
         "Nothing; it passes by itself";
+    WaitingForPlatform:
+        "No Gateway serves the service's routes yet, and `platform/`, which may bring what they rest on, is being carried out",
+        "Look at `platform` in `coalmine status`";
     WaitingForSuccessor:
         "A service is to be removed, and the one that takes over its requests is not ready yet",
         "Look at the service that the message names with `coalmine status`";

@@ -8,6 +8,7 @@ use super::pods::PodsNotReady;
 use super::refusal::PreflightError;
 use super::subject::Subject;
 use crate::health::Verdict;
+use crate::labels::PLATFORM;
 use crate::object::ObjectId;
 
 /// Why a service waits or is stalled.
@@ -60,6 +61,8 @@ pub enum Reason {
     Recreated(ObjectId),
     /// A namespace of `platform/` does not exist yet.
     NamespaceComes(ObjectId),
+    /// No Gateway would serve the routes, and `platform/`, which may bring what they rest on, is being carried out.
+    PlatformComes(PreflightError),
     /// The objects of a kind are being listed for the first time, and this is one of them.
     BeingListed(ObjectId),
     /// A service takes over requests of one that is removed, and is not ready yet.
@@ -144,6 +147,7 @@ impl Reason {
             Self::RoutesSettle => Code::WaitingForRoutes,
             Self::Leaving(_) | Self::Recreated(_) => Code::WaitingForDeletion,
             Self::NamespaceComes(_) => Code::WaitingForNamespace,
+            Self::PlatformComes(_) => Code::WaitingForPlatform,
             Self::SuccessorComes { .. } => Code::WaitingForSuccessor,
             Self::PredecessorGoes(_) => Code::WaitingForPredecessor,
             Self::NotEstablished { .. } => Code::WaitingForDefinition,
@@ -197,6 +201,7 @@ impl Reason {
             | Self::NotKept(object) => Subject::Object(object.clone()),
             Self::Blocked(_) => Subject::Gloo,
             Self::SuccessorComes { service, .. } => Subject::Service(service.clone()),
+            Self::PlatformComes(_) => Subject::Service(PLATFORM.into()),
             Self::ProxiesLearn => Subject::Proxies,
             Self::RoutesSettle => Subject::Routes,
             Self::RolledBack(reason) | Self::Overdue { reason, .. } => reason.subject(),

@@ -50,6 +50,9 @@ impl fmt::Display for Reason {
             Self::Recreated(id) => {
                 write!(f, "{id} is being deleted, and is made anew when it is gone")
             }
+            Self::PlatformComes(refusal) => {
+                write!(f, "waiting until platform/ is as the commit says: {refusal}")
+            }
             Self::NamespaceComes(id) => write!(f, "{id}: waiting for the namespace from platform/"),
             Self::BeingListed(id) => write!(f, "{id}: waiting for the first list of its kind"),
             Self::SuccessorComes { service, is_invalid: false } => write!(
@@ -174,6 +177,7 @@ impl Hinted for Reason {
             | Self::NamespaceComes(_)
             | Self::BeingListed(_)
             | Self::NotListed(_) => return None,
+            Self::PlatformComes(_) => "`coalmine status platform` says what that waits for",
         };
         Some(hint.to_owned())
     }

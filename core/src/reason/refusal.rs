@@ -325,6 +325,13 @@ pub enum PreflightError {
     Failed,
 }
 
+impl PreflightError {
+    /// Whether no Gateway would serve an HTTPRoute.
+    pub fn is_unattached(&self) -> bool {
+        matches!(self, Self::Refused { refusal: Refusal::Unattached { .. }, .. })
+    }
+}
+
 impl From<Refusal> for PreflightError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused { refusal, place: None }

@@ -121,6 +121,7 @@ fn all() -> Vec<Reason> {
         Reason::Leaving(object.clone()),
         Reason::Recreated(object.clone()),
         Reason::NamespaceComes(id("Namespace")),
+        Reason::PlatformComes(PreflightError::Failed),
         Reason::BeingListed(object.clone()),
         Reason::NotListed("RouteTable echo/echo cannot be looked at: forbidden".into()),
         Reason::RolledBack(Box::new(verdict(Verdict::Rejected("no".into())))),

@@ -142,15 +142,48 @@ const GATEWAY_API: &str = "gateway.networking.k8s.io/v1";
 
 /// A platform's HTTPRoute on this path.
 fn route(name: &str, kind: &str, path: &str, port: u16) -> Job {
+    route_at("edge", name, kind, path, port)
+}
+
+fn route_at(gateway: &str, name: &str, kind: &str, path: &str, port: u16) -> Job {
     let route = json!({"apiVersion": GATEWAY_API, "kind": "HTTPRoute",
         "metadata": {"name": name, "namespace": "teams"},
-        "spec": {"parentRefs": [{"name": "edge", "namespace": "infra"}], "rules": [
+        "spec": {"parentRefs": [{"name": gateway, "namespace": "infra"}], "rules": [
             {"matches": [{"path": {"type": kind, "value": path}}],
             "backendRefs": [{"name": "shared", "port": port}]}]}});
     let mut job = Job { service: name.into(), ..platform_job(&[route]) };
     job.desired.routes.iter_mut().for_each(|it| it.mark("default", name, "r"));
     job.desired.tolerates_warnings = false;
     job
+}
+
+#[tokio::test]
+async fn routes_wait_for_what_platform_may_bring_as_long_as_it_is_carried_out() {
+    let shared = json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "shared", "namespace": "teams", "resourceVersion": "1"},
+        "spec": {"ports": [{"port": 80}]}});
+    let reconciler = reconciler(&[shared], storing(Arc::default()));
+    list_gateway_api(&reconciler, "kgateway.dev/kgateway", &[]);
+    let settings = rollout_settings(Drift::Ignore);
+    let pass = async |platform_comes: bool, gateway: &str, port: u16| {
+        let job = route_at(gateway, "echo", "PathPrefix", "/echo", port);
+        let job = Job { platform_comes, ..job };
+        let (mut memory, refusals) = (Memory::new(Timestamp::UNIX_EPOCH), AtomicU64::new(0));
+        let tell = |event: ReconcileEvent| {
+            if matches!(event, ReconcileEvent::Refused(_)) {
+                refusals.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        match reconciler.pass(&job, &settings, &mut memory, &|| false, &tell).await {
+            ReconcileOutcome::Stalled { reason, .. } | ReconcileOutcome::Waiting { reason, .. } => {
+                (reason.code(), refusals.load(Ordering::Relaxed))
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(pass(false, "later", 80).await, (Code::PreflightRefused, 1));
+    assert_eq!(pass(true, "later", 80).await, (Code::WaitingForPlatform, 0));
+    assert_eq!(pass(true, "edge", 81).await, (Code::PreflightRefused, 1), "another mistake");
 }
 
 /// Where the Gateway API's kinds are listed, those of `unread` are not.

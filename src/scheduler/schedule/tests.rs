@@ -119,6 +119,24 @@ fn a_change_of_the_platform_is_one_for_those_who_wait_for_a_namespace() {
 }
 
 #[test]
+fn whoever_waits_for_the_platform_is_due_when_it_is_ready_or_stands_still() {
+    for (result, is_under_way) in [
+        (PassResult::Pending { recheck: None }, true),
+        (PassResult::Ready, false),
+        (PassResult::Failed { retry: false }, false),
+    ] {
+        let mut schedule = schedule(&[("echo", 1), (PLATFORM, 1)]);
+        let (echo, platform) = (schedule.take(START).expect("due"), schedule.take(START));
+        let platform = platform.expect("due");
+        assert!(schedule.is_under_way(PLATFORM));
+        schedule.on_result(&echo, PassResult::Pending { recheck: None }, START);
+        schedule.on_result(&platform, result, SECOND);
+        assert_eq!(schedule.is_under_way(PLATFORM), is_under_way, "{result:?}");
+        assert_eq!(schedule.next_due(), (!is_under_way).then_some(SECOND), "{result:?}");
+    }
+}
+
+#[test]
 fn what_a_removal_takes_away_is_told_to_who_may_wait_for_it() {
     let mut schedule = schedule(&[("echo", 1), ("golf", 1)]);
     pass(&mut schedule, PassResult::Ready, START);
