@@ -183,6 +183,8 @@ impl World {
             | Refusal::Leaving { .. }
             | Refusal::NotAdmitted { .. }
             | Refusal::HttpRouteRule { .. }
+            | Refusal::Target { .. }
+            | Refusal::Unguarded { .. }
             | Refusal::NotServed { .. }
             | Refusal::Unattached { .. } => return false,
         };

@@ -32,6 +32,27 @@ pub enum Refusal {
         /// The words of the implementation.
         reason: String,
     },
+    /// A policy would be for an HTTPRoute, or a rule of one, that is not there: what was meant would go without it, and
+    /// kgateway says so nowhere (case 07-policy-invalid).
+    #[error("{object}: what it is for would not be there: {reason}")]
+    Target {
+        /// The policy, ours or another owner's.
+        object: Arc<ObjectRef>,
+        /// What is missing.
+        reason: String,
+    },
+    /// A rule whose policy requires a token would be served without it for a moment (case 09-jwt-without-recompute).
+    #[error(
+        "{object}: its rule for {path} on {host} would be served for a moment without the policy by which it requires a token"
+    )]
+    Unguarded {
+        /// The HTTPRoute, ours.
+        object: Arc<ObjectRef>,
+        /// The rule's path.
+        path: String,
+        /// The virtual host.
+        host: String,
+    },
     /// An HTTPRoute, or a listener of a Gateway, would not be served at all (case 07-allowed-routes).
     #[error("{object}: it would not be served: {reason}")]
     NotServed {
@@ -221,7 +242,7 @@ impl Refusal {
     pub fn path(&self) -> Option<&str> {
         match self {
             Self::Conflict(conflict) => Some(&conflict.ours),
-            Self::Shadowed { path, .. } => Some(path),
+            Self::Shadowed { path, .. } | Self::Unguarded { path, .. } => Some(path),
             _ => None,
         }
     }
@@ -231,6 +252,7 @@ impl Refusal {
         match self {
             Self::NotAdmitted { reason, .. }
             | Self::HttpRouteRule { reason, .. }
+            | Self::Target { reason, .. }
             | Self::NotServed { reason, .. }
             | Self::WholeConfiguration { reason, .. }
             | Self::Verdict { reason, .. }
@@ -245,6 +267,8 @@ impl Refusal {
             Self::Undecodable { object, .. }
             | Self::NotAdmitted { object, .. }
             | Self::HttpRouteRule { object, .. }
+            | Self::Target { object, .. }
+            | Self::Unguarded { object, .. }
             | Self::NotServed { object, .. }
             | Self::Unattached { object, .. }
             | Self::WholeConfiguration { object, .. }
@@ -272,6 +296,16 @@ impl Hinted for Refusal {
             Self::Undecodable { .. } => "correct it",
             Self::NotAdmitted { .. } | Self::HttpRouteRule { .. } => {
                 "correct it, and try it with `coalmine validate`"
+            }
+            Self::Target { object, .. } => {
+                return Some(format!(
+                    "write into its targetRefs the name of an HTTPRoute and of a rule that are there, or take the \
+                     policy away first: `kubectl get httproutes -n {} -o yaml` shows the names",
+                    object.namespace
+                ));
+            }
+            Self::Unguarded { .. } => {
+                "take the rule away with one commit, and its policy with the next"
             }
             Self::NotServed { .. } | Self::Unattached { .. } => {
                 return Some(

@@ -8,6 +8,7 @@ use super::findings::{Finding, Note, Severity};
 use crate::ObjectRef;
 use crate::code::Code;
 use crate::config::{Cluster, Listener, RouteConfiguration};
+use crate::snapshot::Snapshot;
 
 /// The clusters of an Envoy, by name.
 pub(crate) type Clusters = Arc<BTreeMap<String, Cluster>>;
@@ -95,4 +96,9 @@ impl Output {
             None => parents.push(status),
         }
     }
+}
+
+/// Whether the object may be there although it is not in the snapshot: nobody has looked.
+pub(super) fn is_unread(snapshot: &Snapshot, object: &ObjectRef) -> bool {
+    !snapshot.contains(object) && !snapshot.is_complete_in(&object.kind, &object.namespace)
 }

@@ -18,10 +18,13 @@ use super::world::{Model, World};
 use crate::domain::wider;
 use crate::reason::Refusal;
 
-/// A virtual host with where it is: Gateway and route configuration.
-type Hosts<'a> = BTreeMap<(&'a ObjectRef, &'a str, &'a str), &'a VirtualHost>;
+/// Virtual hosts with where they are.
+pub(super) type Hosts<'a> = BTreeMap<Place<'a>, &'a VirtualHost>;
 
-fn hosts(translation: &Translation) -> Hosts<'_> {
+/// Gateway, route configuration and virtual host.
+pub(super) type Place<'a> = (&'a ObjectRef, &'a str, &'a str);
+
+pub(super) fn hosts(translation: &Translation) -> Hosts<'_> {
     let mut hosts = BTreeMap::new();
     for desired in &translation.desired {
         for host in &desired.virtual_hosts {
@@ -345,11 +348,11 @@ fn unlike<'a>(host: &'a VirtualHost, other: &VirtualHost, owners: &Owners) -> Ve
 }
 
 /// The domain, by which people know a virtual host.
-fn name(host: &VirtualHost) -> String {
+pub(super) fn name(host: &VirtualHost) -> String {
     host.domains.first().unwrap_or(&host.name).clone()
 }
 
-fn path(matcher: &Match) -> String {
+pub(super) fn path(matcher: &Match) -> String {
     matcher.path.text().to_owned()
 }
 

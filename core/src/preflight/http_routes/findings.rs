@@ -30,11 +30,14 @@ pub(super) fn unwritable(
     }
 }
 
+/// Finds what is wrong at a stage, of which `last` is the last one.
+///
 /// # Errors
 /// The gravest new mistake, ours or another owner's.
 pub(super) fn new(
     base: &World,
     stage: &World,
+    last: &World,
     changes: &[Arc<Change>],
     owners: &Owners,
 ) -> Result<(), Refusal> {
@@ -45,6 +48,11 @@ pub(super) fn new(
             match owners.of_object(&finding.object) {
                 // Whom it selects may be where nobody has looked.
                 _ if finding.code == Code::NoChild && !stage.snapshot.is_complete("HTTPRoute") => {
+                    false
+                }
+                // A policy is written before the rule that it is for, and goes after it. In between it does nothing to
+                // anybody; that no rule is served without it is [looked at](super::guards).
+                Some(_) if finding.code == Code::MissingTarget && !std::ptr::eq(stage, last) => {
                     false
                 }
                 Some(at) => {
@@ -119,6 +127,7 @@ fn refusal(finding: &Finding) -> Refusal {
     let object = Arc::clone(&finding.object);
     let reason = on_one_line(&finding.words);
     match finding.severity {
+        _ if finding.code == Code::MissingTarget => Refusal::Target { object, reason },
         Severity::Warning | Severity::RuleError => Refusal::HttpRouteRule { object, reason },
         Severity::Rejected => Refusal::NotServed { object, reason },
         Severity::Refused => {

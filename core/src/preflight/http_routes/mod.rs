@@ -7,6 +7,7 @@ mod change;
 mod claims;
 mod expected_changes;
 mod findings;
+mod guards;
 mod obstacles;
 mod overlap;
 pub(crate) mod stand_ins;
@@ -228,14 +229,15 @@ fn examine(
 ) -> Result<Vec<Option<Blocker>>, Refusal> {
     let stages = Stages::of(base, changes);
     findings::unwritable(base, changes, owners)?;
+    let last = stages.each().last().unwrap_or(base);
     for stage in stages.each() {
         findings::unwritable(stage, changes, owners)?;
-        findings::new(base, stage, changes, owners)?;
+        findings::new(base, stage, last, changes, owners)?;
+        guards::kept(base, stage, last, owners)?;
     }
     for stage in [&stages.routed, &stages.done].into_iter().flatten() {
         claims::check(base, stage, owners)?;
     }
-    let last = stages.each().last().unwrap_or(base);
     claims::served(base, last, changes, owners)?;
     claims::leaving(base, last, owners)?;
     Ok(changes.iter().map(|change| obstacles::before(base, last, change)).collect())

@@ -3,14 +3,14 @@
 use super::*;
 
 /// The controllers of the GatewayClasses.
-const KGATEWAY: &str = "kgateway.dev/kgateway";
-const ENVOY_GATEWAY: &str = "gateway.envoyproxy.io/gatewayclass-controller";
-pub(super) const BOTH: [&str; 2] = [KGATEWAY, ENVOY_GATEWAY];
+pub(super) const KGATEWAY: &str = "kgateway.dev/kgateway";
+pub(super) const ENVOY_GATEWAY: &str = "gateway.envoyproxy.io/gatewayclass-controller";
+pub(in crate::preflight) const BOTH: [&str; 2] = [KGATEWAY, ENVOY_GATEWAY];
 
 const OLD: &str = "2026-01-01T00:00:00Z";
 
 /// A GatewayClass of the implementation, and a Gateway that takes routes of every namespace.
-pub(super) fn gateway(controller: &str) -> Vec<Value> {
+pub(in crate::preflight) fn gateway(controller: &str) -> Vec<Value> {
     vec![
         json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass",
             "metadata": {"name": "class"}, "spec": {"controllerName": controller}}),
@@ -28,12 +28,12 @@ pub(super) fn route(name: &str, rules: Value) -> Value {
 }
 
 /// The route as it is in a cluster.
-pub(super) fn live(mut route: Value) -> Value {
+pub(in crate::preflight) fn live(mut route: Value) -> Value {
     route["metadata"]["creationTimestamp"] = json!(OLD);
     route
 }
 
-fn rule(name: &str, path: &str) -> Value {
+pub(super) fn rule(name: &str, path: &str) -> Value {
     json!({"matches": [{"path": {"type": "PathPrefix", "value": path}}],
         "backendRefs": [{"name": name, "port": 80}]})
 }
@@ -55,7 +55,7 @@ fn with_foxtrot(controller: &str) -> Vec<Value> {
     gateway(controller).into_iter().chain(foxtrot).collect()
 }
 
-pub(super) fn snapshot(objects: &[Value]) -> gateway_api::Snapshot {
+pub(in crate::preflight) fn snapshot(objects: &[Value]) -> gateway_api::Snapshot {
     let mut snapshot = http_route_snapshot();
     objects.iter().for_each(|object| assert!(snapshot.upsert(object), "{object}"));
     snapshot

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::conditions::{Conditions, ParentStatus};
 use super::super::findings::Severity;
-use super::super::output::Output;
+use super::super::output::{Output, is_unread};
 use super::super::reports::Reports;
 use super::effects::{self, Effect};
 use super::rules::{self, Made};
@@ -103,6 +103,25 @@ impl Policies {
     }
 }
 
+impl Policy<'_> {
+    /// Finds that none of the targets is there and served, or that nobody has read whether one is.
+    fn without_target(&self, snapshot: &Snapshot, output: &mut Output) {
+        let known = self.targets.iter().filter(|it| it.group == GROUP);
+        let objects = known.map(|it| ObjectRef::new(&it.kind, &self.reference.namespace, &it.name));
+        let mut objects: Vec<ObjectRef> = objects.collect();
+        objects.dedup();
+        if let Some(unread) = objects.iter().find(|object| is_unread(snapshot, object)) {
+            return output.unread(&self.name, unread.clone());
+        }
+        let is_missing = |object: &&ObjectRef| !snapshot.contains(object);
+        let words = match objects.iter().find(is_missing) {
+            Some(object) => format!("{object} is not there"),
+            None => "no Gateway serves what it is for".to_owned(),
+        };
+        output.find(&self.name, Severity::Warning, Code::MissingTarget, words);
+    }
+}
+
 fn named(kind: &str, reference: &ResourceRef) -> Arc<ObjectRef> {
     Arc::new(ObjectRef::new(kind, &reference.namespace, &reference.name))
 }
@@ -138,8 +157,7 @@ fn attach(
     }
     for policy in policies {
         if policy.conditions.is_empty() {
-            let words = "none of its targets is there";
-            output.find(&policy.name, Severity::Warning, Code::MissingTarget, words);
+            policy.without_target(snapshot, output);
         }
         if let Some(fault) = policy.fault {
             output.find(&policy.name, Severity::RuleError, Code::InvalidPolicy, fault);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::conditions::{Conditions, ParentStatus};
 use super::super::findings::Severity;
 use super::super::keys::{self, Keys};
-use super::super::output::{Output, Standing};
+use super::super::output::{Output, Standing, is_unread};
 use super::flat::Flat;
 use crate::api::{GROUP, PolicyTarget, TrafficPolicySpec, millis};
 use crate::code::Code;
@@ -199,25 +199,28 @@ impl Policy<'_> {
         known.chain(spec.others.keys().map(String::as_str)).collect()
     }
 
-    /// Finds that a target is not there.
+    /// Finds that a target is not there, or that nobody has read whether it is.
     fn look_for(&self, snapshot: &Snapshot, target: &PolicyTarget, output: &mut Output) {
         let reference = ResourceRef::new(&self.reference.namespace, &target.name);
-        let section = target.section_name.as_deref();
-        let found = match target.kind.as_str() {
-            "HTTPRoute" => snapshot.routes.get(&reference).is_some_and(|route| {
-                section.is_none_or(|name| {
-                    route.spec.rules.iter().any(|rule| rule.name.as_deref() == Some(name))
-                })
+        let sections: Option<Vec<&str>> = match target.kind.as_str() {
+            "HTTPRoute" => snapshot.routes.get(&reference).map(|route| {
+                route.spec.rules.iter().filter_map(|rule| rule.name.as_deref()).collect()
             }),
-            "Gateway" => snapshot.gateways.get(&reference).is_some_and(|gateway| {
-                section.is_none_or(|name| gateway.spec.listeners.iter().any(|it| it.name == name))
-            }),
-            _ => false,
+            "Gateway" => snapshot
+                .gateways
+                .get(&reference)
+                .map(|gateway| gateway.spec.listeners.iter().map(|it| it.name.as_str()).collect()),
+            _ => None,
         };
-        if !found {
-            let words = format!("{} {} is not there", target.kind, target.name);
-            output.find(&self.name, Severity::Warning, Code::MissingTarget, words);
-        }
+        let object = ObjectRef::new(&target.kind, &reference.namespace, &reference.name);
+        let words = match (sections, target.section_name.as_deref()) {
+            (Some(_), None) => return,
+            (Some(sections), Some(section)) if sections.contains(&section) => return,
+            (Some(_), Some(section)) => format!("{object} has no {section}"),
+            (None, _) if is_unread(snapshot, &object) => return output.unread(&self.name, object),
+            (None, _) => format!("{object} is not there"),
+        };
+        output.find(&self.name, Severity::Warning, Code::MissingTarget, words);
     }
 }
 
