@@ -151,6 +151,8 @@ impl World {
             .flag("listen", status.to_string())
             .flag("state-dir", log.join("state"))
             .env("KUBECONFIG", kubeconfig.to_string_lossy());
+        let program =
+            bed().proxy_metrics().fold(program, |program, at| program.flag("proxy-metrics", at));
         let flags = flaw::flags(self.flags.clone()).into_iter();
         let program = flags.fold(program, |program, (name, value)| program.flag(name, value));
         let process = Process::start(&program)?;

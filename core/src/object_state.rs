@@ -64,7 +64,8 @@ pub struct Facts {
     pub applied: Option<Arc<str>>,
     /// The service account as which it is written and deleted; the daemon's own when absent.
     pub account: Option<Arc<str>>,
-    /// For a Deployment, Upstream or GatewayExtension of ours when it or its status was last changed, to the second.
+    /// For a Deployment, Upstream or GatewayExtension of ours when it or its status was last changed, and for a Service of
+    /// ours when it was made, to the second.
     pub changed_at: Option<Timestamp>,
     /// What it says about whether it stays when nothing desires it any more.
     pub keep: Option<bool>,
@@ -205,9 +206,7 @@ impl Facts {
             counts: if is_ours { managed_fields::owned_counts(object) } else { Vec::new() },
             applied: metadata["annotations"][APPLIED].as_str().map(Into::into),
             account: metadata["annotations"][ACCOUNT].as_str().map(Into::into),
-            changed_at: (is_ours && kind.is_some_and(is_timed))
-                .then(|| last_changed(object))
-                .flatten(),
+            changed_at: kind.filter(|_| is_ours).and_then(|kind| moment(kind, object)),
             keep: keep(object),
             terminating: text("deletionTimestamp").is_some(),
             routing: kind.is_some_and(Kind::is_routing).then(|| {
@@ -261,8 +260,13 @@ impl Facts {
 }
 
 /// Whether something waits by the time of its last change.
-fn is_timed(kind: Kind) -> bool {
-    matches!(kind, Kind::Deployment | Kind::Upstream | Kind::GatewayExtension)
+/// The moment that something waits by.
+fn moment(kind: Kind, object: &Value) -> Option<Timestamp> {
+    match kind {
+        Kind::Deployment | Kind::Upstream | Kind::GatewayExtension => last_changed(object),
+        Kind::Service => object["metadata"]["creationTimestamp"].as_str()?.parse().ok(),
+        _ => None,
+    }
 }
 
 /// How far the API server is with a CustomResourceDefinition

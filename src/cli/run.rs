@@ -85,7 +85,7 @@ pub(super) struct Run {
     namespaces: WatchNamespaces,
     /// Read what the proxies of a gateway count at this address instead of at those of their pods: gloo, kgateway or
     /// envoy-gateway, and where one of them serves its statistics for Prometheus. It is read while a service is written
-    /// in both APIs. May be repeated
+    /// in both APIs, and when requests are to be led to a new Service or rule. May be repeated
     #[arg(long, value_name = "KIND=URL")]
     proxy_metrics: Vec<ProxyMetrics>,
     /// Where the clone is kept [default: $XDG_STATE_HOME/coalmine or ~/.local/state/coalmine]
@@ -132,6 +132,7 @@ impl Run {
                 drift: self.drift,
                 prune_all: self.allow_prune_all,
                 shard: self.shard,
+                proxy_metrics: self.proxy_metrics.clone(),
             };
             let lease = self.lease();
             if self.once {
@@ -142,7 +143,6 @@ impl Run {
                 source,
                 webhook: self.webhook()?,
                 receivers: self.notify.receivers(&self.repo, &self.instance)?,
-                proxy_metrics: self.proxy_metrics.clone(),
                 interval: self.interval,
                 schedule: self.schedule,
                 listen: self.listen.0,

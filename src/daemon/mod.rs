@@ -26,7 +26,7 @@ pub use run::run;
 use crate::cache::{Cache, Notice, Touched, Watching, longest_silence};
 use crate::cluster::{Cluster, Namespaces, WatchedKind};
 use crate::election::{self, Leadership, LeaseName};
-use crate::measure::ProxyMetrics;
+use crate::measure::{Proxies, ProxyMetrics};
 use crate::notify::Receivers;
 use crate::reconcile::{PreflightService, Reconciler};
 use crate::report::{Access, Events, Hosts, Reports, TlsFiles};
@@ -59,8 +59,6 @@ pub struct Options {
     pub webhook: Option<SecretFile>,
     /// Who is told about rollouts.
     pub receivers: Receivers,
-    /// Where the proxies of gateways are read instead of at the addresses of their pods.
-    pub proxy_metrics: Vec<ProxyMetrics>,
     /// The value of the instance label.
     pub instance: String,
     /// The namespaces that are watched.
@@ -72,7 +70,7 @@ pub struct Options {
 }
 
 /// How the cluster is written to, as far as the command line says it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DaemonOptions {
     /// What is done about other people's changes, where the repository does not say it.
     pub drift: Drift,
@@ -80,6 +78,8 @@ pub struct DaemonOptions {
     pub prune_all: bool,
     /// Which of all services this daemon looks after.
     pub shard: Shard,
+    /// Where the proxies of gateways are read instead of at the addresses of their pods.
+    pub proxy_metrics: Vec<ProxyMetrics>,
 }
 
 /// The running daemon's parts.
@@ -113,7 +113,7 @@ impl Daemon {
         reports: Reports,
         stop: CancellationToken,
         leadership: Leadership,
-    ) -> (Self, mpsc::UnboundedReceiver<Touched>, Ended) {
+    ) -> anyhow::Result<(Self, mpsc::UnboundedReceiver<Touched>, Ended)> {
         let namespaces = cluster.namespaces().clone();
         let (cache, touched) = Cache::within(instance, namespaces, notice(&reports, schedule));
         let status_store = reports.status_store.clone();
@@ -124,6 +124,7 @@ impl Daemon {
             cluster: cluster.clone(),
             cache: cache.clone(),
             preflight,
+            proxies: Some(Proxies::new(cluster.clone(), options.proxy_metrics.clone())?),
             instance: instance.into(),
             clock: Timestamp::now,
         };
@@ -149,7 +150,7 @@ impl Daemon {
         WatchedKind::of_services()
             .chain(WatchedKind::further())
             .for_each(|kind| daemon.watch(kind));
-        (daemon, touched, ended)
+        Ok((daemon, touched, ended))
     }
 
     /// Watches one more kind, if it is not watched yet: in the whole cluster, or in each namespace that is watched.

@@ -47,7 +47,7 @@ pub async fn once(
     let cluster = Cluster::connect(&reports.metrics.requests()).await?.within(namespaces);
     let leadership = Leadership::unopposed();
     let (mut daemon, touched, mut ended) =
-        Daemon::new(cluster, instance, SCHEDULE, options, reports, stop.clone(), leadership);
+        Daemon::new(cluster, instance, SCHEDULE, options, reports, stop.clone(), leadership)?;
     let before = source.accepted().map(|before| before.id);
     let deadline = daemon.accept_revision(&source, &revision, before.as_deref()).await?;
     source.accept(&revision)?;

@@ -18,9 +18,9 @@ impl Daemon {
         revision: &Revision,
     ) -> anyhow::Result<()> {
         let repository = self.reader.read(&source.tree(revision)?);
-        let mut work = Work::of(&repository, self.options, &revision.id)?;
+        let mut work = Work::of(&repository, &self.options, &revision.id)?;
         let orphans =
-            work.orphans(&repository, &self.cache.inventory(), &self.values, self.options)?;
+            work.orphans(&repository, &self.cache.inventory(), &self.values, &self.options)?;
         let revision: Arc<str> = revision.id.as_str().into();
         for name in orphans {
             self.services.remove(work.removal(&name.into(), &revision));

@@ -58,11 +58,11 @@ impl Daemon {
             self.reader.moved(source.moves(before, revision).unwrap_or_default());
         }
         let repository = self.reader.read(&source.tree(revision)?);
-        let mut work = Work::of(&repository, self.options, &revision.id)?;
+        let mut work = Work::of(&repository, &self.options, &revision.id)?;
         self.cache.set_gloo_namespace(&work.rollout_settings.gloo_namespace);
         self.watch_kinds(&work).await?;
         let orphans =
-            work.orphans(&repository, &self.cache.inventory(), &self.values, self.options)?;
+            work.orphans(&repository, &self.cache.inventory(), &self.values, &self.options)?;
         self.reports.status_store.takes_up(revision);
         if self.services.names().is_empty() {
             let mut histories = history::histories(source, revision);

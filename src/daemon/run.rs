@@ -71,14 +71,15 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         cluster.clone(),
         &options.instance,
         options.schedule,
-        options.daemon,
+        options.daemon.clone(),
         reports.clone(),
         token.clone(),
         leadership.clone(),
-    );
+    )?;
     let gloo_namespace = daemon.gloo_namespace.subscribe();
     let status_store = reports.status_store.clone();
-    let measuring = Measuring::new(cluster, options.proxy_metrics, status_store, gloo_namespace)?;
+    let measuring =
+        Measuring::new(cluster, options.daemon.proxy_metrics, status_store, gloo_namespace)?;
     let measuring = measured(measuring, leadership.clone());
     let services = daemon.services.clone();
     let mut passes = tokio::spawn(async move { services.run(touched).await });

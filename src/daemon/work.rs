@@ -32,7 +32,7 @@ impl Work {
     /// When the repository as a whole has problems: what its services would become is not known.
     pub(super) fn of(
         repository: &Repository,
-        options: DaemonOptions,
+        options: &DaemonOptions,
         revision: &str,
     ) -> anyhow::Result<Self> {
         if !repository.problems.is_empty() {
@@ -89,7 +89,7 @@ impl Work {
         repository: &Repository,
         inventory: &[(ObjectId, Arc<str>, Option<bool>)],
         values: &BTreeMap<String, Arc<Service>>,
-        options: DaemonOptions,
+        options: &DaemonOptions,
     ) -> anyhow::Result<BTreeSet<String>> {
         let owners = inventory.iter().map(|(id, owner, keep)| (id, &**owner, *keep));
         let known = KnownServices::of(repository, options.shard);
@@ -198,7 +198,7 @@ fn beyond(
     beyond
 }
 
-fn rollout_settings(repository: &Repository, options: DaemonOptions) -> RolloutSettings {
+fn rollout_settings(repository: &Repository, options: &DaemonOptions) -> RolloutSettings {
     let settings: &Settings = &repository.settings;
     RolloutSettings {
         timing: settings.timing,
@@ -243,8 +243,12 @@ mod tests {
         Repository::parse(&Tree { revision: "r".into(), files: files.collect() })
     }
 
-    const OPTIONS: DaemonOptions =
-        DaemonOptions { drift: Drift::Repair, prune_all: false, shard: Shard::WHOLE };
+    const OPTIONS: DaemonOptions = DaemonOptions {
+        drift: Drift::Repair,
+        prune_all: false,
+        shard: Shard::WHOLE,
+        proxy_metrics: Vec::new(),
+    };
     const VALUES: &str = "deployment: {v1: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n";
 
     fn owned(kind: &str, service: &str, kept: bool) -> (ObjectId, Arc<str>, Option<bool>) {
@@ -258,11 +262,11 @@ mod tests {
         files: &[(&str, &str)],
         inventory: &[(ObjectId, Arc<str>, Option<bool>)],
     ) -> anyhow::Result<Vec<String>> {
-        orphans_in(OPTIONS, files, inventory)
+        orphans_in(&OPTIONS, files, inventory)
     }
 
     fn orphans_in(
-        options: DaemonOptions,
+        options: &DaemonOptions,
         files: &[(&str, &str)],
         inventory: &[(ObjectId, Arc<str>, Option<bool>)],
     ) -> anyhow::Result<Vec<String>> {
@@ -300,7 +304,7 @@ mod tests {
         let error = hint::line(&orphans(&platform, &inventory).expect_err("refused"));
         assert!(error.contains("check --path"), "{error}");
         let allowed = DaemonOptions { prune_all: true, ..OPTIONS };
-        assert_eq!(orphans_in(allowed, &platform, &inventory).expect("allowed"), ["echo"]);
+        assert_eq!(orphans_in(&allowed, &platform, &inventory).expect("allowed"), ["echo"]);
     }
 
     #[test]
@@ -345,8 +349,8 @@ mod tests {
         ];
         let after = of_revision(&[("services/pay/hotel.yaml", VALUES)]);
         let orphans = |values| {
-            let mut work = Work::of(&after, OPTIONS, "r").expect("accepted");
-            let gone = work.orphans(&after, &inventory, values, OPTIONS).expect("accepted");
+            let mut work = Work::of(&after, &OPTIONS, "r").expect("accepted");
+            let gone = work.orphans(&after, &inventory, values, &OPTIONS).expect("accepted");
             let invalid = work.invalid.iter().map(|(name, why)| (name.clone(), joined(why)));
             (gone, invalid.collect::<BTreeMap<String, String>>())
         };

@@ -1,8 +1,10 @@
-//! Which gateway the clients of a service still come in by, while both APIs serve it.
+//! What the proxies of gateways say of themselves: which clusters they have endpoints of ([`Proxies`]), and which gateway the
+//! clients of a service still come in by, while both APIs serve it ([`Measuring`]).
 //!
 //! The switch from one gateway to the other is outside: DNS, or a load balancer. So the counters of the proxies tell
-//! whether it has been made. Nothing is read unless a service is written in both APIs.
+//! whether it has been made. It is read only while a service is written in both APIs.
 
+mod endpoints;
 mod proxy;
 mod read;
 #[cfg(test)]
@@ -16,6 +18,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+pub use endpoints::Proxies;
 pub use proxy::{ProxyKind, ProxyMetrics};
 
 use crate::cluster::Cluster;

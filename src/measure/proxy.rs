@@ -55,6 +55,15 @@ impl ProxyKind {
         }
     }
 
+    /// The Gateway, `<namespace>/<name>`, whose clusters alone its pod knows; `None` where it knows those of every one, as
+    /// kgateway's do.
+    pub(super) fn gateway(self, pod: &Pod) -> Option<String> {
+        let label =
+            |name: &str| pod.labels().get(&format!("gateway.envoyproxy.io/owning-gateway-{name}"));
+        let name = label("name").filter(|_| self == Self::EnvoyGateway)?;
+        Some(format!("{}/{name}", label("namespace")?))
+    }
+
     /// Where a pod serves its statistics, if its annotations do not say it: the ports and paths of the charts.
     fn place(self) -> (u16, &'static str) {
         match self {
@@ -68,7 +77,8 @@ impl ProxyKind {
     /// leaves out what was never used, and would not take another.
     fn query(self) -> Option<&'static str> {
         const READ: &str = "usedonly&filter=(upstream_rq_total%7Cupstream_cx_none_healthy%7C\
-                            upstream_rq_pending_overflow%7Cserver%5C.uptime)$";
+                            upstream_rq_pending_overflow%7C\
+                            membership_healthy%7Cserver%5C.uptime)$";
         (self != Self::Kgateway).then_some(READ)
     }
 

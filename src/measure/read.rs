@@ -23,9 +23,26 @@ const LONGEST: usize = 32 << 20;
 pub(super) struct Look {
     /// Each with what it has counted, or why that is not known.
     pub(super) proxies: BTreeMap<String, Result<Counters, String>>,
+    /// The Gateway, `<namespace>/<name>`, of each that serves one alone.
+    gateways: BTreeMap<String, String>,
     /// Why it is not known which proxies there are.
     pub(super) unlisted: Option<String>,
 }
+
+impl Look {
+    /// The proxies that may serve one of these Gateways, each with what it has counted, or why that is not known.
+    pub(super) fn of_gateways(
+        &self,
+        gateways: &BTreeSet<String>,
+    ) -> impl Iterator<Item = (&str, Result<&Counters, &str>)> {
+        let serves = |name: &str| self.gateways.get(name).is_none_or(|it| gateways.contains(it));
+        let proxies = self.proxies.iter().filter(move |(name, _)| serves(name));
+        proxies.map(|(name, read)| (name.as_str(), read.as_ref().map_err(String::as_str)))
+    }
+}
+
+/// A proxy that was found: its name, where it is read, and the Gateway that it serves alone.
+type Found = (String, Option<Url>, Option<String>);
 
 /// Reads proxies.
 pub(super) struct Reader {
@@ -56,26 +73,29 @@ impl Reader {
             .filter(|given| given.kind == kind)
             .map(|given| (given.url.to_string(), given.url.clone()))
             .collect();
-        let (addresses, unlisted) = match given.is_empty() {
-            false => (given.into_iter().map(|(name, url)| (name, Some(url))).collect(), None),
+        let (found, unlisted) = match given.is_empty() {
+            false => (given.into_iter().map(|(name, url)| (name, Some(url), None)).collect(), None),
             true => self.pods(kind, namespaces).await,
         };
-        let read = addresses.into_iter().map(|(name, url)| async move {
+        let gateways =
+            found.iter().filter_map(|(name, _, gateway)| Some((name.clone(), gateway.clone()?)));
+        let gateways = gateways.collect();
+        let read = found.into_iter().map(|(name, url, _)| async move {
             let counters = match url {
                 Some(url) => self.counters(url).await,
                 None => Err("it has no address".to_owned()),
             };
             (name, counters)
         });
-        Look { proxies: join_all(read).await.into_iter().collect(), unlisted }
+        Look { proxies: join_all(read).await.into_iter().collect(), gateways, unlisted }
     }
 
-    /// The pods of a kind, each with its address.
+    /// The pods of a kind, each with its address and its Gateway.
     async fn pods(
         &self,
         kind: ProxyKind,
         namespaces: &BTreeSet<String>,
-    ) -> (Vec<(String, Option<Url>)>, Option<String>) {
+    ) -> (Vec<Found>, Option<String>) {
         let places: Vec<Option<&String>> = match self.cluster.namespaces().names() {
             None => vec![None],
             Some(watched) => watched.union(namespaces).map(Some).collect(),
@@ -107,7 +127,7 @@ impl Reader {
                 Ok(pods) => addresses.extend(
                     pods.iter()
                         .filter(|pod| counts(pod))
-                        .map(|pod| (identity(pod), kind.address(pod))),
+                        .map(|pod| (identity(pod), kind.address(pod), kind.gateway(pod))),
                 ),
                 Err(unlisted) => error = error.or(Some(unlisted)),
             }

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::cluster::Namespaces;
 use crate::testing::service;
+use coalmine_core::plan::Newcomers;
 
 const BOTH: &str = "deployment: {v1: {}}\nroutes: {gateway: {api: both, profile: kgateway}, apiGroup: a, \
                     primary: {version: v1}}\n";
@@ -173,4 +174,89 @@ async fn what_may_not_be_listed_is_said_with_the_command_that_allows_it() {
         );
         assert_eq!((seen[0].per_second, seen[0].none_since), (None, None));
     }
+}
+
+/// The statistics of an Envoy whose cluster has so many hosts.
+fn hosts(cluster: &str, hosts: u64) -> Arc<Mutex<String>> {
+    let text = format!(
+        "envoy_cluster_membership_healthy{{envoy_cluster_name=\"{cluster}\"}} {hosts}\nenvoy_server_uptime{{}} 7\n"
+    );
+    Arc::new(Mutex::new(text))
+}
+
+fn newcomers(of_services: &[&str], of_rules: &[&str]) -> Newcomers {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Newcomers {
+        of_services: names(of_services),
+        of_rules: names(of_rules),
+        gateways: ["infra/edge".to_owned()].into(),
+        until: Timestamp::MAX,
+    }
+}
+
+fn proxies(cluster: Cluster, given: &[String]) -> Proxies {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let given = given.iter().map(|it| it.parse().expect("KIND=URL")).collect();
+    Proxies::new(cluster, given).expect("a client")
+}
+
+#[tokio::test]
+async fn a_proxy_without_endpoints_is_named() {
+    let name = "kube_echo_echo-v2_80";
+    for (seen, is_lacking) in
+        [(hosts(name, 1), false), (hosts(name, 0), true), (hosts("other", 1), true)]
+    {
+        let (cluster, _) = cluster(pods(json!([])));
+        let given = [
+            format!("kgateway={}", proxy(hosts(name, 2)).await),
+            format!("kgateway={}", proxy(seen).await),
+        ];
+        let lacking = proxies(cluster, &given).lacking(&newcomers(&[name], &[])).await;
+        assert_eq!(lacking.is_some(), is_lacking, "{lacking:?}");
+        if let Some(reason) = lacking {
+            let url = given[1].trim_start_matches("kgateway=");
+            assert_eq!(reason.to_string(), format!("proxy {url} has no endpoints of {name} yet"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_cannot_be_read_holds_nothing_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let nobody = format!("kgateway=http://{}/", listener.local_addr().expect("an address"));
+    drop(listener);
+    let text = Arc::new(Mutex::new("<html>".to_owned()));
+    let other = format!("kgateway={}", proxy(text).await);
+    let (cluster, _) = cluster(pods(json!([])));
+    let lacking = proxies(cluster, &[nobody, other]).lacking(&newcomers(&["a"], &[])).await;
+    assert_eq!(lacking, None);
+}
+
+#[tokio::test]
+async fn rules_are_looked_for_at_proxies_of_their_own_gateways() {
+    let rule = "httproute/echo/echo-routes/rule/1";
+    let url = proxy(hosts("none", 1)).await;
+    let port = url.trim_end_matches("/metrics").rsplit(':').next().expect("a port").to_owned();
+    let pod = |gateway: &str| {
+        let labels = json!({"gateway.envoyproxy.io/owning-gateway-name": gateway,
+            "gateway.envoyproxy.io/owning-gateway-namespace": "infra"});
+        json!({"metadata": {"name": gateway, "namespace": "system", "labels": labels,
+                "annotations": {"prometheus.io/port": port}},
+            "status": {"podIP": "127.0.0.1", "phase": "Running"}})
+    };
+    for (gateway, is_lacking) in [("edge", true), ("other", false)] {
+        let (cluster, _) = cluster(pods(json!([pod(gateway)])));
+        let lacking = proxies(cluster, &[]).lacking(&newcomers(&[], &[rule])).await;
+        assert_eq!(lacking.is_some(), is_lacking, "{gateway}: {lacking:?}");
+    }
+}
+
+#[tokio::test]
+async fn services_that_come_together_share_one_look() {
+    let (cluster, lists) = cluster(pods(json!([])));
+    let proxies = proxies(cluster, &[]);
+    let newcomers = newcomers(&["a"], &[]);
+    let asked = (0..50).map(|_| proxies.lacking(&newcomers));
+    assert!(futures::future::join_all(asked).await.iter().all(Option::is_none));
+    assert!(lists.load(Ordering::SeqCst) < 10, "one look is new enough for many");
 }

@@ -27,10 +27,11 @@ pub use review::Review;
 use crate::apply::Executor;
 use crate::cache::Cache;
 use crate::cluster::{Cluster, ClusterError};
+use crate::measure::Proxies;
 use coalmine_core::managed_fields::Digest;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::Claim;
-use coalmine_core::plan::{Job, Step, Wait, plan, transition};
+use coalmine_core::plan::{Job, Observation, Step, Wait, newcomers, plan, transition};
 use coalmine_core::policy;
 use coalmine_core::preflight::Prediction;
 use coalmine_core::reason::{ForeignObject, Hinted, PreflightError, Reason};
@@ -48,6 +49,8 @@ pub struct Reconciler {
     pub cache: Cache,
     /// Who says whether a change harms anybody.
     pub preflight: PreflightService,
+    /// Who knows which clusters have endpoints; `None`: nobody is asked.
+    pub proxies: Option<Proxies>,
     /// The daemon's instance, the value of the instance label.
     pub instance: Arc<str>,
     /// The present moment.
@@ -153,6 +156,9 @@ pub enum Retry {
 
 /// How soon a wait for what no watch shows is looked at again.
 const RECHECK: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How soon proxies that lacked something are read again.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(250);
 
 impl Reconciler {
     /// Takes the steps that can be taken now, and says where the service stands.
@@ -285,6 +291,9 @@ impl Pass<'_> {
             return Ok(Some(ReconcileOutcome::Waiting { reason, until: None }));
         }
         let steps = plan(&self.job.desired, &comparison.seen);
+        if let Some(wait) = self.lacking(&comparison.seen, steps.first(), now).await {
+            return Ok(Some(self.waiting(&wait, now)));
+        }
         if !steps.iter().any(|step| matches!(step, Step::Apply(_) | Step::Route(_))) {
             self.memory.applied = Some(self.job.digest());
         }
@@ -316,6 +325,20 @@ impl Pass<'_> {
         self.memory.waiting.end();
         self.attempt(step, &comparison).await?;
         Ok(None)
+    }
+
+    /// The wait for a proxy that has no endpoints yet of a cluster that this step leads requests to.
+    async fn lacking(
+        &self,
+        seen: &Observation,
+        step: Option<&Step>,
+        now: Timestamp,
+    ) -> Option<Wait> {
+        let proxies = self.reconciler.proxies.as_ref()?;
+        let newcomers = newcomers(&self.job.desired, seen, step)?;
+        let reason = proxies.lacking(&newcomers).await?;
+        let again = now.checked_add(LOOK_AGAIN).ok()?;
+        Some(Wait { reason, until: Some(again.min(newcomers.until)), interrupted_at: None })
     }
 
     /// Drops the reservation of an outdated job, since this one may wait for long before it is checked.

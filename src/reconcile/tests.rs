@@ -81,6 +81,7 @@ fn reconciler(objects: &[Value], answer: Arc<Answer>) -> Reconciler {
         cluster: Cluster::behind(kube::Client::new(server, "default")),
         preflight: PreflightService::new(cache.clone()),
         cache,
+        proxies: None,
         instance: "default".into(),
         clock: Timestamp::now,
     }

@@ -72,7 +72,8 @@ impl Process {
             world.follow_for(&cache);
         }
         let cluster = server::client(world);
-        let reconciler = Reconciler { cluster, cache, preflight, instance: INSTANCE.into(), clock };
+        let instance = INSTANCE.into();
+        let reconciler = Reconciler { cluster, cache, preflight, proxies: None, instance, clock };
         let touched = Mutex::new(touched);
         let accepted = Accepted { revision: 0, schedule: Schedule::new(LONGEST_PAUSE) };
         let (accepted, memories, outcomes) =

@@ -64,7 +64,10 @@ impl World {
                 *seconds >= DEADLINE.as_secs() && self.is_true(service, reason)
             }
             // They pass by themselves, or never come, and nobody is stalled by them.
-            Reason::ProxiesLearn | Reason::RoutesSettle | Reason::PassTimedOut(_) => false,
+            Reason::ProxiesLearn
+            | Reason::ProxyLacks { .. }
+            | Reason::RoutesSettle
+            | Reason::PassTimedOut(_) => false,
             // No service of the model has a policy, and drift is repaired.
             Reason::Policy(_) | Reason::DriftReported(_) | Reason::DriftBackingOff(_) => false,
             // No service has the path of one that goes, and the platform defines no kinds.

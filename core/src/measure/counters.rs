@@ -1,6 +1,6 @@
 //! The counters of an Envoy, from its statistics in the text format of Prometheus.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The counters that together are the requests which a cluster was to get: those that it was sent, and those that no
@@ -10,6 +10,9 @@ const REQUESTS: [&str; 3] = [
     "envoy_cluster_upstream_cx_none_healthy",
     "envoy_cluster_upstream_rq_pending_overflow",
 ];
+/// How many hosts of a cluster may get requests. Not there, where used statistics alone were asked for, until the first
+/// endpoints have come.
+const HEALTHY: &str = "envoy_cluster_membership_healthy";
 /// How long Envoy has run, in seconds.
 const UPTIME: &str = "envoy_server_uptime";
 /// The label with a cluster's name.
@@ -23,6 +26,8 @@ pub struct Counters {
     /// Requests by the name of the cluster in Envoy. A proxy that was asked for used counters alone leaves out those
     /// of 0.
     requests: BTreeMap<String, u64>,
+    /// The clusters that have a host which may get requests.
+    answering: BTreeSet<String>,
 }
 
 /// A text that is no statistics of an Envoy.
@@ -54,6 +59,12 @@ impl Counters {
             if sample.name == UPTIME {
                 counters.uptime = Some(Duration::from_secs(sample.value));
             }
+            if sample.name == HEALTHY
+                && sample.value > 0
+                && let Some(cluster) = sample.label(CLUSTER)
+            {
+                counters.answering.insert(cluster.to_owned());
+            }
             if REQUESTS.contains(&sample.name)
                 && let Some(cluster) = sample.label(CLUSTER)
             {
@@ -62,6 +73,11 @@ impl Counters {
             }
         }
         if is_envoy { Ok(counters) } else { Err(NoCounters::NoEnvoy) }
+    }
+
+    /// Whether the cluster has a host which may get requests.
+    pub fn answers(&self, cluster: &str) -> bool {
+        self.answering.contains(cluster)
     }
 
     /// The requests of all clusters that are meant.

@@ -73,7 +73,7 @@ fn next_write(desired: &Desired, manifest: Manifest, seen: &Observation) -> Mani
     Manifest::new(object).unwrap_or(manifest)
 }
 
-fn live_rules<'a>(id: &ObjectId, seen: &'a Observation) -> Option<&'a [Value]> {
+pub(super) fn live_rules<'a>(id: &ObjectId, seen: &'a Observation) -> Option<&'a [Value]> {
     let facts = seen.object(id).filter(|facts| !facts.terminating)?;
     facts.http_route.as_ref().map(|route| route.rules.as_slice())
 }

@@ -1,6 +1,7 @@
 mod gateway_api;
 mod guards;
 mod needs;
+mod newcomers;
 mod others_troubles;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -53,6 +53,13 @@ pub enum Reason {
     Blocked(Blocker),
     /// Proxies are given time to learn of new pods, Upstreams and rules.
     ProxiesLearn,
+    /// A proxy has no endpoints yet of a cluster that is to get requests.
+    ProxyLacks {
+        /// Which.
+        proxy: String,
+        /// The cluster, by its name in Envoy.
+        cluster: String,
+    },
     /// Proxies are given time to follow new routes.
     RoutesSettle,
     /// Routes are being deleted, and are served until they are gone.
@@ -143,7 +150,7 @@ impl Reason {
                 }
             }
             Self::Blocked(_) => Code::GlooBlocked,
-            Self::ProxiesLearn => Code::WaitingForProxies,
+            Self::ProxiesLearn | Self::ProxyLacks { .. } => Code::WaitingForProxies,
             Self::RoutesSettle => Code::WaitingForRoutes,
             Self::Leaving(_) | Self::Recreated(_) => Code::WaitingForDeletion,
             Self::NamespaceComes(_) => Code::WaitingForNamespace,
@@ -202,7 +209,7 @@ impl Reason {
             Self::Blocked(_) => Subject::Gloo,
             Self::SuccessorComes { service, .. } => Subject::Service(service.clone()),
             Self::PlatformComes(_) => Subject::Service(PLATFORM.into()),
-            Self::ProxiesLearn => Subject::Proxies,
+            Self::ProxiesLearn | Self::ProxyLacks { .. } => Subject::Proxies,
             Self::RoutesSettle => Subject::Routes,
             Self::RolledBack(reason) | Self::Overdue { reason, .. } => reason.subject(),
             Self::RollbackRefused { .. }

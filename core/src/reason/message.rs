@@ -43,6 +43,9 @@ impl fmt::Display for Reason {
                 "{}: every proxy is given time to learn of new pods, Upstreams and rules",
                 Subject::Proxies
             ),
+            Self::ProxyLacks { proxy, cluster } => {
+                write!(f, "proxy {proxy} has no endpoints of {cluster} yet")
+            }
             Self::RoutesSettle => {
                 write!(f, "{}: they settle before anything old is taken away", Subject::Routes)
             }
@@ -172,6 +175,7 @@ impl Hinted for Reason {
             }
             Self::NotEstablished { refused: None, .. }
             | Self::ProxiesLearn
+            | Self::ProxyLacks { .. }
             | Self::RoutesSettle
             | Self::PredecessorGoes(_)
             | Self::NamespaceComes(_)

@@ -121,6 +121,10 @@ fn all() -> Vec<Reason> {
         Reason::Leaving(object.clone()),
         Reason::Recreated(object.clone()),
         Reason::NamespaceComes(id("Namespace")),
+        Reason::ProxyLacks {
+            proxy: "gateways/edge-1".into(),
+            cluster: "kube_echo_echo-v1_80".into(),
+        },
         Reason::PlatformComes(PreflightError::Failed),
         Reason::BeingListed(object.clone()),
         Reason::NotListed("RouteTable echo/echo cannot be looked at: forbidden".into()),

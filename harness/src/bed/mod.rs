@@ -220,6 +220,13 @@ impl Bed {
         admin?.url("/stats/prometheus")
     }
 
+    /// Where the Envoys of the bed's gateways of the Gateway API are read, as `--proxy-metrics` has it: they are no pods.
+    pub fn proxy_metrics(&self) -> impl Iterator<Item = String> {
+        let kinds = [Some(self.gateways.first), self.second().map(|(kind, ..)| kind)];
+        let kinds = kinds.into_iter().flatten().filter(|kind| *kind != GatewayKind::Gloo);
+        kinds.filter_map(|kind| Some(format!("{}={}", kind.name(), self.proxy_metrics_of(kind)?)))
+    }
+
     fn second(&self) -> Option<(GatewayKind, SocketAddr, Option<Admin>)> {
         match &self.running {
             Running::Local(local) => local.second(),

@@ -105,7 +105,7 @@ impl Stage {
     pub(super) fn daemon(&self, options: &Options, repository: &Repository) -> Result<Program> {
         let secret = self.folder.join("secret");
         fs::write(&secret, SECRET)?;
-        Ok(Program::new("coalmine", &self.coalmine, &self.folder)
+        let program = Program::new("coalmine", &self.coalmine, &self.folder)
             .arg("run")
             .flag("repo", repository.bare())
             .flag("interval", &options.interval)
@@ -113,7 +113,9 @@ impl Stage {
             .flag("state-dir", self.folder.join("state"))
             .flag("webhook-secret-file", &secret)
             .args(&options.with)
-            .env("KUBECONFIG", self.kubeconfig.to_string_lossy()))
+            .env("KUBECONFIG", self.kubeconfig.to_string_lossy());
+        let metrics = self.bed.proxy_metrics();
+        Ok(metrics.fold(program, |program, at| program.flag("proxy-metrics", at)))
     }
 
     /// What the tree becomes, and as YAML.

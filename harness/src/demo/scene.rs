@@ -224,6 +224,8 @@ fn start_daemon(
         .flag("listen", STATUS.to_string())
         .flag("webhook-secret-file", &secret)
         .env("KUBECONFIG", bed.kubeconfig().display().to_string());
+    let program =
+        bed.proxy_metrics().fold(program, |program, at| program.flag("proxy-metrics", at));
     // The clone of an earlier demo's repository, and its log.
     if state.exists() {
         fs::remove_dir_all(&state).with_context(|| format!("cannot remove {}", state.display()))?;

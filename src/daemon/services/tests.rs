@@ -52,6 +52,7 @@ fn services(reports: &Reports, stop: &CancellationToken, leadership: Leadership)
         cluster: Cluster::behind(client),
         preflight: PreflightService::new(cache.clone()),
         cache: cache.clone(),
+        proxies: None,
         instance: "default".into(),
         clock,
     };

@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 
 use gloo::config::HeaderEdits as GlooEdits;
 
-use super::answer::Answer;
-
 /// Changes of an answer's headers: what is removed, then what is put in place, then what is added.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Edits {
@@ -47,13 +45,18 @@ impl Edits {
     }
 }
 
-/// The headers that a client gets now and afterwards, of those that one of the two changes, if they differ.
-pub(super) fn differing(before: &Answer, after: &Answer) -> Option<(String, String)> {
-    let levels = || before.edits.iter().chain(&after.edits).flatten();
+/// The headers that a client gets now and afterwards, of those that one of the two changes, if they differ. Each has its
+/// changes, in order, for every backend.
+pub(super) fn differing(
+    before: &[Vec<Edits>],
+    after: &[Vec<Edits>],
+    comes_from_pods: bool,
+) -> Option<(String, String)> {
+    let levels = || before.iter().chain(after).flatten();
     let names: BTreeSet<String> = levels().flat_map(Edits::names).collect();
     // A pod answers with all of them, a redirect with none.
     let of_pods = names.into_iter().map(|name| (name, "as the pod says".to_owned()));
-    let of_pods: Vec<_> = if before.forwarded.is_empty() { Vec::new() } else { of_pods.collect() };
+    let of_pods: Vec<_> = of_pods.filter(|_| comes_from_pods).collect();
     let got = |levels: &[Edits]| {
         let mut headers = of_pods.clone();
         levels.iter().for_each(|edits| edits.apply(&mut headers));
@@ -65,8 +68,8 @@ pub(super) fn differing(before: &Answer, after: &Answer) -> Option<(String, Stri
         let lines: Vec<String> = lines.collect();
         if lines.is_empty() { "none of these headers".to_owned() } else { lines.join(", ") }
     };
-    for one in before.edits.iter().map(|levels| got(levels)) {
-        for other in after.edits.iter().map(|levels| got(levels)) {
+    for one in before.iter().map(|levels| got(levels)) {
+        for other in after.iter().map(|levels| got(levels)) {
             if one != other {
                 return Some((shown(&one), shown(&other)));
             }

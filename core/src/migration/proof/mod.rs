@@ -217,7 +217,8 @@ impl<'a> Both<'a> {
                 }
             }
         }
-        if let Some((was, is)) = clients::differing(before, after) {
+        let comes_from_pods = !before.forwarded.is_empty();
+        if let Some((was, is)) = clients::differing(&before.edits, &after.edits, comes_from_pods) {
             return Some((Kind::ResponseHeaders, was, is));
         }
         let copies = |answer: &Answer| {
