@@ -11,7 +11,8 @@ use graph::Graph;
 use modules::Modules;
 
 /// The crates, by the folder of their sources.
-const CRATES: [&str; 5] = ["core/src", "gateway-api/src", "gloo/src", "harness/src", "src"];
+const CRATES: [&str; 6] =
+    ["core/src", "gateway-api/src", "gloo/src", "harness/src", "judge/src", "src"];
 
 /// What decides comes first, then what acts on it: each may import from those before it, and from no other of
 /// these.

@@ -1,0 +1,399 @@
+//! What the judge decides, story by story.
+
+use std::time::Duration;
+
+use judge::{
+    Analysis, Bound, Counts, Decision, Enough, Judge, Look, Measure, Names, Number, Pods, Policy,
+    Rate, Regression, Shortage, Wait,
+};
+use proptest::prelude::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const LEAST: Duration = Duration::from_secs(300);
+const NAMES: Names<'_> = Names { primary: "v1", canary: "v2" };
+
+fn policy(analyses: &[(&str, Analysis)]) -> Policy {
+    Policy {
+        analyses: analyses.iter().map(|(name, it)| ((*name).to_owned(), it.clone())).collect(),
+        false_alarm: 0.001,
+        steps: 5,
+        enough: Enough {
+            requests: 300,
+            within: Duration::from_secs(3600),
+            otherwise: Shortage::Hold,
+        },
+    }
+}
+
+fn errors() -> Policy {
+    policy(&[("errors", Analysis::Rate(Rate::errors(1.5, Some(0.002))))])
+}
+
+fn counts(primary: (u64, u64), canary: (u64, u64)) -> Measure {
+    Measure::Counts {
+        primary: Counts::new(primary.0, primary.1),
+        canary: Counts::new(canary.0, canary.1),
+    }
+}
+
+fn look(measures: &[(&str, Measure)]) -> Look {
+    let measures = measures.iter().map(|(name, it)| ((*name).to_owned(), *it)).collect();
+    Look { length: SECOND, measures, pods: None }
+}
+
+fn of_errors(primary: (u64, u64), canary: (u64, u64)) -> Look {
+    look(&[("errors", counts(primary, canary))])
+}
+
+/// The decision after these looks, one each second from the step's begin on.
+fn decide(policy: &Policy, looks: &[Look]) -> Decision {
+    let mut judge = Judge::new(policy, true);
+    looks.iter().for_each(|it| judge.look(policy, it));
+    judge.decide(policy, LEAST, SECOND * u32::try_from(looks.len()).expect("few"))
+}
+
+fn sentence(policy: &Policy, looks: &[Look]) -> String {
+    decide(policy, looks).by(NAMES).to_string()
+}
+
+fn is_promoted(decision: &Decision) -> bool {
+    matches!(decision, Decision::Promote(_))
+}
+
+#[test]
+fn a_good_canary_is_promoted_by_time_and_evidence() {
+    let clean = vec![of_errors((45, 0), (5, 0)); 301];
+    let said = "v2 stays as it is: the step lasts 241 s more; `errors` has 295 of the 300 requests that it needs";
+    assert_eq!(sentence(&errors(), &clean[..59]), said.replace("241 s", "4 min 1 s"));
+    let said = "v2 stays as it is: the step lasts 1 s more";
+    assert_eq!(sentence(&errors(), &clean[..299]), said);
+    let said = "v2 answered none of 1,500 requests badly, v1 0 of 13,500";
+    assert_eq!(sentence(&errors(), &clean[..300]), said);
+    assert!(is_promoted(&decide(&errors(), &clean[..300])));
+}
+
+#[test]
+fn nothing_measured_is_never_good() {
+    let silent = vec![of_errors((45, 0), (0, 0)); 4000];
+    for otherwise in [Shortage::Hold, Shortage::Promote] {
+        let mut policy = errors();
+        policy.enough.otherwise = otherwise;
+        assert!(!is_promoted(&decide(&policy, &silent)), "{otherwise:?}");
+        policy.enough.requests = 0;
+        assert!(!is_promoted(&decide(&policy, &silent)), "{otherwise:?}, 0 are enough");
+        assert!(!is_promoted(&decide(&policy, &vec![look(&[]); 4000])), "{otherwise:?}, blind");
+    }
+    let clean = vec![of_errors((45, 0), (5, 0)); 400];
+    let said = "v2 stays as it is: nothing is measured";
+    assert_eq!(sentence(&policy(&[]), &clean), said);
+}
+
+#[test]
+fn every_analysis_has_to_speak() {
+    let orders = Analysis::Rate(Rate { brake: false, ..Rate::errors(1.2, None) });
+    let policy = policy(&[("errors", Analysis::Rate(Rate::errors(1.5, None))), ("orders", orders)]);
+    let both = look(&[("errors", counts((45, 0), (5, 0))), ("orders", counts((9, 0), (1, 0)))]);
+    assert!(is_promoted(&decide(&policy, &vec![both.clone(); 300])));
+    let said = "v2 stays as it is: `orders` has 299 of the 300 requests that it needs";
+    let mut looks = vec![both.clone(); 299];
+    looks.push(of_errors((45, 0), (5, 0)));
+    assert_eq!(
+        sentence(&policy, &looks),
+        "v2 stays as it is: `orders` has not been measured for 1 s"
+    );
+    looks[299] = look(&[("errors", counts((45, 0), (5, 0))), ("orders", counts((9, 0), (0, 0)))]);
+    assert_eq!(sentence(&policy, &looks), said);
+}
+
+#[test]
+fn too_few_requests_in_time_do_what_the_policy_says() {
+    let mut policy = errors();
+    let mut looks = vec![of_errors((45, 0), (0, 0)); 3600];
+    looks[0] = of_errors((45, 0), (5, 0));
+    assert!(matches!(decide(&policy, &looks), Decision::Hold(_)));
+    policy.enough.otherwise = Shortage::Promote;
+    assert!(is_promoted(&decide(&policy, &looks)));
+    assert!(!is_promoted(&decide(&policy, &looks[..3599])));
+    policy.enough.otherwise = Shortage::Abort;
+    assert!(matches!(decide(&policy, &looks[..3599]), Decision::Hold(_)));
+    assert_eq!(
+        sentence(&policy, &looks),
+        "v2 has answered 5 of the 300 requests that `errors` needs, and the time for them is over"
+    );
+    // What cannot be measured is no shortage.
+    looks[3599] = look(&[]);
+    assert!(matches!(decide(&policy, &looks), Decision::Hold(_)));
+}
+
+#[test]
+fn a_canary_that_is_worse_is_withdrawn_and_it_is_said_why() {
+    let mut looks = vec![of_errors((45, 0), (5, 0)); 40];
+    looks.iter_mut().step_by(4).for_each(|it| *it = of_errors((45, 0), (5, 1)));
+    let Decision::Abort(Regression::Worse(reading)) = decide(&errors(), &looks) else {
+        panic!("it is worse");
+    };
+    assert!(reading.evidence.is_reached() && reading.evidence.progress() == 1.0);
+    let Counts { total, bad } = reading.canary;
+    assert!((4..=8).contains(&bad), "{reading:?}");
+    let said = format!(
+        "v2 answered {bad} of {total} requests badly, v1 0 of {}: chance does that in less than 1 of 1,000 rollouts",
+        reading.primary.total
+    );
+    assert_eq!(sentence(&errors(), &looks), said);
+}
+
+#[test]
+fn a_canary_that_may_be_worse_is_not_promoted() {
+    // Three of 300 where the primary has none: too little for an abort, and too much for more traffic.
+    let mut looks = vec![of_errors((9, 0), (1, 0)); 300];
+    for at in [50, 150, 250] {
+        looks[at] = of_errors((9, 0), (1, 1));
+    }
+    assert_eq!(
+        sentence(&errors(), &looks),
+        "v2 stays as it is: v2 answered 3 of 300 requests badly, v1 0 of 2,700, which may be chance"
+    );
+}
+
+#[test]
+fn less_than_is_permitted_in_any_case_is_no_regression() {
+    // 1 of 1,000, where the primary has none at all.
+    let mut looks = vec![of_errors((900, 0), (100, 0)); 3000];
+    looks.iter_mut().step_by(10).for_each(|it| *it = of_errors((900, 0), (100, 1)));
+    assert!(is_promoted(&decide(&errors(), &looks)));
+    let relative = policy(&[("errors", Analysis::Rate(Rate::errors(1.5, None)))]);
+    assert!(matches!(decide(&relative, &looks), Decision::Abort(_)));
+}
+
+#[test]
+fn a_disaster_is_over_after_three_looks() {
+    let bad = vec![of_errors((45, 0), (5, 5)); 3];
+    assert!(matches!(decide(&errors(), &bad[..2]), Decision::Hold(_)));
+    assert_eq!(
+        sentence(&errors(), &bad),
+        "v2 answered 15 of 15 requests badly, v1 0 of 135 in 3 looks in succession"
+    );
+}
+
+#[test]
+fn a_disaster_of_both_versions_is_none_of_the_canary() {
+    for primary in [(45, 45), (45, 5), (1, 1), (0, 0)] {
+        let mut looks = vec![of_errors((45, 0), (5, 0)); 30];
+        looks.extend(vec![of_errors(primary, (5, 5)); 8]);
+        let decision = decide(&errors(), &looks);
+        let is_brake = matches!(decision, Decision::Abort(Regression::Disaster { .. }));
+        assert!(!is_brake, "{primary:?}: {decision:?}");
+    }
+}
+
+#[test]
+fn without_a_primary_its_answers_of_before_are_the_bound() {
+    let policy = errors();
+    let after = |bad: u64| {
+        let mut judge = Judge::new(&policy, true);
+        (0..300).for_each(|_| judge.look(&policy, &of_errors((100, 1), (100, 1))));
+        judge.begin(&policy, false);
+        (0..300).for_each(|_| judge.look(&policy, &of_errors((0, 0), (100, bad))));
+        judge.decide(&policy, LEAST, LEAST)
+    };
+    assert!(is_promoted(&after(1)), "as the primary was: {:?}", after(1));
+    assert!(matches!(after(6), Decision::Abort(Regression::Worse(_))));
+    let relative = self::policy(&[("errors", Analysis::Rate(Rate::errors(1.5, None)))]);
+    let mut judge = Judge::new(&relative, false);
+    (0..300).for_each(|_| judge.look(&relative, &of_errors((0, 0), (100, 0))));
+    let said = judge.decide(&relative, LEAST, LEAST).by(NAMES).to_string();
+    let expected = "v2 stays as it is: `errors` has neither a primary to compare with nor a bound";
+    assert_eq!(said, expected);
+}
+
+fn load(bound: Bound) -> Policy {
+    let number = Number { bound, lasting: Duration::from_secs(60) };
+    policy(&[("load", Analysis::Number(number))])
+}
+
+#[test]
+fn a_number_beyond_its_bound_for_its_time_is_a_regression() {
+    let values = |value| look(&[("load", Measure::Value(value))]);
+    for (bound, good, bad) in [(Bound::Max(0.8), 0.8, 0.9), (Bound::Min(5.0), 5.0, 4.5)] {
+        let policy = load(bound);
+        let mut looks = vec![values(good); 10];
+        looks.extend(vec![values(bad); 60]);
+        assert!(matches!(decide(&policy, &looks), Decision::Hold(_)), "59 s by now");
+        let mut again = looks.clone();
+        looks.push(values(bad));
+        assert!(matches!(decide(&policy, &looks), Decision::Abort(Regression::Beyond { .. })));
+        // Once within the bound, the time begins again.
+        again.push(values(good));
+        again.extend(vec![values(bad); 60]);
+        let Decision::Hold(waits) = decide(&policy, &again) else { panic!("it is not that long") };
+        assert!(waits.iter().any(|wait| matches!(wait, Wait::Beyond { .. })), "{waits:?}");
+        assert!(is_promoted(&decide(&policy, &vec![values(good); 300])));
+    }
+    let policy = load(Bound::Max(0.8));
+    let said = "`load` of v2 is 0.9, beyond its bound 0.8 for 60 s";
+    assert_eq!(sentence(&policy, &vec![values(0.9); 61]), said);
+    let nothing = vec![values(f64::NAN); 300];
+    assert_eq!(
+        sentence(&policy, &nothing),
+        "v2 stays as it is: `load` has not been measured for 5 min"
+    );
+}
+
+#[test]
+fn pods_that_crash_or_are_gone_are_a_regression_even_if_nothing_is_measured() {
+    let with = |desired, ready, restarts| {
+        let pods = Some(Pods { desired, ready, restarts });
+        Look { length: SECOND, pods, ..Look::default() }
+    };
+    let policy = errors();
+    let said = "a pod of v2 has restarted 3 times in this step";
+    assert_eq!(sentence(&policy, &[with(2, 1, 3)]), said);
+    let mut looks = vec![with(2, 2, 2)];
+    looks.extend(vec![with(2, 0, 2); 29]);
+    assert!(matches!(decide(&policy, &looks), Decision::Hold(_)));
+    looks.push(with(2, 0, 2));
+    assert_eq!(sentence(&policy, &looks), "no pod of v2 has been ready for 30 s");
+    // They were not there before, or are not desired.
+    assert!(matches!(decide(&policy, &vec![with(2, 0, 0); 100]), Decision::Hold(_)));
+    looks.truncate(1);
+    looks.extend(vec![with(0, 0, 0); 100]);
+    assert!(matches!(decide(&policy, &looks), Decision::Hold(_)));
+}
+
+#[test]
+fn a_regression_stays_found() {
+    let mut looks = vec![of_errors((45, 0), (5, 5)); 3];
+    looks.extend(vec![of_errors((45, 0), (5, 0)); 3600]);
+    assert!(matches!(decide(&errors(), &looks), Decision::Abort(_)));
+}
+
+fn any_counts() -> impl Strategy<Value = Measure> {
+    let arm = (0..60_u64, 0..8_u64, 0..4_u8)
+        .prop_map(|(total, bad, some)| (total, if some == 0 { bad.min(total) } else { 0 }));
+    (arm.clone(), arm).prop_map(|(primary, canary)| counts(primary, canary))
+}
+
+fn any_looks() -> impl Strategy<Value = Vec<Look>> {
+    proptest::collection::vec(any_counts().prop_map(|it| look(&[("errors", it)])), 1..400)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// A look that could not be taken is no zero, no error, and no evidence.
+    #[test]
+    fn a_blind_look_changes_nothing_that_is_known(looks in any_looks(), blind in 1..100_usize) {
+        let policy = errors();
+        let mut judge = Judge::new(&policy, true);
+        looks.iter().for_each(|it| judge.look(&policy, it));
+        let age = LEAST * 2;
+        let (before, decision) = (judge.readings(&policy), judge.decide(&policy, LEAST, age));
+        for it in 0..blind {
+            let seen = look(&[("errors", Measure::Blind)]);
+            // Minutes that pass may add a stake, and no measure.
+            let length = if it == 0 { SECOND } else { Duration::ZERO };
+            judge.look(&policy, &Look { length, ..seen });
+        }
+        let after = judge.decide(&policy, LEAST, age);
+        for (one, other) in before.iter().zip(judge.readings(&policy)) {
+            prop_assert_eq!((one.primary, one.canary), (other.primary, other.canary));
+            prop_assert!((one.evidence.value - other.evidence.value).abs() < 0.05);
+        }
+        match decision {
+            Decision::Abort(_) => prop_assert_eq!(&after, &decision),
+            _ => prop_assert!(matches!(after, Decision::Hold(_))),
+        }
+        // And the next look goes on from there.
+        let mut other = Judge::new(&policy, true);
+        looks.iter().for_each(|it| other.look(&policy, it));
+        let next = Look { length: Duration::ZERO, ..of_errors((45, 1), (5, 1)) };
+        judge.look(&policy, &next);
+        other.look(&policy, &next);
+        let [one, two] = [&judge, &other].map(|it| it.readings(&policy)[0].evidence.value);
+        prop_assert!((one - two).abs() <= 0.05 * one.max(1.0), "{} {}", one, two);
+    }
+
+    /// One burst in one version, wherever its answers fall and whatever else is answered well.
+    #[test]
+    fn one_burst_of_ten_never_brakes(
+        others in proptest::collection::vec((0..60_u64, 0..12_u64), 20..60),
+        at in 0..15_usize,
+        spread in proptest::collection::vec(0..5_usize, 10),
+    ) {
+        let mut all: Vec<[(u64, u64); 2]> =
+            others.iter().map(|(primary, canary)| [(*primary, 0), (*canary, 0)]).collect();
+        for offset in spread {
+            all[at + offset][1].0 += 1;
+            all[at + offset][1].1 += 1;
+        }
+        let looks: Vec<Look> =
+            all.into_iter().map(|[primary, canary]| of_errors(primary, canary)).collect();
+        let is_brake =
+            matches!(decide(&errors(), &looks), Decision::Abort(Regression::Disaster { .. }));
+        prop_assert!(!is_brake);
+    }
+
+    /// The versions exchanged: if only the primary fails, that is never evidence against the canary.
+    #[test]
+    fn errors_of_the_primary_are_no_evidence(looks in any_looks()) {
+        let policy = policy(&[("errors", Analysis::Rate(Rate::errors(1.5, None)))]);
+        let mut judge = Judge::new(&policy, true);
+        for mut look in looks {
+            for measure in look.measures.values_mut() {
+                if let Measure::Counts { canary, .. } = measure {
+                    canary.bad = 0;
+                }
+            }
+            judge.look(&policy, &look);
+            prop_assert!(judge.readings(&policy)[0].evidence.value <= 1.0 + 1e-9);
+        }
+    }
+
+    /// What is written and read again goes on as if nothing had been.
+    #[test]
+    fn the_state_survives_json(looks in any_looks(), at in 0..400_usize) {
+        let policy = errors();
+        let mut judge = Judge::new(&policy, true);
+        let mut other = judge.clone();
+        for (index, look) in looks.iter().enumerate() {
+            if index == at {
+                let text = serde_json::to_string(&other).expect("it can be written");
+                prop_assert!(text.len() < 4096, "{} bytes", text.len());
+                other = serde_json::from_str(&text).expect("it can be read");
+            }
+            judge.look(&policy, look);
+            other.look(&policy, look);
+        }
+        let [one, two] = [&judge, &other].map(|it| it.decide(&policy, LEAST, LEAST));
+        match (one, two) {
+            (Decision::Abort(_), Decision::Abort(_)) | (Decision::Promote(_), Decision::Promote(_)) => {}
+            (Decision::Hold(one), Decision::Hold(two)) => prop_assert_eq!(one.len(), two.len()),
+            (one, two) => prop_assert!(false, "{one:?} {two:?}"),
+        }
+    }
+
+    /// Nobody's numbers bring it down.
+    #[test]
+    fn any_numbers_are_judged(
+        worse in any::<f64>(), above in any::<Option<f64>>(), false_alarm in any::<f64>(),
+        steps in any::<u32>(), cell in any::<u32>(),
+        measures in proptest::collection::vec(any::<[u64; 4]>(), 1..20),
+    ) {
+        let rate = Rate { worse, above, cell, ..Rate::errors(1.5, None) };
+        let policy = Policy { false_alarm, steps, ..policy(&[("errors", Analysis::Rate(rate))]) };
+        let mut judge = Judge::new(&policy, true);
+        for (index, [a, b, c, d]) in measures.into_iter().enumerate() {
+            let measure = Measure::Counts {
+                primary: Counts { total: a, bad: b },
+                canary: Counts { total: c, bad: d },
+            };
+            judge.look(&policy, &look(&[("errors", measure)]));
+            if index == 10 {
+                judge.begin(&policy, false);
+            }
+            let value = judge.readings(&policy)[0].evidence.value;
+            prop_assert!(value.is_finite() && value >= 0.0, "{value}");
+            let _ = judge.decide(&policy, LEAST, LEAST).by(NAMES).to_string();
+        }
+    }
+}
