@@ -64,6 +64,35 @@ fn every_analysis_has_to_speak() {
 }
 
 #[test]
+fn analyses_divide_the_chance_of_a_false_alarm() {
+    let rate = Analysis::Rate(Rate::errors(1.5, None));
+    let load = Analysis::Number(Number { bound: Bound::Max(1.0), lasting: SECOND });
+    for (analyses, threshold) in [(1, 1000.0), (2, 2000.0), (4, 4000.0)] {
+        let names: Vec<String> = (0..analyses).map(|index| format!("rate{index}")).collect();
+        let mut all: Vec<(&str, Analysis)> =
+            names.iter().map(|name| (name.as_str(), rate.clone())).collect();
+        all.push(("load", load.clone()));
+        let policy = policy(&all);
+        let readings = Judge::new(&policy, true).readings(&policy);
+        assert_eq!(readings.len(), analyses);
+        assert!(readings.iter().all(|it| it.evidence.threshold == threshold), "{readings:?}");
+    }
+}
+
+#[test]
+fn a_step_needs_requests_of_its_own() {
+    let policy = errors();
+    let mut judge = Judge::new(&policy, true);
+    (0..300).for_each(|_| judge.look(&policy, &of_errors((45, 0), (5, 0))));
+    assert!(is_promoted(&judge.decide(&policy, LEAST, LEAST)));
+    judge.begin(&policy, true);
+    (0..9).for_each(|_| judge.look(&policy, &of_errors((25, 0), (25, 0))));
+    let said = judge.decide(&policy, LEAST, LEAST).by(NAMES).to_string();
+    let expected = "v2 stays as it is: `errors` has 225 of the 300 requests that it needs";
+    assert_eq!(said, expected);
+}
+
+#[test]
 fn too_few_requests_in_time_do_what_the_policy_says() {
     let mut policy = errors();
     let mut looks = vec![of_errors((45, 0), (0, 0)); 3600];

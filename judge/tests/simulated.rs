@@ -58,6 +58,28 @@ fn a_canary_with_five_percent_bad_is_found_in_ninety_seconds() {
     }
 }
 
+/// What was staked at the begin of the step is lost by then.
+#[test]
+fn a_regression_that_begins_later_is_found_as_well() {
+    let policy = policy();
+    let healthy = World { requests: 50.0, base: 0.01, burst: 1, worse: 0.0 };
+    let mut rng = Rng::with_seed(8);
+    let mut times: Vec<Option<u64>> = (0..200)
+        .map(|_| {
+            let mut judge = Judge::new(&policy, true);
+            let mut before = Traffic::new(healthy, &mut rng);
+            (0..600).for_each(|_| judge.look(&policy, &look(Some(before.second(10)))));
+            let mut after = Traffic::new(World { worse: 0.2, ..healthy }, &mut rng);
+            (1..=600).find(|_| {
+                judge.look(&policy, &look(Some(after.second(10))));
+                matches!(judge.decide(&policy, LEAST, LEAST), Decision::Abort(_))
+            })
+        })
+        .collect();
+    let median = quantile(&mut times, 0.5);
+    assert!(median.is_some_and(|it| it <= 60), "{median:?}");
+}
+
 #[test]
 fn a_total_failure_is_found_in_seconds() {
     for (canary, half, most) in [(5.0, 4, 8), (10.0, 4, 5)] {
