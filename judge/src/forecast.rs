@@ -31,7 +31,7 @@ pub struct Forecast {
 /// Up to so many bad answers in a cell their distribution is summed; the share of more is its mean.
 const MANY: f64 = 60.0;
 
-/// Tells what is to be expected of a step with this least time, by one look each second.
+/// What is to be expected of a step with this least time, by one look each second.
 pub fn forecast(policy: &Policy, rate: &Rate, traffic: Traffic, least: Duration) -> Forecast {
     let canary = traffic.requests * traffic.share;
     let requests = policy.enough.requests.max(1) as f64 / canary;

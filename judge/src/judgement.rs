@@ -19,7 +19,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Above so much of the way to an abort no step is promoted.
 const DOUBT: f64 = 0.5;
 
-/// What is known of one canary: begin one for each rollout, tell it of each step and of each look.
+/// What is known of one canary: make one for each rollout, and pass it each step and each look.
 ///
 /// The same looks lead to the same decision. A regression that was found stays found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -69,8 +69,9 @@ impl Judge {
     pub fn look(&mut self, policy: &Policy, look: &Look) {
         let minutes = self.age.as_secs() / MINUTE.as_secs();
         self.age = self.age.saturating_add(look.length);
-        for minute in minutes..self.age.as_secs() / MINUTE.as_secs() {
-            let stake = starts::of_minute(policy.steps, self.steps, minute + 1);
+        let ended = self.age.as_secs() / MINUTE.as_secs();
+        if ended > minutes {
+            let stake = starts::of_minutes(policy.steps, self.steps, minutes, ended);
             for seen in self.rates.values_mut() {
                 seen.watch.start(self.has_primary, stake);
             }

@@ -1,4 +1,4 @@
-//! When the watch begins anew, and what part of the chance of a false alarm each begin has.
+//! When the watch begins again, and what part of the chance of a false alarm each begin has.
 //!
 //! A canary may become worse at any moment, and what was staked before is lost by then. So something is staked at the
 //! begin of each step, and again each minute. All stakes of a rollout together are at most 1.
@@ -17,9 +17,11 @@ pub(crate) fn of_step(planned: u32, number: u32) -> f64 {
     BEGIN * of(planned, number)
 }
 
-/// The stake at the end of a step's minute, the first of which is 1.
-pub(crate) fn of_minute(planned: u32, number: u32, minute: u64) -> f64 {
-    (1.0 - BEGIN) * of(planned, number) * telescope(minute as f64)
+/// The stakes of the minutes of a step that have ended, if `before` had by the look before.
+pub(crate) fn of_minutes(planned: u32, number: u32, before: u64, ended: u64) -> f64 {
+    // The sum of 1/(k(k+1)) is a difference.
+    let sum = 1.0 / (before as f64 + 1.0) - 1.0 / (ended as f64 + 1.0);
+    (1.0 - BEGIN) * of(planned, number) * sum.max(0.0)
 }
 
 fn of(planned: u32, number: u32) -> f64 {
@@ -46,7 +48,7 @@ mod tests {
         for planned in [0, 1, 5, 20] {
             let stakes: f64 = (1..=2_000)
                 .map(|step| {
-                    let minutes = (1..=500).map(|minute| of_minute(planned, step, minute));
+                    let minutes = (0..500).map(|it| of_minutes(planned, step, it, it + 1));
                     of_step(planned, step) + minutes.sum::<f64>()
                 })
                 .sum();

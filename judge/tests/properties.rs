@@ -123,6 +123,7 @@ proptest! {
         worse in any::<f64>(), above in any::<Option<f64>>(), false_alarm in any::<f64>(),
         steps in any::<u32>(), cell in any::<u32>(),
         measures in proptest::collection::vec(any::<[u64; 4]>(), 1..20),
+        length in any::<Duration>(),
     ) {
         let rate = Rate { worse, above, cell, ..Rate::errors(1.5, None) };
         let policy = Policy { false_alarm, steps, ..policy(&[("errors", Analysis::Rate(rate))]) };
@@ -132,7 +133,7 @@ proptest! {
                 primary: Counts { total: a, bad: b },
                 canary: Counts { total: c, bad: d },
             };
-            judge.look(&policy, &look(&[("errors", measure)]));
+            judge.look(&policy, &Look { length, ..look(&[("errors", measure)]) });
             if index == 10 {
                 judge.begin(&policy, false);
             }
