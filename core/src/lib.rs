@@ -3,6 +3,7 @@
 //! Nothing here has a client, a file, a clock or a network; `Cargo.toml` and `clippy.toml` see to that.
 //! Data flows in one direction: values, render, diff, preflight, plan.
 
+pub mod autopilot;
 pub mod diff;
 mod domain;
 pub mod edit;

@@ -48,7 +48,7 @@ mod tests {
     }
 
     fn at_most(percent: u32) -> Policy {
-        Policy { max_step: Weight::new(percent), require_header_phase: false }
+        Policy { max_step: Weight::new(percent), ..Policy::default() }
     }
 
     #[test]
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn weight_without_a_header_phase_is_refused_when_the_policy_requires_one() {
-        let policy = Policy { max_step: None, require_header_phase: true };
+        let policy = Policy { require_header_phase: true, ..Policy::default() };
         let refused = objection(Some(&table(0, false)), &table(10, true), &policy);
         assert!(refused.expect("refused").to_string().contains("requireHeaderPhase"));
         assert_eq!(objection(Some(&table(0, true)), &table(10, true), &policy), None);

@@ -21,6 +21,7 @@ folders:
     podServiceAccounts: [web]
     patch: [/spec/template/spec, /spec/template/metadata/annotations]
     podSecurity: baseline
+    webhooks: [tester.a.example.com, '*.{folder}.svc']
 ";
 
 /// A policy with Gateways, and the platform's own, which no folder may name.
@@ -80,6 +81,30 @@ const CASES: &[Case] = &[
          routes: {ROUTES, canary: {version: v2, weight: 5, shadow: 0, headers: {a: {value: b, invert: true}, \
          c: {present: true}, d: {regex: e}}}, split: subset, fallback: none, allowCarveOut: true, \
          options: {timeout: 5s}}\n",
+    ),
+    allowed(
+        "every key of an autopilot",
+        "namespace: team-a\ndeployment: {v1: {}, v2: {}}\n\
+         routes: {ROUTES, split: upstream, canary: {version: v2, weight: 5, held: a reason}}\n\
+         autopilot: {mode: on, steps: [5, {weight: 50, for: 1m}], for: 2m, analysis: {errors: {worse: 2, above: 1%}, \
+         slow: {over: 1s}, a: {bad: 'a{{version}}', total: 'b{{version}}'}, b: {query: c, max: 1}, c: {query: d, min: 1}}, \
+         tests: {a: {webhook: 'https://Tester.a.example.com:8443/a?b'}, b: {webhook: 'http://c.team-a.svc'}, \
+         d: {job: {image: e, args: [f]}}}, falseAlarm: 1%, enough: {requests: 5, within: 1h, else: abort}, \
+         blind: {after: 1m, do: hold}, gates: {before: [50]}, finish: {after: 1h}}\n",
+    ),
+    refused(
+        "a webhook to a host of others",
+        "namespace: team-a\ndeployment: {v1: {}}\nroutes: {ROUTES}\n\
+         autopilot: {tests: {a: {webhook: 'http://169.254.169.254/latest/meta-data'}}}\n",
+        "services/team-a/it.yaml:4:34: autopilot.tests.a.webhook: the host 169.254.169.254 is not allowed here",
+        "coalmine.yaml:13 allows tester.a.example.com, *.team-a.svc",
+    ),
+    refused(
+        "a webhook to a host that begins as an allowed one",
+        "namespace: team-a\ndeployment: {v1: {}}\nroutes: {ROUTES}\n\
+         autopilot: {tests: {a: {webhook: 'http://tester.a.example.com.evil.example/?.team-a.svc'}}}\n",
+        "services/team-a/it.yaml:4:34: autopilot.tests.a.webhook: the host tester.a.example.com.evil.example",
+        "`folders.team-a.webhooks`",
     ),
     Case {
         what: "a token for the canary, where it may",

@@ -125,6 +125,7 @@ fn start(
         jwt: None,
         weight: Weight::ZERO,
         shadow: Weight::ZERO,
+        held: None,
     });
     Ok(Intent { summary: format!("start {version} beside {primary}"), operations, service: wanted })
 }
@@ -141,8 +142,15 @@ fn promote(service: &Service, goal: Goal, policy: &Policy) -> Result<Intent, Adv
         None => {
             let version = only_other(service)?;
             operations.extend(new_canary(version));
-            let (headers, none) = (BTreeMap::new(), Weight::ZERO);
-            Canary { version: version.clone(), headers, jwt: None, weight: none, shadow: none }
+            let version = version.clone();
+            Canary {
+                version,
+                headers: BTreeMap::new(),
+                jwt: None,
+                weight: Weight::ZERO,
+                shadow: Weight::ZERO,
+                held: None,
+            }
         }
     };
     let (version, now) = (canary.version.clone(), canary.weight);

@@ -98,6 +98,7 @@ impl Judge<'_> {
         self.adopt(&mut problems);
         self.gateway(&mut problems);
         self.jwt(&mut problems);
+        self.webhooks(&mut problems);
         let owner = Owner { instance: DEFAULT_INSTANCE.into(), revision: String::new() };
         let rendered = render(self.service, &Traffic::of(self.service), &owner);
         let mut deployments = rendered.deployments.iter();
@@ -343,6 +344,27 @@ impl Judge<'_> {
         let (keys, list) = (["routes", "canary", "jwt"], &self.entry.policy.options);
         if self.service.has_token() && !self.is_default(&keys) && !self.entry.lists(list, "jwt") {
             problems.push(self.denied(&keys, "`jwt`", "options", list));
+        }
+    }
+
+    /// The daemon calls a webhook from where it runs, and may reach there what a team does not.
+    fn webhooks(&self, problems: &mut Vec<Problem>) {
+        let list = &self.entry.policy.webhooks;
+        let is_listed = |host: &str| {
+            let host = host.to_ascii_lowercase();
+            list.items.iter().any(|item| {
+                pattern::matches(&self.entry.resolved(item).to_ascii_lowercase(), &host)
+            })
+        };
+        let tests = self.service.autopilot.iter().flat_map(|autopilot| &autopilot.tests);
+        for (name, test) in tests {
+            let keys = ["autopilot", "tests", name, "webhook"];
+            if let Some(host) = test.host()
+                && !self.is_default(&keys)
+                && !is_listed(host)
+            {
+                problems.push(self.denied(&keys, &format!("the host {host}"), "webhooks", list));
+            }
         }
     }
 

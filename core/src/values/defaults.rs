@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::gateway::GatewayChoice;
+use super::names::Weight;
 use super::node::{Data, Extent, Node};
 
 /// What every service says that does not say otherwise.
@@ -12,16 +13,23 @@ pub(super) struct Defaults {
     pub(super) extent: Extent,
     /// Which API routes are written in.
     pub(super) gateway: GatewayChoice,
+    /// `policy.maxStep`, which ladders of the autopilot keep.
+    pub(super) max_step: Option<Weight>,
 }
 
 impl Defaults {
     pub(super) fn new(node: Arc<Node>) -> Self {
-        Self { extent: node.extent(), node, gateway: GatewayChoice::default() }
+        Self { extent: node.extent(), node, gateway: GatewayChoice::default(), max_step: None }
     }
 
     /// The same with what stands in `gateway` beside them.
     pub(super) fn with_gateway(self, gateway: GatewayChoice) -> Self {
         Self { gateway, ..self }
+    }
+
+    /// The same with `policy.maxStep` beside them.
+    pub(super) fn with_max_step(self, max_step: Option<Weight>) -> Self {
+        Self { max_step, ..self }
     }
 }
 
@@ -49,7 +57,7 @@ pub(super) fn with_defaults(own: &Arc<Node>, defaults: Option<&Arc<Node>>) -> Ar
         *node = match key.name.as_str() {
             "deployment" => with_version_defaults(node, defaults),
             "routes" => with_route_defaults(node, defaults),
-            "service" | "drift" | "upstream" => Node::merge(defaults, node),
+            "service" | "drift" | "upstream" | "autopilot" => Node::merge(defaults, node),
             _ => continue,
         };
     }
@@ -57,7 +65,9 @@ pub(super) fn with_defaults(own: &Arc<Node>, defaults: Option<&Arc<Node>>) -> Ar
         for (key, node) in defaults.iter().filter(|(key, _)| own.get(&key.name).is_none()) {
             match key.name.as_str() {
                 "routes" => entries.push((key.clone(), routes_without_canary(node))),
-                "service" | "drift" | "upstream" => entries.push((key.clone(), node.clone())),
+                "service" | "drift" | "upstream" | "autopilot" => {
+                    entries.push((key.clone(), node.clone()));
+                }
                 _ => {}
             }
         }

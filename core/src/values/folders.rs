@@ -32,6 +32,7 @@ fn read_folder(folder: &str, entry: &Entry, problems: &mut Problems) -> Option<F
     let paths = list(schema::Folder::paths(), &PATH);
     let upstreams = list(schema::Folder::upstreams(), &UPSTREAM);
     let gateways = list(schema::Folder::gateways(), &GATEWAY);
+    let webhooks = list(schema::Folder::webhooks(), &DOMAIN);
     let options = list(schema::Folder::options(), &OPTION);
     let upstream_options = list(schema::Folder::upstream_options(), &OPTION);
     let pod_service_accounts = list(schema::Folder::pod_service_accounts(), &ACCOUNTS);
@@ -51,6 +52,7 @@ fn read_folder(folder: &str, entry: &Entry, problems: &mut Problems) -> Option<F
         paths,
         upstreams,
         gateways,
+        webhooks,
         options,
         upstream_options,
         adopt: adopt.unwrap_or_default(),

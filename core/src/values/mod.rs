@@ -3,7 +3,9 @@
 //! Reading goes on after a mistake, so that every problem of a file is reported at once. A
 //! problem in a service's file is that service's alone.
 
+mod autopilot;
 mod binding;
+mod calendar;
 mod carve_out;
 mod claims;
 mod conflicts;
@@ -49,10 +51,12 @@ pub use held::Applied;
 pub use kind_name::KindName;
 pub use layout::{Place, folder_of, service_file};
 pub use model::{
-    Binding, Canary, DEFAULT_DRAIN, DEFAULT_PORT, Deployment, Drift, Fallback, FolderPolicy,
-    Gateway, GatewayApi, GatewayRef, Grants, HeaderMatch, Jwt, Listed, PORT_NAME, Path, PathMatch,
-    PodSecurity, Policy, Probe, Probes, Profile, RoutePlaces, Routes, Service, Settings, Split,
-    TargetPort, Timing, UpstreamRef, ValueMatch, Workload,
+    AnalysisRule, Autopilot, Binding, Bound, Canary, Comparison, DEFAULT_DRAIN, DEFAULT_PORT,
+    Deployment, Drift, ENVOY_BOUNDS, Enough, Fallback, FolderPolicy, Freeze, Gateway, GatewayApi,
+    GatewayRef, Grants, HeaderMatch, Jwt, Ladder, Listed, Mode, PLACEHOLDERS, PORT_NAME, Path,
+    PathMatch, PodSecurity, Policy, Probe, Probes, Profile, RolloutTest, RoutePlaces, Routes,
+    Service, Settings, Shortage, Split, Step, TargetPort, Timing, UpstreamRef, ValueMatch, Window,
+    Workload, placed,
 };
 pub use names::{
     PLATFORM, ServiceName, Version, Weight, check_label, check_label_value, object_name,

@@ -13,7 +13,7 @@ use super::model::{Canary, Fallback, PathMatch, Routes, Split, Workload};
 use super::names::{ServiceName, Version, Weight};
 use super::node::Data;
 use super::passed::Passed;
-use super::schema::{self, Key, Mapping};
+use super::schema::{self, Key, MAX_REASON, Mapping};
 use crate::problem::Problem;
 
 /// How `routes` looks.
@@ -150,6 +150,7 @@ fn read_canary(
     let share =
         weight(schema::Canary::weight(), "the canary's percentage, the primary gets the rest");
     let shadow = weight(schema::Canary::shadow(), "the percentage of requests that are mirrored");
+    let held = fields.take(schema::Canary::held()).map(|entry| read_reason(&entry, problems));
     fields.finish(problems);
     Some(Canary {
         version: version?.0,
@@ -157,7 +158,23 @@ fn read_canary(
         jwt: jwt.map_or(Some(None), |jwt| jwt.map(Some))?,
         weight: share?,
         shadow: shadow?,
+        held: held.map_or(Some(None), |held| held.map(Some))?,
     })
+}
+
+/// Why a canary is held: one line, as the status shows it.
+fn read_reason(entry: &Entry, problems: &mut Problems) -> Option<String> {
+    let text = entry.text(problems)?;
+    let is_line = !text.trim().is_empty()
+        && text.chars().count() <= MAX_REASON
+        && !text.chars().any(char::is_control);
+    if !is_line {
+        let help = "why the canary is held, for whoever reads the file; remove the key to let the autopilot go on";
+        let what = format!("one line of at most {MAX_REASON} characters");
+        problems.push(entry.expected(&what).help(help));
+        return None;
+    }
+    Some(text)
 }
 
 fn read_weight(entry: &Entry, help: &str, problems: &mut Problems) -> Option<Weight> {

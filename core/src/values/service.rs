@@ -18,7 +18,7 @@ use super::routes::ROUTES;
 use super::scalars::{read_label, read_port};
 use super::schema::{self, ENDPOINT_SOURCES};
 use super::yaml::MAX_EXTENT;
-use super::{deployment, drift, gateway_api, routes};
+use super::{autopilot, deployment, drift, gateway_api, routes};
 use crate::problem::{Location, Problem};
 
 /// Reads a service's file over the defaults.
@@ -32,6 +32,10 @@ pub(super) fn read(
         return Err(vec![too_much(root)]);
     }
     let choice = defaults.map(|defaults| defaults.gateway.clone()).unwrap_or_default();
+    let context = autopilot::Context {
+        is_own: root.get("autopilot").is_some_and(|node| !node.is_null()),
+        max_step: defaults.and_then(|defaults| defaults.max_step),
+    };
     let defaults = defaults.map(|defaults| &defaults.node);
     let own = Entry::root(root.clone());
     let nested = nested_deployment(&own);
@@ -73,6 +77,9 @@ pub(super) fn read(
     let drift = fields
         .take(schema::ServiceFile::drift())
         .and_then(|entry| drift::read(&entry, &mut problems));
+    let autopilot = fields
+        .take(schema::ServiceFile::autopilot())
+        .and_then(|entry| autopilot::read(&entry, context, &mut problems));
     fields.finish(&mut problems);
 
     match (versions, routes) {
@@ -96,10 +103,13 @@ pub(super) fn read(
                 adopt: adopt.unwrap_or(false),
                 keep: keep.unwrap_or(false),
                 drift,
+                autopilot,
                 grants: Grants::default(),
                 places,
             };
-            let unsaid = gateway_api::problems(&service, &written);
+            let mut unsaid = gateway_api::problems(&service, &written);
+            unsaid.extend(autopilot::problems(&service, context.max_step, &written));
+            unsaid.sort_by_key(|problem| (problem.at.line, problem.at.column));
             if unsaid.is_empty() { Ok(service) } else { Err(unsaid) }
         }
         _ => Err(problems),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gloo::Edition;
 
+use super::calendar;
 use super::defaults::Defaults;
 use super::entry::{Entry, Fields, Problems};
 use super::folders;
@@ -17,6 +18,7 @@ use super::scalars::{read_duration, read_label};
 use super::schema::{self, Key, Mapping};
 use super::service;
 use super::yaml::{self, MAX_EXTENT};
+use crate::problem::Location;
 
 /// The settings file as it was read: its settings, and the defaults it gives to services.
 #[derive(Debug, Default)]
@@ -57,13 +59,16 @@ pub(super) fn read(
     let settings = read_settings(&mut fields, problems);
     fields.finish(problems);
     if let Some(entry) = defaults {
-        let defaults = Defaults::new(entry.node.clone()).with_gateway(choice);
+        let defaults = Defaults::new(entry.node.clone())
+            .with_gateway(choice)
+            .with_max_step(settings.policy.max_step);
         check_defaults(&defaults, &entry, problems);
         return Some(SettingsFile { settings, defaults: Some(defaults) });
     }
-    let defaults = gateway.map(|entry| {
-        let nothing = Node { at: entry.at.clone(), data: Data::Mapping(Vec::new()) };
-        Defaults::new(nothing.into()).with_gateway(choice)
+    let max_step = settings.policy.max_step;
+    let defaults = (gateway.is_some() || max_step.is_some()).then(|| {
+        let nothing = Node { at: Location::start_of(file), data: Data::Mapping(Vec::new()) };
+        Defaults::new(nothing.into()).with_gateway(choice).with_max_step(max_step)
     });
     Some(SettingsFile { settings, defaults })
 }
@@ -109,6 +114,14 @@ fn read_settings(fields: &mut Fields<schema::SettingsFile>, problems: &mut Probl
             require_header_phase: fields
                 .take(schema::Policy::require_header_phase())
                 .and_then(|entry| entry.boolean(problems))
+                .unwrap_or_default(),
+            freeze: fields
+                .take(schema::Policy::freeze())
+                .map(|entry| calendar::read_freezes(&entry, problems))
+                .unwrap_or_default(),
+            windows: fields
+                .take(schema::Policy::windows())
+                .map(|entry| calendar::read_windows(&entry, problems))
                 .unwrap_or_default(),
         };
     });
@@ -186,7 +199,14 @@ fn check_hidden(deployment: Option<&Entry>, routes: Option<&Entry>, problems: &m
         .and_then(|mut fields| fields.take(schema::Primary::version()));
     let canary = canary
         .and_then(|entry| entry.fields(problems))
-        .and_then(|mut fields| fields.take(schema::Canary::version()));
+        .and_then(|mut fields| {
+            if let Some(held) = fields.take(schema::Canary::held()) {
+                let message = "a default would hold every canary, and nothing but an edit of this file would end that";
+                let help = "remove the key, and write `autopilot: {mode: off}` below `defaults` to stop all";
+                problems.push(held.problem(message).help(help));
+            }
+            fields.take(schema::Canary::version())
+        });
     for version in [primary, canary].into_iter().flatten() {
         version.text(problems);
     }
@@ -204,6 +224,7 @@ fn check_defaults(defaults: &Defaults, entry: &Entry, problems: &mut Problems) {
     fields.take(schema::Defaults::service());
     fields.take(schema::Defaults::drift());
     fields.take(schema::Defaults::upstream());
+    fields.take(schema::Defaults::autopilot());
     fields.finish(problems);
     check_hidden(deployment.as_ref(), routes.as_ref(), problems);
 

@@ -22,6 +22,8 @@ pub struct FolderPolicy {
     pub upstreams: Listed,
     /// Gateways of the Gateway API that its services may name in `routes.gateway`, `namespace/name`.
     pub gateways: Listed,
+    /// Hosts that the tests of its services may call by a webhook.
+    pub webhooks: Listed,
     /// Gloo's route options that its services may set.
     pub options: Listed,
     /// Fields of an Upstream's spec that its services may set.

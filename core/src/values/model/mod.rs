@@ -1,6 +1,8 @@
 //! What values mean, once they are read.
 
+mod autopilot;
 mod binding;
+mod calendar;
 mod drift;
 mod folders;
 mod gateway;
@@ -11,7 +13,13 @@ mod service;
 mod settings;
 mod workload;
 
+pub(super) use autopilot::next_placeholder;
+pub use autopilot::{
+    AnalysisRule, Autopilot, Bound, Comparison, ENVOY_BOUNDS, Enough, Ladder, Mode, PLACEHOLDERS,
+    RolloutTest, Shortage, Step, placed,
+};
 pub use binding::Binding;
+pub use calendar::{Freeze, Window};
 pub use drift::Drift;
 pub(super) use drift::EXPECTED;
 pub use folders::{FolderPolicy, Listed, PodSecurity};

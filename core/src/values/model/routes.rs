@@ -47,6 +47,8 @@ pub struct Canary {
     pub weight: Weight,
     /// The share of the primary's requests that the canary gets a copy of.
     pub shadow: Weight,
+    /// Why the autopilot leaves the canary as it is; it goes on when absent.
+    pub held: Option<String>,
 }
 
 impl Canary {

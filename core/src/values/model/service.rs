@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::autopilot::Autopilot;
 use super::drift::Drift;
 use super::routes::Routes;
 use super::workload::Workload;
@@ -37,6 +38,8 @@ pub struct Service {
     pub keep: bool,
     /// What is done when somebody else changes its objects; what the daemon does when absent.
     pub drift: Option<Drift>,
+    /// How a canary is taken through its rollout; by people alone when absent.
+    pub autopilot: Option<Autopilot>,
     /// What its folder's policy gives it.
     pub grants: Grants,
     /// Where its routes are written.

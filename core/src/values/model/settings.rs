@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gloo::Edition;
 
+use super::calendar::{Freeze, Window};
 use super::folders::FolderPolicy;
 use crate::problem::Location;
 use crate::values::kind_name::KindName;
@@ -49,6 +50,10 @@ pub struct Policy {
     pub max_step: Option<Weight>,
     /// `policy.requireHeaderPhase`: whether a canary is tried with headers before it gets weight.
     pub require_header_phase: bool,
+    /// `policy.freeze`: times in which the autopilot promotes nothing; none.
+    pub freeze: Vec<Freeze>,
+    /// `policy.windows`: the only times of the week in which the autopilot promotes; any time when empty.
+    pub windows: Vec<Window>,
 }
 
 impl Default for Settings {

@@ -43,6 +43,8 @@ mapping! {
         /// Gateways of the Gateway API that its services may name in `routes.gateway`, written `namespace/name`; none by
         /// default, and then no service of the folder says `routes.gateway`.
         gateways: Option<Vec<GatewayPattern>>,
+        /// Hosts that `autopilot.tests` of its services may call by a webhook; none by default.
+        webhooks: Option<Vec<DomainPattern>>,
         /// Gloo's route options that its services may set, by their names; `rest` for `paths[].rest`.
         options: Option<Vec<OptionName>>,
         /// Fields of an Upstream's spec that its services may set in `upstream`.

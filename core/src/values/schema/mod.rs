@@ -3,6 +3,8 @@
 //! What a schema cannot say (that the canary is a version of the service, that no two services claim a path)
 //! `coalmine validate` says. Whatever is valid there fits the schema; the tests name every difference.
 
+mod autopilot;
+mod calendar;
 mod folders;
 mod gateway;
 mod jwt;
@@ -18,6 +20,12 @@ mod version;
 use schemars::schema_for;
 use serde_json::Value;
 
+pub(crate) use autopilot::MAX_REASON;
+pub(super) use autopilot::{
+    Autopilot, Blind, Enough, Errors, Finish, Gates, Job, MAX_ADDRESS, MAX_QUERY, MAX_REQUESTS,
+    MAX_STEPS, MAX_WORSE, Own, Slow, Test, TimedStep,
+};
+pub(super) use calendar::{Freeze, MAX_PERIODS, Window};
 pub(super) use folders::{Folder, MAX_PATTERN};
 pub(super) use gateway::{Gateway, GatewayReference, MAX_GATEWAYS};
 pub(super) use jwt::{Jwt, MAX_ISSUER};

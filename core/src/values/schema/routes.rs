@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::autopilot::MAX_REASON;
 use super::gateway::Gateway;
 use super::jwt::Jwt;
 use super::mapping::mapping;
 use super::one_of::OneOf;
 use super::rules::{exactly_one, present};
-use super::scalars::{Domain, FilledText, LabelValue, Method, Open, Percent, Text, True, UrlPath};
+use super::scalars::{
+    Domain, FilledText, LabelValue, Method, Open, Percent, Text, True, UrlPath, scalar,
+};
 
 mapping! {
     /// Who gets the requests.
@@ -71,7 +74,14 @@ mapping! {
         weight: Option<Percent>,
         /// The percentage of requests of which the canary gets a copy.
         shadow: Option<Percent>,
+        /// Why the autopilot leaves this canary as it is.
+        held: Option<Reason>,
     }
+}
+
+scalar! {
+    /// A reason, in one line.
+    Reason: {"type": ["string", "number", "boolean"], "pattern": r"\S", "maxLength": MAX_REASON}
 }
 
 /// A token or a pseudo-header.

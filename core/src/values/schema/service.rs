@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::autopilot::Autopilot;
 use super::mapping::mapping;
 use super::routes::Routes;
 use super::scalars::{LABEL_VALUE, Label, Port, PortName};
@@ -28,6 +29,8 @@ mapping! {
         keep: Option<bool>,
         /// What is done when somebody else changes an object.
         drift: Option<Drift>,
+        /// How the daemon takes a canary through its rollout.
+        autopilot: Option<Autopilot>,
     }
 }
 

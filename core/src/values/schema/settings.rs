@@ -2,6 +2,8 @@
 
 use schemars::JsonSchema;
 
+use super::autopilot::Autopilot;
+use super::calendar::{Freeze, MAX_PERIODS, Window};
 use super::folders::Folders;
 use super::gateway::Gateway;
 use super::mapping::mapping;
@@ -54,6 +56,8 @@ mapping! {
         upstream: Option<Upstream>,
         /// What is done when somebody else changes an object.
         drift: Option<Drift>,
+        /// How the daemon takes canaries through their rollouts.
+        autopilot: Option<Autopilot>,
     }
 }
 
@@ -95,6 +99,12 @@ mapping! {
         max_step as "maxStep": Option<Step>,
         /// Whether a version is tried by headers before it gets a share.
         require_header_phase as "requireHeaderPhase": Option<bool>,
+        /// Times in which the autopilot promotes nothing.
+        #[schemars(length(max = MAX_PERIODS))]
+        freeze: Option<Vec<Freeze>>,
+        /// The only times of the week in which the autopilot promotes; any time by default.
+        #[schemars(length(min = 1, max = MAX_PERIODS))]
+        windows: Option<Vec<Window>>,
     }
 }
 

@@ -201,7 +201,7 @@ fn a_mistake_in_the_defaults_is_reported_once_where_it_stands() {
         listed(&repository.problems),
         [
             "coalmine.yaml:2:16: defaults.deployment.replica: unknown key; did you mean `replicas`?",
-            "coalmine.yaml:4:3: defaults.namespace: unknown key; known here: deployment, drift, routes, service, upstream"
+            "coalmine.yaml:4:3: defaults.namespace: unknown key; known here: autopilot, deployment, drift, routes, service, upstream"
         ]
     );
     let outcome = repository.services.into_values().next().expect("a service");

@@ -1,5 +1,7 @@
 //! The values as a whole: files in, services or messages out.
 
+mod autopilot;
+mod calendar;
 mod defaults;
 mod gateway;
 mod incremental;

@@ -26,7 +26,7 @@ const OTHER_FILE: &str = "coalmine.yaml may say it, which the schema of one file
 const VALUES: &str = "a schema does not compare one value with another";
 
 /// Those of a service, most of which the defaults of `coalmine.yaml` can have too.
-const OF_A_SERVICE: [Difference; 27] = [
+const OF_A_SERVICE: [Difference; 36] = [
     Difference {
         rule: "routes are given, by the service or by the defaults",
         reason: OTHER_FILE,
@@ -93,7 +93,7 @@ const OF_A_SERVICE: [Difference; 27] = [
     Difference {
         rule: "the number of replicas is written as a whole one",
         reason: "3.0 is an integer to JSON Schema",
-        key: r"deployment(\..+)?\.(replicas|port)|service\.(port|targetPort)|routes\.canary\.(weight|shadow)|policy\.maxStep|prune\.limit",
+        key: r"deployment(\..+)?\.(replicas|port)|service\.(port|targetPort)|routes\.canary\.(weight|shadow)|policy\.maxStep|prune\.limit|autopilot\.(steps\[\d+\](\.weight)?|gates\.before\[\d+\]|enough\.requests)",
         message: r"^expected a whole number.*, found \d+\.0$",
         example: "deployment: {v1: {replicas: 3.0}}\nroutes: {apiGroup: a, primary: {version: v1}}",
     },
@@ -114,7 +114,7 @@ const OF_A_SERVICE: [Difference; 27] = [
     Difference {
         rule: "a duration can be read",
         reason: "durations are written in more ways than an expression can list",
-        key: r"deployment(\..+)?\.drain|timing\.(deadline|settle)",
+        key: r"deployment(\..+)?\.drain|timing\.(deadline|settle)|autopilot\.(.+\.)?(for|within|after|over)",
         message: "^expected a duration",
         example: "deployment: {v1: {drain: soon}}\nroutes: {apiGroup: a, primary: {version: v1}}",
     },
@@ -216,16 +216,109 @@ const OF_A_SERVICE: [Difference; 27] = [
         message: "HTTPRoute|Upstream|implementations|Gloo's open source edition",
         example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}, gateway: {api: gateway-api, profile: kgateway}, options: {faults: {}}}",
     },
+    Difference {
+        rule: "a part of an autopilot is given, by the service or by the defaults",
+        reason: OTHER_FILE,
+        key: r"autopilot\.(finish\.after|analysis\..+\.(over|bad|total|query|max)|tests\..+\.(webhook|image))",
+        message: "^the key is required",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}}\nautopilot: {finish: {}}",
+    },
+    Difference {
+        rule: "durations and percentages of an autopilot have bounds",
+        reason: "a schema does not reckon with durations, nor with text",
+        key: r"autopilot\..+",
+        message: "^expected a (duration|percentage above)|Envoy's histograms do not count",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}}\nautopilot: {falseAlarm: 50%}",
+    },
+    Difference {
+        rule: "the steps of an autopilot rise, and begin with the headers",
+        reason: VALUES,
+        key: r"autopilot\.(steps(\[\d+\])?|finish)",
+        message: "the steps of a rollout rise$|^the steps have no weight|^`headers` is phase 1|^the step `headers` needs|policy.maxStep|next to nobody",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}}\nautopilot: {steps: [5, 5]}",
+    },
+    Difference {
+        rule: "a gate stands before a step",
+        reason: VALUES,
+        key: r"autopilot\.(gates\.before|steps)",
+        message: "^there is no step",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}}\nautopilot: {gates: {before: [51]}}",
+    },
+    Difference {
+        rule: "an analysis is left, and Envoy can measure it",
+        reason: VALUES,
+        key: r"autopilot\.analysis(\..+)?|routes(\.split)?|",
+        message: "^no analysis is left|^with `split: subset`",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}}\nautopilot: {analysis: {slow: {over: 1s}}}",
+    },
+    Difference {
+        rule: "the keys of an analysis or a test fit together with those of the defaults",
+        reason: OTHER_FILE,
+        key: r"autopilot\.(analysis|tests)\..+",
+        message: "^this belongs to|exclude each other$",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}}\nautopilot: {analysis: {a: {max: 1, worse: 2}}}",
+    },
+    Difference {
+        rule: "placeholders of a query are known",
+        reason: "a schema does not look for what else stands in a text",
+        key: r"autopilot\.analysis\..+\.(bad|total|query)",
+        message: "^unknown placeholder|^a placeholder has no end",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}}\nautopilot: {analysis: {a: {query: '{{b}}', max: 1}}}",
+    },
+    Difference {
+        rule: "a step has time for its evidence",
+        reason: "a schema does not reckon with durations",
+        key: r"autopilot\.(enough\.within|for|steps)",
+        message: "^a step lasts",
+        example: "deployment: {v1: }\nroutes: {apiGroup: a, primary: {version: v1}}\nautopilot: {for: 2h}",
+    },
+    Difference {
+        rule: "the reason why a canary is held is one line",
+        reason: "the expression for that would say less to an editor than the length does",
+        key: r"routes\.canary\.held",
+        message: "^expected one line",
+        example: "deployment: {v1: , v2: }\nroutes: {apiGroup: a, primary: {version: v1}, canary: {version: v2, held: \"a\\nb\"}}",
+    },
 ];
 
 /// Those of `coalmine.yaml` alone.
-const OF_SETTINGS: [Difference; 1] = [Difference {
-    rule: "a wait has a deadline",
-    reason: "a schema does not reckon with durations",
-    key: r"timing\.deadline",
-    message: "^expected more than nothing",
-    example: "timing: {deadline: 0s}",
-}];
+const OF_SETTINGS: [Difference; 5] = [
+    Difference {
+        rule: "a wait has a deadline",
+        reason: "a schema does not reckon with durations",
+        key: r"timing\.deadline",
+        message: "^expected more than nothing",
+        example: "timing: {deadline: 0s}",
+    },
+    Difference {
+        rule: "a freeze has two points in time, the first before the second",
+        reason: "a schema does not reckon with times",
+        key: r"policy\.freeze\[\d+\]\.(from|to)",
+        message: "^expected a point in time|is not after `from`",
+        example: "policy: {freeze: [{from: now, to: 2027-01-01T00:00:00Z, why: a}]}",
+    },
+    Difference {
+        rule: "a window is open some time",
+        reason: VALUES,
+        key: r"policy\.windows\[\d+\]\.hours",
+        message: "^the window is never open",
+        example: "policy: {windows: [{hours: 09:00-09:00}]}",
+    },
+    Difference {
+        rule: "a time zone exists",
+        reason: "the time zones of the world are more than an editor should show",
+        key: r"policy\.windows\[\d+\]\.timeZone",
+        message: "^there is no time zone",
+        example: "policy: {windows: [{timeZone: Europe/Berlim}]}",
+    },
+    Difference {
+        rule: "no default holds every canary",
+        reason: "the routes of services and of defaults have one schema",
+        key: r"(defaults\.)?routes\.canary\.held",
+        message: "^a default would hold every canary",
+        example: "defaults: {routes: {canary: {held: a}}}",
+    },
+];
 
 /// The settings beside a service that needs no defaults.
 pub(super) fn none() -> Value {

@@ -25,6 +25,13 @@ pub(super) fn services() -> Vec<Value> {
         "keep": true,
         "drift": "report",
     }));
+    services.extend(autopilots().into_iter().map(|autopilot| {
+        json!({
+            "deployment": {"v1": {}, "v2": null},
+            "routes": {"apiGroup": "example", "primary": {"version": "v1"}, "split": "upstream"},
+            "autopilot": autopilot,
+        })
+    }));
     services.push(json!({
         "deployment": {"v1.2.3-RC1": {}, "2024.11.05": {"external": true}, "v1_2": null},
         "routes": {"apiGroup": "example", "primary": {"version": "v1.2.3-RC1"}},
@@ -47,8 +54,18 @@ pub(super) fn settings() -> Vec<Value> {
     let mut settings: Vec<_> = versions()
         .into_iter()
         .map(|version| json!({"defaults": {"deployment": version}}))
-        .chain(route_sections().into_iter().map(|routes| json!({"defaults": {"routes": routes}})))
+        .chain(default_routes().into_iter().map(|routes| json!({"defaults": {"routes": routes}})))
+        .chain(autopilots().into_iter().map(|it| json!({"defaults": {"autopilot": it}})))
         .collect();
+    settings.push(json!({"policy": {
+        "freeze": [
+            {"from": "2026-12-24T00:00:00Z", "to": "2027-01-02T00:00:00+01:00", "why": "holidays"},
+        ],
+        "windows": [
+            {"days": ["mon", "sun"], "hours": "09:00-17:00", "timeZone": "Europe/Berlin"},
+            {"hours": "22:00-06:00"},
+        ],
+    }}));
     settings.push(json!({
         "gloo": {"namespace": "edge", "edition": "enterprise"},
         "timing": {"deadline": "90s", "settle": "500ms"},
@@ -69,6 +86,7 @@ pub(super) fn settings() -> Vec<Value> {
             "paths": ["/{folder}", "/shared/{folder}/"],
             "upstreams": ["gloo-system/{folder}-*"],
             "gateways": ["infra/edge", "{folder}/*"],
+            "webhooks": ["tester.{folder}.svc", "*.example.com"],
             "options": ["timeout"],
             "upstreamOptions": ["outlierDetection", "*"],
             "adopt": false,
@@ -110,6 +128,7 @@ pub(super) fn defaults() -> Value {
         },
         "upstream": {"useHttp2": true},
         "drift": "report",
+        "autopilot": {"mode": "off", "finish": {"after": "1h"}},
     }})
 }
 
@@ -182,6 +201,7 @@ fn route_sections() -> Vec<Value> {
                 },
                 "weight": 50,
                 "shadow": 5,
+                "held": "v2 answers 500",
             },
             "split": "subset",
             "fallback": "any",
@@ -205,6 +225,52 @@ fn route_sections() -> Vec<Value> {
                 {"name": "edge", "namespace": "infra", "sectionName": "https.public"},
                 {"name": "inner.example"},
             ],
+        }}),
+    ]
+}
+
+/// The routes that can be defaults: no canary of theirs is held.
+fn default_routes() -> Vec<Value> {
+    let mut sections = route_sections();
+    for section in &mut sections {
+        if let Some(canary) = section.get_mut("canary").and_then(Value::as_object_mut) {
+            canary.remove("held");
+        }
+    }
+    sections
+}
+
+fn autopilots() -> Vec<Value> {
+    vec![
+        json!({
+            "mode": "on",
+            "steps": ["headers", 5, {"weight": 25, "for": "10m"}, 50, 90],
+            "for": "5m",
+            "falseAlarm": "0.1%",
+            "enough": {"requests": 300, "within": "1h", "else": "hold"},
+            "blind": {"after": "30s", "do": "hold"},
+            "gates": {"before": [50]},
+            "finish": {"after": "1h"},
+        }),
+        json!({"analysis": {
+            "errors": {"worse": 1.5, "above": "0.2%"},
+            "slow": {"over": "500ms", "worse": 2, "above": "1%"},
+            "orders": {
+                "bad": "orders_failed{v=\"{{version}}\"}",
+                "total": "orders{v=\"{{version}}\"}",
+                "worse": 1.2,
+                "above": "0.5%",
+            },
+        }}),
+        json!({"analysis": {
+            "errors": false,
+            "load": {"query": "load{ns=\"{{namespace}}\"}", "max": 0.8, "for": "1m"},
+            "hits": {"query": "hits", "min": 0},
+        }}),
+        json!({"tests": {
+            "smoke": {"webhook": "http://tester.qa.svc/echo?v=2"},
+            "browser": {"job": {"image": "registry.example/browser:1", "args": ["echo", 2]}},
+            "none": false,
         }}),
     ]
 }

@@ -165,7 +165,10 @@ fn every_key_of_the_schemas_stands_in_a_file_that_both_sides_take() {
             assert_eq!(sides.fits(file), Ok(()), "{file}");
             assert_eq!(sides.read(file), Ok(()), "{file}");
         }
-        let missing = |path: &Vec<String>| !files.iter().any(|file| has(file, path));
+        // A canary that is held is one service's, and the schema of routes that of the defaults too.
+        let is_no_default = |path: &[String]| *path == ["defaults", "routes", "canary", "held"];
+        let missing =
+            |path: &Vec<String>| !is_no_default(path) && !files.iter().any(|file| has(file, path));
         let missing: Vec<_> = key_paths(&sides.schema).into_iter().filter(missing).collect();
         assert_eq!(missing, [[""; 0]; 0], "keys without an example");
     }
