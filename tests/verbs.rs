@@ -358,3 +358,23 @@ fn a_folder_that_is_in_no_repository_is_told_so() {
         )
     );
 }
+
+#[test]
+fn an_abort_says_in_the_file_why_and_a_promotion_goes_on() {
+    let desk = Desk::new();
+    let checkout = desk.checkout();
+    let values = format!(
+        "{}  canary: {{version: v2, weight: 25}}\nautopilot: {{steps: [25, 60]}}\n",
+        ECHO.replace("{v1: {}}", "{v1: {}, v2: {}}")
+    );
+    desk.write(&checkout, "services/echo.yaml", &values);
+    desk.commit(&checkout, "a canary");
+    let file = || fs::read_to_string(checkout.join("services/echo.yaml")).unwrap();
+
+    desk.done(&["abort", "echo", "-m", "v2 answers 500", "--no-push"]);
+    assert!(file().contains("weight: 0, held: v2 answers 500}"), "{}", file());
+    desk.done(&["promote", "echo", "--no-push"]);
+    assert!(file().contains("canary: {version: v2, weight: 25}"), "{}", file());
+    desk.done(&["promote", "echo", "--no-push"]);
+    assert!(file().contains("weight: 60}"), "{}", file());
+}

@@ -7,7 +7,8 @@ use coalmine_core::edit::Verb;
 
 /// Take the canary's share of the requests away, by a commit
 ///
-/// Its header route and its pods stay, so that it can be looked at; --full takes the header route too.
+/// Its header route and its pods stay, so that it can be looked at; --full takes the header route too. Where the service
+/// has an autopilot the canary is held, with the message as the reason, until somebody promotes or starts it again.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -23,6 +24,7 @@ pub(super) struct Abort {
 
 impl Abort {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        self.act.run(&Request::Verb(Verb::Abort { full: self.full }))
+        let reason = self.act.message.clone();
+        self.act.run(&Request::Verb(Verb::Abort { full: self.full, reason }))
     }
 }

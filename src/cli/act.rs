@@ -33,7 +33,7 @@ pub(super) struct Act {
     path: Option<String>,
     /// Why, for the commit's message
     #[arg(short, long, value_name = "TEXT")]
-    message: Option<String>,
+    pub(super) message: Option<String>,
     /// Commit onto the branch that is checked out, and push nothing
     #[arg(long)]
     no_push: bool,

@@ -8,7 +8,8 @@ use coalmine_core::values::Weight;
 
 /// Give the canary a bigger share of the requests, by a commit
 ///
-/// Without --weight it is the next of 10, 25, 50 and 100 percent, no more than policy.maxStep allows at once.
+/// Without --weight it is the next step of the service's autopilot, or of 10, 25, 50 and 100 percent where it has none, no
+/// more than policy.maxStep allows at once. A canary that is held is held no more.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

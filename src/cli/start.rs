@@ -11,7 +11,7 @@ use coalmine_core::values::Version;
 /// Run a new version beside the primary and make it the canary, by a commit
 ///
 /// It runs as the primary does. Requests reach it by the headers that are given, here or in the defaults of
-/// coalmine.yaml; without any it only runs.
+/// coalmine.yaml; without any it only runs. A canary of that version that is held begins again, without a weight.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -143,9 +143,9 @@ fn a_version_that_only_runs_can_be_promoted() {
 
 #[test]
 fn abort_keeps_the_header_route_and_a_full_one_does_not() {
-    let after = edited(SHIFTING, &Verb::Abort { full: false });
+    let after = edited(SHIFTING, &Verb::Abort { full: false, reason: None });
     assert_eq!(after, SHIFTING.replace("weight: 50 ", "weight: 0 "));
-    let after = edited(SHIFTING, &Verb::Abort { full: true });
+    let after = edited(SHIFTING, &Verb::Abort { full: true, reason: None });
     assert_eq!(after, SHIFTING.split_inclusive("v1}\n").next().expect("a part"));
 }
 
@@ -170,7 +170,11 @@ fn what_cannot_be_done_says_what_can() {
             to(5),
             "nothing is being tried; `coalmine start echo --version VERSION` brings a new version",
         ),
-        (STABLE, Verb::Abort { full: false }, "nothing is being tried, there is no canary"),
+        (
+            STABLE,
+            Verb::Abort { full: false, reason: None },
+            "nothing is being tried, there is no canary",
+        ),
         (STABLE, start("v1", None, &[]), "v1 is what it runs; name another version"),
         (
             SHIFTING,
@@ -190,7 +194,7 @@ fn what_cannot_be_done_says_what_can() {
         ),
         (
             &test,
-            Verb::Abort { full: false },
+            Verb::Abort { full: false, reason: None },
             "v2 has no share of the requests; `coalmine abort echo --full` takes its header route too",
         ),
     ] {
@@ -319,10 +323,10 @@ proptest! {
                 prop_assert!(Change::between(&before, &after).is_some() || percent == 0);
             }
         }
-        if let Ok(edited) = edit(&tree(&values, ""), "echo", &Verb::Abort { full: false }) {
+        if let Ok(edited) = edit(&tree(&values, ""), "echo", &Verb::Abort { full: false, reason: None }) {
             prop_assert!(Phase::of(&read(&edited.after)) < Phase::Shifting);
         }
-        if let Ok(edited) = edit(&tree(&values, ""), "echo", &Verb::Abort { full: true }) {
+        if let Ok(edited) = edit(&tree(&values, ""), "echo", &Verb::Abort { full: true, reason: None }) {
             prop_assert!(read(&edited.after).routes.canary.is_none());
         }
         if let Ok(edited) = edit(&tree(&values, ""), "echo", &Verb::Finish { force: true }) {
@@ -331,4 +335,100 @@ proptest! {
             prop_assert!(after.routes.canary.is_none());
         }
     }
+}
+
+/// The file with an autopilot.
+fn with_autopilot(values: &str, autopilot: &str) -> String {
+    format!("{values}autopilot: {autopilot}\n")
+}
+
+fn abort(reason: Option<&str>) -> Verb {
+    Verb::Abort { full: false, reason: reason.map(str::to_owned) }
+}
+
+#[test]
+fn an_abort_holds_the_canary_where_there_is_an_autopilot() {
+    let values = with_autopilot(SHIFTING, "{steps: [25, 50]}");
+    insta::assert_snapshot!(edited(&values, &abort(Some("v2 answers 500"))), @r#"
+    deployment: {v1: {}, v2: {}}       # both run
+    routes:
+      apiGroup: example                # the platform's VirtualService selects these routes
+      primary: {version: v1}
+      canary:
+        version: v2
+        headers: {stage: canary}       # phase 1: requests with this header reach v2
+        weight: 0                     # phase 2: and half of all others do
+        held: v2 answers 500
+    autopilot: {steps: [25, 50]}
+    "#);
+    let unsaid = edited(&values, &abort(None));
+    assert!(unsaid.contains("held: aborted at weight 50"), "{unsaid}");
+    for (reason, held) in [
+        ("\n  two\nlines", "two"),
+        (" \n", "aborted at weight 50"),
+        ("yes: no # {", "'yes: no # {'"),
+    ] {
+        let after = edited(&values, &abort(Some(reason)));
+        assert!(after.contains(&format!("held: {held}\n")), "{reason:?}: {after}");
+    }
+    let long = edited(&values, &abort(Some(&"a".repeat(600))));
+    assert!(long.contains(&format!("held: {}\n", "a".repeat(500))), "{long}");
+    // Nothing goes on by itself there.
+    for values in [SHIFTING.to_owned(), with_autopilot(SHIFTING, "{mode: off}")] {
+        assert!(!edited(&values, &abort(Some("why"))).contains("held"));
+    }
+}
+
+#[test]
+fn an_abort_before_the_first_weight_holds_the_canary_once() {
+    let values = with_autopilot(&SHIFTING.replace("weight: 50 ", "weight: 0 "), "{}");
+    let after = edit(&tree(&values, ""), "echo", &abort(None)).expect("an edit");
+    assert_eq!(after.subject, "echo: abort, hold v2 without a share");
+    assert!(after.after.contains("held: aborted at weight 0"), "{}", after.after);
+    assert!(refused(&after.after, &abort(None)).contains("v2 has no share of the requests"));
+}
+
+#[test]
+fn promote_and_start_let_a_held_canary_go_on() {
+    let shifting = with_autopilot(SHIFTING, "{steps: [50, 75], gates: {before: [75]}}");
+    let held = edited(&shifting, &abort(Some("why")));
+    let after = edited(&held, &Verb::Promote(Goal::Next));
+    assert_eq!(after, shifting, "no reason any more, and the first step of its ladder");
+    let paused = shifting.replace("weight: 50 ", "held: a look at it\n    weight: 50 ");
+    let at_once = edit(&tree(&paused, ""), "echo", &to(50)).expect("an edit");
+    assert_eq!(at_once.subject, "echo: go on with v2 at 50 % of the requests");
+    assert!(!at_once.after.contains("held"), "{}", at_once.after);
+    let passed = edited(&paused, &Verb::Promote(Goal::Next));
+    assert!(passed.contains("weight: 75 ") && !passed.contains("held"), "{passed}");
+
+    let again = edit(&tree(&paused, ""), "echo", &start("v2", Some("echo:2.1"), &[("user", "me")]));
+    let again = again.expect("an edit");
+    assert_eq!(again.subject, "echo: start v2 beside v1 again");
+    assert!(
+        again.after.contains("weight: 0 ") && again.after.contains("user: me"),
+        "{}",
+        again.after
+    );
+    assert!(
+        again.after.contains("image: echo:2.1") && !again.after.contains("held"),
+        "{}",
+        again.after
+    );
+    assert!(refused(&paused, &start("v3", None, &[])).contains("v2 is being tried already"));
+    assert!(refused(&shifting, &start("v2", None, &[])).contains("v2 is being tried already"));
+}
+
+#[test]
+fn the_next_step_is_that_of_the_autopilot_and_at_its_end_all_requests() {
+    let at = |weight: u8, autopilot: &str| {
+        let values = SHIFTING.replace("weight: 50 ", &format!("weight: {weight} "));
+        let after = edited(&with_autopilot(&values, autopilot), &Verb::Promote(Goal::Next));
+        let line =
+            after.lines().find(|line| line.contains("weight: ")).expect("a weight").to_owned();
+        line.split_whitespace().nth(1).expect("a number").to_owned()
+    };
+    let own = "{steps: [1, 30, 60]}";
+    assert_eq!([0, 1, 30, 45, 60].map(|weight| at(weight, own)), ["1", "30", "60", "60", "100"]);
+    assert_eq!(at(50, "{}"), "90");
+    assert_eq!(at(25, "{mode: off, steps: [30]}"), "50", "one that is off has no say");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::intent::{Intent, Operation, equals, with_image};
 use crate::reason::Advice;
-use crate::values::{Canary, Policy, Service, Version, Weight, Workload};
+use crate::values::{Canary, MAX_REASON, Mode, Policy, Routes, Service, Version, Weight, Workload};
 
 /// What a person asks of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Verb {
     Abort {
         /// Leave no canary at all. Its pods stay.
         full: bool,
+        /// Why, for `routes.canary.held`, which is written where the service has an autopilot.
+        reason: Option<String>,
     },
     /// Make the canary the primary; the version before goes.
     Finish {
@@ -35,7 +37,7 @@ pub enum Verb {
 /// The share that a canary is to get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
-    /// The next step of [`LADDER`], but no more than `policy.maxStep` allows at once.
+    /// The next step of the service's autopilot, without one that of [`LADDER`], but no more than `policy.maxStep` allows at once.
     Next,
     /// This.
     Weight(Weight),
@@ -45,6 +47,7 @@ pub enum Goal {
 pub const LADDER: [u8; 4] = [10, 25, 50, 100];
 
 const CANARY: &[&str] = &["routes", "canary"];
+const HELD: &[&str] = &["routes", "canary", "held"];
 
 impl Verb {
     /// What the verb means for a service, or why it cannot be done as its rollout stands.
@@ -54,8 +57,8 @@ impl Verb {
                 start(service, version, image.as_deref(), headers)
             }
             Self::Promote(goal) => promote(service, *goal, policy),
-            Self::Abort { full: false } => abort(service),
-            Self::Abort { full: true } => give_up(service),
+            Self::Abort { full: false, reason } => abort(service, reason.as_deref()),
+            Self::Abort { full: true, .. } => give_up(service),
             Self::Finish { force } => finish(service, *force),
         }
     }
@@ -69,6 +72,9 @@ fn start(
 ) -> Result<Intent, Advice> {
     let primary = &service.routes.primary;
     if let Some(canary) = &service.routes.canary {
+        if canary.held.is_some() && canary.version == *version {
+            return start_again(service, canary, image, headers);
+        }
         let name = &service.name;
         return Err(Advice::new(
             format_args!("{} is being tried already", canary.version),
@@ -106,14 +112,7 @@ fn start(
         wanted.versions.insert(version.clone(), workload.clone());
     }
     if let Some(image) = image {
-        let workload = &wanted.versions[version];
-        if !matches!(workload, Workload::Deployed(_)) {
-            let wrong = format_args!("{version} is not deployed by coalmine");
-            return Err(Advice::new(wrong, "leave --image away"));
-        }
-        operations.push(Operation::text(&[path[0], path[1], "image"], image));
-        let workload = with_image(workload, Some(image));
-        wanted.versions.insert(version.clone(), workload);
+        operations.push(name_image(&mut wanted, version, image)?);
     }
     operations.extend(new_canary(version));
     for (name, value) in headers {
@@ -128,6 +127,49 @@ fn start(
         held: None,
     });
     Ok(Intent { summary: format!("start {version} beside {primary}"), operations, service: wanted })
+}
+
+/// Begins the rollout of a held canary again, from weight 0.
+fn start_again(
+    service: &Service,
+    canary: &Canary,
+    image: Option<&str>,
+    headers: &BTreeMap<String, String>,
+) -> Result<Intent, Advice> {
+    let version = &canary.version;
+    let mut wanted = service.clone();
+    let mut operations = Vec::new();
+    if let Some(image) = image {
+        operations.push(name_image(&mut wanted, version, image)?);
+    }
+    if canary.weight > Weight::ZERO {
+        operations.push(Operation::canary_weight(0));
+    }
+    let mut canary = Canary { weight: Weight::ZERO, held: None, ..canary.clone() };
+    for (name, value) in headers {
+        operations.push(Operation::text(&["routes", "canary", "headers", name], value));
+        canary.headers.insert(name.clone(), equals(value));
+    }
+    operations.push(Operation::remove(HELD));
+    wanted.routes.canary = Some(canary);
+    let primary = &service.routes.primary;
+    Ok(Intent {
+        summary: format!("start {version} beside {primary} again"),
+        operations,
+        service: wanted,
+    })
+}
+
+/// Gives a version of the service another image.
+fn name_image(wanted: &mut Service, version: &Version, image: &str) -> Result<Operation, Advice> {
+    let workload = &wanted.versions[version];
+    if !matches!(workload, Workload::Deployed(_)) {
+        let wrong = format_args!("{version} is not deployed by coalmine");
+        return Err(Advice::new(wrong, "leave --image away"));
+    }
+    let workload = with_image(workload, Some(image));
+    wanted.versions.insert(version.clone(), workload);
+    Ok(Operation::text(&["deployment", version.as_str(), "image"], image))
 }
 
 fn new_canary(version: &Version) -> [Operation; 2] {
@@ -155,25 +197,38 @@ fn promote(service: &Service, goal: Goal, policy: &Policy) -> Result<Intent, Adv
     };
     let (version, now) = (canary.version.clone(), canary.weight);
     let weight = match goal {
-        Goal::Next => next(now, policy).ok_or_else(|| {
+        Goal::Next => next(service, now, policy).ok_or_else(|| {
             let wrong = format_args!("{version} has all requests already");
             let hint = format_args!("`coalmine finish {}` makes it the primary", service.name);
             Advice::new(wrong, hint)
         })?,
-        Goal::Weight(weight) if weight == now && service.routes.canary.is_some() => {
+        Goal::Weight(weight)
+            if weight == now && service.routes.canary.is_some() && canary.held.is_none() =>
+        {
             return Err(format!("{version} has {now} % already").into());
         }
         Goal::Weight(weight) => weight,
     };
     operations.push(Operation::canary_weight(weight.percent()));
-    wanted.routes.canary = Some(Canary { weight, ..canary });
-    let summary = format!("give {version} {weight} % of the requests, from {now} %");
+    if canary.held.is_some() {
+        operations.push(Operation::remove(HELD));
+    }
+    wanted.routes.canary = Some(Canary { weight, held: None, ..canary });
+    let summary = match weight == now {
+        true => format!("go on with {version} at {now} % of the requests"),
+        false => format!("give {version} {weight} % of the requests, from {now} %"),
+    };
     Ok(Intent { summary, operations, service: wanted })
 }
 
-/// The share after this one.
-fn next(now: Weight, policy: &Policy) -> Option<Weight> {
-    let step = LADDER.into_iter().find(|step| *step > now.percent())?;
+/// The share after this one: by the ladder of the service's autopilot, and all requests at its end.
+fn next(service: &Service, now: Weight, policy: &Policy) -> Option<Weight> {
+    let own = service.autopilot.as_ref().filter(|it| it.mode != Mode::Off);
+    let step = match own.and_then(|autopilot| autopilot.ladder.above(now)) {
+        Some(step) => step.weight.percent(),
+        None if own.is_some() => Some(100).filter(|all| *all > now.percent())?,
+        None => LADDER.into_iter().find(|step| *step > now.percent())?,
+    };
     let most = policy.max_step.map_or(100, |most| now.percent().saturating_add(most.percent()));
     Weight::new(u32::from(step.min(most)))
 }
@@ -201,21 +256,44 @@ fn canary(service: &Service) -> Result<&Canary, Advice> {
     service.routes.canary.as_ref().ok_or_else(none)
 }
 
-fn abort(service: &Service) -> Result<Intent, Advice> {
+/// Takes the canary's share away. Where there is an autopilot the canary is held too, or it would go on with it.
+fn abort(service: &Service, reason: Option<&str>) -> Result<Intent, Advice> {
     let canary = canary(service)?;
-    if canary.weight == Weight::ZERO {
+    let has_autopilot = service.autopilot.as_ref().is_some_and(|it| it.mode != Mode::Off);
+    let is_held = canary.held.is_some() || !has_autopilot;
+    if canary.weight == Weight::ZERO && is_held {
         return Err(Advice::new(
             format_args!("{} has no share of the requests", canary.version),
             format_args!("`coalmine abort {} --full` takes its header route too", service.name),
         ));
     }
-    let mut wanted = service.clone();
-    wanted.routes.canary = Some(Canary { weight: Weight::ZERO, ..canary.clone() });
-    Ok(Intent {
-        summary: format!("abort, take {} back from {} % to 0", canary.version, canary.weight),
-        operations: vec![Operation::canary_weight(0)],
-        service: wanted,
-    })
+    let mut operations = Vec::new();
+    let mut wanted = Canary { weight: Weight::ZERO, ..canary.clone() };
+    if canary.weight > Weight::ZERO {
+        operations.push(Operation::canary_weight(0));
+    }
+    if !is_held {
+        let unsaid = format!("aborted at weight {}", canary.weight);
+        let reason = reason.and_then(one_line).unwrap_or(unsaid);
+        operations.push(Operation::text(HELD, &reason));
+        wanted.held = Some(reason);
+    }
+    let summary = match canary.weight {
+        Weight::ZERO => format!("abort, hold {} without a share", canary.version),
+        weight => format!("abort, take {} back from {weight} % to 0", canary.version),
+    };
+    let service = Service {
+        routes: Routes { canary: Some(wanted), ..service.routes.clone() },
+        ..service.clone()
+    };
+    Ok(Intent { summary, operations, service })
+}
+
+/// The first line of a reason, as long as a file may say it; nothing when there is none.
+fn one_line(reason: &str) -> Option<String> {
+    let line = reason.lines().map(str::trim).find(|line| !line.is_empty())?;
+    let line: String = line.chars().filter(|it| !it.is_control()).take(MAX_REASON).collect();
+    Some(line).filter(|line| !line.is_empty())
 }
 
 fn give_up(service: &Service) -> Result<Intent, Advice> {

@@ -67,4 +67,5 @@ pub use platform::Platform;
 pub use reader::Reader;
 pub use remark::Remark;
 pub use repository::{Outcome, Repository};
+pub(crate) use schema::MAX_REASON;
 pub(crate) use yaml::documents;
