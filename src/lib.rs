@@ -10,6 +10,7 @@ pub mod client;
 pub mod cluster;
 pub mod daemon;
 pub mod election;
+mod forge;
 pub mod hint;
 pub mod measure;
 pub mod notify;

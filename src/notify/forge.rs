@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde_json::{Value, json};
 
-use super::address::{Address, Forge};
 use super::back_off::{Failure, successful};
 use super::commit::{CommitNews, CommitState};
-use crate::hint::{Advise, advised};
+use crate::forge::{Address, Forge, address_of_api, authorized};
+use crate::hint::Advise;
 use crate::source::token;
 
 /// The longest key of a status that Bitbucket Cloud takes, in characters.
@@ -85,19 +84,7 @@ impl CommitStatus {
         let token = token(&self.token_file)?;
         let address = Url::parse(&self.address.api)?.join(&self.path(&news.revision))?;
         let request = http.request(Method::POST, address).json(&self.body(news));
-        Ok(match self.forge {
-            Forge::Github => {
-                request.bearer_auth(token).header("X-GitHub-Api-Version", "2022-11-28")
-            }
-            Forge::Gitlab => request.header("PRIVATE-TOKEN", token),
-            Forge::Gitea => request.header("Authorization", format!("token {token}")),
-            // An API token of a person goes with that person's address.
-            Forge::Bitbucket => match token.split_once(':') {
-                Some((user, password)) => request.basic_auth(user, Some(password)),
-                None => request.bearer_auth(token),
-            },
-            Forge::AzureDevops => request.basic_auth("", Some(token)),
-        })
+        Ok(authorized(self.forge, request, &token))
     }
 
     /// The path below the API's address.
@@ -155,18 +142,6 @@ impl CommitStatus {
         }
         body
     }
-}
-
-/// The address of an API as somebody gives it.
-fn address_of_api(api: &str) -> anyhow::Result<Url> {
-    let address = Url::parse(api).with_context(|| format!("{api} is no address"))?;
-    if !["http", "https"].contains(&address.scheme()) {
-        return Err(advised(
-            format_args!("{api} is no address of an API"),
-            format_args!("write https://{api}, or http://{api}"),
-        ));
-    }
-    Ok(address)
 }
 
 #[cfg(test)]

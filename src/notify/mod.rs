@@ -3,7 +3,6 @@
 //!
 //! Whatever goes wrong here is tried again and logged; no rollout waits for it.
 
-mod address;
 mod back_off;
 mod commit;
 mod forge;
@@ -19,14 +18,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::{Client, StatusCode, redirect};
+use reqwest::Client;
 use tokio::time::{Instant, sleep, sleep_until};
 
-pub use address::Forge;
 pub use forge::CommitStatus;
 pub use memory::Place;
 pub use receivers::{Slack, Webhook};
 
+pub use crate::forge::Forge;
+use crate::forge::same_server;
 use crate::report::{StatusStore, Summary};
 use back_off::{BackOff, Failure};
 use commit::CommitNews;
@@ -35,8 +35,6 @@ use rollout::{Channel, Rollout, Told};
 
 /// How long news are collected before they are told: what changes within it is told once.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How often one message is led on.
-const MOST_REDIRECTS: usize = 5;
 /// How long one receiver may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// The longest pause between two tries to find out what was told before.
@@ -206,23 +204,6 @@ impl Notifier {
         }
         (round.told, round.failure)
     }
-}
-
-/// Follows redirects of a receiver to the same server alone, and never to another protocol: a message, its
-/// secret address and a token are for whoever was named. Of the kinds of redirects only those are followed
-/// that leave a message a message (RFC 9110, sections 15.4.8 and 15.4.9).
-fn same_server() -> redirect::Policy {
-    redirect::Policy::custom(|attempt| {
-        let first = attempt.previous().first();
-        let is_same = first.is_some_and(|first| first.origin() == attempt.url().origin());
-        let status = attempt.status();
-        let keeps = [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT];
-        match is_same && keeps.contains(&status) && attempt.previous().len() < MOST_REDIRECTS {
-            true => attempt.follow(),
-            // The answer that redirects is taken for what it is: none of success.
-            false => attempt.stop(),
-        }
-    })
 }
 
 /// When each receiver is tried again: none waits for another.

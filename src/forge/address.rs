@@ -20,16 +20,16 @@ pub enum Forge {
 
 /// How a forge is reached, and how it calls the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Address {
+pub(crate) struct Address {
     /// Where the API's paths begin; ends with `/`.
-    pub(super) api: String,
+    pub(crate) api: String,
     /// What the API calls the repository: `owner/name`, for GitLab with its groups, for Azure DevOps
     /// `project/name`.
-    pub(super) project: String,
+    pub(crate) project: String,
     /// Where people see the repository.
-    pub(super) web: String,
+    pub(crate) web: String,
     /// Whether this is Atlassian's own Bitbucket, whose API is another than that of Data Center.
-    pub(super) is_cloud: bool,
+    pub(crate) is_cloud: bool,
 }
 
 /// An address of git, taken apart.
@@ -98,7 +98,7 @@ fn without_port(host: &str) -> &str {
 impl Address {
     /// What the repository's address says, and `api` where the API is elsewhere than such a forge has it
     /// on the repository's host. Scheme, port and a folder of the host are kept.
-    pub(super) fn of(forge: Forge, repository: &str, api: Option<&Url>) -> Option<Self> {
+    pub(crate) fn of(forge: Forge, repository: &str, api: Option<&Url>) -> Option<Self> {
         let parts = Parts::of(repository)?;
         let mut address = match forge {
             Forge::Github => github(&parts),
