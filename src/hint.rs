@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use crate::source::SourceError;
+use crate::source::{PublishError, SourceError};
 use coalmine_core::edit::EditError;
 use coalmine_core::reason::{Advice, ClusterError, Hinted};
 
@@ -88,6 +88,7 @@ fn hint_of(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         .or_else(|| of::<Advice>(cause))
         .or_else(|| of::<ClusterError>(cause))
         .or_else(|| of::<EditError>(cause))
+        .or_else(|| of::<PublishError>(cause))
         .or_else(|| of::<SourceError>(cause))
 }
 

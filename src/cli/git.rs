@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::source::{
-    CommitId, Credentials, Policy, Rewind, Signatures, SourceConfig, TrustedKeys, branch_name,
-    default_fetch_memory,
+    CommitId, Credentials, Policy, Purpose, Rewind, Signatures, SourceConfig, TrustedKeys,
+    branch_name, default_fetch_memory,
 };
 
 /// How the repository is reached, and which of its commits count.
@@ -70,6 +70,7 @@ impl Git {
                 token_file: self.git_token_file.clone(),
                 ssh_key_file: self.git_ssh_key_file.clone(),
                 known_hosts_file: self.git_known_hosts_file.clone(),
+                purpose: Purpose::Read,
             },
             policy: Policy {
                 rewind: match &self.allow_rewind {

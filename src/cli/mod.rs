@@ -19,6 +19,7 @@ mod next;
 mod notify;
 mod plan;
 mod promote;
+mod publish;
 mod render;
 mod run;
 mod schema;
@@ -91,6 +92,8 @@ enum Command {
     Man(completions::Man),
     #[command(hide = true)]
     Fetch(fetch::Fetch),
+    #[command(hide = true)]
+    Publish(publish::Publish),
 }
 
 impl Command {
@@ -115,6 +118,7 @@ impl Command {
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => man.run(),
             Command::Fetch(fetch) => Ok(fetch.run()),
+            Command::Publish(publish) => Ok(publish.run()),
         }
     }
 }

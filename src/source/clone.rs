@@ -25,10 +25,10 @@ const MOST_PACKS: usize = 500;
 
 /// A file of a clone that lacks the history before a commit, because that needs more memory than there is. It holds the
 /// commit's id.
-const CUT: &str = "coalmine-cut";
+pub(super) const CUT: &str = "coalmine-cut";
 
 /// Where git writes down at which commits the history of a clone ends.
-const SHALLOW: &str = "shallow";
+pub(super) const SHALLOW: &str = "shallow";
 
 /// The name under which the commit accepted last moves from a clone to the one that replaces it.
 const ACCEPTED: &str = "refs/coalmine/accepted";
@@ -183,7 +183,7 @@ fn make_once(request: &Request, growing: &Path, depth: Option<i32>) -> Result<Re
     })
 }
 
-fn disk(directory: &Path, error: &std::io::Error) -> SourceError {
+pub(super) fn disk(directory: &Path, error: &std::io::Error) -> SourceError {
     let words = error.to_string();
     match is_lack_of_disk(&words) {
         true => SourceError::full_disk(directory, &words),
@@ -246,7 +246,7 @@ fn update(request: &Request, clone: &Path, depth: Option<i32>) -> Result<Revisio
     let damaged = |error: git2::Error| Failure::Clone(error.message().to_owned());
     let repository = Repository::open_bare(clone).map_err(damaged)?;
     let name = format!("refs/heads/{}", request.branch);
-    let advertised = Contact::new(request)?.fetch(&repository, &name, depth)?;
+    let advertised = Contact::new(request)?.fetch(&repository, &[&name], depth)?;
     if !advertised.contains(&name) {
         return Err(Failure::Final(without_branch(request, advertised)));
     }
@@ -263,7 +263,7 @@ fn update(request: &Request, clone: &Path, depth: Option<i32>) -> Result<Revisio
     Ok(Revision::of(&commit))
 }
 
-fn without_branch(request: &Request, advertised: Vec<String>) -> SourceError {
+pub(super) fn without_branch(request: &Request, advertised: Vec<String>) -> SourceError {
     let existing: Vec<_> = advertised
         .iter()
         .filter_map(|name| name.strip_prefix("refs/heads/"))

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use git2::{
-    AutotagOption, ErrorClass, ErrorCode, FetchOptions, ProxyOptions, RemoteCallbacks,
-    RemoteRedirect, Repository,
+    AutotagOption, ErrorClass, ErrorCode, FetchOptions, Oid, ProxyOptions, PushOptions,
+    RemoteCallbacks, RemoteRedirect, Repository,
 };
 
 use super::credentials::{Answers, unusable};
@@ -14,6 +14,7 @@ use super::host_key::{ShownKey, names_host};
 use super::location::{Transport, local_path, ssh_host, transport};
 use super::patience::Heartbeat;
 use super::request::{Failure, Request};
+use coalmine_core::reason::Advice;
 
 /// How servers say that a repository is not there, in small letters.
 const ABSENT: [&str; 5] =
@@ -22,6 +23,25 @@ const ABSENT: [&str; 5] =
 /// How many commits of a branch's history come where none is needed: the first is as many as the status shows
 /// of the past, and the next ones are tried when that is too much for the memory.
 pub(super) const DEPTHS: [i32; 2] = [50, 1];
+
+/// The most that is kept of what a server says beside its answer, in bytes.
+const LONGEST_WORDS: usize = 4 << 10;
+
+/// What a server did with a push.
+#[derive(Debug)]
+pub(super) enum Pushed {
+    /// It says that the branch is moved.
+    Done,
+    /// The branch was elsewhere already, so nothing was sent.
+    Moved,
+    /// It did not move the branch.
+    Refused {
+        /// Its one line, such as `pre-receive hook declined`.
+        status: String,
+        /// What it said beside: the output of hooks.
+        words: String,
+    },
+}
 
 /// One conversation with the server.
 pub(super) struct Contact<'a> {
@@ -45,13 +65,13 @@ impl<'a> Contact<'a> {
         Ok(Self { request, transport, answers, key, known_hosts, life })
     }
 
-    /// Fetches one branch, overwriting whatever the clone had, and returns the names that the server
+    /// Fetches branches, overwriting whatever the clone had, and returns the names that the server
     /// has. A branch that it does not have is no error to libgit2. With a depth no more than so many commits
     /// of its history come.
     pub(super) fn fetch(
         mut self,
         repository: &Repository,
-        name: &str,
+        names: &[&str],
         depth: Option<i32>,
     ) -> Result<Vec<String>, Failure> {
         let mut remote = repository
@@ -78,11 +98,84 @@ impl<'a> Contact<'a> {
         // and what is fetched is applied.
         options.follow_redirects(RemoteRedirect::None);
         options.depth(depth.unwrap_or(0));
-        let fetched = remote.fetch(&[format!("+{name}:{name}")], Some(&mut options), None);
+        let specs: Vec<String> = names.iter().map(|name| format!("+{name}:{name}")).collect();
+        let fetched = remote.fetch(&specs, Some(&mut options), None);
         drop(options);
         fetched.map_err(|error| self.failure(&error))?;
         let heads = remote.list().map_err(|error| self.failure(&error))?;
         Ok(heads.iter().map(|head| head.name().to_owned()).collect())
+    }
+
+    /// Moves a branch of the server from `before` to a commit. Whether that is a step forward is the caller's to
+    /// know: a branch that is anywhere else by now is not moved.
+    pub(super) fn push(
+        mut self,
+        repository: &Repository,
+        name: &str,
+        commit: Oid,
+        before: Option<Oid>,
+    ) -> Result<Pushed, Failure> {
+        let mut remote = repository
+            .remote_anonymous(&self.request.repository)
+            .map_err(|error| Failure::Clone(error.message().to_owned()))?;
+        let (answers, key, life) = (&mut self.answers, &self.key, &self.life);
+        let (mut refusal, mut words, mut moved) = (None, Vec::new(), false);
+        let mut callbacks = RemoteCallbacks::new();
+        callbacks.credentials(|_, username, allowed| answers.answer(username, allowed));
+        callbacks.certificate_check(|certificate, _| Ok(key.note(certificate)));
+        callbacks.sideband_progress(|text| {
+            life.give();
+            let room = LONGEST_WORDS.saturating_sub(words.len());
+            words.extend_from_slice(&text[..text.len().min(room)]);
+            true
+        });
+        callbacks.push_transfer_progress(|_, _, _| life.give());
+        callbacks.push_negotiation(|updates| {
+            let expected = before.unwrap_or(Oid::ZERO_SHA1);
+            moved = updates.iter().any(|update| update.src() != expected);
+            match moved {
+                true => Err(git2::Error::from_str("the branch has moved")),
+                false => Ok(()),
+            }
+        });
+        callbacks.push_update_reference(|_, status| {
+            refusal = status.map(str::to_owned);
+            Ok(())
+        });
+        let mut proxy = ProxyOptions::new();
+        proxy.auto();
+        let mut options = PushOptions::new();
+        options.remote_callbacks(callbacks).proxy_options(proxy);
+        options.follow_redirects(RemoteRedirect::None);
+        // With the plus libgit2 leaves the old commit to the server, which is told it and compares: the branch moves
+        // from that commit or not at all.
+        let pushed = remote.push(&[format!("+{commit}:{name}")], Some(&mut options));
+        drop(options);
+        let words = String::from_utf8_lossy(&words).into_owned();
+        match pushed {
+            _ if moved => Ok(Pushed::Moved),
+            Ok(()) => Ok(refusal.map_or(Pushed::Done, |status| Pushed::Refused { status, words })),
+            // The server has not even kept the objects, and says why beside its answer.
+            Err(error) if error.message().contains("unpacking the sent packfile failed") => {
+                Ok(Pushed::Refused {
+                    status: "the server could not store the commit".to_owned(),
+                    words,
+                })
+            }
+            Err(error) => Err(self.failure(&error)),
+        }
+    }
+
+    /// Goes as far as a push of this commit goes before anything is sent.
+    pub(super) fn may_push(
+        self,
+        repository: &Repository,
+        name: &str,
+        commit: Oid,
+    ) -> Result<(), Failure> {
+        // Where no branch can be, so every branch is elsewhere.
+        let nowhere = Oid::from_bytes(&[0xff; 20]).ok();
+        self.push(repository, name, commit, nowhere).map(drop)
     }
 
     /// What libgit2's error means to a person.
@@ -116,6 +209,19 @@ impl<'a> Contact<'a> {
                 SourceError::Authentication { repository, detail }
             }
             (ErrorClass::Ssh, ErrorCode::Certificate) => self.host_key(),
+            _ if connection && text.contains("status code: 403") => {
+                let purpose = self.request.credentials.purpose;
+                let (flag, right) = (purpose.token_flag(), purpose.right());
+                SourceError::Authentication {
+                    repository,
+                    detail: Advice::new(
+                        "it answers 403",
+                        format_args!(
+                            "check that the owner of {flag} may {right}, and the scopes of the token"
+                        ),
+                    ),
+                }
+            }
             _ if text.contains("cannot redirect") => SourceError::Redirected { repository, detail },
             (ErrorClass::Ssl, _) | (_, ErrorCode::Certificate) => {
                 SourceError::Certificate { repository, detail }

@@ -13,6 +13,43 @@ use coalmine_core::reason::Advice;
 /// The user name when none is configured. Servers that take tokens mostly ignore it.
 const USERNAME: &str = "git";
 
+/// What credentials are for, and so which flags name them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// To fetch: `--git-token-file` and its neighbours.
+    #[default]
+    Read,
+    /// To push: `--autopilot-token-file` and its neighbours.
+    Write,
+}
+
+impl Purpose {
+    /// The flag that names the file of the token.
+    pub(super) fn token_flag(self) -> &'static str {
+        match self {
+            Self::Read => "--git-token-file",
+            Self::Write => "--autopilot-token-file",
+        }
+    }
+
+    /// The flag that names the private key.
+    pub(super) fn key_flag(self) -> &'static str {
+        match self {
+            Self::Read => "--git-ssh-key-file",
+            Self::Write => "--autopilot-ssh-key-file",
+        }
+    }
+
+    /// What they have to be allowed, after `may`.
+    pub(super) fn right(self) -> &'static str {
+        match self {
+            Self::Read => "read the repository",
+            Self::Write => "push to the repository",
+        }
+    }
+}
+
 /// Credentials by the path of their file: the content is read anew for every fetch, so a rotated
 /// token is used at once, and no secret is ever an argument or a variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +63,9 @@ pub struct Credentials {
     pub ssh_key_file: Option<PathBuf>,
     /// ssh: the servers' keys, in OpenSSH's format. Without it no ssh server is talked to.
     pub known_hosts_file: Option<PathBuf>,
+    /// What they are for.
+    #[serde(default)]
+    pub purpose: Purpose,
 }
 
 impl Credentials {
@@ -34,7 +74,7 @@ impl Credentials {
         let problem: Advice = match transport {
             Transport::Http if self.token_file.is_some() => Advice::new(
                 "would send the token in clear over http",
-                "use https, or drop --git-token-file",
+                format_args!("use https, or drop {}", self.purpose.token_flag()),
             ),
             Transport::Ssh if self.known_hosts_file.is_none() => {
                 "needs --git-known-hosts-file: without it nobody could tell the server from an impostor"
@@ -42,7 +82,8 @@ impl Credentials {
                     .into()
             }
             Transport::Ssh if self.ssh_key_file.is_none() => {
-                "needs --git-ssh-key-file, a private key that may read it".to_owned().into()
+                let (flag, right) = (self.purpose.key_flag(), self.purpose.right());
+                format!("needs {flag}, a private key that may {right}").into()
             }
             _ => return Ok(()),
         };
@@ -59,6 +100,7 @@ pub(super) struct Answers {
     username: String,
     token: Option<String>,
     ssh_key: Option<PathBuf>,
+    purpose: Purpose,
     offered: bool,
     /// Why there was none; of an error of a callback libgit2 passes on the words only.
     denial: Option<Advice>,
@@ -74,6 +116,7 @@ impl Answers {
             username: credentials.username.clone().unwrap_or_else(|| USERNAME.to_owned()),
             token: credentials.token_file.as_deref().map(token).transpose()?,
             ssh_key: credentials.ssh_key_file.clone(),
+            purpose: credentials.purpose,
             offered: false,
             denial: None,
         })
@@ -90,30 +133,39 @@ impl Answers {
             return Cred::username(username);
         }
         let again = std::mem::replace(&mut self.offered, true);
-        if allowed.contains(CredentialType::USER_PASS_PLAINTEXT) {
-            return match &self.token {
-                None => Err(self.deny(Advice::new(
-                    "it asks for a token",
-                    "name its file with --git-token-file",
-                ))),
-                Some(_) if again => Err(self.deny(Advice::new(
-                    "it does not accept the token",
-                    "check that --git-token-file is current and may read the repository",
-                ))),
-                Some(token) => Cred::userpass_plaintext(username, token),
-            };
-        }
+        let (token_flag, key_flag) = (self.purpose.token_flag(), self.purpose.key_flag());
+        let right = self.purpose.right();
+        // A server of ssh may take passwords as well, and a token is none of these.
         if allowed.contains(CredentialType::SSH_KEY) {
             return match &self.ssh_key {
                 None => Err(self.deny(Advice::new(
                     "it asks for a key",
-                    "name its file with --git-ssh-key-file",
+                    format_args!("name its file with {key_flag}"),
                 ))),
                 Some(_) if again => Err(self.deny(Advice::new(
                     "it does not accept the key",
-                    "check that the public half of --git-ssh-key-file is registered there",
+                    format_args!(
+                        "check that the public half of {key_flag} is registered there{}",
+                        match self.purpose {
+                            Purpose::Read => "",
+                            Purpose::Write => " with the right to push",
+                        }
+                    ),
                 ))),
                 Some(key) => Cred::ssh_key(username, None, key, None),
+            };
+        }
+        if allowed.contains(CredentialType::USER_PASS_PLAINTEXT) {
+            return match &self.token {
+                None => Err(self.deny(Advice::new(
+                    "it asks for a token",
+                    format_args!("name its file with {token_flag}"),
+                ))),
+                Some(_) if again => Err(self.deny(Advice::new(
+                    "it does not accept the token",
+                    format_args!("check that {token_flag} is current and may {right}"),
+                ))),
+                Some(token) => Cred::userpass_plaintext(username, token),
             };
         }
         let unsupported = "it asks for a kind of credential that is not supported".to_owned();
@@ -216,6 +268,23 @@ mod tests {
         let allowed = CredentialType::SSH_KEY | CredentialType::SSH_CUSTOM;
         let key = answers.answer(Some("git"), allowed).unwrap();
         assert_eq!(key.credtype(), CredentialType::SSH_KEY.bits());
+        let again = answers.answer(Some("git"), allowed).err().unwrap();
+        assert!(again.message().contains("does not accept the key"), "{again}");
+    }
+
+    /// As sshd asks unless its owner turned passwords off.
+    #[test]
+    fn a_server_that_takes_keys_and_passwords_gets_the_key_and_never_the_token() {
+        let (_folder, path) = file("s3cret");
+        let credentials = Credentials {
+            token_file: Some(path.clone()),
+            ssh_key_file: Some(path),
+            ..Credentials::default()
+        };
+        let mut answers = Answers::new(&credentials).unwrap();
+        let allowed = CredentialType::USER_PASS_PLAINTEXT | CredentialType::SSH_KEY;
+        let first = answers.answer(Some("git"), allowed).unwrap();
+        assert_eq!(first.credtype(), CredentialType::SSH_KEY.bits());
         let again = answers.answer(Some("git"), allowed).err().unwrap();
         assert!(again.message().contains("does not accept the key"), "{again}");
     }

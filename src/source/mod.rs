@@ -24,6 +24,7 @@ mod past;
 mod patience;
 mod policy;
 mod poll;
+mod publish;
 mod request;
 mod revision;
 mod signature;
@@ -32,6 +33,7 @@ mod trigger;
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
@@ -39,8 +41,8 @@ pub use blobs::read_commit;
 pub use child::serve as serve_fetch;
 pub use config::SourceConfig;
 pub(crate) use config::{branch_name, inside};
-pub use credentials::Credentials;
 pub(crate) use credentials::token;
+pub use credentials::{Credentials, Purpose};
 pub use directory::read_directory;
 pub(crate) use error::has_other_object_ids;
 pub use error::{Refusal, SourceError};
@@ -48,6 +50,10 @@ pub use memory::default_fetch_memory;
 pub use past::Change;
 pub use policy::{CommitId, Policy, Rewind, Signatures};
 pub use poll::next_poll;
+pub use publish::{
+    Edit, Identity, PublishConfig, PublishError, Published, Publisher, Step, Trailers,
+    serve_publish,
+};
 pub use revision::Revision;
 pub use signature::{Signers, TrustedKeys};
 pub use trigger::Trigger;
@@ -102,13 +108,18 @@ impl Source {
     pub async fn fetch(&self) -> Result<Revision, SourceError> {
         let _one_at_a_time = self.fetching.lock().await;
         let verify = !self.intact.load(Ordering::Acquire);
-        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let elsewhere =
-            || self.accepted_elsewhere.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let accepted = accepted.or_else(elsewhere);
+        let accepted = self.last_accepted();
         let revision = child::fetch(&self.config, verify, accepted).await?;
         self.intact.store(true, Ordering::Release);
         Ok(revision)
+    }
+
+    /// What the branch has to descend from.
+    fn last_accepted(&self) -> Option<Accepted> {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let elsewhere =
+            || self.accepted_elsewhere.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        accepted.or_else(elsewhere)
     }
 
     /// The commit that was accepted last, by this process or one before it on the same state directory.
@@ -142,6 +153,46 @@ impl Source {
         };
         let mut elsewhere = self.accepted_elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
         *elsewhere = Some(accepted);
+    }
+
+    /// Makes a commit on the newest commit of the branch and pushes it, and reads back that it arrived. A lost race
+    /// is run again on the new commit as long as the service's file is the same. All of it takes at most `longest`.
+    ///
+    /// The same edit may be published again after any error, by another process too: a commit that has arrived is
+    /// found by its words.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; [`PublishError::may_have_arrived`] tells whether the branch may have moved.
+    pub async fn commit(
+        &self,
+        publisher: &Publisher,
+        edit: &Edit,
+        longest: Duration,
+    ) -> Result<Published, PublishError> {
+        publisher.commit(self.last_accepted(), edit, longest).await
+    }
+
+    /// Puts a commit on a branch of our own, for a pull request, in place of what we put there before.
+    ///
+    /// # Errors
+    /// See [`PublishError`]. A branch with a commit of anybody else is not touched:
+    /// [`PublishError::OthersCommits`].
+    pub async fn propose(
+        &self,
+        publisher: &Publisher,
+        edit: &Edit,
+        branch: &str,
+        longest: Duration,
+    ) -> Result<Published, PublishError> {
+        publisher.propose(self.last_accepted(), edit, branch, longest).await
+    }
+
+    /// Asks the server whether the publisher may push, and writes nothing. Returns what it says, for a person.
+    ///
+    /// # Errors
+    /// See [`PublishError`]. A server that tells the right of a push only from the push itself is not seen through.
+    pub async fn check_push(&self, publisher: &Publisher) -> Result<String, PublishError> {
+        publisher.check(self.last_accepted()).await
     }
 
     /// Remembers that a fetched revision was accepted: from now on the branch has to descend from it.

@@ -33,6 +33,15 @@ impl Heartbeat {
     }
 }
 
+/// How long a child is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// The longest time without a sign of life.
+    pub(super) silence: Duration,
+    /// The longest time for the whole of it.
+    pub(super) length: Duration,
+}
+
 /// Why a fetch is not waited for any longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exhausted {

@@ -9,7 +9,7 @@ use ssh_key::public::KeyData;
 use coalmine_core::reason::Advice;
 
 /// The namespace of signatures over git's objects.
-pub(super) const NAMESPACE: &str = "git";
+pub(in crate::source) const NAMESPACE: &str = "git";
 
 /// Keys that may sign commits.
 pub(super) struct AllowedSigners(Vec<Signer>);

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SourceError;
 use allowed_signers::AllowedSigners;
+pub(super) use allowed_signers::NAMESPACE;
 use coalmine_core::reason::Advice;
 use openpgp::Keyring;
 
