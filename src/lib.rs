@@ -15,6 +15,7 @@ pub mod hint;
 pub mod measure;
 pub mod notify;
 pub mod page;
+pub mod pull_request;
 pub mod reconcile;
 pub mod report;
 pub mod scheduler;
