@@ -6,6 +6,7 @@
 mod abort;
 mod act;
 mod ask_cluster;
+mod autopilot;
 mod completions;
 mod connection;
 mod diff;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::autopilot::Autopilot;
 use super::git::Git;
 use super::notify::Notify;
 use super::watch_namespaces::WatchNamespaces;
@@ -18,7 +19,7 @@ use crate::measure::ProxyMetrics;
 use crate::report::{Access, Hosts, TlsFiles};
 use crate::secret::SecretFile;
 use crate::shard::Shard;
-use crate::source::SourceConfig;
+use crate::source::{PublishError, Publisher, SourceConfig};
 use crate::telemetry::Telemetry;
 use coalmine_core::render::DEFAULT_INSTANCE;
 use coalmine_core::sanitize::sanitize;
@@ -102,6 +103,8 @@ pub(super) struct Run {
     #[command(flatten)]
     git: Git,
     #[command(flatten)]
+    autopilot: Autopilot,
+    #[command(flatten)]
     notify: Notify,
     #[command(flatten)]
     telemetry: Telemetry,
@@ -140,6 +143,8 @@ impl Run {
                 return once(source, &self.instance, namespaces, daemon).await;
             }
             let options = Options {
+                publisher: self.publisher(&source)?,
+                pull_requests: self.autopilot.pull_requests(&self.repo)?,
                 source,
                 webhook: self.webhook()?,
                 receivers: self.notify.receivers(&self.repo, &self.instance)?,
@@ -157,6 +162,15 @@ impl Run {
             daemon::run(options, asked_to_stop()?).await?;
             Ok(ExitCode::SUCCESS)
         })
+    }
+
+    /// What makes the daemon's own commits. Where nobody said how, it is an error only for a service that wants some.
+    fn publisher(&self, source: &SourceConfig) -> anyhow::Result<Result<Publisher, PublishError>> {
+        let publisher = self.autopilot.publisher(source);
+        if self.autopilot.is_configured() {
+            return Ok(Ok(publisher?));
+        }
+        Ok(publisher)
     }
 
     fn webhook(&self) -> anyhow::Result<Option<SecretFile>> {

@@ -28,11 +28,12 @@ use crate::cluster::{Cluster, Namespaces, WatchedKind};
 use crate::election::{self, Leadership, LeaseName};
 use crate::measure::{Proxies, ProxyMetrics};
 use crate::notify::Receivers;
+use crate::pull_request::PullRequests;
 use crate::reconcile::{PreflightService, Reconciler};
 use crate::report::{Access, Events, Hosts, Reports, TlsFiles};
 use crate::secret::SecretFile;
 use crate::shard::Shard;
-use crate::source::SourceConfig;
+use crate::source::{PublishError, Publisher, SourceConfig};
 use coalmine_core::values::{Drift, Reader, Service};
 use reporter::Reporter;
 use services::Services;
@@ -59,6 +60,10 @@ pub struct Options {
     pub webhook: Option<SecretFile>,
     /// Who is told about rollouts.
     pub receivers: Receivers,
+    /// What makes the daemon's own commits, or why it cannot make any.
+    pub publisher: Result<Publisher, PublishError>,
+    /// What brings promotions as pull requests; without it they are pushed.
+    pub pull_requests: Option<PullRequests>,
     /// The value of the instance label.
     pub instance: String,
     /// The namespaces that are watched.

@@ -493,6 +493,66 @@ async fn over_https_the_token_that_pushes_is_another_than_the_one_that_reads() {
     assert_eq!(fixture.subjects(), [SUBJECT]);
 }
 
+/// What a command says, without a cluster.
+async fn said(fixture: &Fixture, arguments: &[&str]) -> String {
+    let mut command = tokio::process::Command::new(&fixture.config.program);
+    command.args(arguments).env("KUBECONFIG", "/no/such/file").env("NO_COLOR", "1");
+    let output = command.output().await.expect("started");
+    String::from_utf8([output.stdout, output.stderr].concat()).expect("text")
+}
+
+#[tokio::test]
+async fn doctor_looks_at_both_credentials_and_writes_nothing() {
+    let mut fixture = Fixture::new();
+    let server = HttpsServer::start(fixture.origin.path());
+    let folder = fixture.folder.path().to_path_buf();
+    fixture.config.program = server.program(&fixture.config.program, &folder);
+    let [reader, writer] =
+        [("reader", https::READER), ("writer", https::WRITER)].map(|(name, token)| {
+            let path = folder.join(name);
+            fs::write(&path, token).expect("written");
+            path.display().to_string()
+        });
+    let doctor = ["doctor", "--repo", &server.address, "--git-token-file", &reader];
+    let told = said(&fixture, &doctor).await;
+    assert!(!told.contains("push:"), "nobody asked for it: {told}");
+    let told = said(&fixture, &[&doctor[..], &["--autopilot-token-file", &writer]].concat()).await;
+    assert!(told.contains("ok     push: the server accepts them for a push"), "{told}");
+    let told = said(&fixture, &[&doctor[..], &["--autopilot-token-file", &reader]].concat()).await;
+    assert!(told.contains("error  push: ") && told.contains("it answers 403"), "{told}");
+    assert!(!told.contains(https::READER), "{told}");
+    // Nobody listens there.
+    let forge =
+        ["--autopilot-pull-requests", "gitea", "--autopilot-api", "http://127.0.0.1:9/api/v1"];
+    let all = [&doctor[..], &["--autopilot-token-file", &writer], &forge].concat();
+    let told = said(&fixture, &all).await;
+    assert!(told.contains("error  pull requests: the forge at http://127.0.0.1:9/"), "{told}");
+    assert_eq!(fixture.subjects(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_daemon_whose_own_commits_it_would_refuse_does_not_start() {
+    let fixture = Fixture::new();
+    let folder = fixture.folder.path();
+    let allowed = folder.join("allowed_signers");
+    let line = key(1).public_key().to_openssh().expect("a line");
+    fs::write(&allowed, format!("ada {line}\n")).expect("written");
+    let signing_key = folder.join("autopilot");
+    write_key(&signing_key, &key(2));
+    let (verify, signing_key) =
+        (format!("ssh:{}", allowed.display()), signing_key.display().to_string());
+    let state = folder.join("state").display().to_string();
+    let run =
+        ["run", "--repo", &fixture.config.repository, "--state-dir", &state, "--verify", &verify];
+    let told =
+        said(&fixture, &[&run[..], &["--autopilot-signing-key", &signing_key]].concat()).await;
+    assert!(told.contains("the daemon would refuse its own commits"), "{told}");
+    assert!(told.contains("hint: add `autopilot namespaces"), "{told}");
+    // Where no autopilot is asked for it is no obstacle that nothing could be signed.
+    let told = said(&fixture, &run).await;
+    assert!(!told.contains("autopilot"), "{told}");
+}
+
 #[tokio::test]
 async fn a_commit_waits_for_no_fetch_and_for_no_other_commit() {
     let (fixture, server) = served();

@@ -12,6 +12,7 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::{Api, PostParams};
 use serde::Deserialize;
 
+use crate::cli::autopilot::Autopilot;
 use crate::cli::git::Git;
 use crate::cli::watch_namespaces::WatchNamespaces;
 use crate::cluster::{Cluster, ClusterError};
@@ -19,7 +20,7 @@ use crate::hint::{self, advised};
 use crate::report::Requests;
 use crate::source::Source;
 use coalmine_core::kind::Kind;
-use coalmine_core::reason::{grant, grant_reading};
+use coalmine_core::reason::{Hinted, grant, grant_reading};
 use coalmine_core::sanitize::sanitize;
 use coalmine_core::values::Repository;
 
@@ -35,7 +36,7 @@ const RIGHTS_IN_NAMESPACE: &str =
 
 /// Look whether everything is there that the daemon needs
 ///
-/// The repository, the API server, Gloo's kinds and settings, the Gateways of the Gateway API that services name, and the
+/// The repository, whether the autopilot may push to it, the API server, Gloo's kinds and settings, the Gateways of the Gateway API that services name, and the
 /// rights; each with what to do when it is not. Nothing is changed. Exits with 0 when all is well.
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -50,6 +51,8 @@ pub(super) struct Doctor {
     repo: Option<String>,
     #[command(flatten)]
     git: Git,
+    #[command(flatten)]
+    autopilot: Autopilot,
     /// The namespace that Gloo runs in
     #[arg(long, value_name = "NAME", default_value = "gloo-system")]
     gloo_namespace: String,
@@ -68,6 +71,10 @@ impl Doctor {
                     words
                 });
                 findings.add("repository", read);
+                if self.autopilot.is_configured() {
+                    findings.add("push", self.push(repository).await);
+                    self.look_at_forge(repository, &mut findings).await;
+                }
             }
             match self.cluster(&mut findings).await {
                 Ok(cluster) => {
@@ -102,6 +109,37 @@ impl Doctor {
         // What is left of it is in the folder for temporary files.
         let _ = std::fs::remove_dir_all(&directory);
         result
+    }
+
+    /// Whether the autopilot could push to the branch, which it does not.
+    async fn push(&self, repository: &str) -> anyhow::Result<String> {
+        let name = format!("coalmine-doctor-push-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        let looked_at = async {
+            let config = self.git.source(repository, directory.clone())?;
+            let publisher = self.autopilot.publisher(&config)?;
+            Ok(Source::new(config)?.check_push(&publisher).await?)
+        };
+        let result = looked_at.await;
+        // What is left of it is in the folder for temporary files.
+        let _ = std::fs::remove_dir_all(&directory);
+        result
+    }
+
+    /// Whether it could open pull requests, where it is to.
+    async fn look_at_forge(&self, repository: &str, findings: &mut Findings) {
+        match self.autopilot.pull_requests(repository) {
+            Ok(None) => {}
+            Ok(Some(pull_requests)) => {
+                let checked = pull_requests.check().await;
+                let checked = checked.map_err(|error| match error.hint() {
+                    Some(hint) => advised(error, hint),
+                    None => error.into(),
+                });
+                findings.add("pull requests", checked);
+            }
+            Err(error) => findings.add("pull requests", Err(error)),
+        }
     }
 
     async fn cluster(&self, findings: &mut Findings) -> anyhow::Result<Cluster> {
