@@ -88,9 +88,12 @@ impl Relative {
         self.waiting + self.wealth.iter().sum::<f64>()
     }
 
-    /// Whether the canary has more than its permitted share of what was bad in this step, be it by chance.
+    /// Whether the canary has more than its permitted share of what was bad in this step, be it by chance. What is in a
+    /// cell that is not over yet counts too: a step may be as short as that.
     pub(crate) fn looks_worse(&self) -> bool {
-        self.canary > self.permitted
+        let open = self.cell.as_ref().map(|cell| (cell.canary / cell.bad, cell.null / cell.bad));
+        let (canary, permitted) = open.unwrap_or_default();
+        self.canary + canary > self.permitted + permitted
     }
 }
 

@@ -26,6 +26,20 @@ impl Decision {
     }
 }
 
+impl Wait {
+    /// What is waited for, as a part of a sentence.
+    pub fn by<'a>(&'a self, names: Names<'a>) -> Sentence<'a, Self> {
+        Sentence(self, names)
+    }
+}
+
+impl Reading {
+    /// What was measured, in one sentence.
+    pub fn by<'a>(&'a self, names: Names<'a>) -> Sentence<'a, Self> {
+        Sentence(self, names)
+    }
+}
+
 impl Display for Sentence<'_, Decision> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self(decision, names) = *self;
