@@ -6,7 +6,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use crate::hidden::hide;
-use crate::labels::{APPLIED, REVISION};
+use crate::labels::{APPLIED, REVISION, STEP};
 
 /// Fields that the API server or a controller keeps, on which no decision rests.
 const BOOKKEEPING: [&str; 5] =
@@ -31,6 +31,7 @@ pub fn comparable(object: &Value) -> Value {
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             annotations.remove(REVISION);
             annotations.remove(APPLIED);
+            annotations.remove(STEP);
             if annotations.is_empty() {
                 metadata.remove("annotations");
             }

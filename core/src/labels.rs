@@ -41,6 +41,12 @@ pub const DELEGATION_LABEL: &str = "delegation.kgateway.dev/label";
 /// name does not say so. The value is a JSON mapping, for example `{"echo-1-4-2":"1.4.2"}`.
 pub const VERSIONS: &str = "coalmine.dev/versions";
 
+/// Annotation on routes: since when the canary has its weight, for the autopilot. It changes with no digest: where it is
+/// missing nothing is written for it.
+pub const STEP: &str = "coalmine.dev/step";
+/// Annotation on routes whose canary has no weight although the values say one: why, and what is to be pushed.
+pub const AHEAD_OF_GIT: &str = "coalmine.dev/ahead-of-git";
+
 /// The three labels of everything that we write for a service, its pods included.
 pub fn labels<'a>(instance: &'a str, service: &'a str) -> BTreeMap<&'static str, &'a str> {
     BTreeMap::from([(MANAGED_BY, FIELD_MANAGER), (INSTANCE, instance), (SERVICE, service)])

@@ -12,6 +12,7 @@ pub mod hidden;
 pub mod kind;
 pub mod labels;
 pub mod managed_fields;
+pub mod marks;
 pub mod measure;
 pub mod migration;
 pub mod object;

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::kind::Kind;
-use crate::labels::{APPLIED, FIELD_MANAGER, REVISION};
+use crate::labels::{APPLIED, FIELD_MANAGER, REVISION, STEP};
 
 /// The fields of an object that count, in 128 bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -202,6 +202,7 @@ fn what_counts(mut object: Value, is_http_route: bool) -> Value {
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             annotations.remove(REVISION);
             annotations.remove(APPLIED);
+            annotations.remove(STEP);
             if annotations.is_empty() {
                 metadata.remove("annotations");
             }

@@ -11,6 +11,7 @@ use crate::health::{self, Health, Trouble, Verdict};
 use crate::kind::{Kind, is_gateway_api_routing};
 use crate::labels::{ACCOUNT, APPLIED, DELEGATION_LABEL, INSTANCE, SERVICE, keep, last_changed};
 use crate::managed_fields::{self, Digest};
+use crate::marks::Marks;
 use crate::object::ObjectId;
 use crate::traffic::Shares;
 
@@ -77,6 +78,8 @@ pub struct Facts {
     pub gateway_api: Option<Digest>,
     /// What is kept of an HTTPRoute of ours.
     pub http_route: Option<Arc<HttpRoute>>,
+    /// What stands on routes of ours for the autopilot.
+    pub marks: Option<Arc<Marks>>,
     /// What its kind tells.
     pub detail: Detail,
 }
@@ -230,6 +233,10 @@ impl Facts {
             }),
             http_route: (is_ours && kind == Some(Kind::HttpRoute))
                 .then(|| HttpRoute::of(object).into()),
+            marks: (is_ours && kind.is_some_and(Kind::is_route))
+                .then(|| Marks::of(object))
+                .flatten()
+                .map(Into::into),
             claim,
             detail,
         }
@@ -289,7 +296,7 @@ pub fn falls_back(upstream: &Value) -> bool {
 }
 
 /// What is kept of a pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodFacts {
     /// Its name.
     pub name: Arc<str>,
@@ -299,6 +306,10 @@ pub struct PodFacts {
     pub ready_since: Option<Timestamp>,
     /// Why it is not ready.
     pub trouble: Option<Trouble>,
+    /// How often its containers have restarted, the one of them that did so most.
+    pub restarts: u32,
+    /// Its address, once it has one.
+    pub address: Option<Arc<str>>,
 }
 
 impl PodFacts {
@@ -310,6 +321,8 @@ impl PodFacts {
             version: text("/metadata/labels/version").into(),
             ready_since: health::ready_since(pod),
             trouble: health::pod_trouble(pod),
+            restarts: health::restarts(pod),
+            address: pod.pointer("/status/podIP").and_then(Value::as_str).map(Into::into),
         }
     }
 }

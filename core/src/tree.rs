@@ -151,6 +151,13 @@ impl Identity {
     }
 }
 
+impl std::fmt::Display for Identity {
+    /// As git writes the id of a blob.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 impl File {
     /// A file of a commit, by its blob's id.
     pub fn of_blob(id: [u8; 20], content: &[u8]) -> Self {

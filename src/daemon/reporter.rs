@@ -165,7 +165,7 @@ impl Reporter {
     }
 
     /// An Event about a service is one about its routes, or what else there is of it.
-    fn about_service(&self, name: &str, reason: EventReason, message: &str) {
+    pub(super) fn about_service(&self, name: &str, reason: EventReason, message: &str) {
         let objects = self.cache.of_service(name);
         let routes = objects.keys().find(|id| id.is_route());
         if let Some(id) = routes.or_else(|| objects.keys().next()) {
@@ -219,6 +219,7 @@ mod tests {
             version: version.into(),
             ready_since: is_ready.then_some(Timestamp::UNIX_EPOCH),
             trouble: None,
+            ..PodFacts::default()
         };
         let service = service(
             "deployment: {v1: {}, v2: {}, v3: {}}\nroutes: {apiGroup: a, primary: {version: v1}}\n",

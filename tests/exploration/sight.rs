@@ -113,8 +113,12 @@ impl Rollout {
             if ready_since.is_some() {
                 live.insert_answering(Some(name.clone()));
             }
-            let pod =
-                PodFacts { name: name.clone(), version: name.clone(), ready_since, trouble: None };
+            let pod = PodFacts {
+                name: name.clone(),
+                version: name.clone(),
+                ready_since,
+                ..PodFacts::default()
+            };
             live.insert(&known.selector, vec![pod]);
             if has(self.daemon.sees_endpoints) {
                 let since = Some(moment(has(self.daemon.old_endpoints)));
@@ -219,6 +223,7 @@ fn facts(detail: Detail) -> Facts {
         routing: None,
         gateway_api: None,
         http_route: None,
+        marks: None,
         detail,
     }
 }

@@ -53,6 +53,8 @@ impl World {
             Reason::RollbackRefused { cause, error } => {
                 self.is_true(service, cause) && self.is_refused(service, error)
             }
+            // Nobody here has an autopilot.
+            Reason::AheadOfGit { .. } => false,
             Reason::Unsafe(change) => self.is_unsafe(service, change),
             // Who was admitted before may still be on the way there.
             Reason::Preflight(error) => {

@@ -1,9 +1,13 @@
 //! Where a service stands on the ladder of its autopilot, what comes next, and what stands before that.
 //!
 //! Everything follows from the values and the time: the position is the weight in git, and nothing else. Whether a
-//! step is good is not decided here.
+//! step is good is decided by [`Run`], which is told what was seen.
 
 mod calendar;
+mod judged;
+mod message;
+mod outlook;
+mod run;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +16,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use calendar::{Cause, Closed, closed, opening};
+pub use judged::policy as judged;
+pub use message::{Message, message};
+pub use outlook::{Expected, outlook};
+pub use run::{Act, Blindness, Opinion, PodsSeen, Run, Sight, Tests};
 
+use crate::marks::StepMark;
 use crate::values::{Autopilot, Canary, Mode, Policy, Service, Version, Weight};
 
 /// What the autopilot of a service has to do with it.
@@ -163,4 +172,25 @@ impl Rollout {
         let over = since.checked_add(self.least).ok()?;
         opening(policy, over.max(now))
     }
+}
+
+/// The service as it is when its canary is aborted: no weight, and held. Its header route stays.
+pub fn withdrawn(service: &Service, reason: &str) -> Service {
+    let mut service = service.clone();
+    if let Some(canary) = &mut service.routes.canary {
+        canary.weight = Weight::ZERO;
+        canary.held = Some(reason.to_owned());
+    }
+    service
+}
+
+/// The step that a service's routes are to have, by its file; `None` without a canary.
+pub fn step_mark(
+    service: &Service,
+    file: &str,
+    live: Option<&StepMark>,
+    now: Timestamp,
+) -> Option<StepMark> {
+    let canary = service.routes.canary.as_ref()?;
+    Some(StepMark::new(canary.version.as_str(), canary.weight.percent(), file, live, now))
 }

@@ -1,5 +1,7 @@
 //! Positions, what comes next, and the calendar.
 
+mod run;
+
 use jiff::Timestamp;
 use jiff::civil::{Weekday, time};
 use jiff::tz::TimeZoneDatabase;

@@ -11,7 +11,7 @@ mod verdict;
 
 pub use cause::Cause;
 pub use deployment::{Health, Shortfall, deployment};
-pub use pod::{Trouble, pod_is_ready, pod_trouble, ready_since};
+pub use pod::{Trouble, pod_is_ready, pod_trouble, ready_since, restarts};
 pub use verdict::Verdict;
 
 use serde_json::Value;

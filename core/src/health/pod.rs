@@ -15,6 +15,13 @@ pub fn ready_since(pod: &Value) -> Option<Timestamp> {
     pod_is_ready(pod).then_some(since)
 }
 
+/// How often the containers of a pod have restarted, the one of them that did so most.
+pub fn restarts(pod: &Value) -> u32 {
+    let containers = pod.pointer("/status/containerStatuses").and_then(Value::as_array);
+    let restarts = containers.into_iter().flatten().filter_map(|it| it["restartCount"].as_u64());
+    restarts.max().map_or(0, |most| u32::try_from(most).unwrap_or(u32::MAX))
+}
+
 /// True when the pod's condition Ready is True and it is not being deleted.
 pub fn pod_is_ready(pod: &Value) -> bool {
     pod.pointer("/metadata/deletionTimestamp").is_none()

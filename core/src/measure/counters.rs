@@ -14,9 +14,9 @@ const REQUESTS: [&str; 3] = [
 /// endpoints have come.
 const HEALTHY: &str = "envoy_cluster_membership_healthy";
 /// How long Envoy has run, in seconds.
-const UPTIME: &str = "envoy_server_uptime";
+pub(super) const UPTIME: &str = "envoy_server_uptime";
 /// The label with a cluster's name.
-const CLUSTER: &str = "envoy_cluster_name";
+pub(super) const CLUSTER: &str = "envoy_cluster_name";
 
 /// What a proxy has counted since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,15 +88,15 @@ impl Counters {
 }
 
 /// One line: `name{label="value",...} value`, after which a time may stand.
-struct Sample<'a> {
-    name: &'a str,
+pub(super) struct Sample<'a> {
+    pub(super) name: &'a str,
     labels: Vec<(&'a str, String)>,
     /// Cut to a whole number: the counters are.
-    value: u64,
+    pub(super) value: u64,
 }
 
 impl<'a> Sample<'a> {
-    fn parse(line: &'a str) -> Option<Self> {
+    pub(super) fn parse(line: &'a str) -> Option<Self> {
         let end = line.find(|it: char| it == '{' || it.is_whitespace())?;
         let (name, mut rest) = line.split_at(end);
         let is_part = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == ':';
@@ -122,7 +122,7 @@ impl<'a> Sample<'a> {
         Some(Self { name, labels, value })
     }
 
-    fn label(&self, name: &str) -> Option<&str> {
+    pub(super) fn label(&self, name: &str) -> Option<&str> {
         let mut labels = self.labels.iter();
         labels.find(|(label, _)| *label == name).map(|(_, value)| value.as_str())
     }

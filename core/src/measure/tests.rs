@@ -1,3 +1,5 @@
+mod answers;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,11 +33,22 @@ envoy_server_uptime{} 42
 "#;
 
 fn both(gateway: &str) -> Service {
-    let values = format!(
+    parsed(&format!(
         "deployment: {{v1: {{}}, v2: {{}}}}\nroutes:\n  gateway: {gateway}\n  apiGroup: a\n  primary: \
          {{version: v1}}\n  canary: {{version: v2, weight: 25}}\n"
-    );
-    let files = [("services/echo.yaml".to_owned(), values.as_str().into())].into();
+    ))
+}
+
+/// A service of Gloo whose routes are split so, with more keys of its canary.
+fn service(split: &str, canary: &str) -> Service {
+    parsed(&format!(
+        "deployment: {{v1: {{}}, v2: {{}}}}\nroutes:\n  split: {split}\n  apiGroup: a\n  primary: \
+         {{version: v1}}\n  canary: {{version: v2, weight: 25{canary}}}\n"
+    ))
+}
+
+fn parsed(values: &str) -> Service {
+    let files = [("services/echo.yaml".to_owned(), values.into())].into();
     let mut repository = Repository::parse(&Tree { revision: "local".into(), files });
     let (_, outcome) = repository.services.pop_first().expect("a service");
     Arc::unwrap_or_clone(outcome.unwrap_or_else(|problems| panic!("{problems:#?}")))

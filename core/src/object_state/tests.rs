@@ -183,6 +183,7 @@ fn a_pod_is_known_by_its_version_and_its_readiness() {
         version: "v2".into(),
         ready_since: time("2026-01-02T03:04:05Z"),
         trouble: None,
+        ..PodFacts::default()
     };
     assert_eq!(PodFacts::of(&pod), ready);
     let waiting = json!({"metadata": {"name": "echo-v2-x"}, "status": {"containerStatuses": [

@@ -9,8 +9,9 @@ use super::desired::Desired;
 use super::previous_routes::PreviousRoutes;
 use super::retention::{Retained, redirects_requests, retained};
 use crate::kind::{Kind, group};
-use crate::labels::ADOPT;
+use crate::labels::{ADOPT, AHEAD_OF_GIT, STEP};
 use crate::managed_fields::Digest;
+use crate::marks::{AheadMark, StepMark};
 use crate::object::{Manifest, ObjectId};
 use crate::object_state::{Detail, Facts};
 use crate::reason::{PreflightError, Refusal};
@@ -239,6 +240,18 @@ impl Job {
         let objects: Vec<_> =
             manifests.map(|m| (m.id().to_string(), m.digest().to_string())).collect();
         Digest::of(&json!([self.service, self.adopt, self.is_removal, objects]))
+    }
+
+    /// Writes on the job's routes what they are to say for the autopilot.
+    pub fn mark_routes(&mut self, step: Option<&StepMark>, ahead: Option<&AheadMark>) {
+        let text = |value: serde_json::Result<String>| value.unwrap_or_default();
+        let step = step.map(|step| (STEP, text(serde_json::to_string(step))));
+        let ahead = ahead.map(|ahead| (AHEAD_OF_GIT, text(serde_json::to_string(ahead))));
+        for (key, value) in step.into_iter().chain(ahead) {
+            for route in &mut self.desired.routes {
+                route.annotate(key, &value);
+            }
+        }
     }
 
     /// The routes that the job asks for.

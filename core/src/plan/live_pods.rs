@@ -112,6 +112,7 @@ mod tests {
             version: "v1".into(),
             ready_since: ready_since.map(at),
             trouble: lasting.map(trouble),
+            ..PodFacts::default()
         }
     }
 

@@ -78,6 +78,7 @@ fn facts(detail: Detail) -> Facts {
         routing: None,
         gateway_api: None,
         http_route: None,
+        marks: None,
         detail,
     }
 }
@@ -101,6 +102,7 @@ fn healthy(versions: &[&str], routed: Option<&[(&str, u64)]>) -> Observation {
             version: (*version).into(),
             ready_since: Some(at(0)),
             trouble: None,
+            ..PodFacts::default()
         };
         by_selector.insert(pods.selector, vec![pod]);
     }

@@ -148,6 +148,7 @@ fn ready(pods: &Pods) -> PodFacts {
         version: pods.version.as_str().into(),
         ready_since: Some(Timestamp::MIN),
         trouble: None,
+        ..PodFacts::default()
     }
 }
 

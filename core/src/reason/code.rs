@@ -125,6 +125,9 @@ codes! {
     RollbackRefused:
         "The previous routes cannot be applied again, because that would harm another service",
         "Correct the values and push again";
+    AheadOfGit:
+        "The autopilot has aborted a canary in the cluster, and git cannot be told of it yet",
+        "Make the git server reachable for the daemon, `coalmine doctor` looks at it; the commit is pushed until it arrives, and any commit to the file of the service ends this";
     MaxStepExceeded:
         "One commit gives a version more additional requests than `policy.maxStep` allows",
         "Push the weight that the message names first";

@@ -99,6 +99,15 @@ pub enum Reason {
         /// Why they are not.
         error: PreflightError,
     },
+    /// A canary has no weight although git says one.
+    AheadOfGit {
+        /// The canary.
+        canary: String,
+        /// Why.
+        reason: String,
+        /// Why git is not told yet.
+        trouble: String,
+    },
     /// The policy forbids the change.
     Policy(PolicyViolation),
     /// The change would drop requests in whatever order it is done.
@@ -161,6 +170,7 @@ impl Reason {
             Self::BeingListed(_) | Self::NotListed(_) => Code::WaitingForCache,
             Self::RolledBack(_) => Code::RolledBack,
             Self::RollbackRefused { .. } => Code::RollbackRefused,
+            Self::AheadOfGit { .. } => Code::AheadOfGit,
             Self::Policy(PolicyViolation::MaxStep { .. }) => Code::MaxStepExceeded,
             Self::Policy(PolicyViolation::HeaderPhase { .. }) => Code::HeaderPhaseRequired,
             Self::Unsafe(UnsafeChange::HandedOver(_)) => Code::VersionHandedOver,
@@ -213,6 +223,7 @@ impl Reason {
             Self::RoutesSettle => Subject::Routes,
             Self::RolledBack(reason) | Self::Overdue { reason, .. } => reason.subject(),
             Self::RollbackRefused { .. }
+            | Self::AheadOfGit { .. }
             | Self::Policy(_)
             | Self::Unsafe(_)
             | Self::Preflight(_)
@@ -230,6 +241,7 @@ impl Reason {
         match self {
             Self::PodsNotReady(pods) => Some(&pods.version),
             Self::NotInEndpoints { version, .. } => Some(version),
+            Self::AheadOfGit { canary, .. } => Some(canary),
             Self::Unsafe(UnsafeChange::WithoutPods(version)) => Some(version),
             Self::RolledBack(reason) | Self::Overdue { reason, .. } => reason.version(),
             _ => None,

@@ -89,6 +89,10 @@ impl fmt::Display for Reason {
             Self::RollbackRefused { cause, error } => {
                 write!(f, "{cause}; the previous routes are not restored: {error}")
             }
+            Self::AheadOfGit { canary, reason, trouble } => write!(
+                f,
+                "{canary} gets no requests although git says so: {reason}; the commit has not arrived: {trouble}"
+            ),
             Self::Policy(violation) => write!(f, "nothing was changed: {violation}"),
             Self::Unsafe(change) => write!(f, "nothing was changed: {change}"),
             Self::Preflight(error) => write!(f, "no route was changed: {error}"),
@@ -153,6 +157,9 @@ impl Hinted for Reason {
                 "the previous routes are applied, correct the values and push again"
             }
             Self::RollbackRefused { error, .. } | Self::Preflight(error) => return error.hint(),
+            Self::AheadOfGit { .. } => {
+                "the commit is pushed until it arrives; any commit to the file of the service ends this"
+            }
             Self::Policy(violation) => return violation.hint(),
             Self::Unsafe(change) => return change.hint(),
             Self::Foreign(foreign) => return foreign.hint(),

@@ -133,6 +133,11 @@ fn all() -> Vec<Reason> {
             cause: Box::new(verdict(Verdict::Rejected("no".into()))),
             error: PreflightError::from(Refusal::Unserved(table())),
         },
+        Reason::AheadOfGit {
+            canary: "v2".into(),
+            reason: "v2 answered 9 of 9 requests badly".into(),
+            trouble: "no answer".into(),
+        },
         Reason::Policy(PolicyViolation::MaxStep {
             version: "v2".into(),
             from: 10,
