@@ -88,6 +88,9 @@ pub struct ServiceStatus {
     pub gateways: Vec<String>,
     /// By which gateway its requests come, while both APIs serve it.
     pub requests: Vec<GatewayRequests>,
+    /// How its autopilot stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autopilot: Option<AutopilotStatus>,
     /// What of its objects could not be judged.
     pub notes: Vec<String>,
     /// Conditions as Kubernetes has them.
@@ -114,6 +117,65 @@ pub struct GatewayRequests {
     /// Whatever else it says.
     #[serde(flatten)]
     pub more: Map<String, Value>,
+}
+
+/// How the autopilot of a service stands.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AutopilotStatus {
+    /// `on` or `shadow`.
+    pub mode: String,
+    /// The canary's weight by the values.
+    pub weight: u8,
+    /// What comes next.
+    pub next: Option<String>,
+    /// What was decided last.
+    pub decision: String,
+    /// Why, in one sentence.
+    pub sentence: String,
+    /// When what comes next may come at the earliest.
+    pub earliest: Option<Timestamp>,
+    /// What is measured.
+    pub analyses: Vec<AnalysisStatus>,
+    /// Why the canary is held, if it is.
+    pub held: Option<String>,
+    /// Why something that was decided is not done.
+    pub problem: Option<String>,
+    /// The pull request that waits for a person.
+    pub pull_request: Option<String>,
+    /// Whatever else it says.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+/// What is measured of a rollout, in its present step.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AnalysisStatus {
+    /// Its name.
+    pub name: String,
+    /// The canary's answers.
+    pub canary: Option<CountsStatus>,
+    /// The primary's answers.
+    pub primary: Option<CountsStatus>,
+    /// The answers of the canary that the step needs.
+    pub enough: u64,
+    /// The way of the evidence to an abort, from 0 to 1.
+    pub evidence: f64,
+    /// For how many seconds it has not been measured.
+    pub blind_seconds: Option<u64>,
+    /// Whatever else it says.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+/// Answers of one version.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct CountsStatus {
+    /// All.
+    pub total: u64,
+    /// The bad ones.
+    pub bad: u64,
 }
 
 impl GatewayRequests {

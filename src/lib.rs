@@ -3,6 +3,7 @@
 //! Data flows in one direction: source, values, render, diff, preflight, plan, apply, health, report.
 
 pub mod apply;
+pub mod autopilot;
 pub mod cache;
 pub mod checkout;
 pub mod cli;

@@ -273,6 +273,11 @@ impl Cache {
         self.shared.relist.send_modify(|count| *count += 1);
     }
 
+    /// Lets the service be looked at as if something of it had changed.
+    pub fn touch(&self, service: &str) {
+        self.notify(Some(Touched::Service(service.into())));
+    }
+
     fn notify(&self, touched: Option<Touched>) {
         if let Some(touched) = touched {
             // Nobody listens any more when the daemon stops.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::autopilot::PromQl;
 use crate::hint::advised;
 use crate::pull_request::{PullRequestForge, PullRequests};
 use crate::source::{
@@ -37,6 +38,12 @@ pub(super) struct Autopilot {
     /// The forge's API [default: where such a forge has it on the repository's host]
     #[arg(long, value_name = "URL", requires = "autopilot_pull_requests")]
     autopilot_api: Option<String>,
+    /// Server with Prometheus' API that answers the queries of analyses, such as http://prometheus.monitoring:9090
+    #[arg(long, value_name = "URL")]
+    autopilot_promql: Option<reqwest::Url>,
+    /// File whose only line is the bearer token for that server
+    #[arg(long, value_name = "FILE", requires = "autopilot_promql")]
+    autopilot_promql_token_file: Option<PathBuf>,
 }
 
 impl Autopilot {
@@ -68,6 +75,13 @@ impl Autopilot {
             deadline: DEADLINE,
         };
         Publisher::new(source, config)
+    }
+
+    /// What answers the queries of analyses.
+    pub(super) fn promql(&self) -> anyhow::Result<Option<PromQl>> {
+        let server = self.autopilot_promql.as_ref();
+        let token = self.autopilot_promql_token_file.clone();
+        server.map(|server| PromQl::new(server, token)).transpose()
     }
 
     /// The pull requests, where promotions are to be some.

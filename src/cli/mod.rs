@@ -18,6 +18,7 @@ mod git;
 mod migrate;
 mod next;
 mod notify;
+mod pilot;
 mod plan;
 mod promote;
 mod publish;
@@ -84,6 +85,7 @@ enum Command {
     Undo(undo::Undo),
     Validate(validate::Validate),
     Plan(plan::Plan),
+    Autopilot(pilot::Pilot),
     Render(render::Render),
     Diff(diff::Diff),
     Doctor(Box<doctor::Doctor>),
@@ -111,6 +113,7 @@ impl Command {
             Command::Undo(undo) => undo.run(),
             Command::Validate(validate) => validate.run(),
             Command::Plan(plan) => plan.run(),
+            Command::Autopilot(pilot) => pilot.run(),
             Command::Render(render) => render.run(),
             Command::Diff(diff) => diff.run(),
             Command::Doctor(doctor) => doctor.run(),

@@ -23,6 +23,7 @@ const OUTSIDE: &[&str] = &[
 ];
 /// Reasons that `coalmine doctor` finds the cause of.
 const DOCTOR: &[&str] = &[
+    "AheadOfGit",
     "ApiServerUnreachable",
     "CredentialsRefused",
     "KindNotServed",

@@ -145,6 +145,7 @@ impl Run {
             let options = Options {
                 publisher: self.publisher(&source)?,
                 pull_requests: self.autopilot.pull_requests(&self.repo)?,
+                promql: self.autopilot.promql()?,
                 source,
                 webhook: self.webhook()?,
                 receivers: self.notify.receivers(&self.repo, &self.instance)?,

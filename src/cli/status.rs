@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use super::NEEDS_A_PERSON;
 use super::connection::Connection;
 use super::next::next;
-use crate::client::{Client, GatewayRequests, ServiceStatus, Status as Told};
+use crate::client::{
+    AutopilotStatus, Client, CountsStatus, GatewayRequests, ServiceStatus, Status as Told,
+};
 use coalmine_core::sanitize::sanitize;
 use coalmine_core::tree::short;
 
@@ -143,6 +145,9 @@ impl Status {
                 let requests: Vec<String> = service.requests.iter().map(requests).collect();
                 writeln!(out, "  {DIM}requests by{DIM:#} {}", sanitize(&requests.join(", ")))?;
             }
+            for line in service.autopilot.iter().flat_map(autopilot) {
+                writeln!(out, "  {DIM}autopilot{DIM:#}: {}", sanitize(&line))?;
+            }
             for note in &service.notes {
                 writeln!(out, "  {DIM}note{DIM:#}: {}", sanitize(note))?;
             }
@@ -231,6 +236,26 @@ fn requests(requests: &GatewayRequests) -> String {
         (Some(rate), _) => format!("{api}: {rate}/s"),
         (None, _) => format!("{api}: not known yet"),
     }
+}
+
+/// How the autopilot of a service stands, in lines: what was decided, what is measured, and what is in the way.
+fn autopilot(status: &AutopilotStatus) -> Vec<String> {
+    if let Some(held) = &status.held {
+        return vec![format!("the canary is held: {held}")];
+    }
+    let shadow = if status.mode == "shadow" { " (shadow: nothing is committed)" } else { "" };
+    let decision = format!("{}{shadow}: {}", status.decision, status.sentence);
+    let measured = status.analyses.iter().filter_map(|analysis| {
+        let counts = |counts: &CountsStatus| format!("{} of {} bad", counts.bad, counts.total);
+        let canary = counts(analysis.canary.as_ref()?);
+        let primary = analysis.primary.as_ref().map(counts);
+        let primary = primary.map_or(String::new(), |primary| format!(", primary {primary}"));
+        let harm = (analysis.evidence * 100.0).round();
+        Some(format!("{}: canary {canary}{primary}; evidence of harm {harm} %", analysis.name))
+    });
+    let pull_request = status.pull_request.iter().map(|web| format!("waits for a merge of {web}"));
+    let problem = status.problem.iter().map(|why| format!("not done: {why}"));
+    [decision].into_iter().chain(measured).chain(pull_request).chain(problem).collect()
 }
 
 /// How long ago, in one unit.

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub use once::once;
 pub use run::run;
 
+use crate::autopilot::PromQl;
 use crate::cache::{Cache, Notice, Touched, Watching, longest_silence};
 use crate::cluster::{Cluster, Namespaces, WatchedKind};
 use crate::election::{self, Leadership, LeaseName};
@@ -62,6 +63,8 @@ pub struct Options {
     pub receivers: Receivers,
     /// What makes the daemon's own commits, or why it cannot make any.
     pub publisher: Result<Publisher, PublishError>,
+    /// What answers the queries of analyses.
+    pub promql: Option<PromQl>,
     /// What brings promotions as pull requests; without it they are pushed.
     pub pull_requests: Option<PullRequests>,
     /// The value of the instance label.

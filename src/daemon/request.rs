@@ -15,6 +15,8 @@ pub(super) struct ServiceRequest {
     pub(super) state: DesiredState,
     pub(super) rollout_settings: Arc<RolloutSettings>,
     pub(super) revision: Arc<str>,
+    /// The blob of the service's file, where an autopilot looks after it.
+    pub(super) file: Option<Arc<str>>,
 }
 
 /// What a service is to become.
@@ -66,6 +68,7 @@ impl Request for ServiceRequest {
         (Arc::ptr_eq(&self.rollout_settings, &other.rollout_settings)
             || self.rollout_settings == other.rollout_settings)
             && self.state.is(&other.state)
+            && self.file == other.file
     }
 
     fn is_removal(&self) -> bool {

@@ -11,6 +11,7 @@ use super::Daemon;
 use super::history;
 use super::request::DesiredState;
 use super::work::{Work, joined};
+use crate::autopilot::Accepted;
 use crate::cluster::{ClusterError, Namespaces, WatchedKind};
 use crate::hint::advised;
 use crate::report::ChangeKind;
@@ -57,8 +58,10 @@ impl Daemon {
             // Nothing depends on it but who of two is the one that moved.
             self.reader.moved(source.moves(before, revision).unwrap_or_default());
         }
-        let repository = self.reader.read(&source.tree(revision)?);
+        let tree = source.tree(revision)?;
+        let repository = self.reader.read(&tree);
         let mut work = Work::of(&repository, &self.options, &revision.id)?;
+        work.note_files(&tree);
         self.cache.set_gloo_namespace(&work.rollout_settings.gloo_namespace);
         self.watch_kinds(&work).await?;
         let orphans =
@@ -80,7 +83,15 @@ impl Daemon {
         );
         let patience = work.rollout_settings.timing.deadline;
         let known = KnownServices::of(&repository, self.options.shard);
+        let piloted = work.piloted();
         self.hand_over(work, known, orphans, &revision.id);
+        self.services.rollouts().accept(Accepted {
+            revision: Arc::new(revision.clone()),
+            // Of services without an autopilot no file is edited.
+            tree: if piloted.is_empty() { Arc::default() } else { tree.into() },
+            policy: repository.settings.policy.clone(),
+            services: piloted,
+        });
         // Whoever reads that it was accepted has to find what it requests.
         self.is_accepted(&revision.id);
         Ok(patience)

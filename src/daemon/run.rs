@@ -1,6 +1,7 @@
 //! The daemon from its start to its end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -9,10 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::source_loop::{JITTER, SOURCE_LOOP};
 use super::{Daemon, Options};
+use crate::autopilot::{Autopilot, Parts};
 use crate::cluster::Cluster;
 use crate::election::{self, Campaign, Leadership};
 use crate::hint::{Advise, advised};
-use crate::measure::Measuring;
+use crate::measure::{Measuring, Reader};
 use crate::notify::{Notifier, Place, Receivers};
 use crate::page;
 use crate::report::{self, Endpoint, Reports};
@@ -41,7 +43,8 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         None => axum::Router::new(),
     };
     let directory = options.source.directory.clone();
-    let source = Source::new(options.source)?;
+    let branch = options.source.branch.clone();
+    let source = Arc::new(Source::new(options.source)?);
     let reports = Reports::default();
     let token = CancellationToken::new();
     let pages = page::routes(reports.status_store.clone());
@@ -78,10 +81,28 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
     )?;
     let gloo_namespace = daemon.gloo_namespace.subscribe();
     let status_store = reports.status_store.clone();
-    let measuring =
-        Measuring::new(cluster, options.daemon.proxy_metrics, status_store, gloo_namespace)?;
+    let given = options.daemon.proxy_metrics;
+    let reader = Reader::new(cluster.clone(), given.clone())?;
+    let measuring = Measuring::new(cluster, given, status_store, gloo_namespace.clone())?;
     let measuring = measured(measuring, leadership.clone());
     let services = daemon.services.clone();
+    let parts = Parts {
+        source: source.clone(),
+        publisher: options.publisher,
+        pull_requests: options.pull_requests,
+        promql: options.promql,
+        branch,
+        instance: options.instance.clone(),
+        rollouts: services.rollouts().clone(),
+        status_store: reports.status_store.clone(),
+        cache: daemon.cache.clone(),
+        trigger: trigger.clone(),
+        tell: {
+            let services = services.clone();
+            Box::new(move |name, reason, message| services.record(name, reason, message))
+        },
+    };
+    let piloting = piloted(Autopilot::new(parts, reader, gloo_namespace), leadership.clone());
     let mut passes = tokio::spawn(async move { services.run(touched).await });
 
     let campaigning = async {
@@ -96,6 +117,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         () = show(leadership.clone(), &reports) => None,
         () = notifying => None,
         () = measuring => None,
+        () = piloting => None,
         task = ended.any() => Some(task),
         end = campaigning => Some(end),
         result = &mut passes => Some(match result {
@@ -178,6 +200,17 @@ async fn measured(mut measuring: Measuring, leadership: Leadership) {
         tokio::select! {
             () = measuring.measure() => {}
             () = tenure.lost() => {}
+        }
+    }
+}
+
+/// Takes canaries through their rollouts, for ever, while this daemon is the one that writes.
+async fn piloted(mut autopilot: Autopilot, leadership: Leadership) {
+    loop {
+        let tenure = leadership.acquired().await;
+        tokio::select! {
+            () = autopilot.run() => {}
+            () = tenure.lost() => autopilot.stop(),
         }
     }
 }

@@ -14,17 +14,20 @@ use tracing::Instrument;
 
 use super::reporter::Reporter;
 use super::request::{DesiredState, ServiceRequest};
+use crate::autopilot::{Rollouts, Withdrawal};
 use crate::cache::Touched;
 use crate::election::{Leadership, Tenure};
 use crate::reconcile::{
     Memory, ReconcileEvent, ReconcileOutcome, Reconciler, Retry, leaves, to_prune,
 };
-use crate::report::Health;
+use crate::report::{EventReason, Health};
 use crate::scheduler::{
     self, Failure, KnownServices, Pass, PassResult, Passes, Queue, Request, Taken,
 };
 use crate::telemetry;
+use coalmine_core::autopilot::{step_mark, withdrawn};
 use coalmine_core::kind::Kind;
+use coalmine_core::marks::Marks;
 use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::object_state::Claim;
 use coalmine_core::plan::Job;
@@ -51,6 +54,8 @@ struct Shared {
     /// The namespaces that the platform asks for.
     namespaces: Mutex<BTreeSet<ObjectId>>,
     queue: Arc<Queue<ServiceRequest>>,
+    /// What autopilots have to do with services.
+    rollouts: Arc<Rollouts>,
     /// Objects of services that are gone have appeared.
     orphans: Notify,
     /// What passes leave behind. It lives as long as something is requested of the service.
@@ -81,9 +86,29 @@ impl Services {
     ) -> Self {
         let queue = Arc::new(Queue::new(longest_pause));
         let (namespaces, orphans, progress) = Default::default();
-        let shared =
-            Shared { reconciler, reporter, stop, leadership, namespaces, queue, orphans, progress };
+        let rollouts = Arc::new(Rollouts::new(reconciler.cache.clone()));
+        let shared = Shared {
+            reconciler,
+            reporter,
+            stop,
+            leadership,
+            namespaces,
+            queue,
+            rollouts,
+            orphans,
+            progress,
+        };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// What autopilots have to do with services.
+    pub(super) fn rollouts(&self) -> &Arc<Rollouts> {
+        &self.shared.rollouts
+    }
+
+    /// Sends an Event about a service.
+    pub(super) fn record(&self, name: &str, reason: EventReason, message: &str) {
+        self.shared.reporter.about_service(name, reason, message);
     }
 
     /// A revision was accepted: hands over what it requests, and what it requests of services that are gone.
@@ -187,7 +212,9 @@ impl Services {
             // Somebody else has written meanwhile.
             memory.forget(Timestamp::now());
         }
-        let mut job = request.job(&shared.reconciler.instance);
+        let marks = self.marks(name);
+        let withdrawal = self.withdrawal(request, marks.as_deref());
+        let mut job = self.job(request, marks.as_deref(), withdrawal.as_deref());
         if let DesiredState::Service(service) = &request.state {
             job.departing = self.departing_routes();
             job.takes_over = self.departing(&job.departing).are_taken_over_by(service);
@@ -195,13 +222,63 @@ impl Services {
         }
         job.inherited = self.inherited(&job);
         job.handed_over = self.handed_over(&job);
-        let is_superseded =
-            || !taken.is_current() || shared.stop.is_cancelled() || !tenure.is_held();
+        let is_superseded = || {
+            !taken.is_current()
+                || shared.stop.is_cancelled()
+                || !tenure.is_held()
+                || self.withdrawal(request, None).is_some() != withdrawal.is_some()
+        };
         let tell = |event: ReconcileEvent| shared.reporter.event(name, &request.revision, event);
         if let Some(outcome) = self.prepare(&request.state, &job, &is_superseded).await {
             return outcome;
         }
-        shared.reconciler.pass(&job, &request.rollout_settings, memory, &is_superseded, &tell).await
+        let settings = &request.rollout_settings;
+        let outcome = shared.reconciler.pass(&job, settings, memory, &is_superseded, &tell).await;
+        match withdrawal {
+            Some(withdrawal) => ahead_of_git(outcome, request, &withdrawal),
+            None => outcome,
+        }
+    }
+
+    /// The job of a service, with what its routes are to say for its autopilot.
+    fn job(
+        &self,
+        request: &ServiceRequest,
+        marks: Option<&Marks>,
+        withdrawal: Option<&Withdrawal>,
+    ) -> Job {
+        let reconciler = &self.shared.reconciler;
+        let (DesiredState::Service(service), Some(file)) = (&request.state, &request.file) else {
+            return request.job(&reconciler.instance);
+        };
+        let Some(Withdrawal { mark, .. }) = withdrawal else {
+            let mut job = request.job(&reconciler.instance);
+            let step = marks.and_then(|marks| marks.step.as_ref());
+            let step = step_mark(service, file, step, (reconciler.clock)());
+            job.mark_routes(step.as_ref(), None);
+            return job;
+        };
+        let state = DesiredState::Service(Arc::new(withdrawn(service, &mark.reason)));
+        let mut job = ServiceRequest { state, ..request.clone() }.job(&reconciler.instance);
+        job.mark_routes(None, Some(mark));
+        job
+    }
+
+    /// What stands on a service's routes for its autopilot.
+    fn marks(&self, name: &str) -> Option<Arc<Marks>> {
+        let objects = self.shared.reconciler.cache.of_service(name);
+        objects.into_values().find_map(|facts| facts.marks)
+    }
+
+    /// Whether the canary of a service is aborted in the cluster before git says so.
+    fn withdrawal(
+        &self,
+        request: &ServiceRequest,
+        marks: Option<&Marks>,
+    ) -> Option<Arc<Withdrawal>> {
+        let (name, file) = (request.state.name(), request.file.as_deref()?);
+        let live = marks.and_then(|marks| marks.ahead.as_ref());
+        self.shared.rollouts.withdrawal(&name, file, live)
     }
 
     /// Namespaces come before everything else: no object can even be tried in one that is not there.
@@ -367,6 +444,29 @@ impl Services {
             Arc::new(Progress { remembered, last: Mutex::new(None) })
         };
         locked(&self.shared.progress).entry(name.clone()).or_insert_with(new).clone()
+    }
+}
+
+/// How a pass ended by which a canary was aborted before git says so: nobody takes that for what the values say.
+fn ahead_of_git(
+    outcome: ReconcileOutcome,
+    request: &ServiceRequest,
+    withdrawal: &Withdrawal,
+) -> ReconcileOutcome {
+    let is_done = matches!(outcome, ReconcileOutcome::Ready | ReconcileOutcome::Drifted { .. });
+    let DesiredState::Service(service) = &request.state else { return outcome };
+    if !is_done {
+        return outcome;
+    }
+    let canary = service.routes.canary.as_ref().map(|canary| canary.version.to_string());
+    let (canary, reason) = (canary.unwrap_or_default(), withdrawal.mark.reason.clone());
+    let is_landed = withdrawal.landed.is_some();
+    let trouble = withdrawal.trouble.clone();
+    let reason = Reason::AheadOfGit { canary, reason, trouble };
+    match is_landed {
+        // The branch says it; it only has to be fetched.
+        true => ReconcileOutcome::Waiting { reason, until: None },
+        false => ReconcileOutcome::Stalled { reason, retry: Retry::Never },
     }
 }
 

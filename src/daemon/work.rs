@@ -7,6 +7,7 @@ use anyhow::bail;
 
 use super::DaemonOptions;
 use super::request::{DesiredState, ServiceRequest};
+use crate::autopilot::file_of;
 use crate::hint::advised;
 use crate::reconcile::RolloutSettings;
 use crate::scheduler::KnownServices;
@@ -14,6 +15,7 @@ use coalmine_core::object::{Manifest, ObjectId};
 use coalmine_core::plan::{Job, gone};
 use coalmine_core::problem::{Location, Problem};
 use coalmine_core::render::Owner;
+use coalmine_core::tree::Tree;
 use coalmine_core::values::{PLATFORM, Profile, Repository, Service, Settings, folder_of};
 
 /// What one revision means for the cluster.
@@ -43,7 +45,7 @@ impl Work {
         let (mut requests, mut invalid) = (Vec::new(), Vec::new());
         let mut request = |state| {
             let (rollout_settings, revision) = (rollout_settings.clone(), revision.clone());
-            requests.push(ServiceRequest { state, rollout_settings, revision });
+            requests.push(ServiceRequest { state, rollout_settings, revision, file: None });
         };
         let shard = options.shard;
         if !shard.owns_platform() {
@@ -65,6 +67,25 @@ impl Work {
         Ok(Self { requests, invalid, rollout_settings })
     }
 
+    /// Notes of each service that has an autopilot which file of the revision says so.
+    pub(super) fn note_files(&mut self, tree: &Tree) {
+        for request in &mut self.requests {
+            if let DesiredState::Service(service) = &request.state {
+                request.file = file_of(tree, service);
+            }
+        }
+    }
+
+    /// The services that have an autopilot which is not off.
+    pub(super) fn piloted(&self) -> BTreeMap<String, Arc<Service>> {
+        let piloted = self.requests.iter().filter(|request| request.file.is_some());
+        let services = piloted.filter_map(|request| match &request.state {
+            DesiredState::Service(service) => Some((service.name.to_string(), service.clone())),
+            DesiredState::Platform(_) | DesiredState::Removal(_) => None,
+        });
+        services.collect()
+    }
+
     /// Every service that has something to do or something to tell, and the platform.
     pub(super) fn names(&self) -> impl Iterator<Item = Arc<str>> {
         let valid = self.requests.iter().map(|request| request.state.name());
@@ -74,7 +95,8 @@ impl Work {
     /// What is requested of a service that is gone.
     pub(super) fn removal(&self, name: &Arc<str>, revision: &Arc<str>) -> ServiceRequest {
         let (rollout_settings, revision) = (self.rollout_settings.clone(), revision.clone());
-        ServiceRequest { state: DesiredState::Removal(name.clone()), rollout_settings, revision }
+        let state = DesiredState::Removal(name.clone());
+        ServiceRequest { state, rollout_settings, revision, file: None }
     }
 
     /// The services that have objects and no file any more. `values` are those of earlier revisions.
@@ -235,7 +257,6 @@ mod tests {
     use crate::hint;
     use crate::shard::Shard;
     use coalmine_core::kind::Kind;
-    use coalmine_core::tree::Tree;
     use coalmine_core::values::Drift;
 
     fn repository(files: &[(&str, &str)]) -> Repository {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::proxy::{ProxyKind, ProxyMetrics};
+use super::proxy::{Page, ProxyKind, ProxyMetrics};
 use super::read::{Look, Reader};
 use crate::cluster::Cluster;
+use coalmine_core::measure::Counters;
 use coalmine_core::plan::Newcomers;
 use coalmine_core::reason::Reason;
 
@@ -27,7 +28,7 @@ pub struct Proxies {
 struct Seen {
     at: Instant,
     namespaces: BTreeSet<String>,
-    look: Arc<Look>,
+    look: Arc<Look<Counters>>,
 }
 
 impl Proxies {
@@ -74,7 +75,7 @@ impl Proxies {
         kind: ProxyKind,
         gateways: &BTreeSet<String>,
         place: &Mutex<Option<Seen>>,
-    ) -> Arc<Look> {
+    ) -> Arc<Look<Counters>> {
         let namespaces: BTreeSet<String> = gateways
             .iter()
             .filter_map(|gateway| gateway.split_once('/'))
@@ -87,7 +88,7 @@ impl Proxies {
         if let Some(fresh) = fresh {
             return Arc::clone(&fresh.look);
         }
-        let look = Arc::new(self.reader.look(kind, &namespaces).await);
+        let look = Arc::new(self.reader.look(kind, &namespaces, &Page::Requests, Counters::parse).await);
         *seen = Some(Seen { at: Instant::now(), namespaces, look: Arc::clone(&look) });
         look
     }

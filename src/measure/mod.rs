@@ -19,14 +19,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 pub use endpoints::Proxies;
-pub use proxy::{ProxyKind, ProxyMetrics};
+pub use proxy::{Page, ProxyKind, ProxyMetrics};
+pub use read::{Look, Reader};
 
 use crate::cluster::Cluster;
 use crate::report::{GatewayRequests, StatusStore};
 use coalmine_core::kind::RouteApi;
 use coalmine_core::measure::{Clusters, Counters, Reading, Requests};
 use coalmine_core::values::{GatewayApi, Service};
-use read::{Look, Reader};
 
 /// The pause between two looks, at least.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -112,7 +112,10 @@ impl Measuring {
         namespaces.insert(self.gloo_namespace.borrow().clone());
         let mut looks = BTreeMap::new();
         for kind in kinds {
-            looks.insert(kind, self.reader.look(kind, &namespaces).await);
+            looks.insert(
+                kind,
+                self.reader.look(kind, &namespaces, &Page::Requests, Counters::parse).await,
+            );
         }
         let now = self.status_store.now();
         let measured = self
@@ -149,13 +152,17 @@ impl Measuree {
     }
 
     /// Takes what was seen, and returns what is known then.
-    fn look(&mut self, now: Timestamp, looks: &BTreeMap<ProxyKind, Look>) -> Vec<GatewayRequests> {
+    fn look(
+        &mut self,
+        now: Timestamp,
+        looks: &BTreeMap<ProxyKind, Look<Counters>>,
+    ) -> Vec<GatewayRequests> {
         let (clusters, gateway) = (&self.clusters, &self.gateway);
         APIS.into_iter()
             .map(|api| {
                 let requests = self.requests.entry(api).or_default();
                 let looks = ProxyKind::of(api, gateway).iter().filter_map(|kind| looks.get(kind));
-                let looks: Vec<&Look> = looks.collect();
+                let looks: Vec<&Look<Counters>> = looks.collect();
                 let unlisted = looks.iter().find_map(|look| look.unlisted.clone());
                 let proxies = looks.iter().flat_map(|look| &look.proxies);
                 let reading = |counters: &Counters| Reading {

@@ -1,5 +1,6 @@
 //! The proxies of gateways: how their pods are found, and where each serves what it has counted.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -7,7 +8,8 @@ use kube::ResourceExt;
 use reqwest::Url;
 
 use coalmine_core::kind::RouteApi;
-use coalmine_core::values::{GatewayApi, Profile};
+use coalmine_core::measure::Proxies;
+use coalmine_core::values::{GatewayApi, Profile, Service};
 
 /// An implementation whose proxies are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +47,7 @@ impl ProxyKind {
 
     /// The labels of its pods: Gloo's chart, kgateway's deployer (`gateway.networking.k8s.io/gateway-name`, which
     /// Envoy Gateway's do not have) and Envoy Gateway's infrastructure.
-    pub(super) fn labels(self) -> &'static str {
+    pub fn labels(self) -> &'static str {
         match self {
             Self::Gloo => "gloo=gateway-proxy",
             Self::Kgateway => {
@@ -73,13 +75,28 @@ impl ProxyKind {
         }
     }
 
-    /// Leaves out of an Envoy's statistics what is not read. kgateway's listener adds a query of its own, which
-    /// leaves out what was never used, and would not take another.
-    fn query(self) -> Option<&'static str> {
-        const READ: &str = "usedonly&filter=(upstream_rq_total%7Cupstream_cx_none_healthy%7C\
-                            upstream_rq_pending_overflow%7C\
-                            membership_healthy%7Cserver%5C.uptime)$";
-        (self != Self::Kgateway).then_some(READ)
+    /// Where one of these proxies serves a page; `url` is where it serves its statistics. `None` where it serves no such
+    /// page.
+    pub(super) fn page(self, mut url: Url, page: &Page, is_given: bool) -> Option<Url> {
+        match page {
+            Page::Hosts => {
+                // A listener for metrics has nothing else; of Envoy's own interface an address was given.
+                match (self, is_given) {
+                    (_, true) => {}
+                    (Self::Gloo, false) => url.set_port(Some(GLOO_CONFIG)).ok()?,
+                    (Self::Kgateway | Self::EnvoyGateway, false) => return None,
+                }
+                url.set_path("/clusters");
+                url.set_query(Some("format=json"));
+            }
+            Page::Requests if is_given => {}
+            // kgateway's listener adds a query of its own, which leaves out what was never used, and would not take
+            // another.
+            _ if self == Self::Kgateway && url.path() == "/metrics" => url.set_query(None),
+            Page::Requests => url.set_query(Some(REQUESTS)),
+            Page::Clusters(clusters) => url.set_query(Some(&answers(clusters))),
+        }
+        Some(url)
     }
 
     /// Where this pod serves its statistics; `None` as long as it has no address, and of one that has ended.
@@ -98,9 +115,72 @@ impl ProxyKind {
         };
         let mut url = Url::parse(&format!("http://{host}:{port}")).ok()?;
         url.set_path(path);
-        url.set_query(self.query());
         Some(url)
     }
+
+    /// How the names of its clusters are made.
+    pub fn proxies(self) -> Proxies {
+        match self {
+            Self::Gloo => Proxies::Gloo,
+            Self::Kgateway => Proxies::Kgateway,
+            Self::EnvoyGateway => Proxies::EnvoyGateway,
+        }
+    }
+
+    /// Those that may serve a service.
+    pub fn of_service(service: &Service) -> BTreeSet<Self> {
+        let gateway = &service.routes.gateway;
+        let gloo = gateway.is_gloo().then_some(Self::Gloo);
+        let others = gateway.gateway_api().into_iter();
+        let others = others.flat_map(|gateway| Self::of(RouteApi::GatewayApi, gateway));
+        gloo.into_iter().chain(others.copied()).collect()
+    }
+}
+
+/// What is read of a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// How many requests each cluster was to get.
+    Requests,
+    /// How these clusters answered, and how long that took.
+    Clusters(BTreeSet<String>),
+    /// How each host of each cluster answered.
+    Hosts,
+}
+
+/// The port at which Gloo's chart lets an Envoy's configuration be read (`gatewayProxies.gatewayProxy.readConfig`).
+const GLOO_CONFIG: u16 = 8082;
+
+/// Leaves out of an Envoy's statistics what tells no requests.
+const REQUESTS: &str = "usedonly&filter=(upstream_rq_total%7Cupstream_cx_none_healthy%7C\
+                        upstream_rq_pending_overflow%7C\
+                        membership_healthy%7Cserver%5C.uptime)$";
+
+/// So many clusters are named in an address; of more all are read.
+const MOST_NAMED: usize = 40;
+
+/// Leaves out of an Envoy's statistics what tells no answers of these clusters.
+fn answers(clusters: &BTreeSet<String>) -> String {
+    const READ: &str = "(external%5C.)?upstream_rq_(%5B2-5%5Dxx%7Ctime%7Ctotal)";
+    if clusters.len() > MOST_NAMED {
+        return format!("filter=({READ}%7Cserver%5C.uptime)$");
+    }
+    let named: Vec<String> = clusters.iter().map(|name| literal(name)).collect();
+    let named = named.join("%7C");
+    format!("filter=%5E(cluster%5C.({named})%5C.{READ}%7Cserver%5C.uptime)$")
+}
+
+/// A name as a regular expression that means it alone, in an address.
+fn literal(name: &str) -> String {
+    let mut text = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => text.push(byte.into()),
+            // Any other character means itself behind a backslash.
+            _ => text.push_str(&format!("%5C%{byte:02X}")),
+        }
+    }
+    text
 }
 
 /// Whether a pod may serve requests, or did: one that was never started has nothing to be read.
@@ -172,6 +252,40 @@ mod tests {
         let six = pod(json!({}), json!({"podIP": "fd00::7", "phase": "Running"}));
         let six = ProxyKind::Gloo.address(&six).expect("an address");
         assert_eq!(six.host_str(), Some("[fd00::7]"));
+    }
+
+    #[test]
+    fn each_page_is_where_a_proxy_serves_it() {
+        let page = |kind: ProxyKind, url: &str, page: &Page, is_given| {
+            let url = kind.page(url.parse().expect("a URL"), page, is_given);
+            url.map(|url| url.to_string())
+        };
+        let gloo = "http://10.0.0.7:8081/metrics";
+        let clusters = Page::Clusters(["echo-v1_echo".to_owned(), "a.b_echo".to_owned()].into());
+        assert_eq!(
+            page(ProxyKind::Gloo, gloo, &Page::Hosts, false).as_deref(),
+            Some("http://10.0.0.7:8082/clusters?format=json")
+        );
+        assert_eq!(
+            page(ProxyKind::Gloo, gloo, &clusters, false).as_deref(),
+            Some(
+                "http://10.0.0.7:8081/metrics?filter=%5E(cluster%5C.(a%5C%2Eb_echo%7Cecho-v1_echo)%5C.(external%5C.)?\
+                 upstream_rq_(%5B2-5%5Dxx%7Ctime%7Ctotal)%7Cserver%5C.uptime)$"
+            )
+        );
+        let kgateway = "http://10.0.0.7:9091/metrics";
+        assert_eq!(
+            page(ProxyKind::Kgateway, kgateway, &clusters, false).as_deref(),
+            Some(kgateway)
+        );
+        let envoy_gateway = "http://10.0.0.7:19001/stats/prometheus";
+        assert_eq!(page(ProxyKind::EnvoyGateway, envoy_gateway, &Page::Hosts, false), None);
+        let admin = "http://127.0.0.1:19000/stats/prometheus";
+        assert_eq!(
+            page(ProxyKind::EnvoyGateway, admin, &Page::Hosts, true).as_deref(),
+            Some("http://127.0.0.1:19000/clusters?format=json")
+        );
+        assert_eq!(page(ProxyKind::Gloo, admin, &Page::Requests, true).as_deref(), Some(admin));
     }
 
     #[test]

@@ -9,9 +9,9 @@ use kube::Api;
 use kube::api::ListParams;
 use reqwest::Url;
 
-use super::proxy::{ProxyKind, ProxyMetrics, counts, identity};
+use super::proxy::{Page, ProxyKind, ProxyMetrics, counts, identity};
 use crate::cluster::Cluster;
-use coalmine_core::measure::Counters;
+use coalmine_core::measure::NoCounters;
 
 /// How long one proxy may take to answer.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -19,22 +19,22 @@ const DEADLINE: Duration = Duration::from_secs(2);
 const LONGEST: usize = 32 << 20;
 
 /// What was seen of the proxies of one kind.
-#[derive(Debug, Default)]
-pub(super) struct Look {
+#[derive(Debug)]
+pub struct Look<T> {
     /// Each with what it has counted, or why that is not known.
-    pub(super) proxies: BTreeMap<String, Result<Counters, String>>,
+    pub proxies: BTreeMap<String, Result<T, String>>,
     /// The Gateway, `<namespace>/<name>`, of each that serves one alone.
     gateways: BTreeMap<String, String>,
     /// Why it is not known which proxies there are.
-    pub(super) unlisted: Option<String>,
+    pub unlisted: Option<String>,
 }
 
-impl Look {
+impl<T> Look<T> {
     /// The proxies that may serve one of these Gateways, each with what it has counted, or why that is not known.
     pub(super) fn of_gateways(
         &self,
         gateways: &BTreeSet<String>,
-    ) -> impl Iterator<Item = (&str, Result<&Counters, &str>)> {
+    ) -> impl Iterator<Item = (&str, Result<&T, &str>)> {
         let serves = |name: &str| self.gateways.get(name).is_none_or(|it| gateways.contains(it));
         let proxies = self.proxies.iter().filter(move |(name, _)| serves(name));
         proxies.map(|(name, read)| (name.as_str(), read.as_ref().map_err(String::as_str)))
@@ -45,16 +45,18 @@ impl Look {
 type Found = (String, Option<Url>, Option<String>);
 
 /// Reads proxies.
-pub(super) struct Reader {
+pub struct Reader {
     http: reqwest::Client,
     cluster: Cluster,
     given: Vec<ProxyMetrics>,
 }
 
 impl Reader {
+    /// Reads at the `given` addresses, or those of pods.
+    ///
     /// # Errors
     /// When there can be no HTTP client.
-    pub(super) fn new(cluster: Cluster, given: Vec<ProxyMetrics>) -> anyhow::Result<Self> {
+    pub fn new(cluster: Cluster, given: Vec<ProxyMetrics>) -> anyhow::Result<Self> {
         // Proxies are in the cluster: no proxy of the environment is on the way to them.
         let http = reqwest::Client::builder()
             .timeout(DEADLINE)
@@ -64,15 +66,22 @@ impl Reader {
         Ok(Self { http, cluster, given })
     }
 
-    /// Looks at the proxies of one kind. `namespaces` are those in which pods are looked for beside those that are
-    /// watched, where not the whole cluster is.
-    pub(super) async fn look(&self, kind: ProxyKind, namespaces: &BTreeSet<String>) -> Look {
+    /// Looks at the proxies of one kind, at one page of each. `namespaces` are those in which pods are looked for beside
+    /// those that are watched, where not the whole cluster is.
+    pub async fn look<T>(
+        &self,
+        kind: ProxyKind,
+        namespaces: &BTreeSet<String>,
+        page: &Page,
+        parse: impl Fn(&str) -> Result<T, NoCounters>,
+    ) -> Look<T> {
         let given: Vec<(String, Url)> = self
             .given
             .iter()
             .filter(|given| given.kind == kind)
             .map(|given| (given.url.to_string(), given.url.clone()))
             .collect();
+        let (is_given, parse) = (!given.is_empty(), &parse);
         let (found, unlisted) = match given.is_empty() {
             false => (given.into_iter().map(|(name, url)| (name, Some(url), None)).collect(), None),
             true => self.pods(kind, namespaces).await,
@@ -81,11 +90,18 @@ impl Reader {
             found.iter().filter_map(|(name, _, gateway)| Some((name.clone(), gateway.clone()?)));
         let gateways = gateways.collect();
         let read = found.into_iter().map(|(name, url, _)| async move {
-            let counters = match url {
-                Some(url) => self.counters(url).await,
-                None => Err("it has no address".to_owned()),
+            let page = url.ok_or("it has no address").and_then(|url| {
+                kind.page(url, page, is_given).ok_or(
+                    "its listener for metrics does not tell its pods apart; name the address of Envoy's own interface \
+                     with --proxy-metrics",
+                )
+            });
+            let read = match page {
+                Ok(url) => self.text(url).await,
+                Err(why) => Err(why.to_owned()),
             };
-            (name, counters)
+            let read = read.and_then(|text| parse(&text).map_err(|error| error.to_string()));
+            (name, read)
         });
         Look { proxies: join_all(read).await.into_iter().collect(), gateways, unlisted }
     }
@@ -135,7 +151,7 @@ impl Reader {
         (addresses, error)
     }
 
-    async fn counters(&self, url: Url) -> Result<Counters, String> {
+    async fn text(&self, url: Url) -> Result<String, String> {
         let mut response = self.http.get(url).send().await.map_err(|error| causes(&error))?;
         if !response.status().is_success() {
             return Err(format!("it answers {}", response.status()));
@@ -147,7 +163,7 @@ impl Reader {
                 return Err(format!("its statistics have more than {} MiB", LONGEST >> 20));
             }
         }
-        Counters::parse(&String::from_utf8_lossy(&text)).map_err(|error| error.to_string())
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 }
 

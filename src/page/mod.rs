@@ -5,6 +5,7 @@
 //! template, which escapes it. All text that somebody chose goes through [`readable`] before.
 
 mod appearance;
+mod autopilot;
 mod chart;
 mod head;
 mod moment;

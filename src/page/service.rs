@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::appearance::Appearance;
+use super::autopilot::AutopilotView;
 use super::chart::{Chart, palette};
 use super::head::{Commit, Head, short};
 use super::moment::{Moment, span};
@@ -44,6 +45,8 @@ pub(super) struct ServicePage {
     gateways: String,
     /// By which gateway its requests come, while both APIs serve it.
     requests: Vec<RequestsRow>,
+    /// How its autopilot stands.
+    autopilot: Option<AutopilotView>,
     /// What of its objects could not be judged.
     notes: Vec<String>,
 }
@@ -144,6 +147,7 @@ impl ServicePage {
             domains: readable(&report.domains.join(", ")),
             gateways: readable(&report.gateways.join(", ")),
             requests: report.requests.iter().map(|it| RequestsRow::of(it, now)).collect(),
+            autopilot: report.autopilot.as_deref().map(|it| AutopilotView::of(it, now)),
             notes: report.notes.iter().map(|note| readable(note)).collect(),
         }
     }

@@ -156,6 +156,20 @@ impl History {
         }
     }
 
+    /// The commit that made this version the canary, of the rollout that is under way.
+    pub(super) fn started(&self, canary: &str) -> Option<Arc<Revision>> {
+        let is_rollout = |step: &&Step| match &step.asked {
+            Requested::Values { phase, weights, .. } => {
+                let is_tried = !matches!(phase, Phase::Stable | Phase::Deployed);
+                is_tried && weights.iter().any(|(version, _)| version == canary)
+            }
+            Requested::Errors { .. } => true,
+        };
+        let steps = self.steps.iter().rev().take_while(is_rollout);
+        let values = steps.filter(|step| matches!(step.asked, Requested::Values { .. }));
+        values.last().map(|step| step.revision.clone())
+    }
+
     /// The newest values are applied.
     pub(super) fn applied(&mut self, now: Timestamp) {
         let mut newest = self.steps.iter_mut().rev();

@@ -1,6 +1,7 @@
 //! Where each rollout stands, for people and for programs.
 
 mod access;
+mod autopilot;
 mod changes;
 mod condition;
 mod events;
@@ -21,6 +22,7 @@ mod tls;
 mod transition_times;
 
 pub use access::Access;
+pub use autopilot::{AnalysisReport, AutopilotReport, CountsReport};
 pub use condition::{Condition, Kind as ConditionKind, Status as ConditionStatus};
 pub use events::{EventReason, Events};
 pub use gateway_requests::GatewayRequests;

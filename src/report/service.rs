@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::autopilot::AutopilotReport;
 use super::condition::Condition;
 use super::gateway_requests::GatewayRequests;
 use super::per_version::PerVersion;
@@ -88,6 +89,9 @@ pub struct ServiceReport {
     pub gateways: Vec<String>,
     /// By which gateway its requests come, while both APIs serve it; empty otherwise.
     pub requests: Vec<GatewayRequests>,
+    /// How its autopilot stands; `None` where it has none, or nothing is rolled out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autopilot: Option<Box<AutopilotReport>>,
     /// What of its objects could not be judged by Gloo's rules, with the object; it is neither good nor
     /// bad.
     pub notes: Vec<String>,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::autopilot::AutopilotReport;
 use super::gateway_requests::GatewayRequests;
 use super::history::{ChangeKind, History};
 use super::routes::{self, Route};
@@ -232,6 +233,37 @@ impl StatusStore {
         if is_new {
             self.changed();
         }
+    }
+
+    /// Records how the autopilot of each service stands. Of every other service nothing is shown.
+    pub fn piloted(&self, reports: &BTreeMap<String, AutopilotReport>) {
+        let mut is_new = false;
+        for (name, entry) in &mut self.content().services {
+            let report = reports.get(name);
+            if entry.report.autopilot.as_deref() != report {
+                entry.report.autopilot = report.cloned().map(Box::new);
+                is_new = true;
+            }
+        }
+        if is_new {
+            self.changed();
+        }
+    }
+
+    /// The commit that made this version the canary of a service, as far as its history goes.
+    pub fn started(&self, name: &str, canary: &str) -> Option<Arc<Revision>> {
+        self.content().services.get(name)?.history.started(canary)
+    }
+
+    /// Whether the newest commit of a service is applied and healthy.
+    pub fn is_ready(&self, name: &str) -> bool {
+        let content = self.content();
+        content.services.get(name).is_some_and(|entry| entry.state() == State::Ready)
+    }
+
+    /// Counts a commit that the autopilot has made of a service.
+    pub fn committed(&self, name: &str, action: &'static str) {
+        self.count(name, |tally| tally.committed(action));
     }
 
     /// The services whose newest valid values are written in both APIs.

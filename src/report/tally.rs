@@ -19,6 +19,8 @@ pub(super) struct Tally {
     pub(super) reconciles: Durations,
     /// Drift per kind of object. Most services have none, and there are few kinds.
     pub(super) drift: Vec<(Box<str>, Drifts)>,
+    /// Commits of the autopilot, by what they did.
+    pub(super) commits: Vec<(&'static str, u64)>,
 }
 
 impl Tally {
@@ -27,6 +29,14 @@ impl Tally {
         match self.stalls.iter_mut().find(|(known, _)| *known == code) {
             Some((_, count)) => *count += 1,
             None => self.stalls.push((code, 1)),
+        }
+    }
+
+    /// Counts a commit of the autopilot.
+    pub(super) fn committed(&mut self, action: &'static str) {
+        match self.commits.iter_mut().find(|(known, _)| *known == action) {
+            Some((_, count)) => *count += 1,
+            None => self.commits.push((action, 1)),
         }
     }
 

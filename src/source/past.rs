@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use git2::{Commit, FileMode, ObjectType, Oid};
 
-use super::ancestry::open;
+use super::ancestry::{descends, open};
 use super::blobs::{SYMLINK, blob_id};
 use super::limits::{LIMITS, LONGEST_PATH, MOST_LOOKED_AT};
 use super::trees::Trees;
@@ -75,6 +75,16 @@ impl Source {
             return Ok(BTreeMap::new());
         };
         moves(&Trees::of(&repository)?, from, to, &self.config.path)
+    }
+
+    /// Whether the clone has a commit and knows that it descends from another one, or is it.
+    pub fn descends(&self, commit: &str, ancestor: &str) -> bool {
+        let known = || -> Result<bool, git2::Error> {
+            let repository = open(&self.config.clone_directory())?;
+            let (commit, ancestor) = (Oid::from_str(commit)?, Oid::from_str(ancestor)?);
+            descends(&repository, commit, ancestor)
+        };
+        known().unwrap_or(false)
     }
 
     /// The files of a commit that may be in the clone; `None` when it is not, or cannot be read.

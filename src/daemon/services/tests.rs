@@ -75,7 +75,12 @@ fn request(state: DesiredState) -> ServiceRequest {
         policy: Policy::default(),
         drift: Drift::Repair,
     };
-    ServiceRequest { state, rollout_settings: Arc::new(rollout_settings), revision: "a".into() }
+    ServiceRequest {
+        state,
+        rollout_settings: Arc::new(rollout_settings),
+        revision: "a".into(),
+        file: None,
+    }
 }
 
 fn accept(services: &Services, request: ServiceRequest) {

@@ -51,6 +51,14 @@ pub enum EventReason {
     Pruned,
     /// A change was not made, since it would have done harm.
     Refused,
+    /// The autopilot has given the canary its next step.
+    Promoted,
+    /// The autopilot has aborted the canary.
+    Aborted,
+    /// What the autopilot would have done if it did anything.
+    Shadowed,
+    /// The autopilot cannot measure, or cannot commit.
+    AutopilotHeldUp,
 }
 
 impl EventReason {
@@ -67,6 +75,10 @@ impl EventReason {
             Self::RolledBack => ("RolledBack", Warning, "RolledBack"),
             Self::Pruned => ("Pruned", Normal, "Prune"),
             Self::Refused => ("Refused", Warning, "Preflight"),
+            Self::Promoted => ("Promoted", Normal, "Autopilot"),
+            Self::Aborted => ("Aborted", Warning, "Autopilot"),
+            Self::Shadowed => ("Shadowed", Normal, "Autopilot"),
+            Self::AutopilotHeldUp => ("AutopilotHeldUp", Warning, "Autopilot"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What Prometheus reads at `/metrics`, in the OpenMetrics format. docs/metrics.md lists it all, and a
 //! test holds the two together.
 
+mod autopilot;
 mod requests;
 mod services;
 

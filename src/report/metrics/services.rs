@@ -35,10 +35,10 @@ impl Collector for Services {
 
 /// The families of one scrape. All samples of a family stand together, so each one goes through all
 /// services.
-struct Families<'encoder, 'status_store> {
+pub(super) struct Families<'encoder, 'status_store> {
     encoder: DescriptorEncoder<'encoder>,
     content: &'status_store Stored,
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 const SOURCE_REVISION: &str = "Newest accepted commit";
@@ -70,6 +70,7 @@ impl Families<'_, '_> {
         self.rollouts()?;
         self.shares()?;
         self.requests()?;
+        self.autopilot()?;
         self.revisions()?;
         self.counts()
     }
@@ -209,7 +210,7 @@ impl Families<'_, '_> {
     }
 
     /// Writes one family with what `write` says of each service.
-    fn services(
+    pub(super) fn services(
         &mut self,
         name: &str,
         help: &str,
@@ -232,7 +233,7 @@ impl Families<'_, '_> {
     }
 }
 
-fn gauge(
+pub(super) fn gauge(
     family: &mut MetricEncoder<'_>,
     labels: &impl EncodeLabelSet,
     value: u32,
@@ -240,7 +241,7 @@ fn gauge(
     family.encode_family(labels)?.encode_gauge(&value)
 }
 
-fn counter(
+pub(super) fn counter(
     family: &mut MetricEncoder<'_>,
     labels: &impl EncodeLabelSet,
     value: u64,
@@ -250,6 +251,6 @@ fn counter(
 }
 
 /// Seconds; a clock that was set back makes nothing negative.
-fn age(since: Option<Timestamp>, now: Timestamp) -> f64 {
+pub(super) fn age(since: Option<Timestamp>, now: Timestamp) -> f64 {
     since.map_or(0.0, |since| now.duration_since(since).as_secs_f64().max(0.0))
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::*;
-use crate::report::GatewayRequests;
+use crate::report::{AnalysisReport, AutopilotReport, CountsReport, GatewayRequests};
 use crate::testing::service;
 use coalmine_core::kind::RouteApi;
 use coalmine_core::measure::Measured;
@@ -48,6 +48,21 @@ fn after_everything() -> Metrics {
         Measured { per_second: Some(0.5), last_request: Some(second), none_since: Some(second) };
     let requests = GatewayRequests::of(RouteApi::Gloo, measured, 1, second, None);
     metrics.status_store.measured(&[("echo".to_owned(), vec![requests])].into());
+    let counts = Some(CountsReport { total: 10, bad: 1 });
+    let errors = AnalysisReport {
+        name: "errors".into(),
+        canary: counts,
+        primary: counts,
+        ..AnalysisReport::default()
+    };
+    let report = AutopilotReport {
+        decision: "hold",
+        step_since: Some(second),
+        analyses: vec![errors],
+        ..AutopilotReport::default()
+    };
+    metrics.status_store.piloted(&[("echo".to_owned(), report)].into());
+    metrics.status_store.committed("echo", "promote");
     metrics.fetched(Duration::from_millis(5), true);
     metrics.fetched(Duration::from_millis(5), false);
     metrics.reconciled("echo", Duration::from_secs(1));

@@ -69,6 +69,11 @@ impl Edit {
         Ok(())
     }
 
+    /// The id of the blob that the file is after it.
+    pub fn new_file(&self) -> Option<String> {
+        self.new_blob().ok().map(|id| id.to_string())
+    }
+
     /// The blob of the file before.
     pub(super) fn old_blob(&self) -> Result<Oid, git2::Error> {
         Oid::hash_object(ObjectType::Blob, self.before.as_bytes())
