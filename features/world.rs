@@ -22,7 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::evidence;
 use crate::flaw::{self, Tampered};
-use crate::steps::{Company, Walk};
+use crate::steps::{Company, Statistics, Walk};
 
 /// How long the daemon gets to stop in order.
 const SHUTDOWN: Duration = Duration::from_secs(15);
@@ -44,6 +44,10 @@ pub(crate) struct World {
     pub(crate) daemon: Option<Daemon>,
     /// The newest pushed revision.
     pub(crate) pushed: Option<String>,
+    /// The message of the last commit of the daemon that a step waited for.
+    pub(crate) message: String,
+    /// The daemon's way to the statistics of the proxies.
+    pub(crate) statistics: Option<Statistics>,
     /// How many pushes were reverted.
     pub(crate) reverted: usize,
     /// Services of somebody's repository, by name, and between which versions they go.
@@ -94,6 +98,8 @@ impl World {
             repository: None,
             daemon: None,
             pushed: None,
+            message: String::new(),
+            statistics: None,
             reverted: 0,
             walks: BTreeMap::new(),
             refused: Vec::new(),
@@ -151,8 +157,16 @@ impl World {
             .flag("listen", status.to_string())
             .flag("state-dir", log.join("state"))
             .env("KUBECONFIG", kubeconfig.to_string_lossy());
-        let program =
-            bed().proxy_metrics().fold(program, |program, at| program.flag("proxy-metrics", at));
+        // A scenario may have another way to those of a gateway.
+        let kind = |at: &str| at.split('=').next().map(str::to_owned);
+        let is_given = |at: &String| {
+            let mut given = self.flags.iter().filter(|(name, _)| *name == "proxy-metrics");
+            given.any(|(_, value)| kind(value) == kind(at))
+        };
+        let program = bed()
+            .proxy_metrics()
+            .filter(|at| !is_given(at))
+            .fold(program, |program, at| program.flag("proxy-metrics", at));
         let flags = flaw::flags(self.flags.clone()).into_iter();
         let program = flags.fold(program, |program, (name, value)| program.flag(name, value));
         let process = Process::start(&program)?;

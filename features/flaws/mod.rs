@@ -40,13 +40,37 @@ pub(crate) fn of(gateway: GatewayKind) -> &'static [Mutation] {
 }
 
 /// Every feature file that the local bed with Gloo can run has at least one, see `mutations.rs`.
-pub(crate) const ALL: [Mutation; 34] = [
+pub(crate) const ALL: [Mutation; 37] = [
     Mutation {
         name: "a service's routes lead to another service",
         flaw: Flaw::Writes(writes::another_upstream),
         feature: "any",
         scenario: "Every service brings out its next version",
         words: r#"/foxtrot did not converge to {"foxtrot-v1"}"#,
+    },
+    Mutation {
+        name: "the autopilot reads no proxy",
+        flaw: Flaw::Runs {
+            flag: "proxy-metrics",
+            value: "gloo=http://127.0.0.1:9/stats/prometheus",
+        },
+        feature: "autopilot",
+        scenario: "A canary is aborted while the git server is away",
+        words: "10 requests of the canary: not",
+    },
+    Mutation {
+        name: "a gate is no gate",
+        flaw: Flaw::Reads { text: "gates: {before: [50]}", as_if: "gates: {before: [90]}" },
+        feature: "autopilot",
+        scenario: "A step waits for a person",
+        words: "echo's autopilot waiting for a person has to say yes to weight 50: not",
+    },
+    Mutation {
+        name: "a freeze is over too early",
+        flaw: Flaw::Reads { text: "to: 2120-01-01", as_if: "to: 2021-01-01" },
+        feature: "autopilot",
+        scenario: "A step waits for a person",
+        words: "echo's autopilot waiting for nothing is promoted until 2120-01-01T00:00:00Z",
     },
     Mutation {
         name: "differences do not show in the exit code",

@@ -2,6 +2,7 @@
 
 mod any;
 mod api_server;
+mod autopilot;
 mod cluster;
 mod command_line;
 mod drift;
@@ -18,4 +19,5 @@ mod rollout;
 mod traffic;
 
 pub(crate) use any::Walk;
+pub(crate) use autopilot::Statistics;
 pub(crate) use ordinary::Company;

@@ -25,6 +25,19 @@ pub struct Pushed {
     pub at: Instant,
 }
 
+/// A commit that somebody has pushed.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The commit's full id.
+    pub revision: String,
+    /// Who wrote it.
+    pub author: String,
+    /// The first line of its message.
+    pub subject: String,
+    /// Its whole message.
+    pub message: String,
+}
+
 impl Repository {
     /// Makes `repository.git` and `clone` in `directory`, with the files below `content` as the
     /// first commit, pushed; a history that it has stays behind. What was there under these two names is removed first.
@@ -120,6 +133,52 @@ impl Repository {
         let at = Instant::now();
         self.git(&["push", "--quiet", "origin", BRANCH]).await?;
         Ok(Pushed { revision, at })
+    }
+
+    /// The newest commits of the bare repository, the newest first.
+    ///
+    /// # Errors
+    /// Git's own complaint.
+    pub async fn pushed(&self) -> Result<Vec<Commit>> {
+        let log = git(
+            &self.bare,
+            &["log", "-z", "--max-count=50", "--format=%H%x1f%an%x1f%s%x1f%B", BRANCH],
+        );
+        let log = log.await?;
+        let commits = log.split('\0').filter_map(|commit| {
+            let mut fields = commit.splitn(4, '\x1f').map(str::to_owned);
+            let (revision, author) = (fields.next()?, fields.next()?);
+            Some(Commit { revision, author, subject: fields.next()?, message: fields.next()? })
+        });
+        Ok(commits.collect())
+    }
+
+    /// Brings the working clone up to date with what others have pushed.
+    ///
+    /// # Errors
+    /// Git's own complaint.
+    pub async fn pull(&self) -> Result<()> {
+        self.git(&["pull", "--quiet", "--ff-only", "origin", BRANCH]).await.map(drop)
+    }
+
+    /// Takes the bare repository away, as if its server were down.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn hide(&self) -> Result<()> {
+        std::fs::rename(&self.bare, self.hidden()).context("cannot hide the repository")
+    }
+
+    /// Brings the bare repository back.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn show(&self) -> Result<()> {
+        std::fs::rename(self.hidden(), &self.bare).context("cannot bring the repository back")
+    }
+
+    fn hidden(&self) -> PathBuf {
+        self.bare.with_extension("hidden")
     }
 
     /// The commit that the working clone has checked out.

@@ -86,6 +86,9 @@ pub struct Service {
     /// By which gateway its requests come, while both APIs serve it.
     #[serde(default)]
     pub requests: Vec<GatewayRequests>,
+    /// How its autopilot stands.
+    #[serde(default)]
+    pub autopilot: serde_json::Value,
     /// What of its objects is not judged.
     #[serde(default)]
     pub notes: Vec<String>,

@@ -88,7 +88,8 @@ impl Proxies {
         if let Some(fresh) = fresh {
             return Arc::clone(&fresh.look);
         }
-        let look = Arc::new(self.reader.look(kind, &namespaces, &Page::Requests, Counters::parse).await);
+        let look =
+            Arc::new(self.reader.look(kind, &namespaces, &Page::Requests, Counters::parse).await);
         *seen = Some(Seen { at: Instant::now(), namespaces, look: Arc::clone(&look) });
         look
     }

@@ -1,9 +1,10 @@
 //! Answers every request with one text, as hashicorp/http-echo does, and says which pod answered.
 //!
-//! Flags as the original's: `-text`, `-listen` (default `:5678`), `-status-code` (default 200).
+//! Flags as the original's: `-text`, `-listen` (default `:5678`), `-status-code` (default 200). Of its own it has
+//! `-delay-ms` (answer later) and `-exit-after` (end with code 1 instead of that many's answer); neither is for `/health`.
 //! A listen address without a host means the pod's own (`POD_IP`), or all where that is not told. A
 //! request may carry `x-status` (answer with that status), `x-delay-ms` (answer later), `x-health`
-//! (answer `/health` with that status from now on) and `x-exit` (end at once, with that code).
+//! (answer `/health` with that status from now on), `x-answers` (the same for everything else) and `x-exit` (end at once, with that code).
 //!
 //! As the original it does nothing about SIGTERM, so that ends it at once, open requests included;
 //! after SIGINT it finishes them first.
@@ -15,7 +16,7 @@ use std::{
     process::exit,
     sync::{
         Arc,
-        atomic::{AtomicU16, Ordering::Relaxed},
+        atomic::{AtomicU16, AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -39,7 +40,11 @@ const WRONG_FLAGS: i32 = 127;
 
 struct Echo {
     text: Bytes,
-    status: StatusCode,
+    /// The status of everything else than `/health`.
+    status: AtomicU16,
+    delay: Duration,
+    /// How many requests it answers before it ends.
+    left: Option<AtomicU32>,
     /// The status of `/health`.
     health: AtomicU16,
     pod: HeaderValue,
@@ -49,6 +54,8 @@ struct Flags {
     text: String,
     listen: String,
     status: StatusCode,
+    delay: Duration,
+    exit_after: Option<u32>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -63,7 +70,9 @@ async fn main() -> Result<()> {
     let pod = format!("{}/{name}", variable("POD_NAMESPACE"));
     let echo = Arc::new(Echo {
         text: format!("{}\n", flags.text).into(),
-        status: flags.status,
+        status: AtomicU16::new(flags.status.as_u16()),
+        delay: flags.delay,
+        left: flags.exit_after.map(AtomicU32::new),
         health: AtomicU16::new(200),
         pod: HeaderValue::from_str(&pod).context("POD_NAME is no header value")?,
     });
@@ -117,8 +126,17 @@ impl Echo {
         if let Some(status) = asked("x-health").and_then(|value| value.parse().ok()) {
             self.health.store(status, Relaxed);
         }
+        if let Some(status) = asked("x-answers").and_then(|value| value.parse().ok()) {
+            self.status.store(status, Relaxed);
+        }
         let status = asked("x-status").and_then(|value| value.parse().ok());
         let health = request.uri().path() == "/health";
+        if !health {
+            tokio::time::sleep(self.delay).await;
+            if self.left.as_ref().is_some_and(|left| left.fetch_sub(1, Relaxed) <= 1) {
+                exit(1);
+            }
+        }
         let present = StatusCode::from_u16(self.health.load(Relaxed)).unwrap_or_default();
         let (body, kind) = if health {
             let word = if present == StatusCode::OK { "ok" } else { "sick" };
@@ -127,7 +145,8 @@ impl Echo {
             (self.text.clone(), "text/plain; charset=utf-8")
         };
         let mut response = Response::new(body.into());
-        let usual = if health { present } else { self.status };
+        let answers = StatusCode::from_u16(self.status.load(Relaxed)).unwrap_or_default();
+        let usual = if health { present } else { answers };
         *response.status_mut() = status.unwrap_or(usual);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -141,7 +160,13 @@ impl Echo {
 }
 
 fn parse(args: impl Iterator<Item = String>) -> Result<Flags> {
-    let mut flags = Flags { text: String::new(), listen: ":5678".into(), status: StatusCode::OK };
+    let mut flags = Flags {
+        text: String::new(),
+        listen: ":5678".into(),
+        status: StatusCode::OK,
+        delay: Duration::ZERO,
+        exit_after: None,
+    };
     let mut args = args.peekable();
     while let Some(arg) = args.next() {
         let Some(flag) = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')) else {
@@ -159,7 +184,18 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Flags> {
                 flags.status =
                     status.map_err(|_| anyhow!("-status-code {value:?} is no HTTP status"))?;
             }
-            _ => bail!("-{name} is no flag of this program: -text, -listen, -status-code"),
+            "delay-ms" => {
+                let delay = value.parse().map(Duration::from_millis);
+                flags.delay = delay.map_err(|_| anyhow!("-delay-ms {value:?} is no number"))?;
+            }
+            "exit-after" => {
+                let after = value.parse().ok().filter(|after| *after > 0);
+                let wrong = || format!("-exit-after {value:?} is no number of requests");
+                flags.exit_after = Some(after.with_context(wrong)?);
+            }
+            _ => bail!(
+                "-{name} is no flag of this program: -text, -listen, -status-code, -delay-ms, -exit-after"
+            ),
         }
     }
     if flags.text.is_empty() {
@@ -199,10 +235,22 @@ mod tests {
     #[test]
     fn flags_are_taken_with_one_dash_or_two_and_with_or_without_an_equals_sign() {
         for args in [
-            ["-text=a b", "-listen=:8080", "-status-code=202"].as_slice(),
-            &["-text", "a b", "--listen", ":8080", "--status-code=202"],
+            ["-text=a b", "-listen=:8080", "-status-code=202", "-delay-ms=7", "-exit-after=3"]
+                .as_slice(),
+            &[
+                "-text",
+                "a b",
+                "--listen",
+                ":8080",
+                "--status-code=202",
+                "-delay-ms",
+                "7",
+                "-exit-after",
+                "3",
+            ],
         ] {
             let flags = parsed(args).unwrap();
+            assert_eq!((flags.delay, flags.exit_after), (Duration::from_millis(7), Some(3)));
             assert_eq!((flags.text.as_str(), flags.listen.as_str()), ("a b", ":8080"));
             assert_eq!(flags.status, 202);
         }
@@ -216,7 +264,9 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let echo = Echo {
             text: "v1\n".into(),
-            status: StatusCode::OK,
+            status: AtomicU16::new(200),
+            delay: Duration::ZERO,
+            left: None,
             health: AtomicU16::new(200),
             pod: HeaderValue::from_static("echo/v1"),
         };
@@ -234,9 +284,14 @@ mod tests {
 
     #[test]
     fn wrong_flags_are_refused() {
-        for args in
-            [["stray"].as_slice(), &["-text"], &[], &["-text=a", "-status-code=9"], &["-x=1"]]
-        {
+        for args in [
+            ["stray"].as_slice(),
+            &["-text"],
+            &[],
+            &["-text=a", "-status-code=9"],
+            &["-x=1"],
+            &["-text=a", "-exit-after=0"],
+        ] {
             assert!(parsed(args).is_err(), "{args:?}");
         }
     }
