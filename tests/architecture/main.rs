@@ -108,6 +108,27 @@ fn every_action_of_a_workflow_is_pinned_to_a_commit() {
     assert!(seen > 3, "only {seen} actions were found");
 }
 
+/// Alerts and dashboards ask for metrics that there are: docs/metrics.md has exactly these.
+#[test]
+fn every_metric_of_alerts_and_dashboards_is_one_that_there_is() {
+    let page = std::fs::read_to_string(folder("docs/metrics.md")).expect("docs/metrics.md");
+    let documented: BTreeSet<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    for (file, least) in [("prometheus-rule.yaml", 8), ("grafana-dashboard.json", 9)] {
+        let path = folder("deploy/monitoring").join(file);
+        let text = std::fs::read_to_string(&path).expect("a file");
+        let is_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
+        let words = text.split(|it| !is_name(it));
+        let named: BTreeSet<&str> = words.filter(|word| word.starts_with("coalmine_")).collect();
+        assert!(named.len() >= least, "{file}: only {named:?} were found");
+        let unknown: Vec<_> = named.difference(&documented).collect();
+        assert!(
+            unknown.is_empty(),
+            "{file} asks for {unknown:?}, which docs/metrics.md does not have"
+        );
+    }
+}
+
 /// So can the tag of an image; its digest cannot.
 #[test]
 fn every_base_image_is_pinned_to_a_digest() {
