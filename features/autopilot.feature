@@ -58,7 +58,7 @@ Feature: Autopilot
     And every request to "/echo" is answered by echo-v2
     And no request of the load has failed
 
-  @test-images
+  @test-images @times-by-version
   Scenario: A slow canary loses its share
     When the echo team pushes "services/echo.yaml":
       """

@@ -174,9 +174,9 @@ impl Flight {
         let of = |version: &str, slow: bool| -> Result<Counts, String> {
             let answers = answers.as_ref().map_err(ToString::to_string)?;
             match answers.get(version) {
-                Some(tally) if slow => {
-                    tally.slow.ok_or_else(|| "versions that are subsets have no times".to_owned())
-                }
+                Some(tally) if slow => tally
+                    .slow
+                    .ok_or_else(|| "the proxies have no times of single versions".to_owned()),
                 Some(tally) => Ok(tally.answers),
                 None => Ok(Counts::default()),
             }

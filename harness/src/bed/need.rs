@@ -27,6 +27,8 @@ pub enum Need {
     NoFallback,
     /// `@rules-at-once`: a rule of an HTTPRoute that is written by hand, in one write, and loses no request.
     RulesAtOnce,
+    /// `@times-by-version`: how long each version takes to answer, from what Envoy counts.
+    TimesByVersion,
     /// `@gateway-api`: objects or features that only gateways of the Gateway API have.
     GatewayApi,
     /// `@route-delegation`: HTTPRoutes that select others.
@@ -50,6 +52,7 @@ impl Need {
             "gloo-values" => Some(Self::GlooValues),
             "fallback" => Some(Self::Fallback),
             "rules-at-once" => Some(Self::RulesAtOnce),
+            "times-by-version" => Some(Self::TimesByVersion),
             "no-fallback" => Some(Self::NoFallback),
             "gateway-api" => Some(Self::GatewayApi),
             "route-delegation" => Some(Self::RouteDelegation),
@@ -81,6 +84,9 @@ impl Need {
             ),
             (Self::RulesAtOnce, GatewayKind::EnvoyGateway) => {
                 Some("a rule that comes by hand may reach Envoy before its cluster there")
+            }
+            (Self::TimesByVersion, GatewayKind::EnvoyGateway) => {
+                Some("its Envoy has one histogram of times for all versions")
             }
             (Self::NoFallback, GatewayKind::Gloo | GatewayKind::EnvoyGateway) => {
                 Some("the other version's pods answer for one without ready pods")
@@ -155,15 +161,16 @@ mod tests {
                 "route-delegation",
                 "fallback",
                 "no-fallback",
+                "times-by-version",
                 "local",
             ];
             let needs = needs.map(|tag| Need::of_tag(tag).expect(tag));
             needs.map(|need| need.unmet_by(Kind::Local, gateway).is_some())
         };
         let (gloo, kgateway, envoy_gateway) = (
-            [false, true, false, true, true, false, true, false],
-            [true, true, true, false, false, true, false, false],
-            [true, true, true, false, true, false, true, false],
+            [false, true, false, true, true, false, true, false, false],
+            [true, true, true, false, false, true, false, false, false],
+            [true, true, true, false, true, false, true, true, false],
         );
         assert_eq!(unmet(GatewayKind::Gloo), gloo);
         assert_eq!(unmet(GatewayKind::Kgateway), kgateway);

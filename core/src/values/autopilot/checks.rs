@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::problem::{Location, Problem};
-use crate::values::model::{AnalysisRule, Autopilot, Ladder, Service, Split, Step};
+use crate::values::model::{AnalysisRule, Autopilot, Ladder, Profile, Service, Split, Step};
 use crate::values::names::Weight;
 use crate::values::places::Places;
 use crate::values::scalars::shown;
@@ -145,7 +145,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Envoy has a histogram for each cluster, and subsets share one.
+    /// Envoy has a histogram for each cluster, and subsets share one. So do the versions of a rule of Envoy Gateway's.
     fn measurable(&mut self) {
         if self.autopilot.analyses.is_empty() {
             let help =
@@ -166,6 +166,15 @@ impl<'a> Check<'a> {
                 "with `split: subset` both versions are one Upstream, and Envoy has one histogram of times for it",
                 "write `routes.split: upstream`, or `slow: false`; or measure it as counters of a PromQL server: \
                  `{bad: ..., total: ...}`",
+            );
+        }
+        let gateway_api = self.service.routes.gateway.gateway_api();
+        let is_shared = gateway_api.is_some_and(|it| it.profile == Profile::EnvoyGateway);
+        if is_shared && matches!(slow, Some(AnalysisRule::Slow { .. })) {
+            self.add(
+                &[&["autopilot", "analysis", "slow"], &["routes", "gateway"], &["routes"], &[]],
+                "with Envoy Gateway both versions are one cluster, and Envoy has one histogram of times for it",
+                "write `slow: false`, or measure it as counters of a PromQL server: `{bad: ..., total: ...}`",
             );
         }
     }

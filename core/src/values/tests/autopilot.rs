@@ -313,6 +313,14 @@ fn times_of_answers_are_measured_for_versions_with_clusters_of_their_own() {
     let found =
         outcome(with("gateway: {api: both, profile: kgateway}")).expect_err("Gloo's routes too");
     assert!(found.len() == 1 && found[0].key == "autopilot.analysis.slow", "{found:?}");
+    let found = outcome(with("gateway: {api: gateway-api, profile: envoy-gateway}"))
+        .expect_err("one cluster");
+    assert!(
+        found.len() == 1
+            && found[0].key == "autopilot.analysis.slow"
+            && found[0].message.starts_with("with Envoy Gateway both versions are one cluster"),
+        "{found:?}"
+    );
     // Defaults are right for services that say `split: upstream`.
     let settings = format!("defaults: {{autopilot: {slow}}}\n");
     let found = echo(&settings, &values("", TESTED)).expect_err("a subset");
