@@ -313,7 +313,7 @@ fn times_of_answers_are_measured_for_versions_with_clusters_of_their_own() {
     let found =
         outcome(with("gateway: {api: both, profile: kgateway}")).expect_err("Gloo's routes too");
     assert!(found.len() == 1 && found[0].key == "autopilot.analysis.slow", "{found:?}");
-    let found = outcome(with("gateway: {api: gateway-api, profile: envoy-gateway}"))
+    let found = outcome(with("gateway: {api: gateway-api, profile: envoy-gateway, gateways: [{name: edge, namespace: infra}]}"))
         .expect_err("one cluster");
     assert!(
         found.len() == 1
