@@ -1,8 +1,6 @@
 //! What the daemon commits, and by what it measures.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,6 +10,7 @@ use harness::status::Service;
 use harness::wait::Seen;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::rollout::reported;
@@ -24,7 +23,7 @@ const AUTHOR: &str = "coalmine autopilot";
 /// The way of the daemon to the statistics of the proxies, which can be closed.
 #[derive(Debug)]
 pub(crate) struct Statistics {
-    is_open: Arc<AtomicBool>,
+    is_open: watch::Sender<bool>,
     _way: AbortOnDropHandle<()>,
 }
 
@@ -37,18 +36,17 @@ async fn reads(world: &mut World) -> Result<()> {
     let envoy: SocketAddr = envoy.parse()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let here = listener.local_addr()?;
-    let is_open = Arc::new(AtomicBool::new(true));
-    let open = is_open.clone();
+    let (is_open, open) = watch::channel(true);
     let way = tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
-            let open = open.clone();
+            let mut open = open.clone();
             tokio::spawn(async move {
                 let Ok(mut envoy) = TcpStream::connect(envoy).await else { return };
-                if open.load(Ordering::SeqCst) {
+                if *open.borrow() {
                     // Connections that are kept end with the way.
                     tokio::select! {
                         _ = copy_bidirectional(&mut client, &mut envoy) => {}
-                        () = closed(&open) => {}
+                        _ = open.wait_for(|is_open| !is_open) => {}
                     }
                 }
             });
@@ -59,17 +57,11 @@ async fn reads(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-async fn closed(open: &AtomicBool) {
-    while open.load(Ordering::SeqCst) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 #[given(regex = r"^the statistics of the proxies are (away|back)$")]
 #[when(regex = r"^the statistics of the proxies are (away|back)$")]
 async fn statistics(world: &mut World, how: String) -> Result<()> {
     let statistics = world.statistics.as_ref().context("no step has opened the way to them")?;
-    statistics.is_open.store(how == "back", Ordering::SeqCst);
+    statistics.is_open.send_replace(how == "back");
     Ok(())
 }
 
