@@ -131,18 +131,14 @@ fn probabilities(mean: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Analysis, Enough, Shortage};
+    use crate::policy::{Analysis, Enough};
 
     fn policy(rate: &Rate) -> Policy {
         Policy {
             analyses: [("errors".to_owned(), Analysis::Rate(rate.clone()))].into(),
             false_alarm: 0.001,
             steps: 5,
-            enough: Enough {
-                requests: 300,
-                within: Duration::from_secs(3600),
-                otherwise: Shortage::Hold,
-            },
+            enough: Enough::default(),
         }
     }
 

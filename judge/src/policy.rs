@@ -14,7 +14,7 @@ pub struct Policy {
     pub false_alarm: f64,
     /// The steps that the rollout is planned to have. More are judged as well, by less of the chance.
     pub steps: u32,
-    /// The answers that a step needs.
+    /// The answers that a step needs; 300 in an hour unless somebody says otherwise.
     pub enough: Enough,
 }
 
@@ -114,6 +114,13 @@ pub struct Enough {
     pub within: Duration,
     /// What happens when that time is over.
     pub otherwise: Shortage,
+}
+
+impl Default for Enough {
+    fn default() -> Self {
+        let within = Duration::from_secs(3600);
+        Self { requests: 300, within, otherwise: Shortage::Hold }
+    }
 }
 
 /// What happens to a step whose canary got too few requests in its time.

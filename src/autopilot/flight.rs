@@ -309,7 +309,7 @@ pub(super) fn report_of(service: &Service) -> AutopilotReport {
     let (Some(autopilot), Some(canary)) = (&service.autopilot, &service.routes.canary) else {
         return AutopilotReport::default();
     };
-    let enough = u64::from(autopilot.enough.requests);
+    let enough = autopilot.enough.requests;
     let analysis = |(name, rule): (&String, &AnalysisRule)| AnalysisReport {
         name: name.clone(),
         enough: if rule.comparison().is_some() { enough } else { 0 },

@@ -63,7 +63,7 @@ impl Autopilot {
         let kinds: BTreeSet<ProxyKind> =
             flights.iter().flat_map(|flight| flight.versions.keys().copied()).collect();
         let mut namespaces: BTreeSet<String> =
-            flights.iter().flat_map(|flight| namespaces(flight)).collect();
+            flights.iter().flat_map(|flight| flight.service().gateway_namespaces()).collect();
         namespaces.insert(self.gloo_namespace.borrow().clone());
         let (flights, namespaces) = (&flights, &namespaces);
         let looks = kinds.into_iter().map(|kind| async move {
@@ -89,14 +89,6 @@ impl Autopilot {
     }
 }
 
-/// Where Gateways of a service are.
-fn namespaces(flight: &Flight) -> Vec<String> {
-    let service = flight.service();
-    let gateways = service.routes.gateway.gateway_api().into_iter();
-    let gateways = gateways.flat_map(|api| &api.gateways);
-    gateways.map(|it| it.namespace.as_ref().unwrap_or(&service.namespace).clone()).collect()
-}
-
 /// What each proxy has counted for the versions of a service.
 fn totals(
     flight: &Flight,
@@ -112,9 +104,7 @@ fn totals(
             return Err(Blind::NoProxy(words.clone()));
         }
         if statistics.proxies.is_empty() {
-            let (name, labels) = (kind.name(), kind.labels());
-            let words = format!("no proxy of {name} was found (pods with the label {labels})");
-            return Err(Blind::NoProxy(words));
+            return Err(Blind::NoProxy(format!("no proxy of {} was found", kind.described())));
         }
         for (proxy, statistics) in &statistics.proxies {
             let hosts = hosts.as_ref().filter(|_| versions.needs_hosts());

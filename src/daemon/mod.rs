@@ -27,7 +27,7 @@ use crate::autopilot::PromQl;
 use crate::cache::{Cache, Notice, Touched, Watching, longest_silence};
 use crate::cluster::{Cluster, Namespaces, WatchedKind};
 use crate::election::{self, Leadership, LeaseName};
-use crate::measure::{Proxies, ProxyMetrics};
+use crate::measure::{self, Proxies, ProxyMetrics};
 use crate::notify::Receivers;
 use crate::pull_request::PullRequests;
 use crate::reconcile::{PreflightService, Reconciler};
@@ -102,6 +102,8 @@ struct Daemon {
     tasks: Tasks,
     /// Reads revisions, and knows what of the last one is still true.
     reader: Reader,
+    /// Reads the proxies of gateways.
+    proxies: measure::Reader,
     /// The newest valid values of each service.
     values: BTreeMap<String, Arc<Service>>,
     /// The namespace that Gloo runs in, as the newest revision says it.
@@ -128,11 +130,12 @@ impl Daemon {
         let preflight = PreflightService::surveying(cache.clone(), move |survey| {
             status_store.surveyed(&survey)
         });
+        let proxies = measure::Reader::new(cluster.clone(), options.proxy_metrics.clone())?;
         let reconciler = Reconciler {
             cluster: cluster.clone(),
             cache: cache.clone(),
             preflight,
-            proxies: Some(Proxies::new(cluster.clone(), options.proxy_metrics.clone())?),
+            proxies: Some(Proxies::new(proxies.clone())),
             instance: instance.into(),
             clock: Timestamp::now,
         };
@@ -151,6 +154,7 @@ impl Daemon {
             schedule,
             tasks,
             reader: Reader::default(),
+            proxies,
             values: BTreeMap::new(),
             gloo_namespace: watch::Sender::default(),
             swept: BTreeSet::new(),

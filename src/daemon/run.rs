@@ -14,7 +14,7 @@ use crate::autopilot::{Autopilot, Parts};
 use crate::cluster::Cluster;
 use crate::election::{self, Campaign, Leadership};
 use crate::hint::{Advise, advised};
-use crate::measure::{Measuring, Reader};
+use crate::measure::Measuring;
 use crate::notify::{Notifier, Place, Receivers};
 use crate::page;
 use crate::report::{self, Endpoint, Reports};
@@ -74,16 +74,15 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> anyhow::Re
         cluster.clone(),
         &options.instance,
         options.schedule,
-        options.daemon.clone(),
+        options.daemon,
         reports.clone(),
         token.clone(),
         leadership.clone(),
     )?;
     let gloo_namespace = daemon.gloo_namespace.subscribe();
     let status_store = reports.status_store.clone();
-    let given = options.daemon.proxy_metrics;
-    let reader = Reader::new(cluster.clone(), given.clone())?;
-    let measuring = Measuring::new(cluster, given, status_store, gloo_namespace.clone())?;
+    let reader = daemon.proxies.clone();
+    let measuring = Measuring::new(reader.clone(), status_store, gloo_namespace.clone());
     let measuring = measured(measuring, leadership.clone());
     let services = daemon.services.clone();
     let parts = Parts {

@@ -217,7 +217,8 @@ impl Services {
         let mut job = self.job(request, marks.as_deref(), withdrawal.as_deref());
         if let DesiredState::Service(service) = &request.state {
             job.departing = self.departing_routes();
-            job.takes_over = self.departing(&job.departing).are_taken_over_by(service);
+            let departing = self.departing(&job.departing);
+            job.takes_over = departing.is_some_and(|it| it.are_taken_over_by(service));
             job.platform_comes = shared.queue.look(|it| it.is_under_way(PLATFORM));
         }
         job.inherited = self.inherited(&job);
@@ -361,7 +362,7 @@ impl Services {
         removals.iter().flat_map(|name| self.routes_to_prune(name)).collect()
     }
 
-    fn departing(&self, ids: &BTreeSet<ObjectId>) -> DepartingRoutes {
+    fn departing(&self, ids: &BTreeSet<ObjectId>) -> Option<DepartingRoutes> {
         DepartingRoutes::read(ids, &self.shared.reconciler.cache)
     }
 
@@ -376,10 +377,7 @@ impl Services {
     /// nobody knows what it takes over.
     fn successor(&self, name: &str) -> Option<Reason> {
         let cache = &self.shared.reconciler.cache;
-        let departing = self.departing(&self.routes_to_prune(name));
-        if departing.all.is_empty() {
-            return None;
-        }
+        let departing = self.departing(&self.routes_to_prune(name))?;
         self.shared.queue.look(|schedule| {
             let waits_for_room = |name: &Arc<str>| {
                 let progress = locked(&self.shared.progress).get(name).cloned();

@@ -7,9 +7,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::proxy::{Page, ProxyKind, ProxyMetrics};
+use super::proxy::{Page, ProxyKind};
 use super::read::{Look, Reader};
-use crate::cluster::Cluster;
 use coalmine_core::measure::Counters;
 use coalmine_core::plan::Newcomers;
 use coalmine_core::reason::Reason;
@@ -20,7 +19,7 @@ const FRESH: Duration = Duration::from_millis(200);
 /// The proxies of the Gateway API's gateways, to be asked for what they know. Copies share it.
 #[derive(Clone)]
 pub struct Proxies {
-    reader: Arc<Reader>,
+    reader: Reader,
     kgateway: Arc<Mutex<Option<Seen>>>,
     envoy_gateway: Arc<Mutex<Option<Seen>>>,
 }
@@ -32,13 +31,9 @@ struct Seen {
 }
 
 impl Proxies {
-    /// Those at the `given` addresses, or the pods of the gateways.
-    ///
-    /// # Errors
-    /// When there can be no HTTP client.
-    pub fn new(cluster: Cluster, given: Vec<ProxyMetrics>) -> anyhow::Result<Self> {
-        let reader = Arc::new(Reader::new(cluster, given)?);
-        Ok(Self { reader, kgateway: Arc::default(), envoy_gateway: Arc::default() })
+    /// Those that this reads.
+    pub fn new(reader: Reader) -> Self {
+        Self { reader, kgateway: Arc::default(), envoy_gateway: Arc::default() }
     }
 
     /// The first proxy that has no endpoints of one of them. A proxy that cannot be read says nothing: as many seconds as it

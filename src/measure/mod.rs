@@ -22,7 +22,6 @@ pub use endpoints::Proxies;
 pub use proxy::{Page, ProxyKind, ProxyMetrics};
 pub use read::{Look, Reader};
 
-use crate::cluster::Cluster;
 use crate::report::{GatewayRequests, StatusStore};
 use coalmine_core::kind::RouteApi;
 use coalmine_core::measure::{Clusters, Counters, Reading, Requests};
@@ -53,19 +52,13 @@ struct Measuree {
 }
 
 impl Measuring {
-    /// Reads at the `given` addresses, or those of pods. Gloo's pods are looked for in Gloo's namespace, where not the
-    /// whole cluster is watched.
-    ///
-    /// # Errors
-    /// When there can be no HTTP client.
+    /// Gloo's pods are looked for in Gloo's namespace, where not the whole cluster is watched.
     pub fn new(
-        cluster: Cluster,
-        given: Vec<ProxyMetrics>,
+        reader: Reader,
         status_store: Arc<StatusStore>,
         gloo_namespace: watch::Receiver<String>,
-    ) -> anyhow::Result<Self> {
-        let reader = Reader::new(cluster, given)?;
-        Ok(Self { reader, status_store, gloo_namespace, services: BTreeMap::new() })
+    ) -> Self {
+        Self { reader, status_store, gloo_namespace, services: BTreeMap::new() }
     }
 
     /// Measures for ever, and rests as long as no service is written in both APIs.
@@ -108,7 +101,7 @@ impl Measuring {
         let kinds: BTreeSet<ProxyKind> =
             self.services.values().flat_map(Measuree::kinds).copied().collect();
         let mut namespaces: BTreeSet<String> =
-            self.services.values().flat_map(Measuree::namespaces).collect();
+            self.services.values().flat_map(|it| it.service.gateway_namespaces()).collect();
         namespaces.insert(self.gloo_namespace.borrow().clone());
         let mut looks = BTreeMap::new();
         for kind in kinds {
@@ -143,12 +136,6 @@ impl Measuree {
     /// The proxies that may serve it.
     fn kinds(&self) -> impl Iterator<Item = &'static ProxyKind> {
         APIS.into_iter().flat_map(|api| ProxyKind::of(api, &self.gateway))
-    }
-
-    /// Where its Gateways are.
-    fn namespaces(&self) -> impl Iterator<Item = String> {
-        let own = &self.service.namespace;
-        self.gateway.gateways.iter().map(|it| it.namespace.as_ref().unwrap_or(own).clone())
     }
 
     /// Takes what was seen, and returns what is known then.
@@ -192,7 +179,5 @@ impl Measuree {
 /// Whose proxies serve the routes of an API.
 fn names(api: RouteApi, gateway: &GatewayApi) -> String {
     let kinds = ProxyKind::of(api, gateway).iter();
-    let described =
-        kinds.map(|kind| format!("{} (pods with the label {})", kind.name(), kind.labels()));
-    described.collect::<Vec<_>>().join(" or ")
+    kinds.map(|kind| kind.described()).collect::<Vec<_>>().join(" or ")
 }

@@ -66,6 +66,11 @@ impl ProxyKind {
         Some(format!("{}/{name}", label("namespace")?))
     }
 
+    /// Which proxies are meant, for people.
+    pub fn described(self) -> String {
+        format!("{} (pods with the label {})", self.name(), self.labels())
+    }
+
     /// Where a pod serves its statistics, if its annotations do not say it: the ports and paths of the charts.
     fn place(self) -> (u16, &'static str) {
         match self {

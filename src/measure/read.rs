@@ -44,7 +44,8 @@ impl<T> Look<T> {
 /// A proxy that was found: its name, where it is read, and the Gateway that it serves alone.
 type Found = (String, Option<Url>, Option<String>);
 
-/// Reads proxies.
+/// Reads proxies. Copies share the connections.
+#[derive(Clone)]
 pub struct Reader {
     http: reqwest::Client,
     cluster: Cluster,

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::cluster::Namespaces;
+use crate::cluster::{Cluster, Namespaces};
 use crate::testing::service;
 use coalmine_core::plan::Newcomers;
 
@@ -73,7 +73,8 @@ fn measuring(cluster: Cluster, given: &[String], store: &Arc<StatusStore>) -> Me
     let _ = rustls::crypto::ring::default_provider().install_default();
     let given = given.iter().map(|it| it.parse().expect("KIND=URL")).collect();
     let gloo = watch::Sender::new("gloo-system".to_owned()).subscribe();
-    Measuring::new(cluster, given, store.clone(), gloo).expect("a client")
+    let reader = Reader::new(cluster, given).expect("a client");
+    Measuring::new(reader, store.clone(), gloo)
 }
 
 async fn look(measuring: &mut Measuring, store: &StatusStore) -> Vec<GatewayRequests> {
@@ -197,7 +198,7 @@ fn newcomers(of_services: &[&str], of_rules: &[&str]) -> Newcomers {
 fn proxies(cluster: Cluster, given: &[String]) -> Proxies {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let given = given.iter().map(|it| it.parse().expect("KIND=URL")).collect();
-    Proxies::new(cluster, given).expect("a client")
+    Proxies::new(Reader::new(cluster, given).expect("a client"))
 }
 
 #[tokio::test]

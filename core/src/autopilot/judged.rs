@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use judge::{Analysis, Bound, Enough, Number, Policy, Rate, Shortage};
+use judge::{Analysis, Bound, Number, Policy, Rate};
 
 use crate::values::{self, AnalysisRule, Autopilot};
 
@@ -22,15 +22,7 @@ pub fn policy(autopilot: &Autopilot) -> Policy {
         analyses,
         false_alarm: autopilot.false_alarm,
         steps: u32::try_from(steps).unwrap_or(u32::MAX).max(1),
-        enough: Enough {
-            requests: autopilot.enough.requests.into(),
-            within: autopilot.enough.within,
-            otherwise: match autopilot.enough.otherwise {
-                values::Shortage::Hold => Shortage::Hold,
-                values::Shortage::Abort => Shortage::Abort,
-                values::Shortage::Promote => Shortage::Promote,
-            },
-        },
+        enough: autopilot.enough,
     }
 }
 

@@ -6,6 +6,7 @@
 mod answers;
 mod clusters;
 mod counters;
+mod exposition;
 mod requests;
 mod statistics;
 #[cfg(test)]
@@ -14,7 +15,8 @@ mod versions;
 
 pub use answers::{Answers, Blind, Tallies, Tally, Totals};
 pub use clusters::Clusters;
-pub use counters::{Counters, NoCounters};
+pub use counters::Counters;
+pub use exposition::NoCounters;
 pub use requests::{Measured, Reading, Requests};
 pub use statistics::{Scope, Statistics, hosts};
 pub use versions::{Proxies, Versions};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use judge::Counts;
 use serde_json::Value;
 
-use super::counters::{CLUSTER, NoCounters, Sample, UPTIME};
+use super::exposition::{CLUSTER, NoCounters, Sample, read};
 
 /// Answers by their class: of all requests, and without those that Envoy or a client inside has made, which copies of
 /// requests are (Envoy's documentation, "Cluster Manager: Statistics", dynamic HTTP statistics).
@@ -52,23 +52,12 @@ impl Statistics {
     /// A text in another format, or of another program: what an Envoy has counted is not known then.
     pub fn parse(text: &str, is_meant: impl Fn(&str) -> bool) -> Result<Self, NoCounters> {
         let mut statistics = Self::default();
-        let mut is_envoy = false;
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let sample = Sample::parse(line).ok_or(NoCounters::Line(number + 1))?;
-            is_envoy |= sample.name.starts_with("envoy_");
-            if sample.name == UPTIME {
-                statistics.uptime = Some(Duration::from_secs(sample.value));
-            }
+        statistics.uptime = read(text, |sample| {
             if let Some(name) = sample.label(CLUSTER).filter(|name| is_meant(name)) {
-                let name = name.to_owned();
-                statistics.take(name, &sample);
+                statistics.take(name.to_owned(), sample);
             }
-        }
-        if is_envoy { Ok(statistics) } else { Err(NoCounters::NoEnvoy) }
+        })?;
+        Ok(statistics)
     }
 
     fn take(&mut self, cluster: String, sample: &Sample<'_>) {

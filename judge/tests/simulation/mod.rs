@@ -5,9 +5,7 @@ pub(crate) mod peers;
 use std::time::Duration;
 
 use fastrand::Rng;
-use judge::{
-    Analysis, Counts, Decision, Enough, Judge, Look, Measure, Policy, Rate, Regression, Shortage,
-};
+use judge::{Analysis, Counts, Decision, Enough, Judge, Look, Measure, Policy, Rate, Regression};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -22,11 +20,7 @@ pub(crate) fn policy() -> Policy {
         analyses: [("errors".to_owned(), errors)].into(),
         false_alarm: 0.001,
         steps: 5,
-        enough: Enough {
-            requests: 300,
-            within: Duration::from_secs(3600),
-            otherwise: Shortage::Hold,
-        },
+        enough: Enough::default(),
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use judge::{
-    Analysis, Counts, Decision, Enough, Judge, Look, Measure, Names, Policy, Rate, Shortage,
-};
+use judge::{Analysis, Counts, Decision, Enough, Judge, Look, Measure, Names, Policy, Rate};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const LEAST: Duration = Duration::from_secs(300);
@@ -15,11 +13,7 @@ pub(crate) fn policy(analyses: &[(&str, Analysis)]) -> Policy {
         analyses: analyses.iter().map(|(name, it)| ((*name).to_owned(), it.clone())).collect(),
         false_alarm: 0.001,
         steps: 5,
-        enough: Enough {
-            requests: 300,
-            within: Duration::from_secs(3600),
-            otherwise: Shortage::Hold,
-        },
+        enough: Enough::default(),
     }
 }
 

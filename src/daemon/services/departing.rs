@@ -21,13 +21,13 @@ pub(super) struct DepartingRoutes {
 }
 
 impl DepartingRoutes {
-    /// These, with what the cache knows of them.
-    pub(super) fn read(ids: &BTreeSet<ObjectId>, cache: &Cache) -> Self {
-        Self {
+    /// These, with what the cache knows of them; `None` when there are none, as nearly always.
+    pub(super) fn read(ids: &BTreeSet<ObjectId>, cache: &Cache) -> Option<Self> {
+        (!ids.is_empty()).then(|| Self {
             all: ids.iter().map(reference).collect(),
             http_routes: ids.iter().filter_map(|id| cache.object(id)?.http_route).collect(),
             live: cache.gloo().0,
-        }
+        })
     }
 
     /// Whether the service asks for requests that one of them gets.

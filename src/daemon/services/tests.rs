@@ -199,7 +199,8 @@ async fn a_removal_waits_for_the_service_that_takes_over_its_requests() {
     assert_eq!(departing, ["RouteTable echo/echo-routes"]);
     let takes_over = |path: &str| {
         let DesiredState::Service(golf) = golf(path).state else { panic!("{path}") };
-        services.departing(&services.departing_routes()).are_taken_over_by(&golf)
+        let departing = services.departing(&services.departing_routes()).expect("echo's");
+        departing.are_taken_over_by(&golf)
     };
     assert!(takes_over("/echo") && !takes_over("/golf"));
     let known = KnownServices::new(["hotel".to_owned()], Shard::WHOLE);

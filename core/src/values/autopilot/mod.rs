@@ -106,14 +106,14 @@ fn read_mode(entry: &Entry, problems: &mut Problems) -> Option<Mode> {
 
 fn read_enough(entry: Option<&Entry>, problems: &mut Problems) -> Enough {
     const HELP: &str = "for example `enough: {requests: 300, within: 1h}`";
-    let mut enough = Enough { requests: 300, within: HOUR, otherwise: Shortage::Hold };
+    let mut enough = Enough::default();
     let fields = entry.and_then(|entry| entry.fields_like::<schema::Enough>(HELP, problems));
     let Some(mut fields) = fields else { return enough };
     if let Some(entry) = fields.take(schema::Enough::requests())
         && let Some(requests) =
             entry.whole(1..=MAX_REQUESTS, "requests that the canary has answered", problems)
     {
-        enough.requests = requests;
+        enough.requests = u64::from(requests);
     }
     if let Some(entry) = fields.take(schema::Enough::within())
         && let Some(within) = read_duration_within(&entry, LEAST, problems)

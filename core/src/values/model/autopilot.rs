@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use judge::Enough;
+
 use crate::values::names::Weight;
 
 /// What stands below `autopilot`, with the defaults for what is not said.
@@ -189,29 +191,6 @@ impl RolloutTest {
             _ => Some(authority),
         }
     }
-}
-
-/// The evidence that a step needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Enough {
-    /// Requests that the canary has answered; 300.
-    pub requests: u32,
-    /// The time for that; 1 hour.
-    pub within: Duration,
-    /// What happens when that time is over.
-    pub otherwise: Shortage,
-}
-
-/// What happens to a step without enough evidence when its time is over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shortage {
-    /// It waits on.
-    #[default]
-    Hold,
-    /// The canary's weight is taken away.
-    Abort,
-    /// The next step comes.
-    Promote,
 }
 
 /// The placeholders of queries.

@@ -15,8 +15,8 @@ mod workload;
 
 pub(super) use autopilot::next_placeholder;
 pub use autopilot::{
-    AnalysisRule, Autopilot, Bound, Comparison, ENVOY_BOUNDS, Enough, Ladder, Mode, PLACEHOLDERS,
-    RolloutTest, Shortage, Step, placed,
+    AnalysisRule, Autopilot, Bound, Comparison, ENVOY_BOUNDS, Ladder, Mode, PLACEHOLDERS,
+    RolloutTest, Step, placed,
 };
 pub use binding::Binding;
 pub use calendar::{Freeze, Window};
@@ -24,6 +24,7 @@ pub use drift::Drift;
 pub(super) use drift::EXPECTED;
 pub use folders::{FolderPolicy, Listed, PodSecurity};
 pub use gateway::{Gateway, GatewayApi, GatewayRef, Profile};
+pub use judge::{Enough, Shortage};
 pub use jwt::Jwt;
 pub use matching::{HeaderMatch, Path, PathMatch, ValueMatch};
 pub use routes::{Canary, Fallback, Routes, Split};

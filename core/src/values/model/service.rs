@@ -112,6 +112,12 @@ impl Service {
         object_name(self.name.as_str(), version.as_str())
     }
 
+    /// The namespaces of the Gateways of the Gateway API that it names.
+    pub fn gateway_namespaces(&self) -> impl Iterator<Item = String> {
+        let gateways = self.routes.gateway.gateway_api().into_iter().flat_map(|api| &api.gateways);
+        gateways.map(|it| it.namespace.as_ref().unwrap_or(&self.namespace).clone())
+    }
+
     /// Whether the objects of a version that comes get a name of their own that Kubernetes takes.
     ///
     /// # Errors
